@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: MIT
+
+"""What can carry out a program and show what came of each step."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from attrs import field, frozen
+
+from model.memory import NR_FOLL_PIN_ACQUIRED, NR_FOLL_PIN_RELEASED, Event, HeadState, Memory
+from model.semantics import KINDS, MAX_ORDER, SEMANTICS
+from model.steps import STEPS
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from model.program import Program
+    from model.steps import Step, Table
+
+#: Everything a snapshot can show of a step, in the order in which a report
+#: names what differs.
+FIELDS = (
+    "returned",
+    "pincount",
+    "refcount",
+    "dirty",
+    "allocated",
+    NR_FOLL_PIN_ACQUIRED,
+    NR_FOLL_PIN_RELEASED,
+    "warnings",
+)
+
+
+@frozen
+class Abilities:
+    """What a candidate can be asked.
+
+    :param name: What a person calls it.
+    :param semantics: Versions whose way of counting it follows.
+    :param calls: Steps it can carry out.
+    :param kinds: Kinds of mapping it can make.
+    :param orders: Orders of compound pages it can make.
+    :param fields: What its snapshots show, of `FIELDS`.
+    :param stepwise: Whether it carries out each step when asked for its
+        snapshot, rather than the whole program at once.
+    """
+
+    name: str
+    semantics: frozenset[str] = frozenset(SEMANTICS)
+    calls: frozenset[str] = frozenset(STEPS)
+    kinds: frozenset[str] = frozenset(KINDS)
+    orders: frozenset[int] = frozenset(range(MAX_ORDER + 1))
+    fields: frozenset[str] = frozenset(FIELDS)
+    stepwise: bool = True
+
+
+@frozen
+class Snapshot:
+    """What a candidate shows after one step.
+
+    :param returned: The number the call gave back, if it gives one.
+    :param heads: At least the frames whose state the step changed, by the
+        frame that the program gives them.
+    :param acquired: NR_FOLL_PIN_ACQUIRED since the program began.
+    :param released: NR_FOLL_PIN_RELEASED since the program began.
+    :param warnings: WARNs that the step set off.
+    :param puts: Puts of references it took.
+    :param dirty_locks: Times it locked a page to dirty it.
+    :param events: The journal of the step, where the candidate keeps one.
+    """
+
+    returned: int | None
+    heads: dict[int, HeadState]
+    acquired: int
+    released: int
+    warnings: tuple[str, ...] = ()
+    puts: int = 0
+    dirty_locks: int = 0
+    events: Sequence[Event] = field(default=(), repr=False)
+
+
+class Candidate(Protocol):
+    """Anything that can carry out a program."""
+
+    @property
+    def abilities(self) -> Abilities:
+        """What it can be asked."""
+
+    def execute(self, program: Program) -> Iterator[Snapshot]:
+        """Carry out *program* from its beginning: a snapshot for each step.
+
+        A stepwise candidate looks at a step no sooner than its snapshot is
+        asked for, and goes on where steps have been appended since.
+        """
+
+
+class InProcess:
+    """A candidate in this very process: a method for each call, on a `Memory`.
+
+    A subclass has a method for each of its calls. Pages are frame numbers;
+    numbers of pages are as wide as ``unsigned long``.
+    """
+
+    journal = True
+    memory: Memory
+    _table: Table
+
+    @property
+    def abilities(self) -> Abilities:
+        """Everything: it runs on the models' own memory."""
+        return Abilities(type(self).__name__)
+
+    def execute(self, program: Program) -> Iterator[Snapshot]:
+        """Carry out *program*, each step when its snapshot is asked for."""
+        self.memory = Memory(program.semantics, program.mappings, journal=self.journal)
+        self._table = program.table()
+        for step in program.steps:
+            yield self._take(step)
+
+    def _take(self, step: Step) -> Snapshot:
+        memory = self.memory
+        memory.begin_step(step.npages_named)
+        arguments = step.arguments(self._table)
+        outcome = getattr(self, step.call)(*arguments)
+        returned = step.bind(self._table, arguments, outcome)
+        return Snapshot(
+            returned,
+            memory.heads(),
+            memory.stats[NR_FOLL_PIN_ACQUIRED],
+            memory.stats[NR_FOLL_PIN_RELEASED],
+            tuple(memory.warnings),
+            memory.puts,
+            memory.dirty_locks,
+            memory.events,
+        )
+
+    # What the world does to pages is the same for all of them.
+
+    def _heads(self, pages: Sequence[int]) -> dict[int, None]:
+        """The heads of *pages*, each once, in their order."""
+        return dict.fromkeys(map(self.memory.compound_head, pages))
+
+    def map(self, pages: Sequence[int]) -> None:
+        """Map each compound page of *pages* once more."""
+        for head in self._heads(pages):
+            self.memory.map(head)
+
+    def unmap(self, pages: Sequence[int]) -> None:
+        """Unmap each compound page of *pages* once."""
+        for head in self._heads(pages):
+            self.memory.unmap(head)
+            self._drop(head, 1)
+
+    def set_page_dirty(self, pages: Sequence[int]) -> None:
+        """Write to each compound page of *pages* through a mapping."""
+        for head in self._heads(pages):
+            self.memory.set_dirty(head, dirty=True)
+
+    def clean(self, pages: Sequence[int]) -> None:
+        """Write each compound page of *pages* back."""
+        for head in self._heads(pages):
+            self.memory.set_dirty(head, dirty=False)
+
+    def get_page(self, pages: Sequence[int], n: int) -> None:
+        """Take *n* plain references on each of *pages*."""
+        for page in pages:
+            self.memory.page_ref_add(self.memory.compound_head(page), n)
+
+    def put_page(self, pages: Sequence[int], n: int) -> None:
+        """Drop *n* plain references on each of *pages*."""
+        for page in pages:
+            self._drop(self.memory.compound_head(page), n)
+
+    def alloc_pages(self, pages: Sequence[int], orders: Sequence[int]) -> None:
+        """Make new compound pages of *orders* of the free frames *pages*."""
+        self.memory.rebuild(pages[0], orders, refs=1, dirty=False)
+
+    def split_huge_page(self, pages: Sequence[int]) -> int:
+        """Split the compound page of ``pages[0]`` into single ones; -EBUSY if it is held.
+
+        Held is a head with other references than its mappings'. Each single
+        page inherits the mappings and the dirty flag (``__split_huge_page_tail``).
+        """
+        memory = self.memory
+        head = memory.compound_head(pages[0])
+        maps = memory.page_mapcount(head)
+        if memory.page_ref_count(head) != maps:
+            return -16
+        orders = [0] * memory.compound_nr(head)
+        memory.rebuild(head, orders, refs=maps, dirty=memory.page_dirty(head))
+        return 0
+
+    def _drop(self, head: int, n: int) -> None:
+        if self.memory.page_ref_sub_and_test(head, n):
+            self.memory.free(head)

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: MIT
+
+"""Lists of pages as a person writes them: sums of slices.
+
+``a[510:514]`` are four pages of mapping *a*, ``h1[0:2]`` two of those that the
+step named *h1* pinned, ``b[1:2]*3`` is one page three times, ``h1[3::-1]``
+goes backwards, and ``(a[0:1] + b[0:1])*2`` is A-B-A-B.
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from attrs import evolve, frozen
+
+from model.errors import BadInput
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    Entry = tuple[str, int]
+
+
+@frozen
+class Slice:
+    """``name[start:stop:step]*times``: *indices* of one mapping or handle."""
+
+    name: str
+    indices: range
+    times: int = 1
+
+    def __len__(self) -> int:
+        return len(self.indices) * self.times
+
+    def __str__(self) -> str:
+        first, step = (self.indices.start, self.indices.step) if self.indices else (0, 1)
+        if len(self.indices) < 2:
+            text = f"{first}:{first + len(self.indices)}"
+        else:
+            last = self.indices[-1]
+            stop = last + (1 if step > 0 else -1)
+            text = f"{first}:{stop if stop >= 0 else ''}" + (f":{step}" if step != 1 else "")
+        return f"{self.name}[{text}]" + (f"*{self.times}" if self.times != 1 else "")
+
+    def entries(self) -> Iterator[Entry]:
+        """Each (name, index), as often as it stands in the list."""
+        return ((self.name, i) for _ in range(self.times) for i in self.indices)
+
+    def resolve(self, table: Mapping[str, Sequence[int]]) -> Sequence[int]:
+        """The frames; a range where the slice is one.
+
+        :raises BadInput: if the name holds fewer pages than the slice wants.
+        """
+        pages = table.get(self.name)
+        if pages is None:
+            msg = f"{self.name} holds no pages"
+            raise BadInput(msg)
+        indices = self.indices
+        if indices and max(indices[0], indices[-1]) >= len(pages):
+            msg = f"{self} lies beyond {self.name}, which holds {len(pages)} pages"
+            raise BadInput(msg)
+        stop = indices.stop if indices.stop >= 0 else None
+        found = pages[indices.start : stop : indices.step]
+        return found if self.times == 1 else list(found) * self.times
+
+
+@frozen
+class Group:
+    """``(… + …)*times``: slices that are repeated together."""
+
+    slices: tuple[Slice, ...]
+    times: int
+
+    def __len__(self) -> int:
+        return sum(map(len, self.slices)) * self.times
+
+    def __str__(self) -> str:
+        return f"({' + '.join(map(str, self.slices))})*{self.times}"
+
+    def entries(self) -> Iterator[Entry]:
+        """Each (name, index), as often as it stands in the list."""
+        return chain.from_iterable(
+            s.entries() for _ in range(self.times) for s in self.slices
+        )
+
+    def resolve(self, table: Mapping[str, Sequence[int]]) -> Sequence[int]:
+        """The frames of one round, *times* over."""
+        return list(chain.from_iterable(s.resolve(table) for s in self.slices)) * self.times
+
+
+@frozen
+class PageList:
+    """A list of pages: *terms* one after another."""
+
+    terms: tuple[Slice | Group, ...]
+
+    def __len__(self) -> int:
+        return sum(map(len, self.terms))
+
+    def __str__(self) -> str:
+        return " + ".join(map(str, self.terms))
+
+    def is_slice(self) -> bool:
+        """Whether it is one slice that is not repeated."""
+        return len(self.terms) == 1 and self.terms[0].times == 1
+
+    def slices(self) -> Iterator[Slice]:
+        """Every slice, those inside groups included."""
+        for term in self.terms:
+            if isinstance(term, Group):
+                yield from term.slices
+            else:
+                yield term
+
+    def names(self) -> set[str]:
+        """The mappings and handles it takes pages from."""
+        return {s.name for s in self.slices()}
+
+    def entries(self) -> Iterator[Entry]:
+        """Each (name, index), as often as it stands in the list."""
+        return chain.from_iterable(term.entries() for term in self.terms)
+
+    def resolve(self, table: Mapping[str, Sequence[int]]) -> Sequence[int]:
+        """The frames that it names; a range where one slice says it all.
+
+        :raises BadInput: if a name is unknown or holds too few pages.
+        """
+        if len(self.terms) == 1:
+            return self.terms[0].resolve(table)
+        return list(chain.from_iterable(term.resolve(table) for term in self.terms))
+
+    def prefix(self, length: int) -> PageList:
+        """The first *length* entries."""
+        kept: list[Slice | Group] = []
+        for term in self.terms:
+            if length <= 0:
+                break
+            if len(term) <= length:
+                kept.append(term)
+            elif isinstance(term, Slice):
+                kept += _cut(term, length)
+            else:
+                rounds, rest = divmod(length, len(term) // term.times)
+                if rounds:
+                    kept.append(evolve(term, times=rounds))
+                kept += PageList(term.slices).prefix(rest).terms
+            length -= len(term)
+        return PageList(tuple(kept)) if kept else PageList((evolve_empty(self),))
+
+
+def evolve_empty(pages: PageList) -> Slice:
+    """No page, but of a name that *pages* uses."""
+    return Slice(next(pages.slices()).name, range(0))
+
+
+def _cut(term: Slice, length: int) -> Iterator[Slice]:
+    rounds, rest = divmod(length, len(term.indices))
+    if rounds:
+        yield evolve(term, times=rounds)
+    if rest:
+        yield Slice(term.name, term.indices[:rest])
+
+
+def span(name: str, start: int, stop: int) -> PageList:
+    """Pages *start* to *stop* (exclusive) of *name*."""
+    return PageList((Slice(name, range(start, stop)),))
+
+
+def joined(lists: Iterable[PageList]) -> PageList:
+    """All of *lists* one after another."""
+    return PageList(tuple(term for pages in lists for term in pages.terms))
+
+
+def from_entries(entries: Sequence[Entry]) -> PageList:
+    """The shortest plain way to write *entries*: runs up or down, and repeats.
+
+    Never writes a group. *entries* has at least one.
+    """
+    terms: list[Slice] = []
+    at = 0
+    while at < len(entries):
+        name, first = entries[at]
+        run = _run(entries, at)
+        step = run[1][1] - run[0][1] if len(run) > 1 else 1
+        times = 1
+        while entries[at + times * len(run) : at + (times + 1) * len(run)] == run:
+            times += 1
+        terms.append(Slice(name, range(first, first + step * len(run), step), times))
+        at += times * len(run)
+    return PageList(tuple(terms))
+
+
+def _run(entries: Sequence[Entry], at: int) -> Sequence[Entry]:
+    """The longest piece from *at* on that rises, or falls, by one."""
+    name, first = entries[at]
+    for step in (1, -1):
+        stop = at + 1
+        while stop < len(entries) and entries[stop] == (name, first + step * (stop - at)):
+            stop += 1
+        if stop > at + 1:
+            return entries[at:stop]
+    return entries[at : at + 1]

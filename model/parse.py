@@ -1,0 +1,485 @@
+# SPDX-License-Identifier: MIT
+
+"""From the text of a trace, or of a layout, to a program. Data: never executed.
+
+Each line is one statement of a small part of Python's grammar, read with
+`ast.parse` on that line alone: a whole file at once would cost 800 MB at
+10^5 steps, and raise MemoryError where it nests too deeply.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from model.errors import BadInput
+from model.mapping import Mapping, default_pfn, placed
+from model.pagelist import Group, PageList, Slice
+from model.program import HEADER, VERSION, Checker, Program, check_kind, check_mappings
+from model.semantics import semantics
+from model.steps import ERR_FIRST, ERR_LIMIT, FLAGS, STEPS, SgEntry, Step, shown
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from model.mapping import Extent
+    from model.semantics import Semantics
+
+LINE_LIMIT = 4096
+
+T = TypeVar("T")
+
+_HEADER = re.compile(r"# headcount (\d{1,9})")
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,15}")
+
+
+def read_program(path: Path) -> Program:
+    """The program in the trace at *path*.
+
+    :raises BadInput: with file and line, if it cannot be read as one.
+    """
+    return _read(path, parse_program)
+
+
+def read_layout(path: Path) -> tuple[Mapping, ...]:
+    """The mappings in the layout at *path*: a trace of no steps.
+
+    :raises BadInput: with file and line, if it cannot be read as one.
+    """
+    return _read(path, parse_layout)
+
+
+def _read(path: Path, parse: Callable[[str], T]) -> T:
+    try:
+        text = path.read_bytes().decode()
+    except OSError as err:
+        raise BadInput(err.strerror or str(err), file=str(path)) from None
+    except UnicodeDecodeError:
+        raise BadInput("not a text file", file=str(path)) from None
+    try:
+        return parse(text)
+    except BadInput as err:
+        raise err.at(file=str(path)) from None
+
+
+def parse_program(text: str) -> Program:
+    """The program that *text* says.
+
+    :raises BadInput: with the line, at the first thing that is wrong.
+    """
+    reader = _Reader()
+    reader.read(text)
+    if reader.semantics is None:
+        msg = 'no semantics("…") line'
+        raise BadInput(msg)
+    if not reader.steps:
+        msg = "no steps: a trace that was cut short?"
+        raise BadInput(msg)
+    return Program(
+        tuple(reader.mappings),
+        tuple(reader.steps),
+        reader.semantics,
+        reader.misuse,
+        tuple(reader.comments),
+        tuple(reader.lines),
+    )
+
+
+def parse_layout(text: str) -> tuple[Mapping, ...]:
+    """The mappings that *text* says.
+
+    :raises BadInput: with the line, at the first thing that is wrong.
+    """
+    reader = _Reader(layout=True)
+    reader.read(text)
+    if not reader.mappings:
+        msg = "no mappings: a layout that was cut short?"
+        raise BadInput(msg)
+    return tuple(reader.mappings)
+
+
+class _Reader:
+    """Reads line by line, and knows what the lines before have made."""
+
+    def __init__(self, *, layout: bool = False) -> None:
+        self.comments: list[str] = []
+        self.mappings: list[Mapping] = []
+        self.steps: list[Step] = []
+        self.lines: list[int] = []
+        self.semantics: Semantics | None = None
+        self.misuse = False
+        self._layout = layout
+        self._checker: Checker | None = None
+
+    def read(self, text: str) -> None:
+        if "\0" in text:
+            msg = "not a text file"
+            raise BadInput(msg)
+        lines = text.split("\n")
+        self._header(lines[0])
+        if lines[-1]:
+            msg = "the last line has no end: cut short?"
+            raise BadInput(msg, line=len(lines))
+        for number, line in enumerate(lines[1:-1], start=2):
+            try:
+                self._line(line)
+                self.lines += [number] * (len(self.steps) - len(self.lines))
+            except BadInput as err:
+                raise err.at(line=number) from None
+        try:
+            check_mappings(self.mappings)
+        except BadInput as err:
+            raise err.at(line=0) from None
+
+    def _header(self, line: str) -> None:
+        match = _HEADER.fullmatch(line)
+        if match is None:
+            msg = f"does not begin with {HEADER!r}"
+            raise BadInput(msg, line=1)
+        if int(match[1]) != VERSION:
+            msg = f"format version {match[1]} is not known; this headcount reads {VERSION}"
+            raise BadInput(msg, line=1)
+
+    def _line(self, line: str) -> None:
+        if len(line.encode()) > LINE_LIMIT:
+            msg = f"the line is over {LINE_LIMIT} bytes"
+            raise BadInput(msg)
+        if line.startswith("#"):
+            if self.semantics is None and not self.mappings:
+                self.comments.append(line[1:].removeprefix(" "))
+            return
+        if not line.strip():
+            return
+        name, call = _statement(line)
+        function = call.func.id if isinstance(call.func, ast.Name) else ""
+        if function == "semantics" and not name:
+            self._semantics(call)
+        elif function == "mapping" and name:
+            self._mapping(name, call)
+        elif function in STEPS and not self._layout:
+            self._step(name, STEPS[function], call)
+        else:
+            what = f"{name} = {function}" if name else function
+            msg = f"unknown call {what}(…)"
+            raise BadInput(msg)
+
+    def _semantics(self, call: ast.Call) -> None:
+        if self.semantics is not None or self.mappings:
+            msg = "semantics(…) comes once, before everything else"
+            raise BadInput(msg)
+        arguments = _arguments(call, ["version"], {"misuse"})
+        self.semantics = semantics(_string(arguments["version"]))
+        self.misuse = "misuse" in arguments and _bool(arguments["misuse"])
+
+    def _mapping(self, name: str, call: ast.Call) -> None:
+        if self.semantics is None and not self._layout:
+            msg = 'semantics("…") comes first'
+            raise BadInput(msg)
+        if self._checker is not None:
+            msg = "mappings come before the first step"
+            raise BadInput(msg)
+        _check_name(name)
+        if any(m.name == name for m in self.mappings):
+            msg = f"{name} is made twice"
+            raise BadInput(msg)
+        arguments = _arguments(call, ["kind"], {"orders", "pfn", "refs"})
+        if "orders" not in arguments:
+            msg = "mapping(…) needs orders=[…]"
+            raise BadInput(msg)
+        brackets = _brackets(arguments["orders"])
+        extents = self._place(brackets, arguments.get("pfn"))
+        refs = _int(arguments["refs"]) if "refs" in arguments else 1
+        mapping = Mapping(name, _string(arguments["kind"]), extents, refs)
+        if self.semantics is not None:
+            check_kind(mapping, self.semantics)
+        self.mappings.append(mapping)
+
+    def _place(
+        self, brackets: list[list[tuple[int, int]]], pfn: ast.expr | None
+    ) -> tuple[Extent, ...]:
+        flat = [run for bracket in brackets for run in bracket]
+        for order, _ in flat:
+            if not 0 <= order <= 18:
+                msg = f"order {order} is not in 0..18"
+                raise BadInput(msg)
+        if pfn is None:
+            return placed(flat, default_pfn(self.mappings, (order for order, _ in flat)))
+        if not isinstance(pfn, ast.List):
+            start = _int(pfn)
+            if flat and start % (1 << flat[0][0]):
+                msg = f"pfn={start:#x} is not aligned to order {flat[0][0]}"
+                raise BadInput(msg)
+            return placed(flat, start)
+        starts = [_int(element) for element in pfn.elts]
+        if len(starts) != len(brackets):
+            msg = f"{len(starts)} pfns for {len(brackets)} lists of orders"
+            raise BadInput(msg)
+        extents: list[Extent] = []
+        for bracket, start in zip(brackets, starts, strict=True):
+            if bracket and start % (1 << bracket[0][0]):
+                msg = f"pfn={start:#x} is not aligned to order {bracket[0][0]}"
+                raise BadInput(msg)
+            extents += placed(bracket, start)
+        return tuple(extents)
+
+    def _step(self, name: str, cls: type[Step], call: ast.Call) -> None:
+        if self.semantics is None:
+            msg = 'semantics("…") comes first'
+            raise BadInput(msg)
+        if not self.mappings:
+            msg = "no mappings before the first step"
+            raise BadInput(msg)
+        if self._checker is None:
+            self._checker = Checker(self.mappings)
+        if bool(name) != bool(cls.names):
+            msg = (
+                f"{cls.call}(…) makes nothing to name"
+                if name
+                else f"{cls.call}(…) needs a name: h1 = {cls.call}(…)"
+            )
+            raise BadInput(msg)
+        step = _step(name, cls, call)
+        self._checker.step(step)
+        self.steps.append(step)
+
+
+def _statement(line: str) -> tuple[str, ast.Call]:
+    """The name that is assigned to, if any, and the call."""
+    try:
+        body = ast.parse(line.strip()).body
+    except SyntaxError as err:
+        msg = f"not a statement: {err.msg}"
+        raise BadInput(msg) from None
+    except (ValueError, MemoryError, RecursionError):
+        msg = "not a statement: it nests too deeply"
+        raise BadInput(msg) from None
+    if len(body) == 1:
+        statement = body[0]
+        if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
+            return "", statement.value
+        if (
+            isinstance(statement, ast.Assign)
+            and len(statement.targets) == 1
+            and isinstance(statement.targets[0], ast.Name)
+            and isinstance(statement.value, ast.Call)
+        ):
+            return statement.targets[0].id, statement.value
+    msg = "not a call, nor a name for one"
+    raise BadInput(msg)
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name) or name == "sg":
+        msg = f"{name!r} is no good name: up to 16 of a-z, 0-9 and _, a letter first"
+        raise BadInput(msg)
+
+
+def _arguments(call: ast.Call, positional: list[str], keywords: set[str]) -> dict[str, ast.expr]:
+    if len(call.args) != len(positional):
+        wanted = ", ".join(positional)
+        msg = f"{ast.unparse(call.func)}(…) takes {wanted} first, then keywords"
+        raise BadInput(msg)
+    arguments = dict(zip(positional, call.args, strict=True))
+    for keyword in call.keywords:
+        if keyword.arg not in keywords:
+            msg = f"{ast.unparse(call.func)}(…) has no keyword {keyword.arg}"
+            raise BadInput(msg)
+        arguments[keyword.arg] = keyword.value
+    return arguments
+
+
+def _step(name: str, cls: type[Step], call: ast.Call) -> Step:
+    attributes = shown(cls)
+    first, *rest = attributes
+    kinds = {a.name: a.metadata["kind"] for a in attributes} | {"cpu": "int"}
+    flags = [a.name for a in rest if a.metadata["kind"] == "flags"]
+    given = [first.name, *flags[: max(0, len(call.args) - 1)]]
+    keywords = {a.name for a in rest} - set(flags) | {"cpu"}
+    arguments = _arguments(call, given, keywords)
+    values = {key: _VALUES[kinds[key]](value) for key, value in arguments.items()}
+    if not 0 <= values.get("cpu", 0) < 256:
+        msg = f"cpu={values['cpu']} is not in 0..255"
+        raise BadInput(msg)
+    for a in rest:
+        if a.name == "make_dirty" and a.name not in values:
+            msg = f"{cls.call}(…) needs make_dirty=True or make_dirty=False"
+            raise BadInput(msg)
+    if name:
+        _check_name(name)
+        values[cls.names] = name
+    return cls(**values)
+
+
+# Values.
+
+
+def _int(node: ast.expr) -> int:
+    sign = 1
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        sign, node = -1, node.operand
+    if not isinstance(node, ast.Constant) or type(node.value) is not int:
+        msg = f"{_shortened(node)} is no whole number"
+        raise BadInput(msg)
+    value = sign * node.value
+    if not ERR_FIRST <= value < ERR_LIMIT:
+        msg = f"a number is not in {ERR_FIRST}..2^64-1"
+        raise BadInput(msg)
+    return value
+
+
+def _bool(node: ast.expr) -> bool:
+    if isinstance(node, ast.Constant) and isinstance(node.value, bool):
+        return node.value
+    msg = f"{_shortened(node)} is neither True nor False"
+    raise BadInput(msg)
+
+
+def _string(node: ast.expr) -> str:
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    msg = f"{_shortened(node)} is no string"
+    raise BadInput(msg)
+
+
+def _name(node: ast.expr) -> str:
+    if isinstance(node, ast.Name):
+        return node.id
+    msg = f"{_shortened(node)} is no name"
+    raise BadInput(msg)
+
+
+def _flags(node: ast.expr) -> tuple[str, ...]:
+    names = [_name(operand) for operand in _operands(node, ast.BitOr)]
+    for name in names:
+        if name not in FLAGS:
+            msg = f"flag {name} is not known; known are {', '.join(FLAGS)}"
+            raise BadInput(msg)
+    return tuple(sorted(set(names), key=FLAGS.index))
+
+
+def _orders(node: ast.expr) -> tuple[int, ...]:
+    return tuple(order for bracket in _brackets(node) for order, n in bracket for _ in range(n))
+
+
+def _brackets(node: ast.expr) -> list[list[tuple[int, int]]]:
+    """``[0, 0] + [9]*4``: runs of (order, count), a list of them for each bracket."""
+    brackets = []
+    for operand in _operands(node, ast.Add):
+        term, times = _repeated(operand)
+        if not isinstance(term, ast.List) or not term.elts:
+            msg = f"{_shortened(operand)} is no list of orders"
+            raise BadInput(msg)
+        orders = [_int(element) for element in term.elts]
+        if times != 1 and len(orders) != 1:
+            msg = f"{_shortened(operand)}: only a single order can be repeated"
+            raise BadInput(msg)
+        brackets.append([(order, times) for order in orders])
+    return brackets
+
+
+def _pages(node: ast.expr) -> PageList:
+    return PageList(tuple(_term(operand) for operand in _operands(node, ast.Add)))
+
+
+def _term(node: ast.expr) -> Slice | Group:
+    term, times = _repeated(node)
+    if isinstance(term, ast.Subscript):
+        return _slice(term, times)
+    if isinstance(term, ast.BinOp) and times > 1:
+        slices = []
+        for operand in _operands(term, ast.Add):
+            part, n = _repeated(operand)
+            if not isinstance(part, ast.Subscript):
+                break
+            slices.append(_slice(part, n))
+        else:
+            return Group(tuple(slices), times)
+    msg = f"{_shortened(node)} is no slice of pages, as a[0:4] is, nor a sum of them repeated"
+    raise BadInput(msg)
+
+
+def _slice(node: ast.Subscript, times: int) -> Slice:
+    name = _name(node.value)
+    part = node.slice
+    if not isinstance(part, ast.Slice) or part.lower is None:
+        msg = f"{_shortened(node)} is no slice from one page to another, as a[0:4] is"
+        raise BadInput(msg)
+    start = _int(part.lower)
+    step = 1 if part.step is None else _int(part.step)
+    if part.upper is None and step > 0:
+        msg = f"{_shortened(node)} has no end"
+        raise BadInput(msg)
+    stop = -1 if part.upper is None else _int(part.upper)
+    if start < 0 or step == 0 or (part.upper is not None and stop < 0):
+        msg = f"{_shortened(node)} does not count from the front"
+        raise BadInput(msg)
+    if max(start, stop) > 1 << 40:
+        msg = f"{_shortened(node)} lies beyond any mapping"
+        raise BadInput(msg)
+    return Slice(name, range(start, stop, step), times)
+
+
+def _sgl(node: ast.expr) -> tuple[SgEntry, ...]:
+    entries = []
+    for operand in _operands(node, ast.Add):
+        if (
+            not isinstance(operand, ast.Call)
+            or _name(operand.func) != "sg"
+            or len(operand.args) != 2
+            or operand.keywords
+        ):
+            msg = f"{_shortened(operand)} is no sg(pages, bytes)"
+            raise BadInput(msg)
+        entries.append(SgEntry(_pages(operand.args[0]), _int(operand.args[1])))
+    return tuple(entries)
+
+
+_VALUES: dict[str, Callable[[ast.expr], Any]] = {
+    "int": _int,
+    "bool": _bool,
+    "flags": _flags,
+    "orders": _orders,
+    "pages": _pages,
+    "sgl": _sgl,
+    "umem": _name,
+}
+
+
+def _operands(node: ast.expr, operator: type[ast.operator]) -> list[ast.expr]:
+    """The operands of ``a + b + c``, left to right, without recursion."""
+    operands = []
+    while isinstance(node, ast.BinOp) and isinstance(node.op, operator):
+        operands.append(node.right)
+        node = node.left
+    return [node, *reversed(operands)]
+
+
+def _repeated(node: ast.expr) -> tuple[ast.expr, int]:
+    """What ``node*times`` repeats, and how often; once where it is not repeated."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+        times = _int(node.right)
+        if not 1 <= times <= 1 << 32:
+            msg = f"repeated {times} times"
+            raise BadInput(msg)
+        return node.left, times
+    return node, 1
+
+
+def _shortened(node: ast.expr) -> str:
+    try:
+        text = ast.unparse(node)
+    except RecursionError:
+        return "something that nests too deeply"
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+__all__ = [
+    "LINE_LIMIT",
+    "parse_layout",
+    "parse_program",
+    "read_layout",
+    "read_program",
+]

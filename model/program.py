@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: MIT
+
+"""A program: a few mappings of compound pages, and the steps done to them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import field, frozen
+
+from model.errors import BadInput
+from model.mapping import Mapping, default_pfn, overlap, placed
+from model.semantics import DEFAULT, PAGE_SIZE, Semantics
+from model.steps import (
+    ERR_FIRST,
+    ERR_LIMIT,
+    AllocPages,
+    IbUmem,
+    IbUmemGet,
+    PinUserPagesFastOnly,
+    SplitHugePage,
+    Step,
+    Table,
+    UnpinUserPage,
+    contiguous,
+)
+
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+VERSION = 1
+HEADER = f"# headcount {VERSION}"
+
+#: Longer lists must be one slice, which costs nothing to keep.
+MAX_LISTED = 1 << 23
+
+
+@frozen
+class Program:
+    """What is judged, reduced, saved and replayed.
+
+    :param mappings: The pages there are.
+    :param steps: What happens to them, in order. A search may append to the
+        sequence while the program is carried out.
+    :param semantics: The kernel version that says how to count.
+    :param misuse: Whether the program breaks the contract on purpose.
+    :param comments: Lines kept at the top: what the trace once broke.
+    :param lines: The line that each step was read from, if it was read.
+    """
+
+    mappings: tuple[Mapping, ...]
+    steps: Sequence[Step]
+    semantics: Semantics = DEFAULT
+    misuse: bool = False
+    comments: tuple[str, ...] = ()
+    lines: tuple[int, ...] = field(default=(), eq=False, repr=False)
+
+    def table(self) -> Table:
+        """What the names of the mappings stand for."""
+        return Table({mapping.name: mapping.pages for mapping in self.mappings})
+
+    def statements(self) -> list[str]:
+        """The program without header and comments, a statement each."""
+        misuse = ", misuse=True" if self.misuse else ""
+        lines = [f'semantics("{self.semantics.version}"{misuse})']
+        return lines + mapping_lines(self.mappings) + [step.text() for step in self.steps]
+
+    def text(self) -> str:
+        """The trace: parsing it gives an equal program, printing that the same bytes."""
+        lines = [HEADER, *(f"# {c}".rstrip() for c in self.comments), *self.statements()]
+        return "\n".join(lines) + "\n"
+
+    def size(self) -> tuple[int, int, int, int, int, str]:
+        """What *smallest* compares.
+
+        Steps, compound pages, sum of their orders, pages named, then the text:
+        shorter first, then by the alphabet.
+        """
+        text = "\n".join(self.statements())
+        return (
+            len(self.steps),
+            sum(m.ncompound for m in self.mappings),
+            sum(e.order * e.count for m in self.mappings for e in m.extents),
+            sum(step.npages_named for step in self.steps),
+            len(text),
+            text,
+        )
+
+
+def mapping_lines(mappings: Sequence[Mapping]) -> list[str]:
+    """The statements that make *mappings*."""
+    return [
+        m.text(default_pfn(mappings[:i], (e.order for e in m.extents)))
+        for i, m in enumerate(mappings)
+    ]
+
+
+def check_mappings(mappings: Sequence[Mapping]) -> None:
+    """See that no frame is in two mappings.
+
+    :raises BadInput: if one is.
+    """
+    clash = overlap(e for m in mappings for e in m.extents)
+    if clash is not None:
+        msg = f"two mappings overlap: both hold frame {clash:#x}"
+        raise BadInput(msg)
+
+
+def check_kind(mapping: Mapping, semantics: Semantics) -> None:
+    """See that *semantics* knows compound pages of that kind and order.
+
+    :raises BadInput: if it does not.
+    """
+    allowed = semantics.orders[mapping.kind]
+    for extent in mapping.extents:
+        if extent.order not in allowed:
+            listed = ", ".join(map(str, sorted(allowed)))
+            msg = (
+                f"mapping {mapping.name}: {mapping.kind} pages of order {extent.order} do not "
+                f"exist in {semantics.version}; orders there are {listed}"
+            )
+            raise BadInput(msg)
+
+
+class Checker:
+    """Sees that steps fit what came before them, without carrying any out.
+
+    A handle is taken to hold all pages that were asked for; whether it really
+    does shows only when the program runs.
+    """
+
+    def __init__(self, mappings: Sequence[Mapping]) -> None:
+        self._table = Table({m.name: m.pages for m in mappings})
+        self._made = {m.name for m in mappings}
+
+    def step(self, step: Step) -> None:
+        """Take *step* into account.
+
+        :raises BadInput: if a name is not made yet or made twice, a page lies
+            outside what its name holds, a range is not contiguous, or a
+            number makes no sense.
+        """
+        for name in sorted(step.uses()):
+            if name not in self._made:
+                msg = f"{name} is used before it is made"
+                raise BadInput(msg)
+        for pages in step.lists():
+            if not pages.is_slice() and len(pages) > MAX_LISTED:
+                msg = f"{pages} lists more than {MAX_LISTED} pages"
+                raise BadInput(msg)
+        arguments = step.arguments(self._table)
+        self._numbers(step)
+        if step.makes:
+            if step.makes in self._made:
+                msg = f"{step.makes} is made twice"
+                raise BadInput(msg)
+            self._made.add(step.makes)
+            if hasattr(step, "handle"):
+                self._table[step.makes] = arguments[0]
+            else:
+                self._table.umems[step.makes] = step
+
+    def _numbers(self, step: Step) -> None:
+        complaint = ""
+        npages = getattr(step, "npages", None)
+        if npages is not None and not _is_err_value(npages):
+            complaint = f"npages={npages} is no -errno; leave it out to mean the whole list"
+        elif isinstance(step, UnpinUserPage) and len(step.page) != 1:
+            complaint = f"{step.call} takes one page, not {len(step.page)}"
+        elif not isinstance(step, UnpinUserPage) and any(
+            len(pages) == 0 for pages in step.lists()
+        ) and not step.call.startswith("unpin_"):
+            complaint = f"{step.call} of no pages"
+        elif isinstance(step, PinUserPagesFastOnly) and step.changed is not None:
+            if not 0 <= step.changed < len(step.pages):
+                complaint = f"changed={step.changed} is no position in the list"
+        elif isinstance(step, IbUmemGet):
+            complaint = self._umem_get(step)
+        elif isinstance(step, IbUmem):
+            complaint = self._umem(step)
+        elif isinstance(step, AllocPages):
+            complaint = self._alloc(step)
+        elif isinstance(step, SplitHugePage) and len(step.pages) != 1:
+            complaint = f"{step.call} takes one page, not {len(step.pages)}"
+        elif hasattr(step, "n") and not 1 <= step.n < 1 << 31:
+            complaint = f"n={step.n} is not in 1..{(1 << 31) - 1}"
+        if complaint:
+            raise BadInput(complaint)
+
+    def _umem_get(self, step: IbUmemGet) -> str:
+        if not PAGE_SIZE <= step.max_segment < 1 << 32:
+            return f"max_segment={step.max_segment} is not in {PAGE_SIZE}..{(1 << 32) - 1}"
+        if step.nmap is not None and step.nmap < 0:
+            return f"nmap={step.nmap} is below 0"
+        if step.append_fails is not None and step.append_fails < 0:
+            return f"append_fails={step.append_fails} is below 0"
+        return ""
+
+    def _umem(self, step: IbUmem) -> str:
+        for entry in step.sgl:
+            needed = -(-entry.length // PAGE_SIZE)
+            if needed != len(entry.pages) or needed < 1:
+                return f"{entry}: {entry.length} bytes are {needed} pages, not {len(entry.pages)}"
+        if step.nmap is not None and not 0 <= step.nmap <= len(step.sgl):
+            return f"nmap={step.nmap} is not in 0..{len(step.sgl)}, the entries there are"
+        return ""
+
+    def _alloc(self, step: AllocPages) -> str:
+        pages = contiguous(step.pages.resolve(self._table), step.pages)
+        if any(not 0 <= order <= 18 for order in step.orders):
+            return f"orders={list(step.orders)}: an order is not in 0..18"
+        extents = placed(((order, 1) for order in step.orders), pages[0])
+        at = [e.pfn for e in extents] + [extents[-1].stop]
+        if at[0] != pages[0] or at[-1] != pages[-1] + 1 or any(
+            e.stop != after for e, after in zip(extents, at[1:], strict=True)
+        ):
+            return f"orders={list(step.orders)} do not fill {step.pages} naturally aligned"
+        return ""
+
+
+def _is_err_value(npages: int) -> bool:
+    """``IS_ERR_VALUE()``: the last 4095 values of an unsigned long."""
+    return npages % ERR_LIMIT >= ERR_LIMIT + ERR_FIRST
+
+
+def check(program: Program) -> None:
+    """See that *program* makes sense, without carrying it out.
+
+    :raises BadInput: at the first mapping or step that does not.
+    """
+    check_mappings(program.mappings)
+    for mapping in program.mappings:
+        check_kind(mapping, program.semantics)
+    checker = Checker(program.mappings)
+    for step in program.steps:
+        checker.step(step)
+
+
+__all__ = [
+    "HEADER",
+    "VERSION",
+    "Checker",
+    "Program",
+    "check",
+    "check_kind",
+    "check_mappings",
+    "mapping_lines",
+]

@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: MIT
+
+"""The reference: every page on its own, every loop written out.
+
+Nothing here is shared with the batched paths. It is meant to be so plain that
+reading it is enough to believe it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import define
+
+from model.candidate import InProcess
+from model.memory import NR_FOLL_PIN_ACQUIRED, NR_FOLL_PIN_RELEASED
+from model.semantics import BIAS, PAGE_SIZE
+
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+EFAULT = 14
+ENOMEM = 12
+
+
+@define
+class Region:
+    """A memory region: the pages of each scatterlist entry, and their bytes."""
+
+    entries: list[tuple[int, int]]
+    writable: bool
+    nmap: int
+
+    @property
+    def sg_nents(self) -> int:
+        """Entries of the scatterlist as the CPU sees it."""
+        return len(self.entries)
+
+
+class Reference(InProcess):
+    """One page at a time, as before the series (mm/gup.c and umem.c, 5.11)."""
+
+    journal = False
+
+    # Pinning.
+
+    def pin_user_pages(self, pages: Sequence[int]) -> int:
+        """Pin page after page; stop at one that is not mapped, or refuses."""
+        pinned = 0
+        for page in pages:
+            if not self.memory.page_mapped(page):
+                return pinned or -EFAULT
+            if not self._pin(page):
+                return pinned or -ENOMEM
+            pinned += 1
+        return pinned
+
+    def get_user_pages(self, pages: Sequence[int]) -> int:
+        """Take a plain reference on page after page, likewise."""
+        taken = 0
+        for page in pages:
+            if not self.memory.page_mapped(page):
+                return taken or -EFAULT
+            head = self.memory.compound_head(page)
+            if not self._may_grab(head):
+                return taken or -ENOMEM
+            self.memory.page_ref_add(head, 1)
+            taken += 1
+        return taken
+
+    def pin_user_pages_fast_only(self, pages: Sequence[int], changed: int | None) -> int:
+        """Pin page after page, without the slow path's errors.
+
+        Where the entry of the page at *changed* is found changed, every page
+        that this same entry gave is put back, and the walk ends.
+        """
+        pinned = 0
+        for position, page in enumerate(pages):
+            if changed is not None and self._same_entry(pages, position, changed):
+                grabbed = []
+                for later in range(position, len(pages)):
+                    if not self._same_entry(pages, later, changed):
+                        break
+                    if not self.memory.page_mapped(pages[later]) or not self._pin(pages[later]):
+                        break
+                    grabbed.append(pages[later])
+                for back in grabbed:
+                    self._unpin(back)
+                return pinned
+            if not self.memory.page_mapped(page) or not self._pin(page):
+                return pinned
+            pinned += 1
+        return pinned
+
+    def _same_entry(self, pages: Sequence[int], position: int, changed: int) -> bool:
+        """Whether one page table entry gave both positions in one go."""
+        if position == changed:
+            return True
+        if not self.memory.huge_entry(pages[changed]):
+            return False
+        head = self.memory.compound_head(pages[changed])
+        first, last = min(position, changed), max(position, changed)
+        for between in range(first, last + 1):
+            if self.memory.compound_head(pages[between]) != head:
+                return False
+        return True
+
+    def _may_grab(self, head: int) -> bool:
+        if self.memory.page_ref_count(head) <= 0:
+            self.memory.warn("a grab found a refcount that is not positive")
+            return False
+        return True
+
+    def _pin(self, page: int) -> bool:
+        head = self.memory.compound_head(page)
+        if not self._may_grab(head):
+            return False
+        if self.memory.hpage_pincount_available(head):
+            self.memory.page_ref_add(head, 1)
+            self.memory.pincount_add(head, 1)
+        else:
+            self.memory.page_ref_add(head, BIAS)
+        self.memory.mod_node_page_state(NR_FOLL_PIN_ACQUIRED, 1)
+        return True
+
+    # Unpinning.
+
+    def _unpin(self, page: int) -> None:
+        head = self.memory.compound_head(page)
+        self.memory.mod_node_page_state(NR_FOLL_PIN_RELEASED, 1)
+        if self.memory.hpage_pincount_available(head):
+            self.memory.pincount_add(head, -1)
+            last = self.memory.page_ref_sub_and_test(head, 1)
+        else:
+            last = self.memory.page_ref_sub_and_test(head, BIAS)
+        if last:
+            self.memory.free(head)
+
+    def _dirty_and_unpin(self, page: int) -> None:
+        if not self.memory.page_dirty(page):
+            self.memory.set_page_dirty_lock(page)
+        self._unpin(page)
+
+    def unpin_user_page(self, page: int) -> None:
+        """Drop the one pin of *page*."""
+        self._unpin(page)
+
+    def unpin_user_pages(self, pages: Sequence[int], npages: int) -> None:
+        """Drop one pin of each; nothing at all if *npages* is -errno."""
+        if npages >= 2**64 - 4095:
+            self.memory.warn("npages is an error value")
+            return
+        for i in range(npages):
+            self._unpin(pages[i])
+
+    def unpin_user_pages_dirty_lock(
+        self, pages: Sequence[int], npages: int, make_dirty: bool
+    ) -> None:
+        """The same, each page dirtied first. Only without dirtying is -errno noticed."""
+        if not make_dirty:
+            self.unpin_user_pages(pages, npages)
+            return
+        for i in range(npages):
+            self._dirty_and_unpin(pages[i])
+
+    def unpin_user_page_range_dirty_lock(self, page: int, npages: int, make_dirty: bool) -> None:
+        """The same for *npages* frames from *page* on. -errno is not noticed."""
+        for i in range(npages):
+            if make_dirty:
+                self._dirty_and_unpin(page + i)
+            else:
+                self._unpin(page + i)
+
+    # RDMA memory regions.
+
+    def ib_umem_get(
+        self,
+        pages: Sequence[int],
+        writable: bool,
+        max_segment: int,
+        nmap: int | None,
+        append_fails: int | None,
+    ) -> Region | int:
+        """Pin page after page; put each behind the one before, or into a new entry.
+
+        The scatterlist learns of 512 pages at a time. On any error each page
+        that was pinned is unpinned once, clean.
+        """
+        entries: list[tuple[int, int]] = []
+        waiting: list[int] = []
+        batch = 0
+        error = 0
+        for page in pages:
+            if not self.memory.page_mapped(page):
+                error = -EFAULT
+            elif not self._pin(page):
+                error = -ENOMEM
+            else:
+                waiting.append(page)
+            if error or len(waiting) == 512:
+                if waiting and batch == append_fails:
+                    return self._undo(entries, waiting, -ENOMEM)
+                for one in waiting:
+                    self._append(entries, one, max_segment)
+                batch += 1 if waiting else 0
+                waiting = []
+            if error:
+                return self._undo(entries, waiting, error)
+        if waiting and batch == append_fails:
+            return self._undo(entries, waiting, -ENOMEM)
+        for one in waiting:
+            self._append(entries, one, max_segment)
+        if nmap == 0:
+            return self._undo(entries, [], -ENOMEM)
+        mapped = len(entries) if nmap is None else min(nmap, len(entries))
+        return Region(entries, writable, mapped)
+
+    def _append(self, entries: list[tuple[int, int]], page: int, max_segment: int) -> None:
+        if entries:
+            first, length = entries[-1]
+            follows = first + length // PAGE_SIZE == page
+            if follows and length + PAGE_SIZE <= max_segment:
+                entries[-1] = (first, length + PAGE_SIZE)
+                return
+        entries.append((page, PAGE_SIZE))
+
+    def _undo(self, entries: list[tuple[int, int]], waiting: list[int], error: int) -> int:
+        for page in waiting:
+            self._unpin(page)
+        for first, length in entries:
+            for i in range(length // PAGE_SIZE):
+                self._unpin(first + i)
+        return error
+
+    def ib_umem(self, sgl: Sequence[tuple[int, int]], writable: bool, nmap: int | None) -> Region:
+        """A region over pages that are pinned already."""
+        return Region(list(sgl), writable, len(sgl) if nmap is None else nmap)
+
+    def ib_umem_release(self, region: Region, dirty: bool) -> None:
+        """Unpin every page of every entry; a page that is begun counts whole."""
+        for first, length in region.entries:
+            left = length
+            page = first
+            while left > 0:
+                if region.writable and dirty:
+                    self._dirty_and_unpin(page)
+                else:
+                    self._unpin(page)
+                page += 1
+                left -= PAGE_SIZE

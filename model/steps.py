@@ -1,0 +1,441 @@
+# SPDX-License-Identifier: MIT
+
+"""The steps of a program, one class for each call, named as the kernel names it.
+
+A step is data. It knows how it is written (`Step.text`), what it asks of a
+candidate (`Step.arguments`, passed to the method called `Step.call`) and which
+name it gives to the outcome (`Step.bind`). Pages are passed as frames.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from attrs import Attribute, field, fields, frozen
+
+from model.errors import BadInput
+from model.pagelist import PageList  # noqa: TC001 - attrs reads the annotations
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, MutableMapping, Sequence
+
+FLAGS = ("FOLL_WRITE", "FOLL_LONGTERM")
+
+#: ``ib_dma_max_seg_size()`` of a device without a limit, in bytes.
+MAX_SEGMENT = 0xFFFF_F000
+
+ERR_LIMIT = 1 << 64
+ERR_FIRST = -4095
+
+
+@frozen
+class SgEntry:
+    """One entry of a scatterlist: contiguous *pages*, of which *length* bytes count."""
+
+    pages: PageList
+    length: int
+
+    def __str__(self) -> str:
+        return f"sg({self.pages}, {self.length})"
+
+
+def argument(kind: str, **kwargs: Any) -> Any:
+    """A field that the text of a step shows.
+
+    :param kind: How it is written: ``pages``, ``flags``, ``sgl``, ``orders``,
+        ``bool`` or ``int``. The first one stands without its name.
+    """
+    return field(metadata={"kind": kind}, **kwargs)
+
+
+def shown(step: Step | type[Step]) -> list[Attribute[Any]]:
+    """The fields that the text of *step* shows, in order."""
+    cls = step if isinstance(step, type) else type(step)
+    return [a for a in fields(cls) if "kind" in a.metadata]
+
+
+def _written(kind: str, value: Any) -> str:
+    if kind == "flags":
+        return " | ".join(value)
+    if kind == "sgl":
+        return " + ".join(map(str, value))
+    if kind == "orders":
+        return f"[{', '.join(map(str, value))}]"
+    return str(value)
+
+
+class Table(dict[str, "Sequence[int]"]):
+    """What names stand for: the frames of mappings and handles, and umems."""
+
+    def __init__(self, pages: MutableMapping[str, Sequence[int]]) -> None:
+        super().__init__(pages)
+        self.umems: dict[str, Any] = {}
+
+
+@frozen(kw_only=True)
+class Step:
+    """One call, or one thing the world does to pages.
+
+    :param cpu: The processor it runs on. Only 0 has a meaning as yet.
+    """
+
+    call: ClassVar[str] = ""
+    #: The field that names what the step makes, if it makes anything.
+    names: ClassVar[str] = ""
+
+    cpu: int = 0
+
+    def text(self) -> str:
+        """The statement, as a trace holds it."""
+        parts = []
+        for i, a in enumerate(shown(self)):
+            value = getattr(self, a.name)
+            kind = a.metadata["kind"]
+            if kind == "flags":
+                parts += [_written(kind, value)] if value else []
+            elif i == 0:
+                parts.append(_written(kind, value))
+            elif value != a.default:
+                parts.append(f"{a.name}={_written(kind, value)}")
+        if self.cpu:
+            parts.append(f"cpu={self.cpu}")
+        made = f"{self.makes} = " if self.makes else ""
+        return f"{made}{self.call}({', '.join(parts)})"
+
+    @property
+    def makes(self) -> str:
+        """The name it gives to what it makes; empty if it makes nothing."""
+        return getattr(self, self.names) if self.names else ""
+
+    def lists(self) -> Iterator[PageList]:
+        """The lists of pages it names."""
+        for a in shown(self):
+            value = getattr(self, a.name)
+            if a.metadata["kind"] == "pages":
+                yield value
+            elif a.metadata["kind"] == "sgl":
+                yield from (entry.pages for entry in value)
+
+    @property
+    def npages_named(self) -> int:
+        """How many pages it names, repeats included."""
+        return sum(map(len, self.lists()))
+
+    def uses(self) -> set[str]:
+        """The names it takes pages, or a umem, from."""
+        return {name for pages in self.lists() for name in pages.names()}
+
+    def arguments(self, table: Table) -> tuple[Any, ...]:
+        """What the method of that name is called with.
+
+        :raises BadInput: if a name does not hold what the step wants of it.
+        """
+        raise NotImplementedError
+
+    def bind(self, table: Table, arguments: tuple[Any, ...], outcome: Any) -> int | None:
+        """Let the step's name stand for what the call made; the number it returned."""
+        return outcome if isinstance(outcome, int) else None
+
+
+def _npages(pages: Sequence[int], npages: int | None) -> int:
+    """``unsigned long npages``: as given, or all of *pages*."""
+    return len(pages) if npages is None else npages % ERR_LIMIT
+
+
+# Pinning.
+
+
+@frozen(kw_only=True)
+class _Pin(Step):
+    names: ClassVar[str] = "handle"
+
+    handle: str
+    pages: PageList = argument("pages")
+    flags: tuple[str, ...] = argument("flags", default=())
+
+    def arguments(self, table: Table) -> tuple[Any, ...]:
+        return (self.pages.resolve(table),)
+
+    def bind(self, table: Table, arguments: tuple[Any, ...], outcome: Any) -> int | None:
+        if isinstance(outcome, int) and outcome > 0:
+            table[self.handle] = arguments[0][:outcome]
+        return super().bind(table, arguments, outcome)
+
+
+class PinUserPages(_Pin):
+    """``pin_user_pages()``: pages pinned (FOLL_PIN), or -errno if none was."""
+
+    call = "pin_user_pages"
+
+
+class GetUserPages(_Pin):
+    """``get_user_pages()``: plain references (FOLL_GET), or -errno if none."""
+
+    call = "get_user_pages"
+
+
+@frozen(kw_only=True)
+class PinUserPagesFastOnly(_Pin):
+    """``pin_user_pages_fast_only()``: pages pinned without the slow path, 0 if none.
+
+    :param changed: Position of a page whose page table entry changes after its
+        pages were grabbed, so that all of that entry's are put back and the
+        walk ends there.
+    """
+
+    call = "pin_user_pages_fast_only"
+
+    changed: int | None = argument("int", default=None)
+
+    def arguments(self, table: Table) -> tuple[Any, ...]:
+        return (self.pages.resolve(table), self.changed)
+
+
+# Unpinning.
+
+
+@frozen(kw_only=True)
+class UnpinUserPage(Step):
+    """``unpin_user_page()`` of the one page named."""
+
+    call = "unpin_user_page"
+
+    page: PageList = argument("pages")
+
+    def arguments(self, table: Table) -> tuple[Any, ...]:
+        return (self.page.resolve(table)[0],)
+
+
+@frozen(kw_only=True)
+class UnpinUserPages(Step):
+    """``unpin_user_pages()``; *npages* other than the list's only as -errno."""
+
+    call = "unpin_user_pages"
+
+    pages: PageList = argument("pages")
+    npages: int | None = argument("int", default=None)
+
+    def arguments(self, table: Table) -> tuple[Any, ...]:
+        pages = self.pages.resolve(table)
+        return (pages, _npages(pages, self.npages))
+
+
+@frozen(kw_only=True)
+class UnpinUserPagesDirtyLock(Step):
+    """``unpin_user_pages_dirty_lock()``."""
+
+    call = "unpin_user_pages_dirty_lock"
+
+    pages: PageList = argument("pages")
+    make_dirty: bool = argument("bool")
+    npages: int | None = argument("int", default=None)
+
+    def arguments(self, table: Table) -> tuple[Any, ...]:
+        pages = self.pages.resolve(table)
+        return (pages, _npages(pages, self.npages), self.make_dirty)
+
+
+@frozen(kw_only=True)
+class UnpinUserPageRangeDirtyLock(Step):
+    """``unpin_user_page_range_dirty_lock()`` (5.13): *pages* are contiguous."""
+
+    call = "unpin_user_page_range_dirty_lock"
+
+    pages: PageList = argument("pages")
+    make_dirty: bool = argument("bool")
+    npages: int | None = argument("int", default=None)
+
+    def arguments(self, table: Table) -> tuple[Any, ...]:
+        pages = contiguous(self.pages.resolve(table), self.pages)
+        return (pages[0] if pages else 0, _npages(pages, self.npages), self.make_dirty)
+
+
+def contiguous(pages: Sequence[int], named: PageList) -> Sequence[int]:
+    """*pages*, if each is the frame after the one before.
+
+    :raises BadInput: if they are not.
+    """
+    if isinstance(pages, range):
+        good = pages.step == 1 or len(pages) < 2
+    else:
+        good = all(b == a + 1 for a, b in zip(pages, pages[1:], strict=False))
+    if not good:
+        msg = f"{named} is not a range: its frames do not follow each other"
+        raise BadInput(msg)
+    return pages
+
+
+# RDMA memory regions (drivers/infiniband/core/umem.c).
+
+
+@frozen(kw_only=True)
+class IbUmemGet(Step):
+    """``ib_umem_get()``: pin in batches of 512, build a scatterlist, map it for DMA.
+
+    :param max_segment: The largest entry of the scatterlist, in bytes.
+    :param nmap: Entries after the IOMMU merged some; all of them if None, and
+        0 if mapping failed.
+    :param append_fails: The batch, from 0, that finds no memory for its
+        scatterlist entries.
+    """
+
+    call = "ib_umem_get"
+    names: ClassVar[str] = "umem"
+
+    umem: str
+    pages: PageList = argument("pages")
+    writable: bool = argument("bool", default=True)
+    max_segment: int = argument("int", default=MAX_SEGMENT)
+    nmap: int | None = argument("int", default=None)
+    append_fails: int | None = argument("int", default=None)
+
+    def arguments(self, table: Table) -> tuple[Any, ...]:
+        pages = self.pages.resolve(table)
+        return (pages, self.writable, self.max_segment, self.nmap, self.append_fails)
+
+    def bind(self, table: Table, arguments: tuple[Any, ...], outcome: Any) -> int | None:
+        if isinstance(outcome, int):
+            return outcome
+        table.umems[self.umem] = outcome
+        return int(outcome.sg_nents)
+
+
+@frozen(kw_only=True)
+class IbUmem(Step):
+    """A memory region over pages that are pinned already, its scatterlist as given."""
+
+    call = "ib_umem"
+    names: ClassVar[str] = "umem"
+
+    umem: str
+    sgl: tuple[SgEntry, ...] = argument("sgl")
+    writable: bool = argument("bool", default=True)
+    nmap: int | None = argument("int", default=None)
+
+    def arguments(self, table: Table) -> tuple[Any, ...]:
+        sgl = [
+            (contiguous(entry.pages.resolve(table), entry.pages)[0], entry.length)
+            for entry in self.sgl
+        ]
+        return (sgl, self.writable, self.nmap)
+
+    def bind(self, table: Table, arguments: tuple[Any, ...], outcome: Any) -> int | None:
+        table.umems[self.umem] = outcome
+        return int(outcome.sg_nents)
+
+
+@frozen(kw_only=True)
+class IbUmemRelease(Step):
+    """``ib_umem_release()``: unmap, unpin and, if *writable and dirty*, dirty all of it."""
+
+    call = "ib_umem_release"
+
+    umem: str = argument("umem")
+    dirty: bool = argument("bool", default=True)
+
+    def uses(self) -> set[str]:
+        return {self.umem}
+
+    def arguments(self, table: Table) -> tuple[Any, ...]:
+        try:
+            return (table.umems.pop(self.umem), self.dirty)
+        except KeyError:
+            msg = f"{self.umem} is no memory region, or was released before"
+            raise BadInput(msg) from None
+
+
+# What the world does to pages.
+
+
+@frozen(kw_only=True)
+class _World(Step):
+    pages: PageList = argument("pages")
+
+    def arguments(self, table: Table) -> tuple[Any, ...]:
+        return (self.pages.resolve(table),)
+
+
+class Map(_World):
+    """Each compound page that is named gets one more mapping, and its reference."""
+
+    call = "map"
+
+
+class Unmap(_World):
+    """Each compound page that is named loses one mapping, and its reference."""
+
+    call = "unmap"
+
+
+class SetPageDirty(_World):
+    """A write through a mapping dirties each compound page that is named."""
+
+    call = "set_page_dirty"
+
+
+class Clean(_World):
+    """Writeback cleans each compound page that is named."""
+
+    call = "clean"
+
+
+class SplitHugePage(_World):
+    """``split_huge_page()`` of the compound page named: 0, or -EBUSY if it is held."""
+
+    call = "split_huge_page"
+
+
+@frozen(kw_only=True)
+class AllocPages(_World):
+    """Free frames are allocated and mapped again, as compound pages of *orders*."""
+
+    call = "alloc_pages"
+
+    orders: tuple[int, ...] = argument("orders")
+
+    def arguments(self, table: Table) -> tuple[Any, ...]:
+        return (contiguous(self.pages.resolve(table), self.pages), self.orders)
+
+
+@frozen(kw_only=True)
+class GetPage(_World):
+    """``get_page()``, *n* times on each page named."""
+
+    call = "get_page"
+
+    n: int = argument("int", default=1)
+
+    def arguments(self, table: Table) -> tuple[Any, ...]:
+        return (self.pages.resolve(table), self.n)
+
+
+class PutPage(GetPage):
+    """``put_page()``, *n* times on each page named."""
+
+    call = "put_page"
+
+
+STEPS: dict[str, type[Step]] = {
+    cls.call: cls
+    for cls in (
+        PinUserPages,
+        PinUserPagesFastOnly,
+        GetUserPages,
+        UnpinUserPage,
+        UnpinUserPages,
+        UnpinUserPagesDirtyLock,
+        UnpinUserPageRangeDirtyLock,
+        IbUmemGet,
+        IbUmem,
+        IbUmemRelease,
+        Map,
+        Unmap,
+        SetPageDirty,
+        Clean,
+        SplitHugePage,
+        AllocPages,
+        GetPage,
+        PutPage,
+    )
+}

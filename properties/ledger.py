@@ -1,0 +1,475 @@
+# SPDX-License-Identifier: MIT
+
+"""The ledger: who holds what, from the steps' contracts alone.
+
+It carries nothing out. For each head it keeps how often it is mapped, got and
+pinned, and from that follows the only refcount, pin count and statistics that
+are legal. A step that would release more than is held breaks the contract:
+one page at a time and batched may then lawfully differ, so it is refused.
+"""
+
+from __future__ import annotations
+
+from itertools import chain, groupby
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from attrs import define
+
+from model.errors import BadInput
+from model.frames import Frames
+from model.mapping import placed
+from model.memory import wrapped
+from model.semantics import BIAS, PAGE_SIZE, PMD_ORDER
+from model.steps import Table
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from model.frames import Block
+    from model.mapping import Mapping
+    from model.pagelist import PageList
+    from model.semantics import Semantics
+    from model.steps import Step
+
+LIMIT = 1 << 31
+EFAULT = -14
+ENOMEM = -12
+EBUSY = -16
+BATCH = 512
+
+
+class ContractBroken(BadInput):
+    """A step releases more than is held, or touches what is free."""
+
+
+class Legal(NamedTuple):
+    """The only counts of one head that fit what is held of it."""
+
+    refcount: int
+    pincount: int
+    allocated: bool
+
+
+@define
+class Held:
+    """What is held of one compound page.
+
+    :param each: What one pin adds to the refcount.
+    """
+
+    each: int
+    maps: int
+    gets: int = 0
+    pins: int = 0
+    alive: bool = True
+
+    @property
+    def total(self) -> int:
+        """The refcount, were it as wide as it needs to be."""
+        return self.maps + self.gets + self.pins * self.each
+
+
+class Region(NamedTuple):
+    """A memory region: the frames of each scatterlist entry."""
+
+    entries: list[Sequence[int]]
+    writable: bool
+
+    def pages(self) -> Sequence[int]:
+        """All its frames, one entry after another."""
+        return self.entries[0] if len(self.entries) == 1 else [*chain(*self.entries)]
+
+
+class Ledger:
+    """The books of one program, step by step."""
+
+    def __init__(self, semantics: Semantics, mappings: Sequence[Mapping]) -> None:
+        self.semantics = semantics
+        self.mappings = mappings
+        self.table = Table({m.name: m.pages for m in mappings})
+        self.umems: dict[str, Region] = {}
+        self.acquired = 0
+        self.released = 0
+        self.pinned: dict[int, None] = {}
+        self.got: dict[int, None] = {}
+        self._frames = Frames(mappings)
+        self._held: dict[int, Held] = {}
+
+    def take(self, step: Step) -> int | None:
+        """Enter *step*; the number its call must return, where only one will do.
+
+        :raises ContractBroken: if the step breaks the contract. Nothing was
+            entered then.
+        """
+        entry: Callable[[Any], int | None] = getattr(self, f"_{step.call}")
+        return entry(step)
+
+    def legal(self, head: int) -> Legal:
+        """What the counters of *head* must be now."""
+        held = self.held(head)
+        pincount = held.pins if held.each == 1 else 0
+        return Legal(wrapped(held.total), pincount, held.alive)
+
+    def held(self, head: int) -> Held:
+        """What is held of the compound page at *head*."""
+        record = self._held.get(head)
+        if record is None:
+            block = self._block(head)
+            record = self._held[head] = Held(self._each(block.order), block.refs)
+        return record
+
+    def head(self, page: int) -> int:
+        """The head of the compound page of *page*, from where its block begins."""
+        block = self._block(page)
+        return page - (page - block.start) % (1 << block.order)
+
+    def order(self, page: int) -> int:
+        """The order of the compound page of *page*."""
+        return self._block(page).order
+
+    def first_refs(self, page: int) -> int:
+        """What its mapping held of the compound page of *page* at first."""
+        return self._block(page).refs
+
+    def kind(self, page: int) -> str:
+        """The kind of mapping that *page* began in."""
+        return self._block(page).kind
+
+    def runs(self, pages: Sequence[int]) -> Iterator[tuple[int, int]]:
+        """(head, entries) of each stretch of adjacent entries of one head."""
+        if not isinstance(pages, range):
+            for head, entries in groupby(pages, key=self.head):
+                yield head, sum(1 for _ in entries)
+            return
+        at = 0
+        while at < len(pages):
+            head = self.head(pages[at])
+            if pages.step == 1:
+                whole = head + (1 << self.order(head)) - pages[at]
+            else:
+                whole = (pages[at] - head) // -pages.step + 1 if pages.step < 0 else 1
+            entries = max(1, min(whole, len(pages) - at))
+            yield head, entries
+            at += entries
+
+    def counts(self, pages: Sequence[int]) -> dict[int, int]:
+        """How many entries each head has in *pages*."""
+        counts: dict[int, int] = {}
+        for head, entries in self.runs(pages):
+            counts[head] = counts.get(head, 0) + entries
+        return counts
+
+    def releasable(self, pages: Sequence[int], what: str = "pins") -> int:
+        """How many of *pages*, from the first on, can be released before one is not held."""
+        left: dict[int, int] = {}
+        done = 0
+        for head, entries in self.runs(pages):
+            have = left.get(head)
+            if have is None:
+                held = self._held.get(head)
+                have = getattr(held, what) if held else 0
+            left[head] = have - entries
+            if have < entries:
+                return done + have
+            done += entries
+        return done
+
+    # Pinning.
+
+    def _grab(self, head: int, entries: int) -> int:
+        """Enter up to *entries* pins of *head*; how many a positive count allows."""
+        held = self.held(head)
+        count = wrapped(held.total)
+        room = -(-(LIMIT - count) // held.each) if count > 0 else 0
+        taken = min(entries, room)
+        if taken:
+            held.pins += taken
+            self.acquired += taken
+            self.pinned[head] = None
+        return taken
+
+    def _put_back(self, head: int, entries: int) -> None:
+        held = self.held(head)
+        held.pins -= entries
+        self.released += entries
+        if not held.pins:
+            self.pinned.pop(head, None)
+        if not held.total:
+            held.alive = False
+
+    def _mapped(self, head: int) -> bool:
+        held = self.held(head)
+        return held.alive and held.maps > 0
+
+    def _pin(self, pages: Sequence[int]) -> tuple[int, int]:
+        """Pin a prefix of *pages*: how many, and the error that stopped it or 0."""
+        done = 0
+        for head, entries in self.runs(pages):
+            if not self._mapped(head):
+                return done, EFAULT
+            taken = self._grab(head, entries)
+            done += taken
+            if taken < entries:
+                return done, ENOMEM
+        return done, 0
+
+    def _bind(self, name: str, pages: Sequence[int], done: int) -> None:
+        if done:
+            self.table[name] = pages[:done]
+
+    def _pin_user_pages(self, step: Any) -> int:
+        pages = step.pages.resolve(self.table)
+        done, error = self._pin(pages)
+        self._bind(step.handle, pages, done)
+        return done or error
+
+    def _get_user_pages(self, step: Any) -> int:
+        pages = step.pages.resolve(self.table)
+        done = error = 0
+        for head, entries in self.runs(pages):
+            held = self.held(head)
+            if not self._mapped(head):
+                error = EFAULT
+                break
+            count = wrapped(held.total)
+            taken = min(entries, LIMIT - count) if count > 0 else 0
+            if taken:
+                held.gets += taken
+                self.got[head] = None
+            done += taken
+            if taken < entries:
+                error = ENOMEM
+                break
+        self._bind(step.handle, pages, done)
+        return done or error
+
+    def _pin_user_pages_fast_only(self, step: Any) -> int:
+        pages = step.pages.resolve(self.table)
+        done = self._fast(pages, step.changed)
+        self._bind(step.handle, pages, done)
+        return done
+
+    def _fast(self, pages: Sequence[int], changed: int | None) -> int:
+        done = 0
+        for head, entries in self.runs(pages):
+            if not self._mapped(head):
+                return done
+            if changed is not None and changed < done + entries:
+                huge = self.order(head) >= PMD_ORDER
+                kept = 0 if huge else changed - done
+                taken = self._grab(head, kept)
+                if taken == kept:
+                    undone = self._grab(head, entries if huge else 1)
+                    self._put_back(head, undone)
+                return done + taken
+            taken = self._grab(head, entries)
+            done += taken
+            if taken < entries:
+                return done
+        return done
+
+    # Unpinning.
+
+    def _release(self, pages: Sequence[int], named: str) -> None:
+        counts = self.counts(pages)
+        for head, entries in counts.items():
+            held = self.held(head)
+            if held.pins < entries:
+                msg = f"unpins {entries} of {self.name(head)}, where {held.pins} are held ({named})"
+                raise ContractBroken(msg)
+        for head, entries in counts.items():
+            self._put_back(head, entries)
+
+    def _unpin_user_page(self, step: Any) -> None:
+        self._release(step.page.resolve(self.table), str(step.page))
+
+    def _unpin_user_pages(self, step: Any) -> None:
+        if step.npages is not None:
+            return  # an error value, which the call notices
+        self._release(step.pages.resolve(self.table), str(step.pages))
+
+    def _unpin_user_pages_dirty_lock(self, step: Any) -> None:
+        if step.npages is not None and step.make_dirty:
+            msg = f"{step.call} does not notice npages={step.npages} when it dirties"
+            raise ContractBroken(msg)
+        self._unpin_user_pages(step)
+
+    def _unpin_user_page_range_dirty_lock(self, step: Any) -> None:
+        if step.npages is not None:
+            msg = f"{step.call} does not notice npages={step.npages}"
+            raise ContractBroken(msg)
+        self._release(step.pages.resolve(self.table), str(step.pages))
+
+    # RDMA memory regions.
+
+    def _ib_umem_get(self, step: Any) -> int:
+        pages = step.pages.resolve(self.table)
+        before = {head: self.held(head).pins for head, _ in self.runs(pages)}
+        acquired = self.acquired
+        done, error = self._pin(pages)
+        if step.append_fails is not None and step.append_fails * BATCH < done:
+            # The walk ended with the batch that found no memory.
+            reached = min((step.append_fails + 1) * BATCH, done)
+            self._unwind(before, acquired, reached)
+            return ENOMEM
+        if error or step.nmap == 0:
+            self._unwind(before, acquired, done)
+            return error or ENOMEM
+        entries = self._entries(pages, step.max_segment // PAGE_SIZE)
+        self.umems[step.umem] = Region(entries, step.writable)
+        return len(entries)
+
+    def _entries(self, pages: Sequence[int], most: int) -> list[Sequence[int]]:
+        """*pages* in as few pieces as scatterlist entries of *most* pages allow."""
+        entries: list[Sequence[int]] = []
+        at = 0
+        while at < len(pages):
+            if isinstance(pages, range) and pages.step == 1:
+                stop = min(at + most, len(pages))
+            else:
+                stop = at + 1
+                while stop < min(at + most, len(pages)) and pages[stop] == pages[stop - 1] + 1:
+                    stop += 1
+            entries.append(pages[at:stop])
+            at = stop
+        return entries
+
+    def _unwind(self, before: dict[int, int], acquired: int, pinned: int) -> None:
+        for head, pins in before.items():
+            self.held(head).pins = pins
+            if not pins:
+                self.pinned.pop(head, None)
+        self.acquired = acquired + pinned
+        self.released += pinned
+
+    def _ib_umem(self, step: Any) -> int:
+        entries = [entry.pages.resolve(self.table) for entry in step.sgl]
+        self.umems[step.umem] = Region(entries, step.writable)
+        return len(entries)
+
+    def _ib_umem_release(self, step: Any) -> None:
+        if step.umem not in self.umems:
+            msg = f"{step.umem} is no memory region, or was released before"
+            raise ContractBroken(msg)
+        self._release(self.umems[step.umem].pages(), step.umem)
+        del self.umems[step.umem]
+
+    # What the world does.
+
+    def _alive(self, pages: PageList, call: str) -> list[int]:
+        heads = list(dict.fromkeys(h for h, _ in self.runs(pages.resolve(self.table))))
+        for head in heads:
+            if not self.held(head).alive:
+                msg = f"{call} of {self.name(head)}, which is free"
+                raise ContractBroken(msg)
+        return heads
+
+    def _map(self, step: Any) -> None:
+        heads = self._alive(step.pages, step.call)
+        self._fits((head, 1) for head in heads)
+        for head in heads:
+            self.held(head).maps += 1
+
+    def _unmap(self, step: Any) -> None:
+        heads = self._alive(step.pages, step.call)
+        for head in heads:
+            if not self.held(head).maps:
+                msg = f"unmap of {self.name(head)}, which is not mapped"
+                raise ContractBroken(msg)
+        for head in heads:
+            held = self.held(head)
+            held.maps -= 1
+            if not held.total:
+                held.alive = False
+
+    def _set_page_dirty(self, step: Any) -> None:
+        self._alive(step.pages, step.call)
+
+    def _clean(self, step: Any) -> None:
+        self._alive(step.pages, step.call)
+
+    def _split_huge_page(self, step: Any) -> int:
+        (head,) = self._alive(step.pages, step.call)
+        order = self.order(head)
+        if order < 1 or self.kind(head) not in {"thp", "page-cache"}:
+            msg = f"split_huge_page of {self.name(head)}, which is no transparent huge page"
+            raise ContractBroken(msg)
+        held = self.held(head)
+        if held.total != held.maps:
+            return EBUSY
+        self._rebuild(head, [0] * (1 << order), held.maps)
+        return 0
+
+    def _alloc_pages(self, step: Any) -> None:
+        pages = step.pages.resolve(self.table)
+        for head, entries in self.runs(pages):
+            if self.held(head).alive:
+                msg = f"alloc_pages where {self.name(head)} is not free"
+                raise ContractBroken(msg)
+            if entries != 1 << self.order(head):
+                msg = f"alloc_pages of a part of {self.name(head)}"
+                raise ContractBroken(msg)
+        allowed = self.semantics.orders[self.kind(pages[0])]
+        for order in step.orders:
+            if order not in allowed:
+                msg = f"alloc_pages of order {order}, which {self.kind(pages[0])} pages do not have"
+                raise ContractBroken(msg)
+        self._rebuild(pages[0], step.orders, 1)
+
+    def _rebuild(self, pfn: int, orders: Sequence[int], maps: int) -> None:
+        extents = placed(((order, 1) for order in orders), pfn)
+        for page in range(pfn, extents[-1].stop):
+            self._held.pop(page, None)
+        self._frames.replace(extents)
+        for extent in extents:
+            self._held[extent.pfn] = Held(self._each(extent.order), maps)
+
+    def _get_page(self, step: Any) -> None:
+        self._alive(step.pages, step.call)
+        counts = self.counts(step.pages.resolve(self.table))
+        self._fits((head, entries * step.n) for head, entries in counts.items())
+        for head, entries in counts.items():
+            self.held(head).gets += entries * step.n
+            self.got[head] = None
+
+    def _put_page(self, step: Any) -> None:
+        counts = self.counts(step.pages.resolve(self.table))
+        for head, entries in counts.items():
+            held = self.held(head)
+            if held.gets < entries * step.n:
+                msg = f"puts {entries * step.n} of {self.name(head)}, where {held.gets} are held"
+                raise ContractBroken(msg)
+        for head, entries in counts.items():
+            held = self.held(head)
+            held.gets -= entries * step.n
+            if not held.gets:
+                self.got.pop(head, None)
+            if not held.total:
+                held.alive = False
+
+    def _fits(self, counts: Iterator[tuple[int, int]]) -> None:
+        """See that plain references, which nothing checks, do not overflow the count."""
+        for head, more in counts:
+            if self.held(head).total + more >= LIMIT:
+                msg = f"{self.name(head)} would get more than 2^31-1 references"
+                raise ContractBroken(msg)
+
+    # Inside.
+
+    def _block(self, page: int) -> Block:
+        block = self._frames.block(page)
+        if block is None:
+            msg = f"frame {page:#x} is in no mapping"
+            raise ContractBroken(msg)
+        return block
+
+    def _each(self, order: int) -> int:
+        return 1 if self.semantics.exact(order) else BIAS
+
+    def name(self, page: int) -> str:
+        """The frame *page* as a program names it: ``a+0``."""
+        for mapping in self.mappings:
+            if page in mapping.pages:
+                return f"{mapping.name}+{mapping.pages.index(page)}"
+        return f"frame {page:#x}"

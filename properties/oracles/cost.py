@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: MIT
+
+"""Cost: at most one put for each run, and one dirty lock for each clean head.
+
+A candidate that agrees and takes more is right but dearer: what the series is
+for was lost. State alone cannot show that (order 1 was not batched in v2 of
+the series, and no count differed). Fewer puts are fine.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from properties.oracles.record import UNPINS
+
+
+if TYPE_CHECKING:
+    from properties.finding import Finding
+    from properties.oracles.record import Record
+
+
+def cost(record: Record) -> Finding | None:
+    """The finding that the candidate took more puts, or locks, than suffice."""
+    if record.step.call not in UNPINS:
+        return None
+    shown = record.candidate
+    heads = len(shown.heads)
+    if shown.puts > heads:
+        enough = _puts(record)
+        if shown.puts > enough:
+            return _dearer(record, "puts", shown.puts, enough)
+    if shown.dirty_locks:
+        clean = {head for head, _ in record.runs() if not record.state_before(head).dirty}
+        if shown.dirty_locks > len(clean):
+            return _dearer(record, "dirty_locks", shown.dirty_locks, len(clean))
+    return None
+
+
+def _puts(record: Record) -> int:
+    if not record.ledger.semantics.batched:
+        return sum(map(len, record.lists))
+    return sum(1 for _ in record.runs())
+
+
+def _dearer(record: Record, what: str, took: int, enough: int) -> Finding:
+    noun = {"puts": "put", "dirty_locks": "dirty lock"}[what]
+    summary = f"{took} {noun}{'s' * (took != 1)} where {enough} suffice{'s' * (enough == 1)}"
+    return record.finding("cost", what, f"{record.step.call}: {summary}")

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: MIT
+
+"""What the oracles look at: one step, and what both sides show of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import define, field
+
+from model.memory import HeadState
+from properties.finding import Finding
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from model.candidate import Snapshot
+    from model.steps import Step
+    from properties.finding import Row
+    from properties.ledger import Ledger
+
+#: Calls that unpin: the ones whose puts are pins.
+UNPINS = frozenset(
+    {
+        "unpin_user_page",
+        "unpin_user_pages",
+        "unpin_user_pages_dirty_lock",
+        "unpin_user_page_range_dirty_lock",
+        "ib_umem_release",
+    }
+)
+
+
+@define
+class Record:
+    """One step after it was carried out.
+
+    :param returned: What the ledger says it must have returned, or None.
+    :param lists: For a step that unpins, the lists of frames that it unpins,
+        each of which the code under test sees as one.
+    :param dirties: Whether it is to dirty what it unpins.
+    :param before: The state of every head that any step before has touched.
+    :param fields: What the candidate shows.
+    """
+
+    index: int
+    step: Step
+    reference: Snapshot
+    candidate: Snapshot
+    ledger: Ledger
+    returned: int | None
+    lists: list[Sequence[int]]
+    dirties: bool
+    before: dict[int, HeadState]
+    fields: frozenset[str]
+    fresh: dict[int, HeadState] = field(factory=dict)
+
+    def state_before(self, page: int) -> HeadState:
+        """How *page* was before the step; as its mapping made it if no step touched it."""
+        known = self.before.get(page)
+        if known is None:
+            known = self.fresh.get(page)
+        if known is None:
+            head = self.ledger.head(page)
+            refs = self.ledger.first_refs(page) if head == page else 0
+            known = self.fresh[page] = HeadState(refs, 0, dirty=False, allocated=True)
+        return known
+
+    def runs(self) -> Iterable[tuple[int, int]]:
+        """(head, entries) of each run in the lists that the step unpins."""
+        return (run for pages in self.lists for run in self.ledger.runs(pages))
+
+    def finding(
+        self,
+        oracle: str,
+        what: str,
+        summary: str,
+        rows: Iterable[Row] = (),
+        sides: tuple[str, str] = ("reference", "candidate"),
+        notes: Iterable[str] = (),
+    ) -> Finding:
+        """A finding about this step, with its runs and the puts that were taken."""
+        ledger = self.ledger
+        puts = []
+        if self.step.call in UNPINS:
+            for event in self.candidate.events:
+                if event.what == "put" and len(puts) < 1000:
+                    head = ledger.head(event.page)
+                    each = 1 if ledger.semantics.exact(ledger.order(head)) else 1024
+                    puts.append((ledger.name(event.page), event.refs // each))
+        runs = []
+        for head, entries in self.runs():
+            runs.append((ledger.name(head), entries))
+            if len(runs) == 1000:
+                break
+        return Finding(
+            oracle,
+            what,
+            self.index,
+            self.step,
+            summary,
+            tuple(rows),
+            sides,
+            tuple(runs),
+            tuple(puts),
+            tuple(notes),
+        )

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: MIT
+
+"""Ends a step that does not end by itself, where no counted operation does."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import TYPE_CHECKING
+
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+#: Seconds a step may take, and more for each page that it names.
+LIMIT = 4.0
+PER_PAGE = 0.0002
+
+#: Seconds once some step of this process ran into the limit: the shrinker and
+#: the reducer will repeat it often.
+LIMIT_AGAIN = 0.4
+
+
+class Hang(BaseException):
+    """Raised into a candidate that takes too long.
+
+    Not an `Exception`, so that a candidate's ``except Exception`` lets it pass.
+    """
+
+
+class Watchdog:
+    """An interval timer around a candidate's step.
+
+    It works in the main thread only; elsewhere it never barks, and the count
+    of operations that `model.memory` keeps is what ends a step.
+    """
+
+    _hung = False
+
+    def __init__(self) -> None:
+        self._usable = threading.current_thread() is threading.main_thread()
+        if self._usable:
+            signal.signal(signal.SIGALRM, self._bark)
+
+    def watch(self, npages: int) -> None:
+        """Allow for a step of *npages* pages from now on."""
+        if self._usable:
+            limit = (LIMIT_AGAIN if Watchdog._hung else LIMIT) + npages * PER_PAGE
+            signal.setitimer(signal.ITIMER_REAL, limit, LIMIT_AGAIN)
+
+    def rest(self) -> None:
+        """The step is over."""
+        if self._usable:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def _bark(self, _signal: int, _frame: FrameType | None) -> None:
+        Watchdog._hung = True
+        raise Hang
