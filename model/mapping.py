@@ -10,7 +10,7 @@ compound page that frame belongs to may change (split, free and allocate).
 from __future__ import annotations
 
 from functools import cached_property
-from itertools import chain, groupby
+from itertools import accumulate, chain, groupby
 from typing import TYPE_CHECKING
 
 from attrs import field, frozen
@@ -146,6 +146,18 @@ class Mapping:
         if self._contiguous:
             return range(self.extents[0].pfn, self.extents[-1].stop)
         return list(chain.from_iterable(range(e.pfn, e.stop) for e in self.extents))
+
+    @cached_property
+    def offsets(self) -> list[int]:
+        """The page at which each extent begins."""
+        return [0, *accumulate(e.count << e.order for e in self.extents)][:-1]
+
+    def offset(self, pfn: int) -> int | None:
+        """The page that frame *pfn* is, or None if it is none of these."""
+        for extent, first in zip(self.extents, self.offsets, strict=True):
+            if extent.pfn <= pfn < extent.stop:
+                return first + pfn - extent.pfn
+        return None
 
     def text(self, default_pfn: int) -> str:
         """The statement that makes it; *default_pfn* is where it would lie unasked."""

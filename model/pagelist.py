@@ -143,16 +143,14 @@ class PageList:
                 kept += _cut(term, length)
             else:
                 rounds, rest = divmod(length, len(term) // term.times)
-                if rounds:
+                if rounds > 1:
                     kept.append(evolve(term, times=rounds))
-                kept += PageList(term.slices).prefix(rest).terms
+                elif rounds:
+                    kept += term.slices
+                if rest:
+                    kept += PageList(term.slices).prefix(rest).terms
             length -= len(term)
-        return PageList(tuple(kept)) if kept else PageList((evolve_empty(self),))
-
-
-def evolve_empty(pages: PageList) -> Slice:
-    """No page, but of a name that *pages* uses."""
-    return Slice(next(pages.slices()).name, range(0))
+        return PageList(tuple(kept) or (Slice(next(self.slices()).name, range(0)),))
 
 
 def _cut(term: Slice, length: int) -> Iterator[Slice]:

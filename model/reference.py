@@ -75,13 +75,12 @@ class Reference(InProcess):
         Where the entry of the page at *changed* is found changed, every page
         that this same entry gave is put back, and the walk ends.
         """
+        begins, ends = self._entry(pages, changed)
         pinned = 0
         for position, page in enumerate(pages):
-            if changed is not None and self._same_entry(pages, position, changed):
+            if position == begins:
                 grabbed = []
-                for later in range(position, len(pages)):
-                    if not self._same_entry(pages, later, changed):
-                        break
+                for later in range(begins, ends):
                     if not self.memory.page_mapped(pages[later]) or not self._pin(pages[later]):
                         break
                     grabbed.append(pages[later])
@@ -93,18 +92,19 @@ class Reference(InProcess):
             pinned += 1
         return pinned
 
-    def _same_entry(self, pages: Sequence[int], position: int, changed: int) -> bool:
-        """Whether one page table entry gave both positions in one go."""
-        if position == changed:
-            return True
-        if not self.memory.huge_entry(pages[changed]):
-            return False
-        head = self.memory.compound_head(pages[changed])
-        first, last = min(position, changed), max(position, changed)
-        for between in range(first, last + 1):
-            if self.memory.compound_head(pages[between]) != head:
-                return False
-        return True
+    def _entry(self, pages: Sequence[int], changed: int | None) -> tuple[int, int]:
+        """Positions from and to which the entry of *changed* gave its pages in one go."""
+        if changed is None:
+            return -1, -1
+        begins = changed
+        ends = changed + 1
+        if self.memory.huge_entry(pages[changed]):
+            head = self.memory.compound_head(pages[changed])
+            while begins > 0 and self.memory.compound_head(pages[begins - 1]) == head:
+                begins -= 1
+            while ends < len(pages) and self.memory.compound_head(pages[ends]) == head:
+                ends += 1
+        return begins, ends
 
     def _may_grab(self, head: int) -> bool:
         if self.memory.page_ref_count(head) <= 0:

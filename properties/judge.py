@@ -112,6 +112,8 @@ class Run:
         """
         lists, dirties = self._unpins(step)
         returned = self.ledger.take(step)
+        if self.record is not None:
+            self._before.update(self.record.reference.heads)
         self.steps.append(step)
         reference = next(self._reference)
         shown = self._candidate.step(step)
@@ -136,7 +138,6 @@ class Run:
                 return finding
         if self.dearer is None:
             self.dearer = cost(record)
-        self._before.update(reference.heads)
         return None
 
     def _unpins(self, step: Step) -> tuple[list[Sequence[int]], bool]:

@@ -71,10 +71,11 @@ class Held:
 
 
 class Region(NamedTuple):
-    """A memory region: the frames of each scatterlist entry."""
+    """A memory region: the frames of each scatterlist entry, and what DMA made of them."""
 
     entries: list[Sequence[int]]
     writable: bool
+    nmap: int | None
 
     def pages(self) -> Sequence[int]:
         """All its frames, one entry after another."""
@@ -91,8 +92,10 @@ class Ledger:
         self.umems: dict[str, Region] = {}
         self.acquired = 0
         self.released = 0
+        self.released_umem: Region | None = None
         self.pinned: dict[int, None] = {}
         self.got: dict[int, None] = {}
+        self.freed: dict[int, None] = {}
         self._frames = Frames(mappings)
         self._held: dict[int, Held] = {}
 
@@ -195,8 +198,12 @@ class Ledger:
         self.released += entries
         if not held.pins:
             self.pinned.pop(head, None)
+        self._free_if_last(head, held)
+
+    def _free_if_last(self, head: int, held: Held) -> None:
         if not held.total:
             held.alive = False
+            self.freed[head] = None
 
     def _mapped(self, head: int) -> bool:
         held = self.held(head)
@@ -317,7 +324,7 @@ class Ledger:
             self._unwind(before, acquired, done)
             return error or ENOMEM
         entries = self._entries(pages, step.max_segment // PAGE_SIZE)
-        self.umems[step.umem] = Region(entries, step.writable)
+        self.umems[step.umem] = Region(entries, step.writable, step.nmap)
         return len(entries)
 
     def _entries(self, pages: Sequence[int], most: int) -> list[Sequence[int]]:
@@ -345,7 +352,7 @@ class Ledger:
 
     def _ib_umem(self, step: Any) -> int:
         entries = [entry.pages.resolve(self.table) for entry in step.sgl]
-        self.umems[step.umem] = Region(entries, step.writable)
+        self.umems[step.umem] = Region(entries, step.writable, step.nmap)
         return len(entries)
 
     def _ib_umem_release(self, step: Any) -> None:
@@ -353,7 +360,7 @@ class Ledger:
             msg = f"{step.umem} is no memory region, or was released before"
             raise ContractBroken(msg)
         self._release(self.umems[step.umem].pages(), step.umem)
-        del self.umems[step.umem]
+        self.released_umem = self.umems.pop(step.umem)
 
     # What the world does.
 
@@ -380,8 +387,7 @@ class Ledger:
         for head in heads:
             held = self.held(head)
             held.maps -= 1
-            if not held.total:
-                held.alive = False
+            self._free_if_last(head, held)
 
     def _set_page_dirty(self, step: Any) -> None:
         self._alive(step.pages, step.call)
@@ -421,6 +427,7 @@ class Ledger:
         extents = placed(((order, 1) for order in orders), pfn)
         for page in range(pfn, extents[-1].stop):
             self._held.pop(page, None)
+            self.freed.pop(page, None)
         self._frames.replace(extents)
         for extent in extents:
             self._held[extent.pfn] = Held(self._each(extent.order), maps)
@@ -445,8 +452,7 @@ class Ledger:
             held.gets -= entries * step.n
             if not held.gets:
                 self.got.pop(head, None)
-            if not held.total:
-                held.alive = False
+            self._free_if_last(head, held)
 
     def _fits(self, counts: Iterator[tuple[int, int]]) -> None:
         """See that plain references, which nothing checks, do not overflow the count."""
@@ -470,6 +476,7 @@ class Ledger:
     def name(self, page: int) -> str:
         """The frame *page* as a program names it: ``a+0``."""
         for mapping in self.mappings:
-            if page in mapping.pages:
-                return f"{mapping.name}+{mapping.pages.index(page)}"
+            offset = mapping.offset(page)
+            if offset is not None:
+                return f"{mapping.name}+{offset}"
         return f"frame {page:#x}"

@@ -39,7 +39,7 @@ def cost(record: Record) -> Finding | None:
 def _puts(record: Record) -> int:
     if not record.ledger.semantics.batched:
         return sum(map(len, record.lists))
-    return sum(1 for _ in record.runs())
+    return len(record.runs())
 
 
 def _dearer(record: Record, what: str, took: int, enough: int) -> Finding:

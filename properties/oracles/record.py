@@ -54,22 +54,25 @@ class Record:
     dirties: bool
     before: dict[int, HeadState]
     fields: frozenset[str]
-    fresh: dict[int, HeadState] = field(factory=dict)
+    _fresh: dict[int, HeadState] = field(factory=dict)
+    _runs: list[tuple[int, int]] | None = None
 
     def state_before(self, page: int) -> HeadState:
         """How *page* was before the step; as its mapping made it if no step touched it."""
         known = self.before.get(page)
         if known is None:
-            known = self.fresh.get(page)
+            known = self._fresh.get(page)
         if known is None:
             head = self.ledger.head(page)
             refs = self.ledger.first_refs(page) if head == page else 0
-            known = self.fresh[page] = HeadState(refs, 0, dirty=False, allocated=True)
+            known = self._fresh[page] = HeadState(refs, 0, dirty=False, allocated=True)
         return known
 
-    def runs(self) -> Iterable[tuple[int, int]]:
+    def runs(self) -> list[tuple[int, int]]:
         """(head, entries) of each run in the lists that the step unpins."""
-        return (run for pages in self.lists for run in self.ledger.runs(pages))
+        if self._runs is None:
+            self._runs = [run for pages in self.lists for run in self.ledger.runs(pages)]
+        return self._runs
 
     def finding(
         self,
@@ -89,11 +92,7 @@ class Record:
                     head = ledger.head(event.page)
                     each = 1 if ledger.semantics.exact(ledger.order(head)) else 1024
                     puts.append((ledger.name(event.page), event.refs // each))
-        runs = []
-        for head, entries in self.runs():
-            runs.append((ledger.name(head), entries))
-            if len(runs) == 1000:
-                break
+        runs = [(ledger.name(head), entries) for head, entries in self.runs()[:1000]]
         return Finding(
             oracle,
             what,

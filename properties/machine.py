@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: MIT
+
+"""The Hypothesis state machine: a rule for every call and for what the world does.
+
+A rule draws its step from the ledger's state and lets `properties.judge.Run`
+carry it out. All numbers come from one Random that Hypothesis hands in, whose
+draws it can replay and shrink; that is several times as fast as a strategy for
+each argument.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from attrs import evolve, field, frozen
+from hypothesis import HealthCheck, Phase, Verbosity, event, seed, settings
+from hypothesis import strategies as st
+from hypothesis.errors import Flaky
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from model.errors import BadInput
+from model.semantics import DEFAULT, Semantics
+from properties.finding import diverged
+from properties.judge import Run
+from properties.situations import situations
+from properties.strategies.layouts import draw_mappings
+from properties.strategies.steps import Steps
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from random import Random
+
+    from model.candidate import Candidate
+    from model.mapping import Mapping
+    from model.program import Program
+    from properties.finding import Finding
+
+RANDOM = st.randoms(use_true_random=False)
+
+#: Steps of one program in the command's own search.
+STEPS = 50
+
+
+class Watcher:
+    """Is told what a search does. This one does not care."""
+
+    def step(self, run: Run, reached: set[str]) -> None:
+        """*run* has carried out one more step, which was in the situations *reached*."""
+
+    def rejected(self, call: str) -> None:
+        """No step of *call* made sense."""
+
+    def ended(self, run: Run) -> None:
+        """A program came to its end, and nothing was found in it."""
+
+    def found(self, program: Program, finding: Finding) -> None:
+        """*program* fails. It may be found again, smaller, while it is shrunk."""
+
+
+@frozen
+class Search:
+    """What is searched, and where.
+
+    :param candidate: Makes the candidate, anew for each program.
+    :param captured: Mappings of captured layouts to cut windows from.
+    :param captured_only: Whether every program is on such windows.
+    :param strict: Whether a step that is right but dearer fails the program.
+    """
+
+    candidate: Callable[[], Candidate]
+    semantics: Semantics = DEFAULT
+    captured: Sequence[Mapping] = ()
+    captured_only: bool = False
+    strict: bool = False
+    watcher: Watcher = field(factory=Watcher)
+
+
+def _holds(*names: str) -> Callable[[Any], bool]:
+    """A precondition: the ledger, or the drawn steps, hold one of *names*."""
+
+    def check(machine: Machine) -> bool:
+        return any(getattr(machine.ledger, n, None) or getattr(machine.draw, n, None) for n in names)
+
+    return check
+
+
+def _call(name: str, *needs: str) -> Any:
+    """A rule that draws a step of the call *name*, and carries it out."""
+
+    def act(machine: Machine, random: Random) -> None:
+        machine.act(name, random)
+
+    act.__name__ = name
+    act.__doc__ = f"Draw a step of {name}()."
+    made = rule(random=RANDOM)(act)
+    return precondition(_holds(*needs))(made) if needs else made
+
+
+class Machine(RuleBasedStateMachine):
+    """Random programs, each step judged as soon as it is drawn."""
+
+    search: ClassVar[Search]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reached: set[str] = set()
+        self.refused: set[str] = set()
+        self.failed = False
+
+    @initialize(random=RANDOM)
+    def mappings(self, random: Random) -> None:
+        """Draw the pages that there are."""
+        search = self.search
+        candidate = search.candidate()
+        drawn = draw_mappings(
+            random,
+            search.semantics,
+            candidate.abilities,
+            search.captured,
+            captured_only=search.captured_only,
+        )
+        self.calls = candidate.abilities.calls
+        self.run = Run(candidate, drawn, search.semantics)
+        self.ledger = self.run.ledger
+        self.draw = Steps(self.ledger)
+
+    pin_user_pages = _call("pin_user_pages")
+    pin_user_pages_fast_only = _call("pin_user_pages_fast_only")
+    get_user_pages = _call("get_user_pages")
+    unpin_user_page = _call("unpin_user_page", "pinned")
+    unpin_user_pages = _call("unpin_user_pages", "pinned")
+    unpin_user_pages_dirty_lock = _call("unpin_user_pages_dirty_lock", "pinned")
+    unpin_user_page_range_dirty_lock = _call("unpin_user_page_range_dirty_lock", "pinned")
+    ib_umem_get = _call("ib_umem_get")
+    ib_umem = _call("ib_umem", "pinned")
+    ib_umem_release = _call("ib_umem_release", "umems")
+    map = _call("map")
+    unmap = _call("unmap")
+    set_page_dirty = _call("set_page_dirty", "pinned")
+    clean = _call("clean", "pinned")
+    split_huge_page = _call("split_huge_page", "splittable")
+    alloc_pages = _call("alloc_pages", "freed")
+    get_page = _call("get_page")
+    put_page = _call("put_page", "got")
+
+    def act(self, call: str, random: Random) -> None:
+        """Draw a step of *call* and judge it; count it as rejected if none makes sense."""
+        step = None
+        if call in self.calls and not self.run.program.semantics.lacks(call):
+            step = getattr(self.draw, call)(random)
+        if step is None:
+            self._rejected(call)
+            return
+        try:
+            finding = self.run.step(step)
+        except BadInput:
+            self._rejected(call)
+            return
+        self.draw.taken(step)
+        record = self.run.record
+        assert record is not None
+        reached = set(situations(record))
+        self.reached |= reached
+        self.search.watcher.step(self.run, reached)
+        if finding:
+            self._fail(finding)
+
+    def _rejected(self, call: str) -> None:
+        self.refused.add(call)
+        self.search.watcher.rejected(call)
+
+    def _fail(self, finding: Finding) -> None:
+        self.failed = True
+        self.search.watcher.found(self.program(), finding)
+        raise diverged(finding.signature)(finding)
+
+    def program(self) -> Program:
+        """The program so far."""
+        return evolve(self.run.program, steps=tuple(self.run.steps))
+
+    def teardown(self) -> None:
+        """Tell Hypothesis's statistics what the program was like."""
+        if self.failed or not hasattr(self, "run"):
+            return
+        for name in sorted(self.reached):
+            event(f"situation: {name}")
+        for name in sorted(self.refused):
+            event(f"rejected: {name}")
+        for name in sorted({step.call for step in self.run.steps}):
+            event(f"call: {name}")
+        if self.run.dearer and self.search.strict:
+            self._fail(self.run.dearer)
+        self.search.watcher.ended(self.run)
+
+
+def machine(search: Search) -> type[Machine]:
+    """A machine for Hypothesis to run, or for pytest as its ``TestCase``."""
+    return type("Headcount", (Machine,), {"search": search})
+
+
+def explore(search: Search, number: int, examples: int) -> None:
+    """Run *examples* programs from the seed *number*; the watcher hears of what fails.
+
+    Nothing is shrunk here: a reducer that knows what steps are does that in
+    milliseconds (see properties.reduce), where Hypothesis needs seconds.
+    """
+    quiet = settings(
+        max_examples=examples,
+        stateful_step_count=STEPS,
+        phases=[Phase.generate],
+        database=None,
+        deadline=None,
+        derandomize=False,
+        print_blob=False,
+        report_multiple_bugs=False,
+        suppress_health_check=list(HealthCheck),
+        verbosity=Verbosity.quiet,
+    )
+    # What the watcher heard is all that counts. A failure that does not
+    # repeat is told apart when it is judged again.
+    with suppress(AssertionError, Flaky):
+        run_state_machine_as_test(seed(number)(machine(search)), settings=quiet)

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: MIT
+
+"""Layouts: a few mappings of mixed compound pages, made up or cut from captured ones."""
+
+from __future__ import annotations
+
+from string import ascii_lowercase
+from typing import TYPE_CHECKING
+
+from model.mapping import FIRST_PFN, Extent, Mapping, align_up, overlap, placed
+from properties.strategies import among, one_in
+
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from random import Random
+
+    from model.candidate import Abilities
+    from model.semantics import Semantics
+
+MOST_MAPPINGS = 3
+MOST_COMPOUND = 6
+
+#: Driver pages first: they may have any small order, side by side.
+KINDS = ("driver", "driver", "driver", "thp", "base", "page-cache", "hugetlb", "device-dax")
+
+#: Orders 1 and 2 are where pins change from bias to exact count.
+SMALL_ORDERS = (0, 1, 2, 1, 0, 2, 3, 2, 4)
+
+#: Huge sizes of x86 twice, then those of other architectures.
+HUGE_ORDERS = (9, 9, 18, 4, 13, 2, 7, 11, 1)
+
+
+def draw_mappings(
+    random: Random,
+    semantics: Semantics,
+    abilities: Abilities,
+    captured: Sequence[Mapping] = (),
+    *,
+    captured_only: bool = False,
+) -> tuple[Mapping, ...]:
+    """One to three mappings that *semantics* and *abilities* both know.
+
+    :param captured: Mappings of real layouts; about every third program is
+        made of windows of them.
+    :param captured_only: Whether to use nothing else.
+    """
+    if captured and (captured_only or one_in(random, 3)):
+        mappings = _windows(random, semantics, captured)
+    else:
+        mappings = _made_up(random, semantics, abilities)
+    able = [m for m in mappings if _within(m, abilities)]
+    return tuple(able) or _plainest(abilities)
+
+
+def _within(mapping: Mapping, abilities: Abilities) -> bool:
+    return mapping.kind in abilities.kinds and all(
+        extent.order in abilities.orders for extent in mapping.extents
+    )
+
+
+def _plainest(abilities: Abilities) -> tuple[Mapping, ...]:
+    """A few single pages, which every candidate has."""
+    kind = "base" if "base" in abilities.kinds else min(abilities.kinds)
+    order = min(abilities.orders)
+    return (Mapping("a", kind, placed([(order, 4)], align_up(FIRST_PFN, order))),)
+
+
+def _made_up(random: Random, semantics: Semantics, abilities: Abilities) -> list[Mapping]:
+    mappings: list[Mapping] = []
+    pfn = FIRST_PFN
+    for name in ascii_lowercase[: 1 + random.randrange(MOST_MAPPINGS)]:
+        kind = among(random, KINDS)
+        if kind not in abilities.kinds:
+            continue
+        orders = _orders(random, semantics.orders[kind] & abilities.orders)
+        if not orders:
+            continue
+        extents = _place(random, orders, pfn)
+        refs = 2 + random.randrange(3) if one_in(random, 8) else 1
+        mappings.append(Mapping(name, kind, extents, refs))
+        pfn = max(e.stop for e in extents) + random.randrange(3)
+    return mappings
+
+
+def _orders(random: Random, allowed: frozenset[int]) -> list[tuple[int, int]]:
+    """Runs of (order, count). Now and then one run is long enough for large calls."""
+    if len(allowed) == 1:
+        (only,) = allowed
+        count = 1 + random.randrange(MOST_COMPOUND)
+        if one_in(random, 12):
+            count = 1 + random.randrange(max(1, (1 << 17) >> only))
+        return [(only, count)]
+    weighted = HUGE_ORDERS if 18 in allowed else SMALL_ORDERS
+    usable = [order for order in weighted if order in allowed]
+    if not usable:
+        return []
+    runs = [(among(random, usable), 1) for _ in range(1 + random.randrange(MOST_COMPOUND))]
+    if one_in(random, 3):
+        # Largest first leaves no gap, so that ranges can cross all heads.
+        runs.sort(reverse=True)
+    if one_in(random, 25):
+        runs[-1] = (runs[-1][0], 1 + random.randrange(max(1, (1 << 17) >> runs[-1][0])))
+    return runs
+
+
+def _place(random: Random, orders: list[tuple[int, int]], pfn: int) -> tuple[Extent, ...]:
+    """Frames that rise without more gaps than alignment wants, or fall, or scatter."""
+    style = random.randrange(8)
+    first = align_up(pfn, orders[0][0])
+    if style < 5:
+        # End on a boundary of the largest order: runs that grow leave no gap.
+        extents = placed(orders, first)
+        if style > 2:
+            top = max(order for order, _ in orders)
+            size = sum(count << order for order, count in orders)
+            start = align_up(pfn + size, top) - size
+            if start % (1 << orders[0][0]) == 0:
+                extents = placed(orders, start)
+        return extents
+    falling = placed(reversed(orders), align_up(pfn, orders[-1][0]))[::-1]
+    if style < 7:
+        return falling
+    spread = []
+    at = pfn
+    for order, count in orders:
+        at = align_up(at + random.randrange(8), order)
+        spread.append(Extent(at, order, count))
+        at = spread[-1].stop
+    shuffled = []
+    while spread:
+        shuffled.append(spread.pop(random.randrange(len(spread))))
+    return tuple(shuffled)
+
+
+def _windows(
+    random: Random, semantics: Semantics, captured: Sequence[Mapping]
+) -> list[Mapping]:
+    mappings: list[Mapping] = []
+    for name in ascii_lowercase[: 1 + random.randrange(MOST_MAPPINGS)]:
+        source = among(random, captured)
+        extents = _window(random, source.extents)
+        kind = _kind(source.kind, extents, semantics)
+        taken = [e for m in mappings for e in m.extents]
+        if kind and overlap([*taken, *extents]) is None:
+            mappings.append(Mapping(name, kind, extents))
+    return mappings
+
+
+def _window(random: Random, extents: tuple[Extent, ...]) -> tuple[Extent, ...]:
+    """A few neighbouring compound pages, as they lie."""
+    want = 1 + random.randrange(8 if one_in(random, 4) else MOST_COMPOUND)
+    at = random.randrange(len(extents))
+    skip = random.randrange(extents[at].count)
+    found = []
+    while want and at < len(extents):
+        extent = extents[at]
+        count = min(want, extent.count - skip)
+        start = extent.pfn + (skip << extent.order)
+        found.append(Extent(start, extent.order, count))
+        want -= count
+        skip = 0
+        at += 1
+    return tuple(found)
+
+
+def _kind(kind: str, extents: Sequence[Extent], semantics: Semantics) -> str:
+    """*kind*, or where *semantics* knows no such orders of it, one that has them."""
+    orders = {extent.order for extent in extents}
+    for other in (kind, "driver", "hugetlb"):
+        if orders <= semantics.orders[other]:
+            return other
+    return ""
+
+

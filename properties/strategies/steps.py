@@ -1,0 +1,293 @@
+# SPDX-License-Identifier: MIT
+
+"""Steps: for each call, one that makes sense now and keeps the contract.
+
+What makes sense is read off the ledger. A method gives None where nothing of
+its kind can be done.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from model.pagelist import PageList, span
+from model.semantics import PAGE_SIZE
+from model.steps import (
+    MAX_SEGMENT,
+    AllocPages,
+    Clean,
+    GetPage,
+    GetUserPages,
+    IbUmem,
+    IbUmemGet,
+    IbUmemRelease,
+    Map,
+    PinUserPages,
+    PinUserPagesFastOnly,
+    PutPage,
+    SetPageDirty,
+    SgEntry,
+    SplitHugePage,
+    Unmap,
+    UnpinUserPage,
+    UnpinUserPageRangeDirtyLock,
+    UnpinUserPages,
+    UnpinUserPagesDirtyLock,
+)
+from properties.ledger import BATCH, LIMIT
+from properties.strategies import among, one_in
+from properties.strategies.lists import (
+    by_mapping,
+    draw_held_page,
+    draw_pieces,
+    draw_pins,
+    draw_range,
+    draw_stretch,
+    releasable,
+)
+
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from model.steps import Step
+    from properties.ledger import Ledger
+
+EINVAL = -14
+
+FLAGS: tuple[tuple[str, ...], ...] = (
+    (),
+    ("FOLL_WRITE",),
+    ("FOLL_LONGTERM",),
+    ("FOLL_WRITE", "FOLL_LONGTERM"),
+)
+
+
+class Steps:
+    """Draws the next step of one program. Each method is named as its call."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self.handles: list[str] = []
+        self.gets: list[str] = []
+        self.splittable = any(
+            m.kind in {"thp", "page-cache"} and any(e.order for e in m.extents)
+            for m in ledger.mappings
+        )
+        self._made = {"h": 0, "m": 0}
+
+    def taken(self, step: Step) -> None:
+        """Note that *step* was carried out."""
+        if step.makes:
+            self._made[step.makes[0]] += 1
+        if step.makes in self.ledger.table:
+            (self.gets if isinstance(step, GetUserPages) else self.handles).append(step.makes)
+
+    # Pinning.
+
+    def pin_user_pages(self, random: Random) -> Step | None:
+        """Pin a stretch of a mapping, or a list."""
+        pages = draw_pins(random, self.ledger)
+        return PinUserPages(handle=self._name("h"), pages=pages, flags=among(random, FLAGS))
+
+    def get_user_pages(self, random: Random) -> Step | None:
+        """Take plain references likewise."""
+        pages = draw_pins(random, self.ledger)
+        return GetUserPages(handle=self._name("h"), pages=pages, flags=among(random, FLAGS))
+
+    def pin_user_pages_fast_only(self, random: Random) -> Step | None:
+        """Pin without the slow path; half the time an entry changes on the way."""
+        pages = draw_pins(random, self.ledger)
+        changed = random.randrange(len(pages)) if one_in(random, 2) else None
+        return PinUserPagesFastOnly(
+            handle=self._name("h"), pages=pages, flags=among(random, FLAGS), changed=changed
+        )
+
+    # Unpinning.
+
+    def unpin_user_page(self, random: Random) -> Step | None:
+        """Unpin some page of a head that is pinned."""
+        page = draw_held_page(random, self.ledger, self.ledger.pinned)
+        return page and UnpinUserPage(page=page)
+
+    def unpin_user_pages(self, random: Random) -> Step | None:
+        """Unpin entries of handles, in any order."""
+        pages = self._pieces(random)
+        return pages and UnpinUserPages(pages=pages, npages=self._error(random))
+
+    def unpin_user_pages_dirty_lock(self, random: Random) -> Step | None:
+        """Unpin entries of handles, dirtying them or not."""
+        pages = self._pieces(random)
+        if pages is None:
+            return None
+        make_dirty = not one_in(random, 3)
+        npages = None if make_dirty else self._error(random)
+        return UnpinUserPagesDirtyLock(pages=pages, make_dirty=make_dirty, npages=npages)
+
+    def unpin_user_page_range_dirty_lock(self, random: Random) -> Step | None:
+        """Unpin frames that follow each other."""
+        pages = draw_range(random, self.ledger, self.handles)
+        make_dirty = one_in(random, 2)
+        return pages and UnpinUserPageRangeDirtyLock(pages=pages, make_dirty=make_dirty)
+
+    def _pieces(self, random: Random) -> PageList | None:
+        if not self.handles:
+            return None
+        pages = draw_pieces(random, self.ledger, self.handles)
+        return releasable(self.ledger, pages) or draw_held_page(
+            random, self.ledger, self.ledger.pinned
+        )
+
+    def _error(self, random: Random) -> int | None:
+        return EINVAL if one_in(random, 30) else None
+
+    # RDMA memory regions.
+
+    def ib_umem_get(self, random: Random) -> Step | None:
+        """Register a region; now and then something on the way fails."""
+        mapping = among(random, self.ledger.mappings)
+        pages = draw_stretch(random, mapping)
+        if one_in(random, 6) and mapping.npages > BATCH:
+            length = min(mapping.npages, BATCH - 2 + random.randrange(BATCH + 4))
+            start = random.randrange(mapping.npages - length + 1)
+            pages = span(mapping.name, start, start + length)
+        segment = MAX_SEGMENT
+        if one_in(random, 2):
+            segment = PAGE_SIZE * (1 + random.randrange(8)) + among(random, (0, 0, 100))
+        return IbUmemGet(
+            umem=self._name("m"),
+            pages=pages,
+            writable=not one_in(random, 3),
+            max_segment=segment,
+            nmap=among(random, (None, None, 1, 2, 0)),
+            append_fails=random.randrange(2) if one_in(random, 6) else None,
+        )
+
+    def ib_umem(self, random: Random) -> Step | None:
+        """A region over what handles hold, with a partial last page in some entries."""
+        entries = []
+        for _ in range(1 + random.randrange(3)):
+            pages = draw_range(random, self.ledger, self.handles)
+            if pages is not None:
+                short = random.randrange(PAGE_SIZE) if one_in(random, 2) else 0
+                entries.append(SgEntry(pages, len(pages) * PAGE_SIZE - short))
+        if not entries:
+            return None
+        nmap = among(random, (None, 1, 0))
+        return IbUmem(
+            umem=self._name("m"),
+            sgl=tuple(entries),
+            writable=not one_in(random, 3),
+            nmap=nmap if nmap is None else min(nmap, len(entries)),
+        )
+
+    def ib_umem_release(self, random: Random) -> Step | None:
+        """Release a region whose pins are all still held."""
+        umems = list(self.ledger.umems)
+        if not umems:
+            return None
+        umem = among(random, umems)
+        pages = self.ledger.umems[umem].pages()
+        if self.ledger.releasable(pages) < len(pages):
+            return None
+        return IbUmemRelease(umem=umem, dirty=not one_in(random, 4))
+
+    # What the world does.
+
+    def _some(self, random: Random) -> PageList:
+        """Pages of one or few compound pages, pinned ones if there are any."""
+        if one_in(random, 3):
+            return draw_stretch(random, among(random, self.ledger.mappings), longest=16)
+        held = draw_held_page(random, self.ledger, self.ledger.pinned)
+        return held or draw_stretch(random, among(random, self.ledger.mappings), longest=4)
+
+    def map(self, random: Random) -> Step | None:
+        """Map pages once more."""
+        return Map(pages=self._some(random))
+
+    def unmap(self, random: Random) -> Step | None:
+        """Unmap pages; pinned ones live on until their last unpin."""
+        return Unmap(pages=self._some(random))
+
+    def set_page_dirty(self, random: Random) -> Step | None:
+        """Write to pages."""
+        return SetPageDirty(pages=self._some(random))
+
+    def clean(self, random: Random) -> Step | None:
+        """Write pages back."""
+        return Clean(pages=self._some(random))
+
+    def split_huge_page(self, random: Random) -> Step | None:
+        """Split a transparent huge page, which is refused where it is pinned."""
+        page = self._some(random).prefix(1)
+        frame = page.resolve(self.ledger.table)[0]
+        if self.ledger.kind(frame) not in {"thp", "page-cache"} or not self.ledger.order(frame):
+            return None
+        return SplitHugePage(pages=page)
+
+    def alloc_pages(self, random: Random) -> Step | None:
+        """Allocate free frames again, as compound pages of other orders."""
+        if not self.ledger.freed:
+            return None
+        head = among(random, list(self.ledger.freed))
+        frames = 1 << self.ledger.order(head)
+        while frames < 8 and head + frames in self.ledger.freed:
+            frames += 1 << self.ledger.order(head + frames)
+        first = by_mapping(self.ledger, head)
+        start = next(first.slices())
+        pages = span(start.name, start.indices[0], start.indices[0] + frames)
+        (mapping,) = (m for m in self.ledger.mappings if m.name == start.name)
+        if start.indices[0] + frames > mapping.npages:
+            return None
+        resolved = pages.resolve(self.ledger.table)
+        if resolved[-1] != head + frames - 1:
+            return None
+        allowed = self.ledger.semantics.orders[mapping.kind]
+        orders = _fill(random, head, frames, allowed)
+        return AllocPages(pages=pages, orders=orders) if orders else None
+
+    def get_page(self, random: Random) -> Step | None:
+        """Take plain references; now and then so many that pins soon overflow."""
+        pages = self._some(random)
+        n = 1 + random.randrange(3)
+        if one_in(random, 6):
+            pages = pages.prefix(1)
+            head = self.ledger.head(pages.resolve(self.ledger.table)[0])
+            left = LIMIT - 1 - self.ledger.held(head).total
+            n = max(1, left - random.randrange(4096))
+        return GetPage(pages=pages, n=n)
+
+    def put_page(self, random: Random) -> Step | None:
+        """Drop plain references, one by one or all of a head's."""
+        if self.gets and one_in(random, 2):
+            pages = releasable(
+                self.ledger, draw_pieces(random, self.ledger, self.gets), "gets"
+            )
+            if pages:
+                return PutPage(pages=pages)
+        page = draw_held_page(random, self.ledger, self.ledger.got)
+        if page is None:
+            return None
+        gets = self.ledger.held(self.ledger.head(page.resolve(self.ledger.table)[0])).gets
+        return PutPage(pages=page, n=gets if one_in(random, 2) else 1)
+
+    def _name(self, letter: str) -> str:
+        return f"{letter}{self._made[letter] + 1}"
+
+
+def _fill(random: Random, pfn: int, frames: int, allowed: frozenset[int]) -> tuple[int, ...]:
+    """Orders that fill *frames* from *pfn* on, or none if they cannot."""
+    orders: list[int] = []
+    stop = pfn + frames
+    while pfn < stop:
+        fitting = [
+            order
+            for order in range(10)
+            if order in allowed and pfn % (1 << order) == 0 and pfn + (1 << order) <= stop
+        ]
+        if not fitting or len(orders) == 32:
+            return ()
+        order = fitting[-1] if frames > 64 else among(random, fitting)
+        orders.append(order)
+        pfn += 1 << order
+    return tuple(orders)
