@@ -118,7 +118,7 @@ def test_kind(tmp_path: Path, kind: str, order: int, flags: int) -> None:
 @pytest.mark.parametrize("noise", NOISE)
 def test_noise(tmp_path: Path, noise: int) -> None:
     """Flags that come and go, on some of the frames, do not part them."""
-    frames = BASE + [BASE[0] | noise] + BASE
+    frames = [*BASE, BASE[0] | noise, *BASE]
 
     assert (("base", (Extent(0, 0, 3),)),) == machine(tmp_path, frames)
 
@@ -165,7 +165,7 @@ def test_tails_without_flags(tmp_path: Path) -> None:
     [
         (3, compound(2, LRU)[:3]),  # too few tails
         (1, compound(2, LRU)[:1]),
-        (5, compound(2, LRU) + [TAIL]),  # too many
+        (5, [*compound(2, LRU), TAIL]),  # too many
         (3, [TAIL] * 3),  # no head
         (2, [HEAD | LRU] * 2),  # no tails
         (2, [HEAD | LRU, HEAD | ANON]),

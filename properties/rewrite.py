@@ -1,0 +1,438 @@
+# SPDX-License-Identifier: MIT
+
+"""Ways to make a program smaller that leave it a program.
+
+All of them come down to one thing: pages go, and whatever named them follows.
+A handle is named by the step that made it, so where the step goes, all that
+used the handle goes too, and where some of its pages go, the positions of the
+others close up.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from attrs import evolve
+
+from model.mapping import Extent, Mapping, default_pfn, placed
+from model.pagelist import Group, PageList, Slice, from_entries
+from model.program import Program
+from model.semantics import PAGE_SIZE
+from model.steps import (
+    AllocPages,
+    GetUserPages,
+    IbUmem,
+    IbUmemRelease,
+    PinUserPages,
+    PinUserPagesFastOnly,
+    Step,
+    shown,
+)
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    Intervals = list[tuple[int, int]]
+    Gone = dict[str, Intervals]
+
+#: Steps whose name stands for the pages they list. A region's does not.
+HANDLES = (PinUserPages, PinUserPagesFastOnly, GetUserPages)
+
+#: Every page of a name.
+ALL: Intervals = [(0, 1 << 60)]
+
+#: Lists up to this long are written anew, entry by entry.
+PLAIN = 4096
+
+#: More repetitions than this are not taken apart.
+MOST_TIMES = 4096
+
+
+class CannotCut(Exception):  # noqa: N818 - says what it is
+    """A list is too long to be taken apart in this way."""
+
+
+# Cutting pages out of a program.
+
+
+def cut(program: Program, gone: Gone, mappings: Sequence[Mapping] | None = None) -> Program:
+    """*program* without the pages in *gone*: for each name, intervals of its pages.
+
+    :param mappings: What to have in place of the program's own.
+    :raises CannotCut: if a list repeats too often to be taken apart.
+    """
+    gone = dict(gone)
+    steps = []
+    for step in program.steps:
+        kept = _cut_step(step, gone)
+        if kept is not None:
+            steps.append(kept)
+        elif step.makes:
+            gone[step.makes] = ALL
+    return evolve(
+        program,
+        steps=tuple(steps),
+        mappings=program.mappings if mappings is None else tuple(mappings),
+        lines=(),
+    )
+
+
+def without_steps(program: Program, start: int, stop: int) -> Program:
+    """*program* without steps *start* to *stop*, and without what used them."""
+    gone = {step.makes: ALL for step in program.steps[start:stop] if step.makes}
+    rest = (*program.steps[:start], *program.steps[stop:])
+    return cut(evolve(program, steps=rest), gone)
+
+
+def without_entries(program: Program, index: int, start: int, stop: int) -> Program:
+    """*program* without entries *start* to *stop* of the list of step *index*."""
+    step = program.steps[index]
+    (name,) = (a.name for a in shown(step) if a.metadata["kind"] == "pages")
+    pages: PageList = getattr(step, name)
+    kept = _between(pages, 0, start) + _between(pages, stop, len(pages))
+    changed = _renumbered(step, [(start, stop)])
+    changed = evolve(changed, **{name: PageList(tuple(kept))})
+    before = program.steps[:index]
+    after = evolve(program, steps=program.steps[index + 1 :])
+    gone = {step.makes: [(start, stop)]} if isinstance(step, HANDLES) else {}
+    rest = cut(after, gone)
+    return evolve(rest, steps=(*before, changed, *rest.steps))
+
+
+def _between(pages: PageList, start: int, stop: int) -> list[Slice | Group]:
+    """The terms for entries *start* to *stop* of *pages*."""
+    if start >= stop:
+        return []
+    front = pages.prefix(stop)
+    if not start:
+        return list(front.terms)
+    if len(front) > PLAIN:
+        kept: list[Slice | Group] = []
+        for term in front.terms:
+            if start >= len(term):
+                start -= len(term)
+            elif not start:
+                kept.append(term)
+            elif isinstance(term, Slice) and term.times == 1:
+                kept.append(Slice(term.name, term.indices[start:]))
+                start = 0
+            else:
+                raise CannotCut
+        return kept
+    entries = list(front.entries())[start:]
+    return list(from_entries(entries).terms) if entries else []
+
+
+def _cut_step(step: Step, gone: Gone) -> Step | None:
+    """*step* without what is gone, or None if nothing of it is left."""
+    if isinstance(step, IbUmemRelease):
+        return None if step.umem in gone else step
+    if not (step.uses() & gone.keys()):
+        return step
+    if isinstance(step, AllocPages):
+        return _cut_alloc(step, gone)
+    if isinstance(step, IbUmem):
+        return _cut_umem(step, gone)
+    (name,) = (a.name for a in shown(step) if a.metadata["kind"] == "pages")
+    kept, positions = _cut_list(getattr(step, name), gone)
+    if kept is None:
+        return None
+    if positions and isinstance(step, HANDLES):
+        gone[step.makes] = positions
+    return evolve(_renumbered(step, positions), **{name: kept})
+
+
+def _renumbered(step: Step, positions: Intervals) -> Step:
+    """*step* with a position in its list moved, as *positions* before it go."""
+    if not isinstance(step, PinUserPagesFastOnly) or step.changed is None:
+        return step
+    before = sum(min(stop, step.changed) - start for start, stop in positions if start < step.changed)
+    if any(start <= step.changed < stop for start, stop in positions):
+        return evolve(step, changed=None)
+    return evolve(step, changed=step.changed - before)
+
+
+def _cut_alloc(step: AllocPages, gone: Gone) -> AllocPages | None:
+    """An allocation moves along, but is dropped where its own pages go."""
+    kept, positions = _cut_list(step.pages, gone)
+    return evolve(step, pages=kept) if kept and not positions else None
+
+
+def _cut_umem(step: IbUmem, gone: Gone) -> IbUmem | None:
+    entries = []
+    for entry in step.sgl:
+        kept, _ = _cut_list(entry.pages, gone)
+        if kept is not None:
+            short = len(entry.pages) * PAGE_SIZE - entry.length
+            entries.append(evolve(entry, pages=kept, length=len(kept) * PAGE_SIZE - short))
+    if not entries:
+        return None
+    nmap = step.nmap if step.nmap is None else min(step.nmap, len(entries))
+    return evolve(step, sgl=tuple(entries), nmap=nmap)
+
+
+def _cut_list(pages: PageList, gone: Gone) -> tuple[PageList | None, Intervals]:
+    """What is left of a list, if anything, and the positions that went."""
+    terms: list[Slice | Group] = []
+    positions: Intervals = []
+    at = 0
+    for term in pages.terms:
+        if isinstance(term, Group):
+            if term.times > MOST_TIMES:
+                raise CannotCut
+            flat = [s for _ in range(term.times) for s in term.slices]
+            if not any(s.name in gone for s in flat):
+                terms.append(term)
+                at += len(term)
+                continue
+            kept, went = _cut_list(PageList(tuple(flat)), gone)
+            terms += kept.terms if kept else ()
+        else:
+            pieces, went = _cut_slice(term, gone.get(term.name, []))
+            terms += pieces
+        positions += [(at + start, at + stop) for start, stop in went]
+        at += len(term)
+    return (PageList(_merged(terms)) if terms else None), positions
+
+
+def _cut_slice(term: Slice, intervals: Intervals) -> tuple[list[Slice], Intervals]:
+    """The pieces of one slice outside *intervals*, closed up; the positions that went."""
+    if abs(term.indices.step) != 1:
+        return _cut_stride(term, intervals)
+    round_went = [(p, q) for p, q in (_inside(term.indices, i) for i in intervals) if p < q]
+    round_went.sort()
+    pieces = []
+    at = 0
+    for start, stop in [*round_went, (len(term.indices), len(term.indices))]:
+        if at < start:
+            part = term.indices[at:start]
+            shift = sum(hi - lo for lo, hi in intervals if hi <= min(part[0], part[-1]))
+            indices = range(part.start - shift, part.stop - shift, part.step)
+            pieces.append(Slice(term.name, indices))
+        at = stop
+    if term.times == 1:
+        return pieces, round_went
+    if not round_went:
+        return [evolve(piece, times=term.times) for piece in pieces], []
+    if term.times > MOST_TIMES:
+        raise CannotCut
+    length = len(term.indices)
+    went = [(n * length + p, n * length + q) for n in range(term.times) for p, q in round_went]
+    if len(pieces) == 1:
+        return [evolve(pieces[0], times=term.times)], went
+    return pieces * term.times, went
+
+
+def _cut_stride(term: Slice, intervals: Intervals) -> tuple[list[Slice], Intervals]:
+    """The same for a slice that skips pages, entry by entry."""
+    if len(term) > PLAIN:
+        raise CannotCut
+    kept, went = [], []
+    for position, (name, index) in enumerate(term.entries()):
+        if any(lo <= index < hi for lo, hi in intervals):
+            went.append((position, position + 1))
+        else:
+            shift = sum(hi - lo for lo, hi in intervals if hi <= index)
+            kept.append((name, index - shift))
+    pieces = from_entries(kept).terms if kept else ()
+    return [piece for piece in pieces if isinstance(piece, Slice)], went
+
+
+def _inside(indices: range, interval: tuple[int, int]) -> tuple[int, int]:
+    """The positions of *indices* whose value lies in *interval*: from, to."""
+    lo, hi = interval
+    if not indices:
+        return 0, 0
+    if indices.step > 0:
+        first = -((indices.start - lo) // indices.step)
+        stop = -((indices.start - hi) // indices.step)
+    else:
+        first = -((hi - 1 - indices.start) // -indices.step)
+        stop = (indices.start - lo) // -indices.step + 1
+    return min(max(first, 0), len(indices)), min(max(stop, 0), len(indices))
+
+
+def _merged(terms: Iterable[Slice | Group]) -> tuple[Slice | Group, ...]:
+    """*terms* with slices joined where one goes on where the last ended."""
+    merged: list[Slice | Group] = []
+    for term in terms:
+        last = merged[-1] if merged else None
+        if (
+            isinstance(last, Slice)
+            and isinstance(term, Slice)
+            and (last.name, last.times, term.times) == (term.name, 1, 1)
+            and term.indices.step == last.indices.step
+            and term.indices[0] == last.indices[-1] + last.indices.step
+        ):
+            stop = term.indices[-1] + term.indices.step
+            joined = range(last.indices.start, stop, last.indices.step)
+            merged[-1] = evolve(last, indices=joined)
+        else:
+            merged.append(term)
+    return tuple(merged)
+
+
+# Changing what pages there are.
+
+
+def without_compound(program: Program, name: str, start: int, stop: int) -> Iterator[Program]:
+    """*program* without compound pages *start* to *stop* of mapping *name*."""
+    mapping = next(m for m in program.mappings if m.name == name)
+    front = _compound(mapping.extents, 0, start)
+    middle = _compound(mapping.extents, start, stop)
+    back = _compound(mapping.extents, stop, mapping.ncompound)
+    lo = _npages(front)
+    gone = {name: [(lo, lo + _npages(middle))]}
+    others = [m for m in program.mappings if m.name != name]
+    if not front and not back:
+        if others:
+            yield cut(program, {name: ALL}, others)
+        return
+    smaller = evolve(mapping, extents=(*front, *back))
+    yield from _placements(cut(program, gone, _with(program, smaller)))
+
+
+def lower_order(program: Program, name: str, index: int, order: int) -> Iterator[Program]:
+    """*program* with compound page *index* of mapping *name* cut down to *order*.
+
+    Its first pages stay, or else its last, or those around the first that is named.
+    """
+    mapping = next(m for m in program.mappings if m.name == name)
+    front = _compound(mapping.extents, 0, index)
+    (page,) = _compound(mapping.extents, index, index + 1)
+    back = _compound(mapping.extents, index + 1, mapping.ncompound)
+    kind = mapping.kind
+    if order not in program.semantics.orders[kind]:
+        kind = "driver"
+    lo = _npages(front)
+    hi = lo + (1 << page.order)
+    left = 1 << order
+    smaller = evolve(mapping, kind=kind, extents=(*front, Extent(page.pfn, order, 1), *back))
+    around = max(_first_named(program, name, lo, hi) - 1, lo)
+    for start in dict.fromkeys((lo, hi - left, min(around, hi - left), min(around + 1, hi - left))):
+        gone = [(a, b) for a, b in ((lo, start), (start + left, hi)) if a < b]
+        yield from _placements(cut(program, {name: gone}, _with(program, smaller)))
+
+
+def _first_named(program: Program, name: str, lo: int, hi: int) -> int:
+    """The first page of *name* from *lo* to *hi* that some slice holds; *lo* if none does."""
+    firsts = [
+        term.indices[start]
+        for step in program.steps
+        for pages in step.lists()
+        for term in pages.slices()
+        if term.name == name
+        for start, stop in [_inside(term.indices, (lo, hi))]
+        if start < stop
+    ]
+    return min(firsts, default=lo)
+
+
+def _placements(program: Program) -> Iterator[Program]:
+    """*program* with its frames where they would lie unasked, and as they are."""
+    yield replaced(program)
+    yield program
+
+
+def replaced(program: Program) -> Program:
+    """*program* with every mapping's frames where they would lie unasked."""
+    mappings: list[Mapping] = []
+    for mapping in program.mappings:
+        orders = [(e.order, e.count) for e in mapping.extents]
+        pfn = default_pfn(mappings, (order for order, _ in orders))
+        mappings.append(evolve(mapping, extents=placed(orders, pfn)))
+    return evolve(program, mappings=tuple(mappings))
+
+
+def _with(program: Program, mapping: Mapping) -> list[Mapping]:
+    return [mapping if m.name == mapping.name else m for m in program.mappings]
+
+
+def _compound(extents: Sequence[Extent], start: int, stop: int) -> list[Extent]:
+    """Compound pages *start* to *stop* of *extents*."""
+    found = []
+    for extent in extents:
+        first, last = max(start, 0), min(stop, extent.count)
+        if first < last:
+            pfn = extent.pfn + (first << extent.order)
+            found.append(Extent(pfn, extent.order, last - first))
+        start -= extent.count
+        stop -= extent.count
+    return found
+
+
+def _npages(extents: Iterable[Extent]) -> int:
+    return sum(e.count << e.order for e in extents)
+
+
+# Joining and renaming.
+
+
+def join_pins(program: Program, first: int, second: int) -> Program | None:
+    """*program* with the pin of step *second* made a part of the one of step *first*."""
+    a: Any = program.steps[first]
+    b: Any = program.steps[second]
+    if type(a) is not type(b) or not isinstance(a, HANDLES):
+        return None
+    both = PageList((*a.pages.terms, *b.pages.terms))
+    if a.handle in b.pages.names() or len(both) > PLAIN:
+        return None
+    made = evolve(a, pages=plain(both))
+    moved = [
+        renamed(step, b.handle, a.handle, len(a.pages))
+        for i, step in enumerate(program.steps)
+        if i > first and i != second
+    ]
+    return evolve(program, steps=(*program.steps[:first], made, *moved), lines=())
+
+
+def repoint(program: Program, first: int, second: int) -> Program | None:
+    """*program* without the pin of step *second*, its uses turned to step *first*'s."""
+    a: Any = program.steps[first]
+    b: Any = program.steps[second]
+    if not (isinstance(a, HANDLES) and isinstance(b, HANDLES)):
+        return None
+    steps = [
+        renamed(step, b.handle, a.handle, 0) for i, step in enumerate(program.steps) if i != second
+    ]
+    return evolve(program, steps=tuple(steps), lines=())
+
+
+def renamed(step: Step, name: str, to: str, shift: int) -> Step:
+    """*step* with the pages of *name* taken from *to*, *shift* further on."""
+
+    def moved(term: Slice) -> Slice:
+        if term.name != name:
+            return term
+        r = term.indices
+        return Slice(to, range(r.start + shift, r.stop + shift, r.step), term.times)
+
+    def change(pages: PageList) -> PageList:
+        if name not in pages.names():
+            return pages
+        terms = tuple(
+            evolve(t, slices=tuple(map(moved, t.slices))) if isinstance(t, Group) else moved(t)
+            for t in pages.terms
+        )
+        return plain(PageList(terms)) if len(pages) <= PLAIN else PageList(terms)
+
+    return with_lists(step, change)
+
+
+def with_lists(step: Step, change: Any) -> Step:
+    """*step* with every list of pages as *change* makes it."""
+    changes: dict[str, Any] = {}
+    for a in shown(step):
+        value = getattr(step, a.name)
+        if a.metadata["kind"] == "pages":
+            changes[a.name] = change(value)
+        elif a.metadata["kind"] == "sgl":
+            changes[a.name] = tuple(evolve(e, pages=change(e.pages)) for e in value)
+    return evolve(step, **changes) if changes else step
+
+
+def plain(pages: PageList) -> PageList:
+    """*pages* written anew, as shortly as can be without groups."""
+    entries = list(pages.entries()) if len(pages) <= PLAIN else []
+    return from_entries(entries) if entries else pages
