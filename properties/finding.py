@@ -11,6 +11,7 @@ from attrs import field, frozen
 
 
 if TYPE_CHECKING:
+    from model.program import Program
     from model.steps import Step
 
 
@@ -68,8 +69,9 @@ class Diverged(AssertionError):
     Otherwise a shrinker may slide from one bug to another on its way down.
     """
 
-    def __init__(self, finding: Finding) -> None:
+    def __init__(self, program: Program, finding: Finding) -> None:
         super().__init__(finding.summary)
+        self.program = program
         self.finding = finding
 
 

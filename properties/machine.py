@@ -179,12 +179,9 @@ class Machine(RuleBasedStateMachine):
 
     def _fail(self, finding: Finding) -> None:
         self.failed = True
-        self.search.watcher.found(self.program(), finding)
-        raise diverged(finding.signature)(finding)
-
-    def program(self) -> Program:
-        """The program so far."""
-        return evolve(self.run.program, steps=tuple(self.run.steps))
+        program = evolve(self.run.program, steps=tuple(self.run.steps))
+        self.search.watcher.found(program, finding)
+        raise diverged(finding.signature)(program, finding)
 
     def teardown(self) -> None:
         """Tell Hypothesis's statistics what the program was like."""

@@ -19,8 +19,18 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve, frozen
 
 from model.errors import BadInput
+from model.pagelist import PageList, from_entries
 from model.program import check
-from model.steps import MAX_SEGMENT, IbUmemGet, PinUserPages, PinUserPagesFastOnly, shown
+from model.semantics import PAGE_SIZE
+from model.steps import (
+    MAX_SEGMENT,
+    IbUmem,
+    IbUmemGet,
+    PinUserPages,
+    PinUserPagesFastOnly,
+    SgEntry,
+    shown,
+)
 from properties.judge import judge
 from properties.rewrite import (
     PLAIN,
@@ -302,6 +312,7 @@ def _plainer(step: Step) -> Generator[Step, None, None]:
     """*step* with one argument plainer."""
     if step.npages_named <= PLAIN:
         yield with_lists(step, plain)
+        yield with_lists(step, _rising)
     if isinstance(step, PinUserPagesFastOnly):
         yield evolve(step, changed=None)
         yield PinUserPages(handle=step.handle, pages=step.pages)
@@ -325,9 +336,34 @@ def _plainer(step: Step) -> Generator[Step, None, None]:
     if isinstance(step, IbUmemGet) and step.append_fails is not None:
         yield evolve(step, append_fails=None, nmap=0)
         yield evolve(step, append_fails=0)
+    if isinstance(step, IbUmem):
+        yield from _plainer_umem(step)
     n = getattr(step, "n", 1)
     for power in range(1, n.bit_length()):
         yield evolve(step, n=1 << power)
+
+
+def _rising(pages: PageList) -> PageList:
+    """The same entries in rising order."""
+    return from_entries(sorted(pages.entries())) if len(pages) else pages
+
+
+def _plainer_umem(step: IbUmem) -> Generator[Step, None, None]:
+    """*step* with an entry less, or with fewer pages, or whole ones, in an entry."""
+    for i, entry in enumerate(step.sgl):
+        rest = (*step.sgl[:i], *step.sgl[i + 1 :])
+        if rest:
+            nmap = step.nmap if step.nmap is None else min(step.nmap, len(rest))
+            yield evolve(step, sgl=rest, nmap=nmap)
+        npages = len(entry.pages)
+        whole = evolve(entry, length=npages * PAGE_SIZE)
+        for fewer in dict.fromkeys((1, npages // 2, npages - 1)):
+            if 0 < fewer < npages:
+                pages = entry.pages.prefix(fewer)
+                shorter = SgEntry(pages, fewer * PAGE_SIZE)
+                yield evolve(step, sgl=(*step.sgl[:i], shorter, *step.sgl[i + 1 :]))
+        if whole != entry:
+            yield evolve(step, sgl=(*step.sgl[:i], whole, *step.sgl[i + 1 :]))
 
 
 def _named_in_order(program: Program) -> Program:

@@ -17,8 +17,8 @@ LIMIT = 4.0
 PER_PAGE = 0.0002
 
 #: Seconds once some step of this process ran into the limit: the shrinker and
-#: the reducer will repeat it often.
-LIMIT_AGAIN = 0.4
+#: the reducer will repeat it often. Still a thousand times what a step needs.
+LIMIT_AGAIN = 0.2
 
 
 class Hang(BaseException):

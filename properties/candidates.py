@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: MIT
+
+"""From what a person writes after ``--candidate`` to something that makes one."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+
+from model.errors import BadInput
+from model.optimised import Optimised
+
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from model.candidate import Candidate
+
+#: Candidates that come with headcount, by name.
+NAMED: dict[str, type[Candidate]] = {"optimised": Optimised}
+
+FORMS = "optimised, FILE.py:CLASS or package.module:CLASS"
+
+
+@frozen
+class Spec:
+    """A candidate as it was asked for.
+
+    :param text: What was written, to be written again.
+    :param make: Makes one, fresh.
+    """
+
+    text: str
+    make: type[Candidate]
+
+
+def load(text: str) -> Spec:
+    """The candidate that *text* names.
+
+    :raises BadInput: if there is none, or it cannot be imported, made or used.
+    """
+    if text in NAMED:
+        return Spec(text, NAMED[text])
+    where, colon, name = text.rpartition(":")
+    if not colon or not where or not name:
+        msg = f"candidate {text!r} is not known; it can be {FORMS}"
+        raise BadInput(msg)
+    module = _from_file(Path(where)) if where.endswith(".py") else _from_package(where)
+    make = getattr(module, name, None)
+    if not isinstance(make, type):
+        classes = sorted(
+            key
+            for key, value in vars(module).items()
+            if isinstance(value, type) and value.__module__ == module.__name__
+        )
+        found = f"; it has {', '.join(classes)}" if classes else ""
+        msg = f"{where} has no class {name}{found}"
+        raise BadInput(msg)
+    _check(make, where, name)
+    return Spec(text, make)
+
+
+def _from_file(path: Path) -> ModuleType:
+    if not path.is_file():
+        msg = "no such file"
+        raise BadInput(msg, file=str(path))
+    name = path.stem
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as err:
+        raise _import_error(err, str(path)) from None
+    return module
+
+
+def _from_package(where: str) -> ModuleType:
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        return importlib.import_module(where)
+    except Exception as err:
+        raise _import_error(err, where) from None
+
+
+def _import_error(err: Exception, where: str) -> BadInput:
+    line = 0
+    if isinstance(err, SyntaxError):
+        line = err.lineno or 0
+    else:
+        for frame in traceback.extract_tb(err.__traceback__):
+            if frame.filename == str(Path(where)) or frame.filename == str(Path(where).resolve()):
+                line = frame.lineno or 0
+    reason = f"cannot be imported: {type(err).__name__}: {err}".splitlines()[0]
+    return BadInput(reason, file=where, line=line if where.endswith(".py") else 0)
+
+
+def _check(make: Any, where: str, name: str) -> None:
+    """See that *make* makes a candidate that has what it says it has."""
+    try:
+        candidate = make()
+        calls = candidate.abilities.calls
+    except Exception as err:
+        what = f"{type(err).__name__}: {err}".splitlines()[0]
+        if not hasattr(make, "execute"):
+            what = "it has no execute(); a sketch is a subclass of model.optimised.Optimised"
+        msg = f"{name} cannot be used: {what}"
+        raise BadInput(msg, file=where) from None
+    if not callable(getattr(candidate, "execute", None)):
+        msg = f"{name} has no execute(); a sketch is a subclass of model.optimised.Optimised"
+        raise BadInput(msg, file=where)
+    if hasattr(make, "_take"):
+        missing = sorted(c for c in calls if not callable(getattr(candidate, c, None)))
+        if missing:
+            msg = f"{name} lacks {', '.join(f'{call}()' for call in missing)}"
+            raise BadInput(msg, file=where)

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: MIT
+
+"""The main job: search, keep what fails, reduce it, and say what was covered."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from attrs import evolve, field, frozen
+
+from properties.machine import Watcher, explore
+from properties.reduce import Reduced, reduce
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from model.program import Program
+    from properties.finding import Finding
+    from properties.judge import Run
+    from properties.machine import Search
+    from properties.store import Store
+
+#: Programs that are drawn from one seed before the next. A timed run ends only
+#: between two of these, so that it can be repeated by count.
+BATCH = 25
+
+#: Seeds of the batches of one run lie this close together, those of different
+#: runs far apart.
+SPREAD = 1_000_003
+
+
+@frozen
+class Coverage:
+    """What a search did.
+
+    :param situations: How often each situation was reached, in steps.
+    :param rejected: How often a drawn call made no sense.
+    """
+
+    programs: int = 0
+    steps: int = 0
+    seconds: float = 0.0
+    situations: Counter[str] = field(factory=Counter)
+    rejected: Counter[str] = field(factory=Counter)
+
+
+@frozen
+class Outcome:
+    """What a search came to.
+
+    :param reduced: The failure, reduced, if there is one.
+    :param examples: The number of programs that repeats the search.
+    """
+
+    coverage: Coverage
+    examples: int
+    reduced: Reduced | None = None
+
+
+class _Collector(Watcher):
+    """Hears what the search does, and keeps the first failure at once."""
+
+    def __init__(self, store: Store, progress: Callable[[Coverage], None]) -> None:
+        self.failure: tuple[Program, Finding] | None = None
+        self.dearer: tuple[Program, Finding] | None = None
+        self.programs = 0
+        self.steps = 0
+        self.situations: Counter[str] = Counter()
+        self.rejections: Counter[str] = Counter()
+        self._store = store
+        self._progress = progress
+        self._started = time.monotonic()
+
+    def step(self, run: Run, reached: set[str]) -> None:
+        self.steps += 1
+        if reached:
+            self.situations.update(reached)
+        if self.steps % 200 == 0:
+            self._progress(self.coverage())
+
+    def rejected(self, call: str) -> None:
+        self.rejections[call] += 1
+
+    def ended(self, run: Run) -> None:
+        self.programs += 1
+        if run.dearer and self.dearer is None:
+            program = evolve(run.program, steps=tuple(run.steps))
+            self._store.keep(program, run.dearer)
+            self.dearer = (program, run.dearer)
+
+    def found(self, program: Program, finding: Finding) -> None:
+        if self.failure is None:
+            self.programs += 1
+            self._store.keep(program, finding)
+            self.failure = (program, finding)
+
+    def seconds(self) -> float:
+        return time.monotonic() - self._started
+
+    def coverage(self) -> Coverage:
+        return Coverage(
+            self.programs, self.steps, self.seconds(), self.situations, self.rejections
+        )
+
+
+def verify(
+    search: Search,
+    store: Store,
+    seed: int,
+    *,
+    examples: int | None = None,
+    seconds: float = 10.0,
+    progress: Callable[[Coverage], None] = lambda _coverage: None,
+) -> Outcome:
+    """Search for a program that fails, and reduce the first that does.
+
+    :param examples: How many programs to draw; if None, as many as *seconds*
+        allow. The same seed and number draw the same programs.
+    """
+    collector = _Collector(store, progress)
+    search = evolve(search, watcher=collector)
+    drawn = 0
+    batch = 0
+    while collector.failure is None:
+        if examples is None and collector.seconds() >= seconds:
+            break
+        if examples is not None and drawn >= examples:
+            break
+        size = BATCH if examples is None else min(BATCH, examples - drawn)
+        explore(search, seed * SPREAD + batch, size)
+        drawn += size
+        batch += 1
+    worst = collector.failure or collector.dearer
+    coverage = collector.coverage()
+    reduced = reduce(*worst, search.candidate, store.keep) if worst else None
+    return Outcome(coverage, drawn, reduced)
