@@ -156,5 +156,3 @@ def _told(config: pytest.Config, error: Diverged) -> Told:
     )
     blob = [note.strip() for note in getattr(error, "__notes__", ()) if "reproduce_failure" in note]
     return Told([*failure.lines(), *blob])
-
-

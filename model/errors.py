@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 
-class BadInput(ValueError):  # noqa: N818 - names what it is, as SystemExit does
+class BadInput(ValueError):
     """A trace, a layout, a candidate or an option that cannot be used.
 
     Its text is one line: where (file and line, if there is one), what is

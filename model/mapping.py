@@ -10,7 +10,7 @@ compound page that frame belongs to may change (split, free and allocate).
 from __future__ import annotations
 
 from functools import cached_property
-from itertools import accumulate, chain, groupby
+from itertools import accumulate, chain, groupby, pairwise
 from typing import TYPE_CHECKING
 
 from attrs import field, frozen
@@ -127,6 +127,11 @@ class Mapping:
         return ""
 
     @cached_property
+    def stop(self) -> int:
+        """The first frame after all of its own."""
+        return max(extent.stop for extent in self.extents)
+
+    @cached_property
     def npages(self) -> int:
         """Pages of 4 KiB in all."""
         return sum(extent.count << extent.order for extent in self.extents)
@@ -188,8 +193,9 @@ def _groups(extents: Sequence[Extent]) -> list[list[list[Extent]]]:
     written = []
     for group in groups:
         brackets: list[list[Extent]] = []
-        for long, run in groupby(group, key=lambda e: e.count >= SHORT):
-            brackets += [[e] for e in run] if long else [list(run)]
+        for long, found in groupby(group, key=lambda e: e.count >= SHORT):
+            run = list(found)
+            brackets += [[extent] for extent in run] if long else [run]
         written.append(brackets)
     return written
 
@@ -203,17 +209,16 @@ def _orders(bracket: Sequence[Extent]) -> str:
 def overlap(extents: Iterable[Extent]) -> int | None:
     """A frame that two of *extents* hold, if there is one."""
     before = sorted(extents, key=lambda e: e.pfn)
-    for a, b in zip(before, before[1:], strict=False):
+    for a, b in pairwise(before):
         if b.pfn < a.stop:
             return b.pfn
     return None
 
 
-def default_pfn(before: Iterable[Mapping], orders: Iterable[int]) -> int:
+def default_pfn(end: int, orders: Iterable[int]) -> int:
     """Where a mapping lies that does not say so.
 
-    That is the first frame past all mappings *before* it, with at least one
-    frame between, that is aligned to the largest of its *orders*.
+    That is the first frame past *end*, where all mappings before it end, with
+    at least one frame between, that is aligned to the largest of its *orders*.
     """
-    end = max((e.stop for m in before for e in m.extents), default=FIRST_PFN - 1)
     return align_up(end + 1, max(orders, default=0))

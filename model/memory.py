@@ -35,11 +35,11 @@ FUEL = 100_000
 EMPTY_PUT = 1_000
 
 
-class Oops(Exception):  # noqa: N818 - the kernel's word
+class Oops(Exception):
     """The kernel would have crashed here: a frame without a ``struct page``."""
 
 
-class NoProgress(Exception):  # noqa: N818 - says what is missing
+class NoProgress(Exception):
     """A step spent more primitives than any terminating way would."""
 
 

@@ -32,7 +32,8 @@ class Optimised(InProcess):
     A sketch of a new path is a subclass that overrides one of these methods.
     """
 
-    # The two iterators, here so that a sketch can put another in their place.
+    # The two iterators of the unpin side, here so that a sketch can put another
+    # in their place. Pinning does not use them: its runs are page table entries.
 
     def compound_next(self, i: int, npages: int, pages: Sequence[int]) -> tuple[int, int]:
         """The run that begins at ``pages[i]``: its head, and its entries."""
@@ -78,7 +79,7 @@ class Optimised(InProcess):
 
     def _mapped(self, i: int, pages: Sequence[int]) -> tuple[int, int]:
         """The run from ``pages[i]`` on, and 0 entries if it is not mapped."""
-        head, ntails = self.compound_next(i, len(pages), pages)
+        head, ntails = iterators.compound_next(self.memory, i, len(pages), pages)
         return head, ntails if self.memory.page_mapped(head) else 0
 
     def pin_user_pages(self, pages: Sequence[int]) -> int:

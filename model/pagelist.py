@@ -81,9 +81,7 @@ class Group:
 
     def entries(self) -> Iterator[Entry]:
         """Each (name, index), as often as it stands in the list."""
-        return chain.from_iterable(
-            s.entries() for _ in range(self.times) for s in self.slices
-        )
+        return chain.from_iterable(s.entries() for _ in range(self.times) for s in self.slices)
 
     def resolve(self, table: Mapping[str, Sequence[int]]) -> Sequence[int]:
         """The frames of one round, *times* over."""

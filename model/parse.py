@@ -14,7 +14,7 @@ import re
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from model.errors import BadInput
-from model.mapping import Mapping, default_pfn, placed
+from model.mapping import FIRST_PFN, Mapping, default_pfn, placed
 from model.pagelist import Group, PageList, Slice
 from model.program import HEADER, VERSION, Checker, Program, check_kind, check_mappings
 from model.semantics import semantics
@@ -58,7 +58,8 @@ def _read(path: Path, parse: Callable[[str], T]) -> T:
     except OSError as err:
         raise BadInput(err.strerror or str(err), file=str(path)) from None
     except UnicodeDecodeError:
-        raise BadInput("not a text file", file=str(path)) from None
+        reason = "not a text file"
+        raise BadInput(reason, file=str(path)) from None
     try:
         return parse(text)
     except BadInput as err:
@@ -112,6 +113,8 @@ class _Reader:
         self.semantics: Semantics | None = None
         self.misuse = False
         self._layout = layout
+        self._names: set[str] = set()
+        self._end = FIRST_PFN - 1
         self._checker: Checker | None = None
 
     def read(self, text: str) -> None:
@@ -182,7 +185,7 @@ class _Reader:
             msg = "mappings come before the first step"
             raise BadInput(msg)
         _check_name(name)
-        if any(m.name == name for m in self.mappings):
+        if name in self._names:
             msg = f"{name} is made twice"
             raise BadInput(msg)
         arguments = _arguments(call, ["kind"], {"orders", "pfn", "refs"})
@@ -196,6 +199,8 @@ class _Reader:
         if self.semantics is not None:
             check_kind(mapping, self.semantics)
         self.mappings.append(mapping)
+        self._names.add(name)
+        self._end = max(self._end, mapping.stop)
 
     def _place(
         self, brackets: list[list[tuple[int, int]]], pfn: ast.expr | None
@@ -206,7 +211,7 @@ class _Reader:
                 msg = f"order {order} is not in 0..18"
                 raise BadInput(msg)
         if pfn is None:
-            return placed(flat, default_pfn(self.mappings, (order for order, _ in flat)))
+            return placed(flat, default_pfn(self._end, (order for order, _ in flat)))
         if not isinstance(pfn, ast.List):
             start = _int(pfn)
             if flat and start % (1 << flat[0][0]):

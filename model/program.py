@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from attrs import field, frozen
 
 from model.errors import BadInput
-from model.mapping import Mapping, default_pfn, overlap, placed
+from model.mapping import FIRST_PFN, Mapping, default_pfn, overlap, placed
 from model.semantics import DEFAULT, PAGE_SIZE, Semantics
 from model.steps import (
     ERR_FIRST,
@@ -90,10 +90,12 @@ class Program:
 
 def mapping_lines(mappings: Sequence[Mapping]) -> list[str]:
     """The statements that make *mappings*."""
-    return [
-        m.text(default_pfn(mappings[:i], (e.order for e in m.extents)))
-        for i, m in enumerate(mappings)
-    ]
+    lines = []
+    end = FIRST_PFN - 1
+    for m in mappings:
+        lines.append(m.text(default_pfn(end, (e.order for e in m.extents))))
+        end = max(end, m.stop)
+    return lines
 
 
 def check_mappings(mappings: Sequence[Mapping]) -> None:
@@ -168,9 +170,11 @@ class Checker:
             complaint = f"npages={npages} is no -errno; leave it out to mean the whole list"
         elif isinstance(step, UnpinUserPage) and len(step.page) != 1:
             complaint = f"{step.call} takes one page, not {len(step.page)}"
-        elif not isinstance(step, UnpinUserPage) and any(
-            len(pages) == 0 for pages in step.lists()
-        ) and not step.call.startswith("unpin_"):
+        elif (
+            not isinstance(step, UnpinUserPage)
+            and any(len(pages) == 0 for pages in step.lists())
+            and not step.call.startswith("unpin_")
+        ):
             complaint = f"{step.call} of no pages"
         elif isinstance(step, PinUserPagesFastOnly) and step.changed is not None:
             if not 0 <= step.changed < len(step.pages):
@@ -212,8 +216,10 @@ class Checker:
             return f"orders={list(step.orders)}: an order is not in 0..18"
         extents = placed(((order, 1) for order in step.orders), pages[0])
         at = [e.pfn for e in extents] + [extents[-1].stop]
-        if at[0] != pages[0] or at[-1] != pages[-1] + 1 or any(
-            e.stop != after for e, after in zip(extents, at[1:], strict=True)
+        if (
+            at[0] != pages[0]
+            or at[-1] != pages[-1] + 1
+            or any(e.stop != after for e, after in zip(extents, at[1:], strict=True))
         ):
             return f"orders={list(step.orders)} do not fill {step.pages} naturally aligned"
         return ""

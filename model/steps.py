@@ -9,6 +9,7 @@ name it gives to the outcome (`Step.bind`). Pages are passed as frames.
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from attrs import Attribute, field, fields, frozen
@@ -259,7 +260,7 @@ def contiguous(pages: Sequence[int], named: PageList) -> Sequence[int]:
     if isinstance(pages, range):
         good = pages.step == 1 or len(pages) < 2
     else:
-        good = all(b == a + 1 for a, b in zip(pages, pages[1:], strict=False))
+        good = all(b == a + 1 for a, b in itertools.pairwise(pages))
     if not good:
         msg = f"{named} is not a range: its frames do not follow each other"
         raise BadInput(msg)

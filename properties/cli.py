@@ -13,7 +13,7 @@ import shlex
 import sys
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import click
 from attrs import evolve
@@ -27,6 +27,7 @@ from model.semantics import DEFAULT, SEMANTICS, semantics
 from properties import candidates, layouts
 from properties.judge import judge
 from properties.machine import Search
+from properties.reduce import forget
 from properties.reduce import reduce as reduce_program
 from properties.report import Failure
 from properties.show import shown_steps
@@ -48,7 +49,7 @@ BAD_INPUT = 2
 console = Console(highlight=False, soft_wrap=True)
 
 
-class Seed(click.ParamType):
+class Seed(click.ParamType):  # type: ignore[type-arg]
     """A whole number that is not negative."""
 
     name = "seed"
@@ -101,7 +102,7 @@ _path = click.Path(path_type=Path)
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="headcount")
 def main() -> None:
-    """Does this unpin path count exactly as one page at a time would?"""
+    """Tell whether an unpin path counts exactly as one page at a time would."""
 
 
 @main.command()
@@ -202,7 +203,7 @@ class _Bar:
         )
         self._task = self._progress.add_task("verify", total=examples or seconds, state="")
 
-    def __enter__(self) -> _Bar:
+    def __enter__(self) -> Self:
         self._progress.start()
         return self
 
@@ -223,9 +224,7 @@ def _rate(coverage: Coverage) -> str:
     return f"{coverage.steps / max(coverage.seconds, 1e-6):,.0f}"
 
 
-def _print_outcome(
-    outcome: Outcome, failure: Failure | None, search: Search, command: str
-) -> None:
+def _print_outcome(outcome: Outcome, failure: Failure | None, search: Search, command: str) -> None:
     coverage = outcome.coverage
     if failure:
         _print_failure(evolve(failure, found=command))
@@ -277,8 +276,8 @@ def _finding_json(failure: Failure) -> dict[str, Any]:
         "step": finding.index + 1,
         "summary": finding.summary,
         "rows": [
-            {"where": r.where, "order": r.order, "what": r.what, "expected": r.expected, "shown": r.shown}
-            for r in finding.rows
+            {name: getattr(row, name) for name in ("where", "order", "what", "expected", "shown")}
+            for row in finding.rows
         ],
         "saved": failure.saved,
         "replay": failure.replay,
@@ -369,7 +368,7 @@ def reduce(file: Path, candidate: str, output: Path | None) -> int:
         reason = f"nothing to reduce: {_said(verdict)}"
         raise BadInput(reason, file=str(file))
     store = Store(spec.make, (f"reduced from {file.name}",))
-    better = store.keep if output is None else lambda _program, _finding: None
+    better = store.keep if output is None else forget
     reduced = reduce_program(program, verdict.worst, spec.make, better)
     if output is not None:
         write(output, evolve(reduced.program, comments=program.comments).text())
@@ -406,7 +405,7 @@ def show(file: Path, candidate: str) -> int:
 
 @main.command()
 @click.option("-o", "--output", type=_path, help="Where to put the layout; printed if left out.")
-@click.option("--pid", type=click.IntRange(min=1), help="The pages of one process, as it sees them.")
+@click.option("--pid", type=click.IntRange(min=1), help="The pages of one process alone.")
 @click.option("--limit", type=click.IntRange(min=1), help="Keep at most this many mappings.")
 @click.option("--when", default="", help="The date to note in it.")
 @_reported

@@ -177,7 +177,7 @@ class Contained:
             return Failure("no_snapshot", f"the candidate ended before {call}")
         except KeyboardInterrupt:
             raise
-        except BaseException as err:  # noqa: BLE001 - whatever a candidate raises is a finding
+        except BaseException as err:
             name = type(err).__name__
             return Failure(f"raised_{name}", f"{call} raised {name}: {err}", _where(err))
         finally:
@@ -218,8 +218,8 @@ def judge(program: Program, candidate: Candidate) -> Verdict:
             finding = run.step(step)
         except BadInput as err:
             line = program.lines[i] if program.lines else 0
-            hint = "" if line else f"step {i + 1}: "
-            raise type(err)(f"{hint}{err.reason}", line=line) from None
+            reason = err.reason if line else f"step {i + 1}: {err.reason}"
+            raise type(err)(reason, line=line) from None
         if finding:
             return Verdict(i + 1, finding, run.dearer)
     return Verdict(len(program.steps), dearer=run.dearer)

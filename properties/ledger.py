@@ -142,17 +142,14 @@ class Ledger:
     def runs(self, pages: Sequence[int]) -> Iterator[tuple[int, int]]:
         """(head, entries) of each stretch of adjacent entries of one head."""
         if not isinstance(pages, range):
-            for head, entries in groupby(pages, key=self.head):
-                yield head, sum(1 for _ in entries)
+            for head, run in groupby(pages, key=self.head):
+                yield head, sum(1 for _ in run)
             return
         at = 0
         while at < len(pages):
             head = self.head(pages[at])
-            if pages.step == 1:
-                whole = head + (1 << self.order(head)) - pages[at]
-            else:
-                whole = (pages[at] - head) // -pages.step + 1 if pages.step < 0 else 1
-            entries = max(1, min(whole, len(pages) - at))
+            last = head + (1 << self.order(head)) - 1 if pages.step > 0 else head
+            entries = min((last - pages[at]) // pages.step + 1, len(pages) - at)
             yield head, entries
             at += entries
 

@@ -87,7 +87,9 @@ def _holds(*names: str) -> Callable[[Any], bool]:
     """A precondition: the ledger, or the drawn steps, hold one of *names*."""
 
     def check(machine: Machine) -> bool:
-        return any(getattr(machine.ledger, n, None) or getattr(machine.draw, n, None) for n in names)
+        return any(
+            getattr(machine.ledger, n, None) or getattr(machine.draw, n, None) for n in names
+        )
 
     return check
 
@@ -108,6 +110,8 @@ class Machine(RuleBasedStateMachine):
     """Random programs, each step judged as soon as it is drawn."""
 
     search: ClassVar[Search]
+    #: What carries the steps out. A benchmark puts one here that does not.
+    runner: ClassVar[type[Run]] = Run
 
     def __init__(self) -> None:
         super().__init__()
@@ -128,7 +132,7 @@ class Machine(RuleBasedStateMachine):
             captured_only=search.captured_only,
         )
         self.calls = candidate.abilities.calls
-        self.run = Run(candidate, drawn, search.semantics)
+        self.run = self.runner(candidate, drawn, search.semantics)
         self.ledger = self.run.ledger
         self.draw = Steps(self.ledger)
 
@@ -165,9 +169,7 @@ class Machine(RuleBasedStateMachine):
             self._rejected(call)
             return
         self.draw.taken(step)
-        record = self.run.record
-        assert record is not None
-        reached = set(situations(record))
+        reached = set(situations(self.run.record)) if self.run.record else set()
         self.reached |= reached
         self.search.watcher.step(self.run, reached)
         if finding:

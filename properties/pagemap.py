@@ -10,7 +10,7 @@ A list that does not simply rise shows the position of each entry instead.
 
 from __future__ import annotations
 
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import TYPE_CHECKING
 
 
@@ -56,16 +56,15 @@ def page_map(ledger: Ledger, pages: Sequence[int], label: str = "list") -> list[
 def _rises(pages: Sequence[int]) -> bool:
     if isinstance(pages, range):
         return pages.step == 1 or len(pages) < 2
-    return all(b == a + 1 for a, b in zip(pages, pages[1:], strict=False))
+    return all(b == a + 1 for a, b in pairwise(pages))
 
 
-def _draw(
-    ledger: Ledger, mapping: Mapping, found: dict[int, list[int]], label: str
-) -> list[str]:
+def _draw(ledger: Ledger, mapping: Mapping, found: dict[int, list[int]], label: str) -> list[str]:
     rising = label == "range"
     marks = {o: "+".join(map(str, p[:3])) + "+" * (len(p) > 3) for o, p in found.items()}
     shown = _shown(ledger, mapping, sorted(found))
-    cell = max(4, *(len(str(o)) + 1 for o in shown), *(0 if rising else len(m) + 1 for m in marks.values()))
+    widest = max(len(str(max(shown))), 0 if rising else max(map(len, marks.values())))
+    cell = max(4, widest + 1)
     first, last = min(found), max(found)
     top = under = ""
     before = -1

@@ -33,6 +33,7 @@ from model.steps import (
 )
 from properties.judge import judge
 from properties.rewrite import (
+    HANDLES,
     PLAIN,
     CannotCut,
     join_pins,
@@ -61,6 +62,10 @@ if TYPE_CHECKING:
 MOST_EXECUTIONS = 5_000
 
 
+def forget(_program: Program, _finding: Finding) -> None:
+    """Do nothing about a smaller program that was found."""
+
+
 @frozen
 class Reduced:
     """What a reduction came to.
@@ -80,7 +85,7 @@ def reduce(
     program: Program,
     finding: Finding,
     candidate: Callable[[], Candidate],
-    better: Callable[[Program, Finding], None] = lambda _program, _finding: None,
+    better: Callable[[Program, Finding], object] = forget,
     most: int = MOST_EXECUTIONS,
 ) -> Reduced:
     """The smallest program found that fails with the signature of *finding*.
@@ -107,7 +112,7 @@ class _Reducer:
         self,
         finding: Finding,
         candidate: Callable[[], Candidate],
-        better: Callable[[Program, Finding], None],
+        better: Callable[[Program, Finding], object],
         most: int,
     ) -> None:
         self.finding = finding
@@ -291,6 +296,31 @@ def join(program: Program) -> Pass:
         second -= 1
 
 
+def fail_alone(program: Program) -> Pass:
+    """Let a registration fail without the help of other steps."""
+    step = program.steps[-1]
+    if isinstance(step, IbUmemGet):
+        alone = evolve(step, nmap=0, append_fails=None)
+        yield evolve(program, steps=(alone,))
+
+
+def pin_what_is_unpinned(program: Program) -> Pass:
+    """Let a pin name the very pages that a later step does."""
+    for later in range(len(program.steps) - 1, 0, -1):
+        for earlier in range(later):
+            for pages in program.steps[later].lists():
+                pin = program.steps[earlier]
+                if not isinstance(pin, HANDLES) or len(pages) > len(pin.pages):
+                    continue
+                if pages.names() <= {mapping.name for mapping in program.mappings}:
+                    changed = evolve(pin, pages=pages)
+                    steps = (*program.steps[:earlier], changed, *program.steps[earlier + 1 :])
+                    answer = yield evolve(program, steps=steps)
+                    if answer:
+                        # What comes after may have moved; the next round goes on.
+                        return
+
+
 def simplify(program: Program) -> Pass:
     """Plainer arguments, mappings and ways to write a list."""
     for i in range(len(program.steps)):
@@ -389,7 +419,7 @@ def _with_names(step: Step, names: dict[str, str]) -> Step:
             return evolve(part, slices=tuple(map(term, part.slices)))
         return evolve(part, name=names.get(part.name, part.name))
 
-    changes: dict[str, str] = {}
+    changes: dict[str, Any] = {}
     for name in ("handle", "umem"):
         if hasattr(step, name):
             old = getattr(step, name)
@@ -398,10 +428,12 @@ def _with_names(step: Step, names: dict[str, str]) -> Step:
 
 
 PASSES: tuple[Callable[[Program], Pass], ...] = (
+    fail_alone,
     drop_steps,
     drop_compound,
     lower_orders,
     fewer_pages,
     join,
+    pin_what_is_unpinned,
     simplify,
 )

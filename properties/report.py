@@ -59,7 +59,7 @@ class Failure:
             ("found by", self.found),
         ]
         footer = [f"{word.ljust(9)}{text}" if word else text for word, text in known if text]
-        return lines + ["", *footer] if footer else lines
+        return [*lines, "", *footer] if footer else lines
 
 
 def explained(program: Program, finding: Finding) -> list[str]:
@@ -132,9 +132,7 @@ def books(program: Program, index: int) -> Ledger | None:
     return ledger
 
 
-def step_lists(
-    program: Program, index: int, ledger: Ledger
-) -> list[tuple[str, Sequence[int]]]:
+def step_lists(program: Program, index: int, ledger: Ledger) -> list[tuple[str, Sequence[int]]]:
     """What step *index* names, as (label, frames)."""
     step = program.steps[index]
     if step.call == "ib_umem_release":

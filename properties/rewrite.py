@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
-from model.mapping import Extent, Mapping, default_pfn, placed
+from model.mapping import FIRST_PFN, Extent, Mapping, default_pfn, placed
 from model.pagelist import Group, PageList, Slice, from_entries
-from model.program import Program
 from model.semantics import PAGE_SIZE
 from model.steps import (
     AllocPages,
@@ -32,6 +31,8 @@ from model.steps import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+
+    from model.program import Program
 
     Intervals = list[tuple[int, int]]
     Gone = dict[str, Intervals]
@@ -49,7 +50,7 @@ PLAIN = 4096
 MOST_TIMES = 4096
 
 
-class CannotCut(Exception):  # noqa: N818 - says what it is
+class CannotCut(Exception):
     """A list is too long to be taken apart in this way."""
 
 
@@ -88,11 +89,9 @@ def without_steps(program: Program, start: int, stop: int) -> Program:
 def without_entries(program: Program, index: int, start: int, stop: int) -> Program:
     """*program* without entries *start* to *stop* of the list of step *index*."""
     step = program.steps[index]
-    (name,) = (a.name for a in shown(step) if a.metadata["kind"] == "pages")
-    pages: PageList = getattr(step, name)
-    kept = _between(pages, 0, start) + _between(pages, stop, len(pages))
-    changed = _renumbered(step, [(start, stop)])
-    changed = evolve(changed, **{name: PageList(tuple(kept))})
+    pages = next(step.lists())
+    kept = PageList((*_between(pages, 0, start), *_between(pages, stop, len(pages))))
+    changed = with_lists(_renumbered(step, [(start, stop)]), lambda _pages: kept)
     before = program.steps[:index]
     after = evolve(program, steps=program.steps[index + 1 :])
     gone = {step.makes: [(start, stop)]} if isinstance(step, HANDLES) else {}
@@ -134,23 +133,22 @@ def _cut_step(step: Step, gone: Gone) -> Step | None:
         return _cut_alloc(step, gone)
     if isinstance(step, IbUmem):
         return _cut_umem(step, gone)
-    (name,) = (a.name for a in shown(step) if a.metadata["kind"] == "pages")
-    kept, positions = _cut_list(getattr(step, name), gone)
+    kept, positions = _cut_list(next(step.lists()), gone)
     if kept is None:
         return None
     if positions and isinstance(step, HANDLES):
         gone[step.makes] = positions
-    return evolve(_renumbered(step, positions), **{name: kept})
+    return with_lists(_renumbered(step, positions), lambda _pages: kept)
 
 
 def _renumbered(step: Step, positions: Intervals) -> Step:
     """*step* with a position in its list moved, as *positions* before it go."""
     if not isinstance(step, PinUserPagesFastOnly) or step.changed is None:
         return step
-    before = sum(min(stop, step.changed) - start for start, stop in positions if start < step.changed)
-    if any(start <= step.changed < stop for start, stop in positions):
+    at = step.changed
+    if any(start <= at < stop for start, stop in positions):
         return evolve(step, changed=None)
-    return evolve(step, changed=step.changed - before)
+    return evolve(step, changed=at - sum(stop - start for start, stop in positions if stop <= at))
 
 
 def _cut_alloc(step: AllocPages, gone: Gone) -> AllocPages | None:
@@ -338,10 +336,12 @@ def _placements(program: Program) -> Iterator[Program]:
 def replaced(program: Program) -> Program:
     """*program* with every mapping's frames where they would lie unasked."""
     mappings: list[Mapping] = []
+    end = FIRST_PFN - 1
     for mapping in program.mappings:
         orders = [(e.order, e.count) for e in mapping.extents]
-        pfn = default_pfn(mappings, (order for order, _ in orders))
+        pfn = default_pfn(end, (order for order, _ in orders))
         mappings.append(evolve(mapping, extents=placed(orders, pfn)))
+        end = mappings[-1].stop
     return evolve(program, mappings=tuple(mappings))
 
 

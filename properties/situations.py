@@ -8,6 +8,7 @@ it cannot have tested, so `verify` prints it.
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 from model.steps import (
@@ -15,7 +16,6 @@ from model.steps import (
     IbUmem,
     IbUmemGet,
     IbUmemRelease,
-    PinUserPagesFastOnly,
     SplitHugePage,
     UnpinUserPageRangeDirtyLock,
 )
@@ -101,7 +101,7 @@ def _unpin(record: Record) -> Iterator[str]:
         pages = record.lists[0]
         if len(set(pages)) < npages:
             yield "repeated-page"
-        if any(b == a - 1 for a, b in zip(pages, pages[1:], strict=False)):
+        if any(b == a - 1 for a, b in itertools.pairwise(pages)):
             yield "backwards"
         if len(step.uses()) > 1:
             yield "several-handles"
@@ -148,9 +148,9 @@ def _pin(record: Record) -> Iterator[str]:
         yield "no-pin"
     elif returned < wanted:
         yield "partial-pin"
-    if isinstance(record.step, PinUserPagesFastOnly) and record.step.changed is not None:
-        if returned <= record.step.changed:
-            yield "grab-undone"
+    changed = getattr(record.step, "changed", None)
+    if changed is not None and returned <= changed:
+        yield "grab-undone"
     if any(state.refcount < 0 for state in record.reference.heads.values()):
         yield "count-wrapped"
 

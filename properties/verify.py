@@ -101,9 +101,7 @@ class _Collector(Watcher):
         return time.monotonic() - self._started
 
     def coverage(self) -> Coverage:
-        return Coverage(
-            self.programs, self.steps, self.seconds(), self.situations, self.rejections
-        )
+        return Coverage(self.programs, self.steps, self.seconds(), self.situations, self.rejections)
 
 
 def verify(

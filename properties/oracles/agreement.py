@@ -58,9 +58,7 @@ def _rows(record: Record) -> Iterator[Row]:
             yield from _differences(record, page, expected_state, shown_state)
 
 
-def _differences(
-    record: Record, page: int, expected: HeadState, shown: HeadState
-) -> Iterator[Row]:
+def _differences(record: Record, page: int, expected: HeadState, shown: HeadState) -> Iterator[Row]:
     for what, a, b in zip(HeadState._fields, expected, shown, strict=True):
         if a != b and what in record.fields:
             yield Row(record.ledger.name(page), record.ledger.order(page), what, a, b)

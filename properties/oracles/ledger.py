@@ -31,13 +31,14 @@ def legal(record: Record) -> Finding | None:
         for what, a, b in zip(expected._fields, expected, shown, strict=True):
             if a != b:
                 rows.append(Row(ledger.name(page), ledger.order(page), what, a, b))
-    for what, a, b in (
+    others: tuple[tuple[str, object, object], ...] = (
         ("nr_foll_pin_acquired", ledger.acquired, reference.acquired),
         ("nr_foll_pin_released", ledger.released, reference.released),
         ("returned", record.returned, reference.returned),
-    ):
-        if a != b and not (what == "returned" and a is None):
-            rows.append(Row("", None, what, a, b))
+    )
+    for what, expected_value, shown_value in others:
+        if expected_value != shown_value and expected_value is not None:
+            rows.append(Row("", None, what, expected_value, shown_value))
     if not rows:
         return None
     summary = f"{rows[0].what} after {record.step.call}: the reference breaks the ledger"

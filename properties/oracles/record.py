@@ -85,7 +85,7 @@ class Record:
     ) -> Finding:
         """A finding about this step, with its runs and the puts that were taken."""
         ledger = self.ledger
-        puts = []
+        puts: list[tuple[str, int]] = []
         if self.step.call in UNPINS:
             for event in self.candidate.events:
                 if event.what == "put" and len(puts) < 1000:

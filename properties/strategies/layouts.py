@@ -133,9 +133,7 @@ def _place(random: Random, orders: list[tuple[int, int]], pfn: int) -> tuple[Ext
     return tuple(shuffled)
 
 
-def _windows(
-    random: Random, semantics: Semantics, captured: Sequence[Mapping]
-) -> list[Mapping]:
+def _windows(random: Random, semantics: Semantics, captured: Sequence[Mapping]) -> list[Mapping]:
     mappings: list[Mapping] = []
     for name in ascii_lowercase[: 1 + random.randrange(MOST_MAPPINGS)]:
         source = among(random, captured)
@@ -171,5 +169,3 @@ def _kind(kind: str, extents: Sequence[Extent], semantics: Semantics) -> str:
         if orders <= semantics.orders[other]:
             return other
     return ""
-
-

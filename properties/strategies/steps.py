@@ -108,12 +108,12 @@ class Steps:
     def unpin_user_page(self, random: Random) -> Step | None:
         """Unpin some page of a head that is pinned."""
         page = draw_held_page(random, self.ledger, self.ledger.pinned)
-        return page and UnpinUserPage(page=page)
+        return UnpinUserPage(page=page) if page else None
 
     def unpin_user_pages(self, random: Random) -> Step | None:
         """Unpin entries of handles, in any order."""
         pages = self._pieces(random)
-        return pages and UnpinUserPages(pages=pages, npages=self._error(random))
+        return UnpinUserPages(pages=pages, npages=self._error(random)) if pages else None
 
     def unpin_user_pages_dirty_lock(self, random: Random) -> Step | None:
         """Unpin entries of handles, dirtying them or not."""
@@ -128,7 +128,9 @@ class Steps:
         """Unpin frames that follow each other."""
         pages = draw_range(random, self.ledger, self.handles)
         make_dirty = one_in(random, 2)
-        return pages and UnpinUserPageRangeDirtyLock(pages=pages, make_dirty=make_dirty)
+        if pages is None:
+            return None
+        return UnpinUserPageRangeDirtyLock(pages=pages, make_dirty=make_dirty)
 
     def _pieces(self, random: Random) -> PageList | None:
         if not self.handles:
@@ -260,9 +262,7 @@ class Steps:
     def put_page(self, random: Random) -> Step | None:
         """Drop plain references, one by one or all of a head's."""
         if self.gets and one_in(random, 2):
-            pages = releasable(
-                self.ledger, draw_pieces(random, self.ledger, self.gets), "gets"
-            )
+            pages = releasable(self.ledger, draw_pieces(random, self.ledger, self.gets), "gets")
             if pages:
                 return PutPage(pages=pages)
         page = draw_held_page(random, self.ledger, self.ledger.got)

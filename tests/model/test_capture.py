@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model import capture
+from model import capture, kpageflags
 from model.capture import Capture, capture_machine, capture_process
 from model.errors import BadInput
-from model.mapping import Extent, Mapping
+from model.mapping import MAX_SCATTERED, Extent, Mapping
 from model.parse import LINE_LIMIT, parse_layout, read_layout
 from model.semantics import KINDS
 
@@ -61,10 +60,10 @@ def running(proc: Path, *vmas: list[int | None]) -> Path:
     for vma in vmas:
         entries.extend([0] * (address - len(entries)))
         # A page that is out in swap, and a present one that is soft-dirty.
-        entries.extend(1 << 62 | 7 if pfn is None else 1 << 63 | 1 << 55 | pfn for pfn in vma)
+        entries.extend(1 << 62 | 2 if pfn is None else 1 << 63 | 1 << 55 | pfn for pfn in vma)
         start, stop = address * PAGESIZE, len(entries) * PAGESIZE
         lines.append(f"{start:x}-{stop:x} rw-p 00000000 fe:00 17   /a file\n")
-        address = len(entries) + 2
+        address = len(entries)
     # Beyond the last entry, as the vsyscall page of every process is.
     lines.append("7fff00000000-7fff00001000 --xp 00000000 00:00 0 [vsyscall]\n")
     proc.joinpath(str(PID)).mkdir()
@@ -245,7 +244,7 @@ def test_longest_line() -> None:
     extents = [Extent(top - (i << 21), 10, 160) for i in range(capture.MAX_EXTENTS)]
     mapping = Mapping("p" * 16, "page-cache", tuple(extents))
 
-    assert mapping.npages < capture.MAX_SCATTERED
+    assert mapping.npages < MAX_SCATTERED
     assert len(mapping.text(0)) < LINE_LIMIT
     assert (mapping,) == parse_layout(f"# headcount 1\n{mapping.text(0)}\n")
 
@@ -263,7 +262,7 @@ def test_scattered_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize("size", [8, 24])
 def test_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
     """What lies across the end of a read is seen whole."""
-    monkeypatch.setattr(capture, "CHUNK", size)
+    monkeypatch.setattr(kpageflags, "CHUNK", size)
     proc = running(flagged(tmp_path, FILE * 4, compound(2, ANON)), [4, 5, 6, 7, 1, 2])
 
     assert (
@@ -476,7 +475,7 @@ def test_no_kpageflags(tmp_path: Path) -> None:
 
 def test_no_process(tmp_path: Path) -> None:
     """A process that does not exist is named."""
-    with pytest.raises(BadInput, match=r"^no such process: 42$"):
+    with pytest.raises(BadInput, match=r"^no such process with memory of its own: 42$"):
         capture_process(PID, "now", proc=flagged(tmp_path, BASE))
 
 
@@ -486,7 +485,7 @@ def test_no_process(tmp_path: Path) -> None:
         ("kpageflags", errno.EACCES, r"/kpageflags: needs root: run it with sudo$"),
         ("maps", errno.EACCES, r"/42/maps: needs root: run it with sudo$"),
         ("pagemap", errno.EPERM, r"/42/pagemap: needs root: run it with sudo$"),
-        ("pagemap", errno.ESRCH, r"^no such process: 42$"),
+        ("pagemap", errno.ESRCH, r"^no such process with memory of its own: 42$"),
         ("pagemap", errno.EIO, r"/42/pagemap: Input/output error$"),
     ],
 )

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: MIT
+
+"""What the kernel tells of frames: /proc/kpageflags, and a process's pagemap.
+
+Told in Documentation/admin-guide/mm/pagemap.rst (fs/proc/page.c,
+fs/proc/task_mmu.c).
+"""
+
+from __future__ import annotations
+
+from array import array
+from contextlib import contextmanager
+from itertools import chain, groupby
+from mmap import PAGESIZE
+from operator import countOf
+from typing import TYPE_CHECKING
+
+from model.errors import BadInput
+from model.mapping import MAX_PFN, Extent
+from model.semantics import KINDS, MAX_ORDER
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from io import FileIO
+    from pathlib import Path
+
+#: Bits of a frame in kpageflags (include/uapi/linux/kernel-page-flags.h).
+LRU, MMAP, ANON = 1 << 5, 1 << 11, 1 << 12
+COMPOUND_HEAD, COMPOUND_TAIL, HUGE = 1 << 15, 1 << 16, 1 << 17
+
+#: Why a frame is left out, and the bit that says so; the first that is set.
+#: The zero page comes before "reserved", which it is as well.
+LEFT_OUT = {
+    "zero page": 1 << 24,
+    "no page": 1 << 20,
+    "offline": 1 << 23,
+    "reserved": 1 << 32,
+    "free": 1 << 10,
+    "slab": 1 << 7,
+    "page table": 1 << 26,
+}
+UNKNOWN = "neither mapped nor on the LRU"
+BROKEN = "not a whole compound page"
+
+#: One page in pagemap: whether it is there, and its frame.
+PRESENT, PFN_MASK = 1 << 63, (1 << 55) - 1
+
+#: Bytes for one frame, or one page of a process, in the machine's byte order.
+ENTRY = 8
+
+#: Bytes read at once.
+CHUNK = 1 << 20
+
+
+class _Sorts(dict[int, tuple[int, str]]):
+    """What flags say: head, tail or neither; then the kind, or why it is left out.
+
+    Millions of frames share a few hundred values: each is looked at once.
+    """
+
+    def __missing__(self, flags: int) -> tuple[int, str]:
+        part = flags & COMPOUND_TAIL or flags & COMPOUND_HEAD
+        # Its head decides on a tail: not every kernel repeats the flags there.
+        self[flags] = part, "" if part == COMPOUND_TAIL else _what(flags)
+        return self[flags]
+
+
+def _what(flags: int) -> str:
+    for why, bit in LEFT_OUT.items():
+        if flags & bit:
+            return why
+    compound = flags & COMPOUND_HEAD
+    if flags & HUGE:
+        return "hugetlb"
+    if flags & ANON:
+        return "thp" if compound else "base"
+    if flags & LRU:
+        return "page-cache"
+    return "driver" if compound or flags & MMAP else UNKNOWN
+
+
+def pieces(proc: Path) -> Iterator[tuple[str, Extent]]:
+    """All frames of the machine: what they are, and equal ones side by side.
+
+    That is a kind, or why they are left out, as single frames.
+    """
+    pfn, head = 0, ""
+    with _opened(proc / "kpageflags") as file:
+        flags = chain.from_iterable(_entries(file))
+        for sort, run in groupby(map(_Sorts().__getitem__, flags)):
+            part, what = sort
+            n = countOf(run, sort)
+            tails = n if part == COMPOUND_TAIL else 0
+            if head:
+                yield _compound(head, pfn - 1, 1 + tails)
+            elif tails:
+                yield BROKEN, Extent(pfn, 0, n)
+            head = ""
+            if part == COMPOUND_HEAD:
+                head = what
+                if n > 1:  # only the last of them can have tails
+                    yield BROKEN, Extent(pfn, 0, n - 1)
+            elif not tails:
+                yield what, Extent(pfn, 0, n)
+            pfn += n
+    if head:
+        yield _compound(head, pfn - 1, 1)
+
+
+def _compound(what: str, pfn: int, npages: int) -> tuple[str, Extent]:
+    order = npages.bit_length() - 1
+    if what not in KINDS:
+        return what, Extent(pfn, 0, npages)
+    if npages == 1 or npages != 1 << order or order > MAX_ORDER or pfn % npages:
+        return BROKEN, Extent(pfn, 0, npages)
+    return what, Extent(pfn, order, 1)
+
+
+def present(pid: int, proc: Path) -> list[array[int]]:
+    """The frames of each VMA of process *pid*, in the order of their addresses."""
+    # A thread of the kernel has no memory to show.
+    gone = f"no such process with memory of its own: {pid}"
+    with _opened(proc / str(pid) / "maps", gone) as file:
+        spans = [line.split(b" ", 1)[0].split(b"-") for line in file.readlines()]
+    vmas = []
+    with _opened(proc / str(pid) / "pagemap", gone) as file:
+        for span in spans:
+            first, stop = (int(address, 16) // PAGESIZE for address in span)
+            pages = chain.from_iterable(_entries(file, first, stop - first))
+            vmas.append(array("Q", (page & PFN_MASK for page in pages if page & PRESENT)))
+            if 0 in vmas[-1]:
+                # All that is shown without CAP_SYS_ADMIN; no process has it.
+                raise PermissionError
+    return vmas
+
+
+def _entries(file: FileIO, first: int = 0, count: int = MAX_PFN) -> Iterator[array[int]]:
+    """*count* numbers of 64 bits from the *first* on, many at once."""
+    left = count * ENTRY
+    file.seek(first * ENTRY)
+    while chunk := file.read(min(CHUNK, left)):
+        left -= len(chunk)
+        yield array("Q", chunk)
+
+
+@contextmanager
+def _opened(path: Path, missing: str = "") -> Iterator[FileIO]:
+    """*path*, unbuffered: the kernel refuses to read a part of an entry.
+
+    :raises BadInput: for what goes wrong while it is open; *missing* if it
+        is not there.
+    """
+    reason, file = "needs root: run it with sudo", str(path)
+    try:
+        with path.open("rb", buffering=0) as opened:
+            yield opened
+    except PermissionError:
+        raise BadInput(reason, file=file) from None
+    except (FileNotFoundError, ProcessLookupError):
+        reason = missing or "no such file: this kernel lacks CONFIG_PROC_PAGE_MONITOR"
+        raise BadInput(reason, file="" if missing else file) from None
+    except OSError as err:
+        raise BadInput(err.strerror or str(err), file=file) from None
