@@ -304,6 +304,70 @@ def fail_alone(program: Program) -> Pass:
         yield evolve(program, steps=(alone,))
 
 
+def register(program: Program) -> Pass:
+    """Let a region pin its own pages, where it was made of pins before."""
+    for index, step in enumerate(program.steps):
+        if not isinstance(step, IbUmem) or sum(len(e.pages) for e in step.sgl) > PLAIN:
+            continue
+        pins = {s.handle: s.pages for s in program.steps[:index] if isinstance(s, HANDLES)}
+        listed = {name: list(pages.entries()) for name, pages in pins.items()}
+        entries = [
+            listed[name][position] if name in listed else (name, position)
+            for sg in step.sgl
+            for name, position in sg.pages.entries()
+        ]
+        got = IbUmemGet(
+            umem=step.umem,
+            pages=from_entries(entries),
+            writable=step.writable,
+            max_segment=MAX_SEGMENT if len(step.sgl) == 1 else PAGE_SIZE,
+            nmap=step.nmap,
+        )
+        # Where mapping failed, so would a registration: one merged entry will do.
+        merged = evolve(got, pages=from_entries(entries[:1] * 2), max_segment=MAX_SEGMENT, nmap=1)
+        rest = [s for s in program.steps[:index] if not (s.makes and s.makes in step.uses())]
+        for region in (got, merged):
+            answer = yield evolve(program, steps=(*rest, region, *program.steps[index + 1 :]))
+            if answer:
+                return
+
+
+def repeat_one(program: Program) -> Pass:
+    """Let a list that pins name its first page over and over, so that others can go."""
+    for index, step in enumerate(program.steps):
+        if isinstance(step, (*HANDLES, IbUmemGet)) and 1 < len(step.pages) <= PLAIN:
+            entries = [next(step.pages.entries())] * len(step.pages)
+            once = evolve(step, pages=from_entries(entries))
+            if isinstance(once, IbUmemGet):
+                once = evolve(once, max_segment=MAX_SEGMENT)
+            steps = (*program.steps[:index], once, *program.steps[index + 1 :])
+            smaller = evolve(program, steps=steps)
+            if (yield smaller):
+                return
+            for mapping in program.mappings:
+                for only in _only_first(smaller, mapping.name):
+                    answer = yield only
+                    if answer:
+                        return
+
+
+def _only_first(program: Program, name: str) -> Generator[Program, None, None]:
+    """*program* with one compound page of *name*, the first that a list names."""
+    mapping = next(m for m in program.mappings if m.name == name)
+    used = {i for s in program.steps for p in s.lists() for n, i in p.entries() if n == name}
+    if not used or mapping.ncompound == 1 or mapping.ncompound > 64:
+        return
+    at = nth = 0
+    for extent in mapping.extents:
+        for _ in range(extent.count):
+            if any(at <= page < at + (1 << extent.order) for page in used):
+                for after in without_compound(program, name, nth + 1, mapping.ncompound):
+                    yield from without_compound(after, name, 0, nth) if nth else [after]
+                return
+            at += 1 << extent.order
+            nth += 1
+
+
 def pin_what_is_unpinned(program: Program) -> Pass:
     """Let a pin name the very pages that a later step does."""
     for later in range(len(program.steps) - 1, 0, -1):
@@ -363,14 +427,16 @@ def _plainer(step: Step) -> Generator[Step, None, None]:
     if isinstance(step, IbUmemGet) and step.max_segment != MAX_SEGMENT:
         yield evolve(step, max_segment=MAX_SEGMENT)
         yield evolve(step, max_segment=4096)
+    if isinstance(step, IbUmemGet) and (step.nmap or 0) > 1:
+        yield evolve(step, nmap=1)
     if isinstance(step, IbUmemGet) and step.append_fails is not None:
         yield evolve(step, append_fails=None, nmap=0)
         yield evolve(step, append_fails=0)
     if isinstance(step, IbUmem):
         yield from _plainer_umem(step)
-    n = getattr(step, "n", 1)
-    for power in range(1, n.bit_length()):
-        yield evolve(step, n=1 << power)
+    many: Any = step
+    for power in range(1, getattr(step, "n", 1).bit_length()):
+        yield evolve(many, n=1 << power)
 
 
 def _rising(pages: PageList) -> PageList:
@@ -434,6 +500,8 @@ PASSES: tuple[Callable[[Program], Pass], ...] = (
     lower_orders,
     fewer_pages,
     join,
+    register,
+    repeat_one,
     pin_what_is_unpinned,
     simplify,
 )
