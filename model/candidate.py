@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from model.program import Program
-    from model.steps import Step, Table
+    from model.step import Step, Table
 
 #: Everything a snapshot can show of a step, in the order in which a report
 #: names what differs.

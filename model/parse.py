@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import ast
 import re
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from model.errors import BadInput
+from model.literals import VALUES, boolean, brackets, string, whole_number
 from model.mapping import FIRST_PFN, Mapping, default_pfn, placed
-from model.pagelist import Group, PageList, Slice
 from model.program import HEADER, VERSION, Checker, Program, check_kind, check_mappings
 from model.semantics import semantics
-from model.steps import ERR_FIRST, ERR_LIMIT, FLAGS, STEPS, SgEntry, Step, shown
+from model.step import Step, shown
+from model.steps import STEPS
 
 
 if TYPE_CHECKING:
@@ -174,8 +175,8 @@ class _Reader:
             msg = "semantics(…) comes once, before everything else"
             raise BadInput(msg)
         arguments = _arguments(call, ["version"], {"misuse"})
-        self.semantics = semantics(_string(arguments["version"]))
-        self.misuse = "misuse" in arguments and _bool(arguments["misuse"])
+        self.semantics = semantics(string(arguments["version"]))
+        self.misuse = "misuse" in arguments and boolean(arguments["misuse"])
 
     def _mapping(self, name: str, call: ast.Call) -> None:
         if self.semantics is None and not self._layout:
@@ -192,10 +193,9 @@ class _Reader:
         if "orders" not in arguments:
             msg = "mapping(…) needs orders=[…]"
             raise BadInput(msg)
-        brackets = _brackets(arguments["orders"])
-        extents = self._place(brackets, arguments.get("pfn"))
-        refs = _int(arguments["refs"]) if "refs" in arguments else 1
-        mapping = Mapping(name, _string(arguments["kind"]), extents, refs)
+        extents = self._place(brackets(arguments["orders"]), arguments.get("pfn"))
+        refs = whole_number(arguments["refs"]) if "refs" in arguments else 1
+        mapping = Mapping(name, string(arguments["kind"]), extents, refs)
         if self.semantics is not None:
             check_kind(mapping, self.semantics)
         self.mappings.append(mapping)
@@ -203,9 +203,9 @@ class _Reader:
         self._end = max(self._end, mapping.stop)
 
     def _place(
-        self, brackets: list[list[tuple[int, int]]], pfn: ast.expr | None
+        self, groups: list[list[tuple[int, int]]], pfn: ast.expr | None
     ) -> tuple[Extent, ...]:
-        flat = [run for bracket in brackets for run in bracket]
+        flat = [run for bracket in groups for run in bracket]
         for order, _ in flat:
             if not 0 <= order <= 18:
                 msg = f"order {order} is not in 0..18"
@@ -213,17 +213,17 @@ class _Reader:
         if pfn is None:
             return placed(flat, default_pfn(self._end, (order for order, _ in flat)))
         if not isinstance(pfn, ast.List):
-            start = _int(pfn)
+            start = whole_number(pfn)
             if flat and start % (1 << flat[0][0]):
                 msg = f"pfn={start:#x} is not aligned to order {flat[0][0]}"
                 raise BadInput(msg)
             return placed(flat, start)
-        starts = [_int(element) for element in pfn.elts]
-        if len(starts) != len(brackets):
-            msg = f"{len(starts)} pfns for {len(brackets)} lists of orders"
+        starts = [whole_number(element) for element in pfn.elts]
+        if len(starts) != len(groups):
+            msg = f"{len(starts)} pfns for {len(groups)} lists of orders"
             raise BadInput(msg)
         extents: list[Extent] = []
-        for bracket, start in zip(brackets, starts, strict=True):
+        for bracket, start in zip(groups, starts, strict=True):
             if bracket and start % (1 << bracket[0][0]):
                 msg = f"pfn={start:#x} is not aligned to order {bracket[0][0]}"
                 raise BadInput(msg)
@@ -304,7 +304,7 @@ def _step(name: str, cls: type[Step], call: ast.Call) -> Step:
     given = [first.name, *flags[: max(0, len(call.args) - 1)]]
     keywords = {a.name for a in rest} - set(flags) | {"cpu"}
     arguments = _arguments(call, given, keywords)
-    values = {key: _VALUES[kinds[key]](value) for key, value in arguments.items()}
+    values = {key: VALUES[kinds[key]](value) for key, value in arguments.items()}
     if not 0 <= values.get("cpu", 0) < 256:
         msg = f"cpu={values['cpu']} is not in 0..255"
         raise BadInput(msg)
@@ -316,175 +316,3 @@ def _step(name: str, cls: type[Step], call: ast.Call) -> Step:
         _check_name(name)
         values[cls.names] = name
     return cls(**values)
-
-
-# Values.
-
-
-def _int(node: ast.expr) -> int:
-    sign = 1
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        sign, node = -1, node.operand
-    if not isinstance(node, ast.Constant) or type(node.value) is not int:
-        msg = f"{_shortened(node)} is no whole number"
-        raise BadInput(msg)
-    value = sign * node.value
-    if not ERR_FIRST <= value < ERR_LIMIT:
-        msg = f"a number is not in {ERR_FIRST}..2^64-1"
-        raise BadInput(msg)
-    return value
-
-
-def _bool(node: ast.expr) -> bool:
-    if isinstance(node, ast.Constant) and isinstance(node.value, bool):
-        return node.value
-    msg = f"{_shortened(node)} is neither True nor False"
-    raise BadInput(msg)
-
-
-def _string(node: ast.expr) -> str:
-    if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        return node.value
-    msg = f"{_shortened(node)} is no string"
-    raise BadInput(msg)
-
-
-def _name(node: ast.expr) -> str:
-    if isinstance(node, ast.Name):
-        return node.id
-    msg = f"{_shortened(node)} is no name"
-    raise BadInput(msg)
-
-
-def _flags(node: ast.expr) -> tuple[str, ...]:
-    names = [_name(operand) for operand in _operands(node, ast.BitOr)]
-    for name in names:
-        if name not in FLAGS:
-            msg = f"flag {name} is not known; known are {', '.join(FLAGS)}"
-            raise BadInput(msg)
-    return tuple(sorted(set(names), key=FLAGS.index))
-
-
-def _orders(node: ast.expr) -> tuple[int, ...]:
-    return tuple(order for bracket in _brackets(node) for order, n in bracket for _ in range(n))
-
-
-def _brackets(node: ast.expr) -> list[list[tuple[int, int]]]:
-    """``[0, 0] + [9]*4``: runs of (order, count), a list of them for each bracket."""
-    brackets = []
-    for operand in _operands(node, ast.Add):
-        term, times = _repeated(operand)
-        if not isinstance(term, ast.List) or not term.elts:
-            msg = f"{_shortened(operand)} is no list of orders"
-            raise BadInput(msg)
-        orders = [_int(element) for element in term.elts]
-        if times != 1 and len(orders) != 1:
-            msg = f"{_shortened(operand)}: only a single order can be repeated"
-            raise BadInput(msg)
-        brackets.append([(order, times) for order in orders])
-    return brackets
-
-
-def _pages(node: ast.expr) -> PageList:
-    return PageList(tuple(_term(operand) for operand in _operands(node, ast.Add)))
-
-
-def _term(node: ast.expr) -> Slice | Group:
-    term, times = _repeated(node)
-    if isinstance(term, ast.Subscript):
-        return _slice(term, times)
-    if isinstance(term, ast.BinOp) and times > 1:
-        slices = []
-        for operand in _operands(term, ast.Add):
-            part, n = _repeated(operand)
-            if not isinstance(part, ast.Subscript):
-                break
-            slices.append(_slice(part, n))
-        else:
-            return Group(tuple(slices), times)
-    msg = f"{_shortened(node)} is no slice of pages, as a[0:4] is, nor a sum of them repeated"
-    raise BadInput(msg)
-
-
-def _slice(node: ast.Subscript, times: int) -> Slice:
-    name = _name(node.value)
-    part = node.slice
-    if not isinstance(part, ast.Slice) or part.lower is None:
-        msg = f"{_shortened(node)} is no slice from one page to another, as a[0:4] is"
-        raise BadInput(msg)
-    start = _int(part.lower)
-    step = 1 if part.step is None else _int(part.step)
-    if part.upper is None and step > 0:
-        msg = f"{_shortened(node)} has no end"
-        raise BadInput(msg)
-    stop = -1 if part.upper is None else _int(part.upper)
-    if start < 0 or step == 0 or (part.upper is not None and stop < 0):
-        msg = f"{_shortened(node)} does not count from the front"
-        raise BadInput(msg)
-    if max(start, stop) > 1 << 40:
-        msg = f"{_shortened(node)} lies beyond any mapping"
-        raise BadInput(msg)
-    return Slice(name, range(start, stop, step), times)
-
-
-def _sgl(node: ast.expr) -> tuple[SgEntry, ...]:
-    entries = []
-    for operand in _operands(node, ast.Add):
-        if (
-            not isinstance(operand, ast.Call)
-            or _name(operand.func) != "sg"
-            or len(operand.args) != 2
-            or operand.keywords
-        ):
-            msg = f"{_shortened(operand)} is no sg(pages, bytes)"
-            raise BadInput(msg)
-        entries.append(SgEntry(_pages(operand.args[0]), _int(operand.args[1])))
-    return tuple(entries)
-
-
-_VALUES: dict[str, Callable[[ast.expr], Any]] = {
-    "int": _int,
-    "bool": _bool,
-    "flags": _flags,
-    "orders": _orders,
-    "pages": _pages,
-    "sgl": _sgl,
-    "umem": _name,
-}
-
-
-def _operands(node: ast.expr, operator: type[ast.operator]) -> list[ast.expr]:
-    """The operands of ``a + b + c``, left to right, without recursion."""
-    operands = []
-    while isinstance(node, ast.BinOp) and isinstance(node.op, operator):
-        operands.append(node.right)
-        node = node.left
-    return [node, *reversed(operands)]
-
-
-def _repeated(node: ast.expr) -> tuple[ast.expr, int]:
-    """What ``node*times`` repeats, and how often; once where it is not repeated."""
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
-        times = _int(node.right)
-        if not 1 <= times <= 1 << 32:
-            msg = f"repeated {times} times"
-            raise BadInput(msg)
-        return node.left, times
-    return node, 1
-
-
-def _shortened(node: ast.expr) -> str:
-    try:
-        text = ast.unparse(node)
-    except RecursionError:
-        return "something that nests too deeply"
-    return text if len(text) <= 40 else text[:37] + "..."
-
-
-__all__ = [
-    "LINE_LIMIT",
-    "parse_layout",
-    "parse_program",
-    "read_layout",
-    "read_program",
-]

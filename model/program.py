@@ -11,18 +11,14 @@ from attrs import field, frozen
 from model.errors import BadInput
 from model.mapping import FIRST_PFN, Mapping, default_pfn, overlap, placed
 from model.semantics import DEFAULT, PAGE_SIZE, Semantics
+from model.step import ERR_FIRST, ERR_LIMIT, Step, Table, contiguous
 from model.steps import (
-    ERR_FIRST,
-    ERR_LIMIT,
     AllocPages,
     IbUmem,
     IbUmemGet,
     PinUserPagesFastOnly,
     SplitHugePage,
-    Step,
-    Table,
     UnpinUserPage,
-    contiguous,
 )
 
 

@@ -1,142 +1,28 @@
 # SPDX-License-Identifier: MIT
 
-"""The steps of a program, one class for each call, named as the kernel names it.
-
-A step is data. It knows how it is written (`Step.text`), what it asks of a
-candidate (`Step.arguments`, passed to the method called `Step.call`) and which
-name it gives to the outcome (`Step.bind`). Pages are passed as frames.
-"""
+"""The steps of a program, one class for each call, named as the kernel names it."""
 
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from attrs import Attribute, field, fields, frozen
+from attrs import frozen
 
 from model.errors import BadInput
 from model.pagelist import PageList  # noqa: TC001 - attrs reads the annotations
+from model.step import (
+    ERR_LIMIT,
+    MAX_SEGMENT,
+    SgEntry,
+    Step,
+    Table,
+    argument,
+    contiguous,
+)
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, MutableMapping, Sequence
-
-FLAGS = ("FOLL_WRITE", "FOLL_LONGTERM")
-
-#: ``ib_dma_max_seg_size()`` of a device without a limit, in bytes.
-MAX_SEGMENT = 0xFFFF_F000
-
-ERR_LIMIT = 1 << 64
-ERR_FIRST = -4095
-
-
-@frozen
-class SgEntry:
-    """One entry of a scatterlist: contiguous *pages*, of which *length* bytes count."""
-
-    pages: PageList
-    length: int
-
-    def __str__(self) -> str:
-        return f"sg({self.pages}, {self.length})"
-
-
-def argument(kind: str, **kwargs: Any) -> Any:
-    """A field that the text of a step shows.
-
-    :param kind: How it is written: ``pages``, ``flags``, ``sgl``, ``orders``,
-        ``bool`` or ``int``. The first one stands without its name.
-    """
-    return field(metadata={"kind": kind}, **kwargs)
-
-
-def shown(step: Step | type[Step]) -> list[Attribute[Any]]:
-    """The fields that the text of *step* shows, in order."""
-    cls = step if isinstance(step, type) else type(step)
-    return [a for a in fields(cls) if "kind" in a.metadata]
-
-
-def _written(kind: str, value: Any) -> str:
-    if kind == "flags":
-        return " | ".join(value)
-    if kind == "sgl":
-        return " + ".join(map(str, value))
-    if kind == "orders":
-        return f"[{', '.join(map(str, value))}]"
-    return str(value)
-
-
-class Table(dict[str, "Sequence[int]"]):
-    """What names stand for: the frames of mappings and handles, and umems."""
-
-    def __init__(self, pages: MutableMapping[str, Sequence[int]]) -> None:
-        super().__init__(pages)
-        self.umems: dict[str, Any] = {}
-
-
-@frozen(kw_only=True)
-class Step:
-    """One call, or one thing the world does to pages.
-
-    :param cpu: The processor it runs on. Only 0 has a meaning as yet.
-    """
-
-    call: ClassVar[str] = ""
-    #: The field that names what the step makes, if it makes anything.
-    names: ClassVar[str] = ""
-
-    cpu: int = 0
-
-    def text(self) -> str:
-        """The statement, as a trace holds it."""
-        parts = []
-        for i, a in enumerate(shown(self)):
-            value = getattr(self, a.name)
-            kind = a.metadata["kind"]
-            if kind == "flags":
-                parts += [_written(kind, value)] if value else []
-            elif i == 0:
-                parts.append(_written(kind, value))
-            elif value != a.default:
-                parts.append(f"{a.name}={_written(kind, value)}")
-        if self.cpu:
-            parts.append(f"cpu={self.cpu}")
-        made = f"{self.makes} = " if self.makes else ""
-        return f"{made}{self.call}({', '.join(parts)})"
-
-    @property
-    def makes(self) -> str:
-        """The name it gives to what it makes; empty if it makes nothing."""
-        return getattr(self, self.names) if self.names else ""
-
-    def lists(self) -> Iterator[PageList]:
-        """The lists of pages it names."""
-        for a in shown(self):
-            value = getattr(self, a.name)
-            if a.metadata["kind"] == "pages":
-                yield value
-            elif a.metadata["kind"] == "sgl":
-                yield from (entry.pages for entry in value)
-
-    @property
-    def npages_named(self) -> int:
-        """How many pages it names, repeats included."""
-        return sum(map(len, self.lists()))
-
-    def uses(self) -> set[str]:
-        """The names it takes pages, or a umem, from."""
-        return {name for pages in self.lists() for name in pages.names()}
-
-    def arguments(self, table: Table) -> tuple[Any, ...]:
-        """What the method of that name is called with.
-
-        :raises BadInput: if a name does not hold what the step wants of it.
-        """
-        raise NotImplementedError
-
-    def bind(self, table: Table, arguments: tuple[Any, ...], outcome: Any) -> int | None:
-        """Let the step's name stand for what the call made; the number it returned."""
-        return outcome if isinstance(outcome, int) else None
+    from collections.abc import Sequence
 
 
 def _npages(pages: Sequence[int], npages: int | None) -> int:
@@ -250,21 +136,6 @@ class UnpinUserPageRangeDirtyLock(Step):
     def arguments(self, table: Table) -> tuple[Any, ...]:
         pages = contiguous(self.pages.resolve(table), self.pages)
         return (pages[0] if pages else 0, _npages(pages, self.npages), self.make_dirty)
-
-
-def contiguous(pages: Sequence[int], named: PageList) -> Sequence[int]:
-    """*pages*, if each is the frame after the one before.
-
-    :raises BadInput: if they are not.
-    """
-    if isinstance(pages, range):
-        good = pages.step == 1 or len(pages) < 2
-    else:
-        good = all(b == a + 1 for a, b in itertools.pairwise(pages))
-    if not good:
-        msg = f"{named} is not a range: its frames do not follow each other"
-        raise BadInput(msg)
-    return pages
 
 
 # RDMA memory regions (drivers/infiniband/core/umem.c).

@@ -12,7 +12,7 @@ from attrs import field, frozen
 
 if TYPE_CHECKING:
     from model.program import Program
-    from model.steps import Step
+    from model.step import Step
 
 
 @frozen

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from model.mapping import Mapping
     from model.memory import HeadState
     from model.semantics import Semantics
-    from model.steps import Step
+    from model.step import Step
     from properties.finding import Finding
 
 #: One page at a time visits no more pages than this in one step.

@@ -10,27 +10,19 @@ one page at a time and batched may then lawfully differ, so it is refused.
 
 from __future__ import annotations
 
-from itertools import chain, groupby
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from attrs import define
-
-from model.errors import BadInput
-from model.frames import Frames
 from model.mapping import placed
 from model.memory import wrapped
-from model.semantics import BIAS, PAGE_SIZE, PMD_ORDER
-from model.steps import Table
+from model.semantics import PAGE_SIZE, PMD_ORDER
+from properties.holdings import ContractBroken, Held, Holdings, Region
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from model.frames import Block
-    from model.mapping import Mapping
     from model.pagelist import PageList
-    from model.semantics import Semantics
-    from model.steps import Step
+    from model.step import Step
 
 LIMIT = 1 << 31
 EFAULT = -14
@@ -39,65 +31,8 @@ EBUSY = -16
 BATCH = 512
 
 
-class ContractBroken(BadInput):
-    """A step releases more than is held, or touches what is free."""
-
-
-class Legal(NamedTuple):
-    """The only counts of one head that fit what is held of it."""
-
-    refcount: int
-    pincount: int
-    allocated: bool
-
-
-@define
-class Held:
-    """What is held of one compound page.
-
-    :param each: What one pin adds to the refcount.
-    """
-
-    each: int
-    maps: int
-    gets: int = 0
-    pins: int = 0
-    alive: bool = True
-
-    @property
-    def total(self) -> int:
-        """The refcount, were it as wide as it needs to be."""
-        return self.maps + self.gets + self.pins * self.each
-
-
-class Region(NamedTuple):
-    """A memory region: the frames of each scatterlist entry, and what DMA made of them."""
-
-    entries: list[Sequence[int]]
-    writable: bool
-    nmap: int | None
-
-    def pages(self) -> Sequence[int]:
-        """All its frames, one entry after another."""
-        return self.entries[0] if len(self.entries) == 1 else [*chain(*self.entries)]
-
-
-class Ledger:
+class Ledger(Holdings):
     """The books of one program, step by step."""
-
-    def __init__(self, semantics: Semantics, mappings: Sequence[Mapping]) -> None:
-        self.semantics = semantics
-        self.mappings = mappings
-        self.table = Table({m.name: m.pages for m in mappings})
-        self.umems: dict[str, Region] = {}
-        self.acquired = 0
-        self.released = 0
-        self.released_umem: Region | None = None
-        self.pinned: dict[int, None] = {}
-        self.got: dict[int, None] = {}
-        self.freed: dict[int, None] = {}
-        self._frames = Frames(mappings)
-        self._held: dict[int, Held] = {}
 
     def take(self, step: Step) -> int | None:
         """Enter *step*; the number its call must return, where only one will do.
@@ -107,73 +42,6 @@ class Ledger:
         """
         entry: Callable[[Any], int | None] = getattr(self, f"_{step.call}")
         return entry(step)
-
-    def legal(self, head: int) -> Legal:
-        """What the counters of *head* must be now."""
-        held = self.held(head)
-        pincount = held.pins if held.each == 1 else 0
-        return Legal(wrapped(held.total), pincount, held.alive)
-
-    def held(self, head: int) -> Held:
-        """What is held of the compound page at *head*."""
-        record = self._held.get(head)
-        if record is None:
-            block = self._block(head)
-            record = self._held[head] = Held(self._each(block.order), block.refs)
-        return record
-
-    def head(self, page: int) -> int:
-        """The head of the compound page of *page*, from where its block begins."""
-        block = self._block(page)
-        return page - (page - block.start) % (1 << block.order)
-
-    def order(self, page: int) -> int:
-        """The order of the compound page of *page*."""
-        return self._block(page).order
-
-    def first_refs(self, page: int) -> int:
-        """What its mapping held of the compound page of *page* at first."""
-        return self._block(page).refs
-
-    def kind(self, page: int) -> str:
-        """The kind of mapping that *page* began in."""
-        return self._block(page).kind
-
-    def runs(self, pages: Sequence[int]) -> Iterator[tuple[int, int]]:
-        """(head, entries) of each stretch of adjacent entries of one head."""
-        if not isinstance(pages, range):
-            for head, run in groupby(pages, key=self.head):
-                yield head, sum(1 for _ in run)
-            return
-        at = 0
-        while at < len(pages):
-            head = self.head(pages[at])
-            last = head + (1 << self.order(head)) - 1 if pages.step > 0 else head
-            entries = min((last - pages[at]) // pages.step + 1, len(pages) - at)
-            yield head, entries
-            at += entries
-
-    def counts(self, pages: Sequence[int]) -> dict[int, int]:
-        """How many entries each head has in *pages*."""
-        counts: dict[int, int] = {}
-        for head, entries in self.runs(pages):
-            counts[head] = counts.get(head, 0) + entries
-        return counts
-
-    def releasable(self, pages: Sequence[int], what: str = "pins") -> int:
-        """How many of *pages*, from the first on, can be released before one is not held."""
-        left: dict[int, int] = {}
-        done = 0
-        for head, entries in self.runs(pages):
-            have = left.get(head)
-            if have is None:
-                held = self._held.get(head)
-                have = getattr(held, what) if held else 0
-            left[head] = have - entries
-            if have < entries:
-                return done + have
-            done += entries
-        return done
 
     # Pinning.
 
@@ -457,23 +325,3 @@ class Ledger:
             if self.held(head).total + more >= LIMIT:
                 msg = f"{self.name(head)} would get more than 2^31-1 references"
                 raise ContractBroken(msg)
-
-    # Inside.
-
-    def _block(self, page: int) -> Block:
-        block = self._frames.block(page)
-        if block is None:
-            msg = f"frame {page:#x} is in no mapping"
-            raise ContractBroken(msg)
-        return block
-
-    def _each(self, order: int) -> int:
-        return 1 if self.semantics.exact(order) else BIAS
-
-    def name(self, page: int) -> str:
-        """The frame *page* as a program names it: ``a+0``."""
-        for mapping in self.mappings:
-            offset = mapping.offset(page)
-            if offset is not None:
-                return f"{mapping.name}+{offset}"
-        return f"frame {page:#x}"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from model.candidate import Snapshot
-    from model.steps import Step
+    from model.step import Step
     from properties.finding import Row
     from properties.ledger import Ledger
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from model.pagelist import PageList, span
 from model.semantics import PAGE_SIZE
+from model.step import MAX_SEGMENT, SgEntry
 from model.steps import (
-    MAX_SEGMENT,
     AllocPages,
     Clean,
     GetPage,
@@ -26,7 +26,6 @@ from model.steps import (
     PinUserPagesFastOnly,
     PutPage,
     SetPageDirty,
-    SgEntry,
     SplitHugePage,
     Unmap,
     UnpinUserPage,
@@ -50,7 +49,7 @@ from properties.strategies.lists import (
 if TYPE_CHECKING:
     from random import Random
 
-    from model.steps import Step
+    from model.step import Step
     from properties.ledger import Ledger
 
 EINVAL = -14

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from model.parse import parse_program
-from properties.ledger import ContractBroken, Ledger
+from properties.holdings import ContractBroken
+from properties.ledger import Ledger
 
 
 def books(*lines, semantics="5.13"):

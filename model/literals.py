@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: MIT
+
+"""The values in a trace: literals, and the few operators that join them.
+
+Each function takes a node of Python's grammar and gives what it stands for,
+or complains that it is not that. Nothing is evaluated.
+"""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING, Any
+
+from model.errors import BadInput
+from model.pagelist import Group, PageList, Slice
+from model.step import ERR_FIRST, ERR_LIMIT, FLAGS, SgEntry
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def whole_number(node: ast.expr) -> int:
+    """A whole number, from -4095 to 2^64-1."""
+    sign = 1
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        sign, node = -1, node.operand
+    if not isinstance(node, ast.Constant) or type(node.value) is not int:
+        msg = f"{_shortened(node)} is no whole number"
+        raise BadInput(msg)
+    value = sign * node.value
+    if not ERR_FIRST <= value < ERR_LIMIT:
+        msg = f"a number is not in {ERR_FIRST}..2^64-1"
+        raise BadInput(msg)
+    return value
+
+
+def boolean(node: ast.expr) -> bool:
+    """True or False."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, bool):
+        return node.value
+    msg = f"{_shortened(node)} is neither True nor False"
+    raise BadInput(msg)
+
+
+def string(node: ast.expr) -> str:
+    """A string."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    msg = f"{_shortened(node)} is no string"
+    raise BadInput(msg)
+
+
+def identifier(node: ast.expr) -> str:
+    """A name."""
+    if isinstance(node, ast.Name):
+        return node.id
+    msg = f"{_shortened(node)} is no name"
+    raise BadInput(msg)
+
+
+def flags(node: ast.expr) -> tuple[str, ...]:
+    """Flags joined by ``|``, in the order of `FLAGS`."""
+    names = [identifier(operand) for operand in _operands(node, ast.BitOr)]
+    for name in names:
+        if name not in FLAGS:
+            msg = f"flag {name} is not known; known are {', '.join(FLAGS)}"
+            raise BadInput(msg)
+    return tuple(sorted(set(names), key=FLAGS.index))
+
+
+def orders(node: ast.expr) -> tuple[int, ...]:
+    """All orders of a sum of lists."""
+    return tuple(order for bracket in brackets(node) for order, n in bracket for _ in range(n))
+
+
+def brackets(node: ast.expr) -> list[list[tuple[int, int]]]:
+    """``[0, 0] + [9]*4``: runs of (order, count), a list of them for each bracket."""
+    found = []
+    for operand in _operands(node, ast.Add):
+        term, times = _repeated(operand)
+        if not isinstance(term, ast.List) or not term.elts:
+            msg = f"{_shortened(operand)} is no list of orders"
+            raise BadInput(msg)
+        listed = [whole_number(element) for element in term.elts]
+        if times != 1 and len(listed) != 1:
+            msg = f"{_shortened(operand)}: only a single order can be repeated"
+            raise BadInput(msg)
+        found.append([(order, times) for order in listed])
+    return found
+
+
+def pages(node: ast.expr) -> PageList:
+    """A sum of slices."""
+    return PageList(tuple(_term(operand) for operand in _operands(node, ast.Add)))
+
+
+def _term(node: ast.expr) -> Slice | Group:
+    term, times = _repeated(node)
+    if isinstance(term, ast.Subscript):
+        return _slice(term, times)
+    if isinstance(term, ast.BinOp) and times > 1:
+        slices = []
+        for operand in _operands(term, ast.Add):
+            part, n = _repeated(operand)
+            if not isinstance(part, ast.Subscript):
+                break
+            slices.append(_slice(part, n))
+        else:
+            return Group(tuple(slices), times)
+    msg = f"{_shortened(node)} is no slice of pages, as a[0:4] is, nor a sum of them repeated"
+    raise BadInput(msg)
+
+
+def _slice(node: ast.Subscript, times: int) -> Slice:
+    name = identifier(node.value)
+    part = node.slice
+    if not isinstance(part, ast.Slice) or part.lower is None:
+        msg = f"{_shortened(node)} is no slice from one page to another, as a[0:4] is"
+        raise BadInput(msg)
+    start = whole_number(part.lower)
+    step = 1 if part.step is None else whole_number(part.step)
+    if part.upper is None and step > 0:
+        msg = f"{_shortened(node)} has no end"
+        raise BadInput(msg)
+    stop = -1 if part.upper is None else whole_number(part.upper)
+    if start < 0 or step == 0 or (part.upper is not None and stop < 0):
+        msg = f"{_shortened(node)} does not count from the front"
+        raise BadInput(msg)
+    if max(start, stop) > 1 << 40:
+        msg = f"{_shortened(node)} lies beyond any mapping"
+        raise BadInput(msg)
+    return Slice(name, range(start, stop, step), times)
+
+
+def scatterlist(node: ast.expr) -> tuple[SgEntry, ...]:
+    """A sum of ``sg(pages, bytes)``."""
+    entries = []
+    for operand in _operands(node, ast.Add):
+        if (
+            not isinstance(operand, ast.Call)
+            or identifier(operand.func) != "sg"
+            or len(operand.args) != 2
+            or operand.keywords
+        ):
+            msg = f"{_shortened(operand)} is no sg(pages, bytes)"
+            raise BadInput(msg)
+        entries.append(SgEntry(pages(operand.args[0]), whole_number(operand.args[1])))
+    return tuple(entries)
+
+
+VALUES: dict[str, Callable[[ast.expr], Any]] = {
+    "int": whole_number,
+    "bool": boolean,
+    "flags": flags,
+    "orders": orders,
+    "pages": pages,
+    "sgl": scatterlist,
+    "umem": identifier,
+}
+
+
+def _operands(node: ast.expr, operator: type[ast.operator]) -> list[ast.expr]:
+    """The operands of ``a + b + c``, left to right, without recursion."""
+    operands = []
+    while isinstance(node, ast.BinOp) and isinstance(node.op, operator):
+        operands.append(node.right)
+        node = node.left
+    return [node, *reversed(operands)]
+
+
+def _repeated(node: ast.expr) -> tuple[ast.expr, int]:
+    """What ``node*times`` repeats, and how often; once where it is not repeated."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+        times = whole_number(node.right)
+        if not 1 <= times <= 1 << 32:
+            msg = f"repeated {times} times"
+            raise BadInput(msg)
+        return node.left, times
+    return node, 1
+
+
+def _shortened(node: ast.expr) -> str:
+    try:
+        text = ast.unparse(node)
+    except RecursionError:
+        return "something that nests too deeply"
+    return text if len(text) <= 40 else text[:37] + "..."

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: MIT
+
+"""The command ``headcount``. Only this package prints.
+
+Exit status: 0 agreed, 1 finding, 2 bad input or use.
+"""
+
+from __future__ import annotations
+
+import click
+
+from properties.cli.capture import capture
+from properties.cli.traces import reduce, replay, show
+from properties.cli.verify import verify
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="headcount")
+def main() -> None:
+    """Tell whether an unpin path counts exactly as one page at a time would."""
+
+
+for command in (verify, replay, reduce, show, capture):
+    main.add_command(command)

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: MIT
+
+"""What the commands share: options, the console, and how a failure is printed."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+
+from model.errors import BadInput
+from properties import candidates
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from properties.report import Failure
+
+
+FINDING = 1
+BAD_INPUT = 2
+
+#: Plain where it is no terminal, and never wrapped: lines are cut for 100 columns.
+console = Console(highlight=False, soft_wrap=True)
+
+
+class Seed(click.ParamType):  # type: ignore[type-arg]
+    """A whole number that is not negative."""
+
+    name = "seed"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int:
+        """The number that *value* says."""
+        try:
+            number = int(value)
+        except ValueError:
+            number = -1
+        if not 0 <= number < 1 << 64:
+            self.fail(f"{value!r} is no number from 0 to 2^64-1", param, ctx)
+        return number
+
+
+def reported(command: Callable[..., int]) -> Callable[..., None]:
+    """Exit with what *command* returns; bad input is one line and status 2."""
+
+    @wraps(command)
+    def run(**kwargs: Any) -> None:
+        try:
+            status = command(**kwargs)
+        except BadInput as err:
+            click.echo(f"headcount: {err}", err=True)
+            status = BAD_INPUT
+        except BrokenPipeError:
+            status = 0
+            sys.stderr.close()
+        sys.exit(status)
+
+    return run
+
+
+candidate_option = click.option(
+    "--candidate",
+    default="optimised",
+    metavar="SPEC",
+    help=f"What to put under test: {candidates.FORMS}.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
+cost_option = click.option(
+    "--cost",
+    type=click.Choice(["strict", "report"]),
+    default="strict",
+    help="Whether 'agreed but dearer' fails (exit 1), or is only reported (exit 0).",
+)
+PATH = click.Path(path_type=Path)
+
+
+def replay_command(path: Path, candidate: str) -> str:
+    """The command that judges the trace at *path* again."""
+    command = ["headcount", "replay", str(path)]
+    command += ["--candidate", candidate] if candidate != "optimised" else []
+    return shlex.join(command)
+
+
+def print_failure(failure: Failure) -> None:
+    """Print the whole report, its first line in red."""
+    for number, line in enumerate(failure.lines()):
+        console.print(line, style="bold red" if number == 0 else None, markup=False)
+
+
+def finding_json(failure: Failure) -> dict[str, Any]:
+    """What ``--json`` says of a failure."""
+    finding = failure.finding
+    return {
+        "signature": finding.signature,
+        "oracle": finding.oracle,
+        "step": finding.index + 1,
+        "summary": finding.summary,
+        "rows": [
+            {name: getattr(row, name) for name in ("where", "order", "what", "expected", "shown")}
+            for row in finding.rows
+        ],
+        "saved": failure.saved,
+        "replay": failure.replay,
+        "trace": failure.program.text(),
+    }

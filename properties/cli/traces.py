@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: MIT
+
+"""``headcount replay``, ``reduce`` and ``show``: what can be done with a saved trace."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+from attrs import evolve
+
+from model.errors import BadInput
+from model.parse import read_program
+from model.semantics import SEMANTICS, semantics
+from properties import candidates
+from properties.cli.common import (
+    FINDING,
+    PATH,
+    candidate_option,
+    console,
+    cost_option,
+    json_option,
+    print_failure,
+    replay_command,
+    reported,
+)
+from properties.judge import judge
+from properties.reduce import forget
+from properties.reduce import reduce as reduce_program
+from properties.report import Failure
+from properties.show import shown_steps
+from properties.store import DIRECTORY, Store, write
+
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from properties.judge import Verdict
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=PATH)
+@candidate_option
+@click.option("--semantics", "version", help="Judge as this version counts, or 'all'.")
+@cost_option
+@json_option
+@reported
+def replay(
+    files: tuple[Path, ...], candidate: str, version: str | None, cost: str, as_json: bool
+) -> int:
+    """Judge saved traces again."""
+    spec = candidates.load(candidate)
+    versions = list(SEMANTICS) if version == "all" else [version] if version else [None]
+    for name in versions:
+        if name:
+            semantics(name)
+    programs = [(path, read_program(path)) for path in files]
+    status = 0
+    results = []
+    for path, original in programs:
+        for name in versions:
+            program = evolve(original, semantics=semantics(name)) if name else original
+            try:
+                verdict = judge(program, spec.make())
+            except BadInput as err:
+                raise err.at(file=str(path)) from None
+            failed = verdict.kind == "diverges" or (verdict.kind == "dearer" and cost == "strict")
+            status = max(status, FINDING if failed else 0)
+            results.append(
+                {
+                    "file": str(path),
+                    "semantics": program.semantics.version,
+                    "verdict": verdict.kind,
+                    "detail": _detail(verdict),
+                }
+            )
+            if as_json:
+                continue
+            style = "bold red" if failed else "bold green" if verdict.kind == "agrees" else "yellow"
+            console.print(f"{path}  semantics {program.semantics.version}", markup=False)
+            console.print(f"  {_said(verdict)}", style=style, markup=False)
+            if verdict.worst and len(versions) == 1:
+                for line in Failure(program, verdict.worst).lines():
+                    console.print(f"  {line}".rstrip(), markup=False)
+    if as_json:
+        click.echo(json.dumps(results, indent=2))
+    return status
+
+
+def _said(verdict: Verdict) -> str:
+    detail = _detail(verdict)
+    return {
+        "diverges": f"still diverges: {detail}",
+        "agrees": f"agrees now, {detail}",
+        "dearer": f"agrees but dearer: {detail}",
+        "inapplicable": f"no longer applies: {detail}",
+        "unjudged": f"not judged, as it misuses the calls: {detail}",
+    }[verdict.kind]
+
+
+def _detail(verdict: Verdict) -> str:
+    if verdict.worst:
+        return verdict.worst.summary
+    return verdict.inapplicable or verdict.unjudged or f"{verdict.steps} steps"
+
+
+@click.command()
+@click.argument("file", type=PATH)
+@candidate_option
+@click.option("-o", "--output", type=PATH, help="Where to put it; into .headcount/ if left out.")
+@reported
+def reduce(file: Path, candidate: str, output: Path | None) -> int:
+    """Make a failing trace as small as it gets."""
+    spec = candidates.load(candidate)
+    program = read_program(file)
+    try:
+        verdict = judge(program, spec.make())
+    except BadInput as err:
+        raise err.at(file=str(file)) from None
+    if verdict.worst is None:
+        reason = f"nothing to reduce: {_said(verdict)}"
+        raise BadInput(reason, file=str(file))
+    store = Store(spec.make, (f"reduced from {file.name}",))
+    better = store.keep if output is None else forget
+    reduced = reduce_program(program, verdict.worst, spec.make, better)
+    if output is not None:
+        write(output, evolve(reduced.program, comments=program.comments).text())
+    path = output or store.path(reduced.finding.signature) or DIRECTORY
+    before, after = program.size(), reduced.program.size()
+    print_failure(
+        Failure(
+            reduced.program,
+            reduced.finding,
+            f"smallest found: {before[0]} steps to {after[0]}, {before[3]} pages named to "
+            f"{after[3]}, in {reduced.executions} programs",
+            str(path),
+            replay_command(path, candidate),
+        )
+    )
+    return FINDING
+
+
+@click.command()
+@click.argument("file", type=PATH)
+@candidate_option
+@reported
+def show(file: Path, candidate: str) -> int:
+    """Draw the page map at each step of a trace."""
+    spec = candidates.load(candidate)
+    program = read_program(file)
+    try:
+        for line in shown_steps(program, spec.make()):
+            console.print(line, markup=False)
+    except BadInput as err:
+        raise err.at(file=str(file)) from None
+    return 0

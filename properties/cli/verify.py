@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: MIT
+
+"""``headcount verify``: search for a program on which a candidate counts wrongly."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shlex
+import sys
+from typing import TYPE_CHECKING, Any, Self
+
+import click
+from attrs import evolve
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from model.semantics import DEFAULT, semantics
+from properties import candidates, layouts
+from properties.cli.common import (
+    FINDING,
+    PATH,
+    Seed,
+    candidate_option,
+    console,
+    cost_option,
+    finding_json,
+    json_option,
+    print_failure,
+    replay_command,
+    reported,
+)
+from properties.machine import Search
+from properties.report import Failure
+from properties.situations import SITUATIONS
+from properties.store import DIRECTORY, Store
+from properties.verify import verify as run_verify
+
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from properties.verify import Coverage, Outcome
+
+
+@click.command()
+@candidate_option
+@click.option("--semantics", "version", default=DEFAULT.version, help="Kernel version to follow.")
+@click.option("--seconds", type=click.FloatRange(min=0), default=10.0, help="How long to search.")
+@click.option("--examples", type=click.IntRange(min=1), help="Search this many programs instead.")
+@click.option("--seed", type=Seed(), help="Repeat a search; drawn anew if left out.")
+@click.option(
+    "--layout",
+    "layout_files",
+    type=PATH,
+    multiple=True,
+    help="Search on windows of this captured layout alone.",
+)
+@cost_option
+@json_option
+@reported
+def verify(
+    candidate: str,
+    version: str,
+    seconds: float,
+    examples: int | None,
+    seed: int | None,
+    layout_files: tuple[Path, ...],
+    cost: str,
+    as_json: bool,
+) -> int:
+    """Search for a program that is counted wrongly."""
+    spec = candidates.load(candidate)
+    seed = secrets.randbelow(1 << 32) if seed is None else seed
+    search = Search(
+        spec.make,
+        semantics(version),
+        layouts.load(layout_files) if layout_files else layouts.kept(),
+        captured_only=bool(layout_files),
+    )
+    base = ["headcount", "verify"]
+    base += ["--candidate", candidate] if candidate != "optimised" else []
+    base += ["--semantics", version] if version != DEFAULT.version else []
+    base += [part for path in layout_files for part in ("--layout", str(path))]
+    base += ["--cost", cost] if cost != "strict" else []
+    base += ["--seed", str(seed)]
+    store = Store(spec.make, (f"found by {shlex.join(base)}",))
+    with _Bar(seconds, examples, quiet=as_json) as bar:
+        outcome = run_verify(
+            search, store, seed, examples=examples, seconds=seconds, progress=bar.update
+        )
+    command = shlex.join([*base, "--examples", str(outcome.examples)])
+    failure = None
+    if outcome.reduced:
+        failure = _failure(outcome, store, candidate)
+    if as_json:
+        _print_json(outcome, failure, seed, command)
+    else:
+        _print_outcome(outcome, failure, search, command)
+    if outcome.reduced is None:
+        return 0
+    dearer = outcome.reduced.finding.oracle == "cost"
+    return 0 if dearer and cost == "report" else FINDING
+
+
+def _failure(outcome: Outcome, store: Store, candidate: str) -> Failure:
+    reduced = outcome.reduced
+    assert reduced is not None
+    path = store.path(reduced.finding.signature) or DIRECTORY
+    smallest = f"smallest found ({reduced.executions} programs tried in reducing it)"
+    if not reduced.repeats:
+        smallest = "it did not fail again: the candidate does not do the same thing twice"
+    return Failure(
+        reduced.program,
+        reduced.finding,
+        smallest,
+        str(path),
+        replay_command(path, candidate),
+    )
+
+
+class _Bar:
+    """The progress bar: steps, their rate, and situations. Nothing where no terminal is."""
+
+    def __init__(self, seconds: float, examples: int | None, *, quiet: bool) -> None:
+        self._examples = examples
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[state]}"),
+            console=Console(stderr=True),
+            transient=True,
+            disable=quiet or not sys.stderr.isatty(),
+        )
+        self._task = self._progress.add_task("verify", total=examples or seconds, state="")
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def update(self, coverage: Coverage) -> None:
+        """Show what *coverage* says."""
+        state = (
+            f"{coverage.steps:,} steps, {_rate(coverage)} a second, "
+            f"{len(coverage.situations)} of {len(SITUATIONS)} situations"
+        )
+        done = coverage.programs if self._examples else coverage.seconds
+        self._progress.update(self._task, completed=done, state=state)
+
+
+def _rate(coverage: Coverage) -> str:
+    return f"{coverage.steps / max(coverage.seconds, 1e-6):,.0f}"
+
+
+def _print_outcome(outcome: Outcome, failure: Failure | None, search: Search, command: str) -> None:
+    coverage = outcome.coverage
+    if failure:
+        print_failure(evolve(failure, found=command))
+        return
+    missed = [name for name in SITUATIONS if name not in coverage.situations]
+    console.print(
+        f"[bold green]agreed[/]   {coverage.programs:,} programs, {coverage.steps:,} steps in "
+        f"{coverage.seconds:.1f} s ({_rate(coverage)} a second)"
+    )
+    where = f"semantics {search.semantics.version}, captured layouts"
+    console.print(f"on       {where}{'' if search.captured_only else ' and random ones'}")
+    reached = len(SITUATIONS) - len(missed)
+    console.print(f"reached  {reached} of {len(SITUATIONS)} situations")
+    for name in missed:
+        console.print(f"         not reached: {name} ({SITUATIONS[name]})", markup=False)
+    console.print(f"repeat   {command}", markup=False)
+
+
+def _print_json(outcome: Outcome, failure: Failure | None, seed: int, command: str) -> None:
+    coverage = outcome.coverage
+    verdict = "agrees"
+    if failure:
+        verdict = "dearer" if failure.finding.oracle == "cost" else "diverges"
+    result: dict[str, Any] = {
+        "verdict": verdict,
+        "programs": coverage.programs,
+        "steps": coverage.steps,
+        "seconds": round(coverage.seconds, 3),
+        "seed": seed,
+        "command": command,
+        "situations": {name: coverage.situations.get(name, 0) for name in SITUATIONS},
+        "rejected": dict(sorted(coverage.rejected.items())),
+    }
+    if failure:
+        result["finding"] = finding_json(failure)
+    click.echo(json.dumps(result, indent=2))
