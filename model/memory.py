@@ -312,5 +312,5 @@ class Memory:
         self.events.append(Event(what, page, refs, record.dirty))
 
     def _exhausted(self) -> None:
-        msg = "the step does not end: it spent more operations than its pages can need"
+        msg = "it spent more operations than its pages can need"
         raise NoProgress(msg)

@@ -165,9 +165,11 @@ class _Reader:
             self._mapping(name, call)
         elif function in STEPS and not self._layout:
             self._step(name, STEPS[function], call)
+        elif function in STEPS:
+            msg = f"a layout has mappings only, no {function}(…)"
+            raise BadInput(msg)
         else:
-            what = f"{name} = {function}" if name else function
-            msg = f"unknown call {what}(…)"
+            msg = f"unknown call {f'{name} = ' if name else ''}{function}(…)"
             raise BadInput(msg)
 
     def _semantics(self, call: ast.Call) -> None:

@@ -170,7 +170,7 @@ class Contained:
         except NoProgress as err:
             empty = any(e.what == "put" and not e.refs for e in self.partial().events)
             why = "a run of 0 pages makes no progress" if empty else str(err)
-            return Failure("no_progress", f"{call} does not end: {why}", _where(err))
+            return Failure("no_progress", f"{call}: {why}", _where(err))
         except Oops as err:
             return Failure("oops", f"{call} leaves its pages: {err}", _where(err))
         except StopIteration:
@@ -179,7 +179,8 @@ class Contained:
             raise
         except BaseException as err:
             name = type(err).__name__
-            return Failure(f"raised_{name}", f"{call} raised {name}: {err}", _where(err))
+            said = " ".join(str(err).split())[:200]
+            return Failure(f"raised_{name}", f"{call} raised {name}: {said}", _where(err))
         finally:
             self._watchdog.rest()
 
@@ -213,16 +214,24 @@ def judge(program: Program, candidate: Candidate) -> Verdict:
     if program.misuse:
         return _unjudged(program, candidate)
     run = Run(candidate, program.mappings, program.semantics)
-    for i, step in enumerate(program.steps):
-        try:
-            finding = run.step(step)
-        except BadInput as err:
-            line = program.lines[i] if program.lines else 0
-            reason = err.reason if line else f"step {i + 1}: {err.reason}"
-            raise type(err)(reason, line=line) from None
+    for i in range(len(program.steps)):
+        finding = take(run, program, i)
         if finding:
             return Verdict(i + 1, finding, run.dearer)
     return Verdict(len(program.steps), dearer=run.dearer)
+
+
+def take(run: Run, program: Program, index: int) -> Finding | None:
+    """Let *run* carry out step *index* of *program*.
+
+    :raises BadInput: with the line, if the step cannot be carried out.
+    """
+    try:
+        return run.step(program.steps[index])
+    except BadInput as err:
+        line = program.lines[index] if program.lines else 0
+        reason = err.reason if line else f"step {index + 1}: {err.reason}"
+        raise type(err)(reason, line=line) from None
 
 
 def inapplicable(program: Program, abilities: Abilities) -> str:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from attrs import frozen
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
     from model.program import Program
     from properties.finding import Finding, Row
+
+#: Columns that a report may take.
+WIDTH = 98
 
 #: Scatterlist entries whose place is drawn.
 MOST_LISTS = 4
@@ -71,8 +75,11 @@ def explained(program: Program, finding: Finding) -> list[str]:
         heading = "NO END"
     title = f"{heading} at step {finding.index + 1} of {len(program.steps)}: {finding.summary}"
     semantics = f"semantics {program.semantics.version}"
-    gap = "\n  " if len(title) + len(semantics) > 96 else " " * (97 - len(title) - len(semantics))
-    lines = (title + gap + semantics).split("\n")
+    lines = wrap(title, WIDTH, subsequent_indent="  ")
+    if len(lines[-1]) + len(semantics) < WIDTH:
+        lines[-1] += semantics.rjust(WIDTH - 1 - len(lines[-1]))
+    else:
+        lines.append(f"  {semantics}")
     lines += _table(finding.rows, finding.sides)
     lines += [f"  {note}"[:100] for note in finding.notes]
     drawn = _map(program, finding)
@@ -116,9 +123,7 @@ def _map(program: Program, finding: Finding) -> list[str]:
             words += f"; the candidate took {in_words(finding.puts)}"
         elif not finding.puts:
             words += "; the candidate took none"
-    if words:
-        lines.append(f"  {words}"[:200])
-    return lines
+    return lines + wrap(words, WIDTH, initial_indent="  ", subsequent_indent="  ")
 
 
 def books(program: Program, index: int) -> Ledger | None:

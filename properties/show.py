@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from model.errors import BadInput
-from properties.judge import Run, inapplicable
+from properties.judge import Run, inapplicable, take
 from properties.pagemap import page_map, runs_in_words
 from properties.report import MOST_LISTS, explained, step_lists
 
@@ -44,7 +44,7 @@ def shown_steps(program: Program, candidate: Candidate) -> Iterator[str]:
         yield f"{i + 1}  {step.text()}"
         for label, pages in lists[:MOST_LISTS]:
             yield from (f"     {line}" for line in page_map(run.ledger, pages, label))
-        finding = run.step(step)
+        finding = take(run, program, i)
         record = run.record
         assert record is not None
         if record.runs():

@@ -57,7 +57,7 @@ class Store:
             self._kept[signature] = self._slot(signature, program)
         path, smallest = self._kept[signature]
         if not path.exists() or program.size() < smallest.size():
-            comments = (finding.summary, *self._comments)
+            comments = (" ".join(finding.summary.split()), *self._comments)
             write(path, evolve(program, comments=comments).text())
             self._kept[signature] = (path, program)
         return path

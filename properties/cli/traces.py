@@ -150,8 +150,9 @@ def show(file: Path, candidate: str) -> int:
     spec = candidates.load(candidate)
     program = read_program(file)
     try:
-        for line in shown_steps(program, spec.make()):
-            console.print(line, markup=False)
+        lines = list(shown_steps(program, spec.make()))
     except BadInput as err:
         raise err.at(file=str(file)) from None
+    for line in lines:
+        console.print(line, markup=False)
     return 0

@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from model.mapping import Mapping
     from properties.ledger import Ledger
 
-#: Most calls name few pages; one in twenty many.
+#: Most calls name few pages. Where there are many, every other names many, which
+#: comes to about one call in twenty.
 SHORT = (4, 4, 16, 64)
 LONG = 1 << 17
-ONE_LONG_IN = 20
+ONE_LONG_IN = 2
 
 
 def draw_stretch(random: Random, mapping: Mapping, *, longest: int = LONG) -> PageList:
@@ -39,11 +40,13 @@ def draw_stretch(random: Random, mapping: Mapping, *, longest: int = LONG) -> Pa
 
 def draw_length(random: Random, most: int) -> int:
     """A number of pages, from 1 to *most*."""
-    longest = among(random, SHORT)
-    if most > SHORT[-1] and one_in(random, ONE_LONG_IN):
+    short = SHORT[-1]
+    if most > short and one_in(random, ONE_LONG_IN):
         # Every power of two as often, or nearly all would be of the largest.
-        longest = LONG >> random.randrange(LONG.bit_length() - SHORT[-1].bit_length())
-    return 1 + random.randrange(min(most, longest))
+        powers = LONG.bit_length() - short.bit_length()
+        longest = LONG >> random.randrange(powers)
+        return short + 1 + random.randrange(min(most, longest) - short)
+    return 1 + random.randrange(min(most, among(random, SHORT)))
 
 
 def draw_pins(random: Random, ledger: Ledger) -> PageList:

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: MIT
+
+from __future__ import annotations
+
+import pytest
+
+from model.errors import BadInput
+from model.optimised import Optimised
+from properties.candidates import load
+
+
+def test_named():
+    """What comes with headcount is known by its name."""
+    assert Optimised is load("optimised").make
+
+
+def test_package():
+    """A class is found in a module that can be imported."""
+    assert Optimised is load("model.optimised:Optimised").make
+
+
+def test_file(home):
+    """A class is found in a file."""
+    (home / "sketch.py").write_text(
+        "from model.optimised import Optimised\nclass Mine(Optimised):\n    pass\n"
+    )
+
+    spec = load("sketch.py:Mine")
+
+    assert "sketch.py:Mine" == spec.text
+    assert issubclass(spec.make, Optimised)
+
+
+@pytest.mark.parametrize(
+    ("text", "source", "reason"),
+    [
+        ("nonsense", None, "candidate 'nonsense' is not known; it can be optimised,"),
+        ("sketch.py:", None, "is not known"),
+        ("sketch.py:Mine", None, "sketch.py: no such file"),
+        ("sketch.py:Mine", "class Other: pass", "sketch.py has no class Mine; it has Other"),
+        ("sketch.py:Mine", "Mine = 3", "sketch.py has no class Mine"),
+        ("sketch.py:Mine", "x = (\n", "sketch.py:1: cannot be imported: SyntaxError"),
+        (
+            "sketch.py:Mine",
+            "x = 1\nimport nope_",
+            "sketch.py:2: cannot be imported: ModuleNotFound",
+        ),
+        ("sketch.py:Mine", "class Mine: pass", "it has no execute(); a sketch is a subclass of"),
+        (
+            "sketch.py:Mine",
+            "class Mine:\n    def __init__(self, x): self.execute = x\n",
+            "Mine cannot be used",
+        ),
+        (
+            "sketch.py:Mine",
+            "from model.candidate import InProcess\nclass Mine(InProcess): pass\n",
+            "Mine lacks get_user_pages(), ib_umem()",
+        ),
+        ("no.such.module:Mine", None, "no.such.module: cannot be imported: ModuleNotFoundError"),
+    ],
+)
+def test_refused(home, text, source, reason):
+    """What cannot be used is refused in one line that says why."""
+    if source is not None:
+        (home / "sketch.py").write_text(source)
+
+    with pytest.raises(BadInput) as info:
+        load(text)
+
+    assert reason in str(info.value)
+    assert 1 == len(str(info.value).splitlines())
