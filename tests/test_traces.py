@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: MIT
+
+"""The saved traces themselves: each really fails on what it once broke."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from model.parse import read_program
+from properties.judge import judge
+
+
+HERE = Path(__file__).parent
+TRACES = sorted((HERE / "traces").glob("*.trace"))
+
+BROKE = {
+    "v1-nmap": "ReleasesNmap",
+    "v1-mapping-fails": "ReleasesNmap",
+    "no-tail-offset": "NoTailOffset",
+    "merges-across": "MergesAcross",
+    "dirty-after-put": "DirtiesAfterPut",
+    "run-of-zero": "RunOfZero",
+    "order-1-unbatched": "OrderOneUnbatched",
+}
+
+
+@pytest.fixture(scope="module")
+def sketches():
+    """The module tests/sketches.py."""
+    spec = importlib.util.spec_from_file_location("sketches", HERE / "sketches.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("path", TRACES, ids=lambda path: path.stem)
+def test_canonical(path):
+    """Each saved trace is written as headcount writes it, and says what it broke."""
+    program = read_program(path)
+
+    assert path.read_text() == program.text()
+    assert program.comments
+
+
+@pytest.mark.parametrize("name", BROKE)
+def test_still_breaks(sketches, name):
+    """A trace is worth keeping because it fails on the bug that it was found with."""
+    program = read_program(HERE / "traces" / f"{name}.trace")
+
+    assert judge(program, getattr(sketches, BROKE[name])()).worst is not None
