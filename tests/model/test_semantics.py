@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: MIT
+
+from __future__ import annotations
+
+import pytest
+
+from model.errors import BadInput
+from model.semantics import BIAS, DEFAULT, KINDS, MAX_ORDER, PAGE_SIZE, SEMANTICS, semantics
+
+
+def test_constants():
+    """A pin of a page without a counter is 1 << 10 references; 1 GiB is the largest page."""
+    assert 1 << 10 == BIAS
+    assert 1 << 30 == PAGE_SIZE << MAX_ORDER
+
+
+@pytest.mark.parametrize("version", ["5.11", "5.13"])
+def test_exact_from_order_two(version):
+    """Before 5.18 the counter sits in the third struct page, which order 1 does not have."""
+    row = semantics(version)
+
+    assert [False, False, True, True] == [row.exact(order) for order in (0, 1, 2, MAX_ORDER)]
+
+
+def test_default_is_the_series():
+    """What the series was merged for is followed where nothing else is said."""
+    assert "5.13" == DEFAULT.version
+    assert DEFAULT is semantics("5.13")
+
+
+@pytest.mark.parametrize(("version", "has"), [("5.11", False), ("5.13", True)])
+def test_what_the_series_brought(version, has):
+    """The series put pages by run, and added the call for ranges."""
+    row = semantics(version)
+
+    assert has == row.batched
+    assert has == (not row.lacks("unpin_user_page_range_dirty_lock"))
+    assert not row.lacks("unpin_user_pages_dirty_lock")
+
+
+@pytest.mark.parametrize("version", SEMANTICS)
+@pytest.mark.parametrize(
+    ("kind", "has", "lacks"),
+    [
+        ("base", {0}, {1, 9}),
+        ("thp", {9}, {0, 2, 18}),  # one PMD
+        ("hugetlb", {4, 9, 13, 18}, {0}),  # arm64 and x86-64
+        ("page-cache", {0, 9}, {1, 2, 4}),  # large folios came with 5.18
+        ("device-dax", {0}, {9, 18}),  # compound ones came with 5.17
+        ("driver", {0, 1, 10}, {11}),  # the buddy allocator ends below order 11
+    ],
+)
+def test_orders(version, kind, has, lacks):
+    """Each kind of mapping has the orders that those kernels know of it."""
+    orders = semantics(version).orders[kind]
+
+    assert has <= orders
+    assert not lacks & orders
+
+
+@pytest.mark.parametrize("version", SEMANTICS)
+def test_orders_of_all_kinds(version):
+    """Every kind has an order, and none an order beyond the largest."""
+    orders = semantics(version).orders
+
+    assert set(KINDS) == set(orders)
+    assert all(orders.values())
+    assert set(range(MAX_ORDER + 1)) == frozenset().union(*orders.values())
+
+
+def test_unknown():
+    """A version that has no row is refused, with those that have one."""
+    with pytest.raises(
+        BadInput, match=r"^semantics '6\.66' are not known; known are 5\.11, 5\.13$"
+    ):
+        semantics("6.66")

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: MIT
+
+"""The README says what is so."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from model.parse import parse_program
+from properties.candidates import load
+from properties.cli import main
+from properties.judge import judge
+from properties.report import Failure
+
+
+README = (Path(__file__).parent.parent / "README.md").read_text()
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+def block(first):
+    """The text of the code block that begins with *first*."""
+    (text,) = (text for _, text in BLOCKS if text.startswith(first))
+    return text
+
+
+@pytest.fixture
+def sketch(tmp_path, monkeypatch):
+    """The README's sketch, in a file of that name."""
+    monkeypatch.chdir(tmp_path)
+    Path("sketch.py").write_text(block("from model.optimised"))
+    return load("sketch.py:Sketch")
+
+
+def test_opening_is_as_printed(sketch):
+    """The counterexample at the top is what the report says of that trace on that sketch."""
+    opening = block("DIVERGED")
+    trace = opening[opening.index("# headcount 1") : opening.index("\n\nsmallest") + 1]
+    program = parse_program(trace)
+    finding = judge(program, sketch.make()).finding
+
+    report = Failure(program, finding).lines()
+    assert report == opening.splitlines()[: len(report)]
+
+
+def test_sketch_is_found(sketch):
+    """The command below the sketch finds its bug."""
+    result = CliRunner().invoke(main, ["verify", "--candidate", "sketch.py:Sketch", "--seed", "1"])
+
+    assert 1 == result.exit_code
+    assert result.output.startswith("DIVERGED")
+
+
+def test_trace_reads_back():
+    """The example of a trace is one, to the byte."""
+    text = block("# headcount 1")
+
+    assert text == parse_program(text).text()
+
+
+def test_commands_exist():
+    """Every command and option that is named exists."""
+    for name in set(re.findall(r"headcount (verify|replay|reduce|show|capture)\b", README)):
+        help_text = CliRunner().invoke(main, [name, "--help"]).output
+        options = re.findall(rf"headcount {name}[^`\n]* (--[a-z]+)", README)
+        assert all(option in help_text for option in options)
