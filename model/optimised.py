@@ -14,7 +14,7 @@ from model.umem import BATCH, Scatterlist, Umem, append_pages
 
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 ENOMEM = -12
 EFAULT = -14
@@ -84,25 +84,19 @@ class Optimised(InProcess):
 
     def pin_user_pages(self, pages: Sequence[int]) -> int:
         """Pin run by run; stop where one is not mapped, or refuses."""
-        i = 0
-        while i < len(pages):
-            head, ntails = self._mapped(i, pages)
-            if not ntails:
-                return i or EFAULT
-            grabbed = self.try_grab_compound_head(head, ntails)
-            i += grabbed
-            if grabbed < ntails:
-                return i or ENOMEM
-        return i
+        return self._grab_runs(pages, self.try_grab_compound_head)
 
     def get_user_pages(self, pages: Sequence[int]) -> int:
         """Take plain references run by run, likewise."""
+        return self._grab_runs(pages, self.try_get_compound_head)
+
+    def _grab_runs(self, pages: Sequence[int], grab: Callable[[int, int], int]) -> int:
         i = 0
         while i < len(pages):
             head, ntails = self._mapped(i, pages)
             if not ntails:
                 return i or EFAULT
-            grabbed = self.try_get_compound_head(head, ntails)
+            grabbed = grab(head, ntails)
             i += grabbed
             if grabbed < ntails:
                 return i or ENOMEM

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 import pytest
@@ -25,15 +24,6 @@ BROKE = {
     "run-of-zero": "RunOfZero",
     "order-1-unbatched": "OrderOneUnbatched",
 }
-
-
-@pytest.fixture(scope="module")
-def sketches():
-    """The module tests/sketches.py."""
-    spec = importlib.util.spec_from_file_location("sketches", HERE / "sketches.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.mark.parametrize("path", TRACES, ids=lambda path: path.stem)

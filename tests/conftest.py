@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 
-TESTS = Path(__file__).parent.parent
+TESTS = Path(__file__).parent
 
 
 @pytest.fixture(scope="session")
