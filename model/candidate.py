@@ -43,8 +43,6 @@ class Abilities:
     :param kinds: Kinds of mapping it can make.
     :param orders: Orders of compound pages it can make.
     :param fields: What its snapshots show, of `FIELDS`.
-    :param stepwise: Whether it carries out each step when asked for its
-        snapshot, rather than the whole program at once.
     """
 
     name: str
@@ -53,7 +51,6 @@ class Abilities:
     kinds: frozenset[str] = frozenset(KINDS)
     orders: frozenset[int] = frozenset(range(MAX_ORDER + 1))
     fields: frozenset[str] = frozenset(FIELDS)
-    stepwise: bool = True
 
 
 @frozen
@@ -91,8 +88,8 @@ class Candidate(Protocol):
     def execute(self, program: Program) -> Iterator[Snapshot]:
         """Carry out *program* from its beginning: a snapshot for each step.
 
-        A stepwise candidate looks at a step no sooner than its snapshot is
-        asked for, and goes on where steps have been appended since.
+        It looks at a step no sooner than its snapshot is asked for, and goes
+        on where steps have been appended since.
         """
 
 
@@ -121,7 +118,7 @@ class InProcess:
 
     def _take(self, step: Step) -> Snapshot:
         memory = self.memory
-        memory.begin_step(step.npages_named)
+        memory.begin_step(step.npages_touched(self._table))
         arguments = step.arguments(self._table)
         outcome = getattr(self, step.call)(*arguments)
         returned = step.bind(self._table, arguments, outcome)

@@ -12,7 +12,9 @@ import ast
 from typing import TYPE_CHECKING, Any
 
 from model.errors import BadInput
+from model.mapping import MAX_PFN
 from model.pagelist import Group, PageList, Slice
+from model.semantics import MAX_ORDER
 from model.step import ERR_FIRST, ERR_LIMIT, FLAGS, SgEntry
 
 
@@ -26,7 +28,7 @@ def whole_number(node: ast.expr) -> int:
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         sign, node = -1, node.operand
     if not isinstance(node, ast.Constant) or type(node.value) is not int:
-        msg = f"{_shortened(node)} is no whole number"
+        msg = f"{shortened(node)} is no whole number"
         raise BadInput(msg)
     value = sign * node.value
     if not ERR_FIRST <= value < ERR_LIMIT:
@@ -39,7 +41,7 @@ def boolean(node: ast.expr) -> bool:
     """True or False."""
     if isinstance(node, ast.Constant) and isinstance(node.value, bool):
         return node.value
-    msg = f"{_shortened(node)} is neither True nor False"
+    msg = f"{shortened(node)} is neither True nor False"
     raise BadInput(msg)
 
 
@@ -47,7 +49,7 @@ def string(node: ast.expr) -> str:
     """A string."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value
-    msg = f"{_shortened(node)} is no string"
+    msg = f"{shortened(node)} is no string"
     raise BadInput(msg)
 
 
@@ -55,7 +57,7 @@ def identifier(node: ast.expr) -> str:
     """A name."""
     if isinstance(node, ast.Name):
         return node.id
-    msg = f"{_shortened(node)} is no name"
+    msg = f"{shortened(node)} is no name"
     raise BadInput(msg)
 
 
@@ -71,7 +73,11 @@ def flags(node: ast.expr) -> tuple[str, ...]:
 
 def orders(node: ast.expr) -> tuple[int, ...]:
     """All orders of a sum of lists."""
-    return tuple(order for bracket in brackets(node) for order, n in bracket for _ in range(n))
+    runs = [run for bracket in brackets(node) for run in bracket]
+    if sum(count for _, count in runs) > 1 << MAX_ORDER:
+        msg = f"{shortened(node)} are more orders than the largest compound page has pages"
+        raise BadInput(msg)
+    return tuple(order for order, count in runs for _ in range(count))
 
 
 def brackets(node: ast.expr) -> list[list[tuple[int, int]]]:
@@ -80,11 +86,11 @@ def brackets(node: ast.expr) -> list[list[tuple[int, int]]]:
     for operand in _operands(node, ast.Add):
         term, times = _repeated(operand)
         if not isinstance(term, ast.List) or not term.elts:
-            msg = f"{_shortened(operand)} is no list of orders"
+            msg = f"{shortened(operand)} is no list of orders"
             raise BadInput(msg)
         listed = [whole_number(element) for element in term.elts]
         if times != 1 and len(listed) != 1:
-            msg = f"{_shortened(operand)}: only a single order can be repeated"
+            msg = f"{shortened(operand)}: only a single order can be repeated"
             raise BadInput(msg)
         found.append([(order, times) for order in listed])
     return found
@@ -96,6 +102,17 @@ def pages(node: ast.expr) -> PageList:
 
 
 def _term(node: ast.expr) -> Slice | Group:
+    term = _slice_or_group(node)
+    slices = term.slices if isinstance(term, Group) else (term,)
+    times = term.times if isinstance(term, Group) else 1
+    # len() cannot say what does not fit into 63 bits.
+    if sum(len(s.indices) * s.times for s in slices) * times > MAX_PFN:
+        msg = f"{shortened(node)} lists more pages than any machine has"
+        raise BadInput(msg)
+    return term
+
+
+def _slice_or_group(node: ast.expr) -> Slice | Group:
     term, times = _repeated(node)
     if isinstance(term, ast.Subscript):
         return _slice(term, times)
@@ -108,7 +125,7 @@ def _term(node: ast.expr) -> Slice | Group:
             slices.append(_slice(part, n))
         else:
             return Group(tuple(slices), times)
-    msg = f"{_shortened(node)} is no slice of pages, as a[0:4] is, nor a sum of them repeated"
+    msg = f"{shortened(node)} is no slice of pages, as a[0:4] is, nor a sum of them repeated"
     raise BadInput(msg)
 
 
@@ -116,19 +133,19 @@ def _slice(node: ast.Subscript, times: int) -> Slice:
     name = identifier(node.value)
     part = node.slice
     if not isinstance(part, ast.Slice) or part.lower is None:
-        msg = f"{_shortened(node)} is no slice from one page to another, as a[0:4] is"
+        msg = f"{shortened(node)} is no slice from one page to another, as a[0:4] is"
         raise BadInput(msg)
     start = whole_number(part.lower)
     step = 1 if part.step is None else whole_number(part.step)
     if part.upper is None and step > 0:
-        msg = f"{_shortened(node)} has no end"
+        msg = f"{shortened(node)} has no end"
         raise BadInput(msg)
     stop = -1 if part.upper is None else whole_number(part.upper)
     if start < 0 or step == 0 or (part.upper is not None and stop < 0):
-        msg = f"{_shortened(node)} does not count from the front"
+        msg = f"{shortened(node)} does not count from the front"
         raise BadInput(msg)
-    if max(start, stop) > 1 << 40:
-        msg = f"{_shortened(node)} lies beyond any mapping"
+    if max(start, stop) > MAX_PFN:
+        msg = f"{shortened(node)} lies beyond any mapping"
         raise BadInput(msg)
     return Slice(name, range(start, stop, step), times)
 
@@ -143,7 +160,7 @@ def scatterlist(node: ast.expr) -> tuple[SgEntry, ...]:
             or len(operand.args) != 2
             or operand.keywords
         ):
-            msg = f"{_shortened(operand)} is no sg(pages, bytes)"
+            msg = f"{shortened(operand)} is no sg(pages, bytes)"
             raise BadInput(msg)
         entries.append(SgEntry(pages(operand.args[0]), whole_number(operand.args[1])))
     return tuple(entries)
@@ -180,9 +197,12 @@ def _repeated(node: ast.expr) -> tuple[ast.expr, int]:
     return node, 1
 
 
-def _shortened(node: ast.expr) -> str:
+def shortened(node: ast.expr) -> str:
+    """The text of *node*, cut so that it fits into a complaint."""
     try:
         text = ast.unparse(node)
     except RecursionError:
         return "something that nests too deeply"
+    except ValueError:  # an int has too many digits to be shown
+        return "something too long"
     return text if len(text) <= 40 else text[:37] + "..."

@@ -180,30 +180,35 @@ class Mapping:
 
 
 def _groups(extents: Sequence[Extent]) -> list[list[list[Extent]]]:
-    """Extents that follow each other, in the brackets they are written in.
-
-    Long runs of one order get a bracket each, shorter ones share one.
-    """
+    """Extents that follow each other, in the brackets they are written in."""
     groups: list[list[Extent]] = []
     for extent in extents:
         if groups and extent.pfn == align_up(groups[-1][-1].stop, extent.order):
             groups[-1].append(extent)
         else:
             groups.append([extent])
-    written = []
-    for group in groups:
-        brackets: list[list[Extent]] = []
-        for long, found in groupby(group, key=lambda e: e.count >= SHORT):
-            run = list(found)
-            brackets += [[extent] for extent in run] if long else [run]
-        written.append(brackets)
-    return written
+    return [_brackets(group) for group in groups]
+
+
+def _brackets(extents: Sequence[Extent]) -> list[list[Extent]]:
+    """Long runs of one order get a bracket each, shorter ones share one."""
+    brackets: list[list[Extent]] = []
+    for long, found in groupby(extents, key=lambda e: e.count >= SHORT):
+        run = list(found)
+        brackets += [[extent] for extent in run] if long else [run]
+    return brackets
 
 
 def _orders(bracket: Sequence[Extent]) -> str:
     if len(bracket) == 1 and bracket[0].count >= SHORT:
         return f"[{bracket[0].order}]*{bracket[0].count}"
     return f"[{', '.join(str(e.order) for e in bracket for _ in range(e.count))}]"
+
+
+def orders_text(orders: Iterable[int]) -> str:
+    """*orders* as a trace writes them: ``[0, 1] + [9]*4``."""
+    runs = [Extent(0, order, sum(1 for _ in run)) for order, run in groupby(orders)]
+    return " + ".join(map(_orders, _brackets(runs)))
 
 
 def overlap(extents: Iterable[Extent]) -> int | None:

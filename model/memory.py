@@ -27,12 +27,14 @@ if TYPE_CHECKING:
 NR_FOLL_PIN_ACQUIRED = "nr_foll_pin_acquired"
 NR_FOLL_PIN_RELEASED = "nr_foll_pin_released"
 
-#: A step may spend this many primitives, and as many again as eight times the
-#: square of its pages: more than any sane way to count them needs.
+#: A step may spend this many primitives, and eight times the square of its
+#: pages more (of the first `SQUARED` of them): any sane way to count needs less.
 FUEL = 100_000
+SQUARED = 4_096
 
-#: A put of no references is a step on the spot; it costs this much fuel.
-EMPTY_PUT = 1_000
+#: Puts of no references are steps on the spot. So many are let pass, and four
+#: times as many as the step has pages more.
+EMPTY_PUTS = 1_000
 
 
 class Oops(Exception):
@@ -111,6 +113,7 @@ class Memory:
         self._frames = Frames(mappings)
         self._pages: dict[int, Page] = {}
         self._fuel = FUEL
+        self._empty_puts = EMPTY_PUTS
         # The block that was looked up last: most look-ups fall into it again.
         self._start = self._stop = self._mask = self._order = self._refs = 0
 
@@ -121,7 +124,8 @@ class Memory:
         self.events = []
         self.puts = 0
         self.dirty_locks = 0
-        self._fuel = FUEL + 8 * npages * npages
+        self._fuel = FUEL + 8 * npages * min(npages, SQUARED)
+        self._empty_puts = EMPTY_PUTS + 4 * npages
 
     def heads(self) -> dict[int, HeadState]:
         """What the frames look like now that this step has touched."""
@@ -200,7 +204,9 @@ class Memory:
     def page_ref_sub_and_test(self, page: int, refs: int) -> bool:
         """Drop *refs* references in one put; True if that left exactly none."""
         if refs == 0:
-            self._fuel -= EMPTY_PUT
+            self._empty_puts -= 1
+            if self._empty_puts < 0:
+                self._exhausted()
         record = self._change(page)
         self.puts += 1
         if self._journal:

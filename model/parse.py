@@ -14,9 +14,9 @@ import re
 from typing import TYPE_CHECKING, TypeVar
 
 from model.errors import BadInput
-from model.literals import VALUES, boolean, brackets, string, whole_number
+from model.literals import VALUES, boolean, brackets, shortened, string, whole_number
 from model.mapping import FIRST_PFN, Mapping, default_pfn, placed
-from model.program import HEADER, VERSION, Checker, Program, check_kind, check_mappings
+from model.program import HEADER, LINE_LIMIT, VERSION, Checker, Program, Taken, check_kind
 from model.semantics import semantics
 from model.step import Step, shown
 from model.steps import STEPS
@@ -29,11 +29,9 @@ if TYPE_CHECKING:
     from model.mapping import Extent
     from model.semantics import Semantics
 
-LINE_LIMIT = 4096
-
 T = TypeVar("T")
 
-_HEADER = re.compile(r"# headcount (\d{1,9})")
+_HEADER = re.compile(r"# headcount ([1-9][0-9]{0,8})")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,15}")
 
 
@@ -115,6 +113,7 @@ class _Reader:
         self.misuse = False
         self._layout = layout
         self._names: set[str] = set()
+        self._taken = Taken()
         self._end = FIRST_PFN - 1
         self._checker: Checker | None = None
 
@@ -133,10 +132,6 @@ class _Reader:
                 self.lines += [number] * (len(self.steps) - len(self.lines))
             except BadInput as err:
                 raise err.at(line=number) from None
-        try:
-            check_mappings(self.mappings)
-        except BadInput as err:
-            raise err.at(line=0) from None
 
     def _header(self, line: str) -> None:
         match = _HEADER.fullmatch(line)
@@ -151,11 +146,12 @@ class _Reader:
         if len(line.encode()) > LINE_LIMIT:
             msg = f"the line is over {LINE_LIMIT} bytes"
             raise BadInput(msg)
+        line = line.strip()
         if line.startswith("#"):
             if self.semantics is None and not self.mappings:
                 self.comments.append(line[1:].removeprefix(" "))
             return
-        if not line.strip():
+        if not line:
             return
         name, call = _statement(line)
         function = call.func.id if isinstance(call.func, ast.Name) else ""
@@ -169,7 +165,8 @@ class _Reader:
             msg = f"a layout has mappings only, no {function}(…)"
             raise BadInput(msg)
         else:
-            msg = f"unknown call {f'{name} = ' if name else ''}{function}(…)"
+            called = function or shortened(call.func)
+            msg = f"unknown call {f'{name} = ' if name else ''}{called}(…)"
             raise BadInput(msg)
 
     def _semantics(self, call: ast.Call) -> None:
@@ -200,6 +197,7 @@ class _Reader:
         mapping = Mapping(name, string(arguments["kind"]), extents, refs)
         if self.semantics is not None:
             check_kind(mapping, self.semantics)
+        self._taken.add(mapping)
         self.mappings.append(mapping)
         self._names.add(name)
         self._end = max(self._end, mapping.stop)
@@ -291,6 +289,9 @@ def _arguments(call: ast.Call, positional: list[str], keywords: set[str]) -> dic
         raise BadInput(msg)
     arguments = dict(zip(positional, call.args, strict=True))
     for keyword in call.keywords:
+        if keyword.arg in arguments:
+            msg = f"{ast.unparse(call.func)}(…) is given {keyword.arg} twice"
+            raise BadInput(msg)
         if keyword.arg not in keywords:
             msg = f"{ast.unparse(call.func)}(…) has no keyword {keyword.arg}"
             raise BadInput(msg)

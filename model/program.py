@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
 from model.errors import BadInput
-from model.mapping import FIRST_PFN, Mapping, default_pfn, overlap, placed
+from model.mapping import FIRST_PFN, Mapping, default_pfn, placed
 from model.semantics import DEFAULT, PAGE_SIZE, Semantics
 from model.step import ERR_FIRST, ERR_LIMIT, Step, Table, contiguous
 from model.steps import (
@@ -23,10 +24,13 @@ from model.steps import (
 
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 VERSION = 1
 HEADER = f"# headcount {VERSION}"
+
+#: Bytes of one line, as it is read and as it is written.
+LINE_LIMIT = 4096
 
 #: Longer lists must be one slice, which costs nothing to keep.
 MAX_LISTED = 1 << 23
@@ -94,15 +98,40 @@ def mapping_lines(mappings: Sequence[Mapping]) -> list[str]:
     return lines
 
 
-def check_mappings(mappings: Sequence[Mapping]) -> None:
-    """See that no frame is in two mappings.
+class Taken:
+    """The frames that mappings hold, to see that no two hold the same."""
+
+    def __init__(self) -> None:
+        self._starts: list[int] = []
+        self._stops: list[int] = []
+
+    def add(self, mapping: Mapping) -> None:
+        """Take the frames of *mapping*.
+
+        :raises BadInput: if one is taken already.
+        """
+        for extent in mapping.extents:
+            at = bisect_right(self._starts, extent.pfn)
+            if at and extent.pfn < self._stops[at - 1]:
+                clash = extent.pfn
+            elif at < len(self._starts) and self._starts[at] < extent.stop:
+                clash = self._starts[at]
+            else:
+                self._starts.insert(at, extent.pfn)
+                self._stops.insert(at, extent.stop)
+                continue
+            msg = f"mapping {mapping.name}: frame {clash:#x} belongs to a mapping before it"
+            raise BadInput(msg)
+
+
+def check_mappings(mappings: Iterable[Mapping]) -> None:
+    """See that no frame is in two of *mappings*.
 
     :raises BadInput: if one is.
     """
-    clash = overlap(e for m in mappings for e in m.extents)
-    if clash is not None:
-        msg = f"two mappings overlap: both hold frame {clash:#x}"
-        raise BadInput(msg)
+    taken = Taken()
+    for mapping in mappings:
+        taken.add(mapping)
 
 
 def check_kind(mapping: Mapping, semantics: Semantics) -> None:
@@ -147,6 +176,10 @@ class Checker:
             if not pages.is_slice() and len(pages) > MAX_LISTED:
                 msg = f"{pages} lists more than {MAX_LISTED} pages"
                 raise BadInput(msg)
+        if len(step.text()) > LINE_LIMIT:
+            msg = f"the line is over {LINE_LIMIT} bytes as headcount writes it"
+            raise BadInput(msg)
+        self._counts(step)
         arguments = step.arguments(self._table)
         self._numbers(step)
         if step.makes:
@@ -159,19 +192,21 @@ class Checker:
             else:
                 self._table.umems[step.makes] = step
 
+    def _counts(self, step: Step) -> None:
+        counts = [len(pages) for pages in step.lists()]
+        if isinstance(step, UnpinUserPage | SplitHugePage) and counts != [1]:
+            msg = f"{step.call} takes one page, not {counts[0]}"
+            raise BadInput(msg)
+        # An unpin of nothing is a call that a kernel gets.
+        if 0 in counts and not step.call.startswith("unpin_"):
+            msg = f"{step.call} of no pages"
+            raise BadInput(msg)
+
     def _numbers(self, step: Step) -> None:
         complaint = ""
         npages = getattr(step, "npages", None)
         if npages is not None and not _is_err_value(npages):
             complaint = f"npages={npages} is no -errno; leave it out to mean the whole list"
-        elif isinstance(step, UnpinUserPage) and len(step.page) != 1:
-            complaint = f"{step.call} takes one page, not {len(step.page)}"
-        elif (
-            not isinstance(step, UnpinUserPage)
-            and any(len(pages) == 0 for pages in step.lists())
-            and not step.call.startswith("unpin_")
-        ):
-            complaint = f"{step.call} of no pages"
         elif isinstance(step, PinUserPagesFastOnly) and step.changed is not None:
             if not 0 <= step.changed < len(step.pages):
                 complaint = f"changed={step.changed} is no position in the list"
@@ -181,8 +216,6 @@ class Checker:
             complaint = self._umem(step)
         elif isinstance(step, AllocPages):
             complaint = self._alloc(step)
-        elif isinstance(step, SplitHugePage) and len(step.pages) != 1:
-            complaint = f"{step.call} takes one page, not {len(step.pages)}"
         elif hasattr(step, "n") and not 1 <= step.n < 1 << 31:
             complaint = f"n={step.n} is not in 1..{(1 << 31) - 1}"
         if complaint:
@@ -209,7 +242,9 @@ class Checker:
     def _alloc(self, step: AllocPages) -> str:
         pages = contiguous(step.pages.resolve(self._table), step.pages)
         if any(not 0 <= order <= 18 for order in step.orders):
-            return f"orders={list(step.orders)}: an order is not in 0..18"
+            return f"orders={list(step.orders)[:8]}: an order is not in 0..18"
+        if sum(1 << order for order in step.orders) != len(pages):
+            return f"orders={list(step.orders)[:8]} do not fill the {len(pages)} pages"
         extents = placed(((order, 1) for order in step.orders), pages[0])
         at = [e.pfn for e in extents] + [extents[-1].stop]
         if (
@@ -217,7 +252,7 @@ class Checker:
             or at[-1] != pages[-1] + 1
             or any(e.stop != after for e, after in zip(extents, at[1:], strict=True))
         ):
-            return f"orders={list(step.orders)} do not fill {step.pages} naturally aligned"
+            return f"orders={list(step.orders)[:8]} do not fill {step.pages} naturally aligned"
         return ""
 
 
@@ -241,9 +276,11 @@ def check(program: Program) -> None:
 
 __all__ = [
     "HEADER",
+    "LINE_LIMIT",
     "VERSION",
     "Checker",
     "Program",
+    "Taken",
     "check",
     "check_kind",
     "check_mappings",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from attrs import Attribute, field, fields, frozen
 
 from model.errors import BadInput
+from model.mapping import orders_text
 from model.pagelist import PageList  # noqa: TC001 - attrs reads the annotations
 
 
@@ -62,7 +63,7 @@ def _written(kind: str, value: Any) -> str:
     if kind == "sgl":
         return " + ".join(map(str, value))
     if kind == "orders":
-        return f"[{', '.join(map(str, value))}]"
+        return orders_text(value)
     return str(value)
 
 
@@ -72,6 +73,8 @@ class Table(dict[str, "Sequence[int]"]):
     def __init__(self, pages: MutableMapping[str, Sequence[int]]) -> None:
         super().__init__(pages)
         self.umems: dict[str, Any] = {}
+        #: Pages in each memory region.
+        self.sizes: dict[str, int] = {}
 
 
 @frozen(kw_only=True)
@@ -122,6 +125,10 @@ class Step:
     def npages_named(self) -> int:
         """How many pages it names, repeats included."""
         return sum(map(len, self.lists()))
+
+    def npages_touched(self, table: Table) -> int:
+        """How many pages it makes a candidate go through, repeats included."""
+        return self.npages_named
 
     def uses(self) -> set[str]:
         """The names it takes pages, or a umem, from."""

@@ -170,6 +170,7 @@ class IbUmemGet(Step):
         if isinstance(outcome, int):
             return outcome
         table.umems[self.umem] = outcome
+        table.sizes[self.umem] = len(arguments[0])
         return int(outcome.sg_nents)
 
 
@@ -194,6 +195,7 @@ class IbUmem(Step):
 
     def bind(self, table: Table, arguments: tuple[Any, ...], outcome: Any) -> int | None:
         table.umems[self.umem] = outcome
+        table.sizes[self.umem] = self.npages_named
         return int(outcome.sg_nents)
 
 
@@ -205,6 +207,9 @@ class IbUmemRelease(Step):
 
     umem: str = argument("umem")
     dirty: bool = argument("bool", default=True)
+
+    def npages_touched(self, table: Table) -> int:
+        return table.sizes.get(self.umem, 0)
 
     def uses(self) -> set[str]:
         return {self.umem}

@@ -116,7 +116,7 @@ class Run:
             self._before.update(self.record.reference.heads)
         self.steps.append(step)
         reference = next(self._reference)
-        shown = self._candidate.step(step)
+        shown = self._candidate.step(step, sum(map(len, lists)) or step.npages_named)
         failure = shown if isinstance(shown, Failure) else None
         record = self.record = Record(
             len(self.steps) - 1,
@@ -159,10 +159,13 @@ class Contained:
         self._snapshots = candidate.execute(program)
         self._watchdog = Watchdog()
 
-    def step(self, step: Step) -> Snapshot | Failure:
-        """The snapshot after *step*, or how the candidate failed to give one."""
+    def step(self, step: Step, npages: int) -> Snapshot | Failure:
+        """The snapshot after *step*, or how the candidate failed to give one.
+
+        :param npages: How many pages the step goes through.
+        """
         call = step.call
-        self._watchdog.watch(step.npages_named)
+        self._watchdog.watch(npages)
         try:
             return next(self._snapshots)
         except Hang:
@@ -262,7 +265,7 @@ def _unjudged(program: Program, candidate: Candidate) -> Verdict:
     """Carry out a program that breaks the contract; say only how that ended."""
     contained = Contained(candidate, program)
     for i, step in enumerate(program.steps):
-        shown = contained.step(step)
+        shown = contained.step(step, step.npages_named)
         if isinstance(shown, Failure):
             return Verdict(i + 1, unjudged=f"at step {i + 1} {shown.summary}")
     return Verdict(len(program.steps), unjudged=f"ran to its end, {len(program.steps)} steps")

@@ -22,6 +22,9 @@ SHORT = (4, 4, 16, 64)
 LONG = 1 << 17
 ONE_LONG_IN = 2
 
+#: A page stands in a row in one list no more often than this.
+MOST_REPEATS = 1024
+
 
 def draw_stretch(random: Random, mapping: Mapping, *, longest: int = LONG) -> PageList:
     """Neighbouring pages of *mapping*, begun near the edge of a compound page."""
@@ -55,12 +58,15 @@ def draw_pins(random: Random, ledger: Ledger) -> PageList:
     if not one_in(random, 4) or len(stretch) > 64:
         return stretch
     other = draw_stretch(random, among(random, ledger.mappings), longest=64)
-    form = random.randrange(3)
+    form = random.randrange(4)
     if form == 0:
         return joined([stretch, other])
     if form == 1:
         return joined([stretch, stretch])
     first, second = next(stretch.slices()), next(other.slices())
+    if form == 2:
+        times = draw_length(random, MOST_REPEATS)
+        return PageList((Slice(first.name, first.indices[:1], times), second))
     return PageList((Group((first, second), 2),))
 
 
@@ -82,7 +88,7 @@ def draw_pieces(random: Random, ledger: Ledger, handles: list[str]) -> PageList:
 def _piece(random: Random, ledger: Ledger, handles: list[str]) -> PageList:
     name = handles[-1 - random.randrange(len(handles))]
     held = len(ledger.table[name])
-    form = random.randrange(6)
+    form = random.randrange(7)
     if form == 0 and (held <= SHORT[-1] or one_in(random, ONE_LONG_IN)):
         return span(name, 0, held)
     start = random.randrange(held)
@@ -93,7 +99,16 @@ def _piece(random: Random, ledger: Ledger, handles: list[str]) -> PageList:
     elif form == 4:
         indices = indices[::2]
     elif form == 5:
-        return PageList((Slice(name, indices[:1], 1 + random.randrange(4)),))
+        times = among(random, (2, 4, 64, MOST_REPEATS))
+        return PageList((Slice(name, indices[:1], 1 + random.randrange(times)),))
+    elif form == 6 and length > 2:
+        # As long as the range from its first to its last, but not that range.
+        terms = (
+            Slice(name, indices[:1]),
+            Slice(name, indices[1:2], length - 2),
+            Slice(name, indices[-1:]),
+        )
+        return PageList(terms)
     return PageList((Slice(name, indices),))
 
 

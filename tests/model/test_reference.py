@@ -1,0 +1,642 @@
+# SPDX-License-Identifier: MIT
+
+"""How the kernel counts: of the reference, and of the optimised model alike."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model.memory import HeadState, Oops
+from model.optimised import Optimised
+from model.reference import Reference, Region
+
+
+#: Compound pages of orders 2 and 1, then two single pages.
+A = 'a = mapping("driver", orders=[2, 1, 0, 0], pfn=0x10)'
+FOUR, PAIR, ONE, OTHER = 0x10, 0x14, 0x16, 0x17
+
+#: A huge page, which one entry of the page table maps, and one that is smaller.
+T = 'a = mapping("hugetlb", orders=[9, 8], pfn=0x200)'
+HUGE, LARGE = 0x200, 0x400
+
+#: Single pages for three batches, the last of them partial.
+B = 'a = mapping("base", orders=[0]*1100, pfn=0x1000)'
+FIRST = 0x1000
+
+LIMIT = 2**31
+EFAULT, ENOMEM = -14, -12
+
+
+def test_region():
+    """A memory region has as many entries as the CPU sees."""
+    assert 2 == Region([(1, 4096), (3, 4096)], writable=True, nmap=1).sg_nents
+
+
+# Pinning.
+
+
+@pytest.mark.parametrize(
+    ("head", "counts", "pages", "n"),
+    [
+        (ONE, (1 + 1024, 0), "a[6:7]", 1),
+        (PAIR, (1 + 1024, 0), "a[5:6]", 1),
+        (PAIR, (1 + 2 * 1024, 0), "a[4:6]", 2),
+        (FOUR, (1 + 1, 1), "a[3:4]", 1),
+        (FOUR, (1 + 4, 4), "a[0:4]", 4),
+        (FOUR, (1 + 3, 3), "a[2:3]*3", 3),
+        (FOUR, (1 + 2, 2), "a[0:1] + a[6:7] + a[3:4]", 3),
+    ],
+)
+@pytest.mark.parametrize("call", ["pin_user_pages", "pin_user_pages_fast_only"])
+def test_pin(run, call, head, counts, pages, n):
+    """From order 2 on a pin is one reference and one pin, below it is 1024 references."""
+    world = run(A, f"h1 = {call}({pages})")
+
+    assert n == world.last.returned
+    assert counts == world.counts(head)
+    assert (n, 0) == world.stats()
+    assert () == world.last.warnings
+
+
+@pytest.mark.parametrize(("head", "pages"), [(ONE, "a[6:7]"), (PAIR, "a[5:6]"), (FOUR, "a[1:2]")])
+def test_get(run, head, pages):
+    """A plain reference is one, whatever the order, and no pin."""
+    world = run(A, f"h1 = get_user_pages({pages}*3)")
+
+    assert 3 == world.last.returned
+    assert (1 + 3, 0) == world.counts(head)
+    assert (0, 0) == world.stats()
+
+
+@pytest.mark.parametrize("flags", ["FOLL_WRITE", "FOLL_LONGTERM", "FOLL_WRITE | FOLL_LONGTERM"])
+def test_flags_do_not_count(run, flags):
+    """What a pin is for changes nothing about how it is counted."""
+    world = run(A, f"h1 = pin_user_pages(a[3:5], {flags})")
+
+    assert ((2, 1), (1025, 0)) == (world.counts(FOUR), world.counts(PAIR))
+
+
+@pytest.mark.parametrize(
+    ("call", "first"),
+    [
+        ("pin_user_pages", EFAULT),
+        ("get_user_pages", EFAULT),
+        ("pin_user_pages_fast_only", 0),  # it leaves errors to the slow path
+    ],
+)
+def test_not_mapped(run, call, first):
+    """A page that is not mapped ends the walk: the pages before it, or an error if none."""
+    world = run(A, "unmap(a[6:7])", f"h1 = {call}(a[4:8])", f"h2 = {call}(a[6:8])", "clean(a[7:8])")
+
+    assert [2, first] == world.returned[1:3]
+    assert 1 == world.memory.page_ref_count(OTHER)
+    assert () == world.last.warnings
+
+
+@pytest.mark.parametrize(
+    ("call", "first"),
+    [("pin_user_pages", ENOMEM), ("get_user_pages", ENOMEM), ("pin_user_pages_fast_only", 0)],
+)
+@pytest.mark.parametrize(("page", "head"), [("a[6:7]", ONE), ("a[3:4]", FOUR)])
+def test_past_the_limit(run, call, first, page, head):
+    """A count may be carried past 2^31; the grab after that is refused, with a WARN."""
+    world = run(
+        A,
+        f"get_page({page}, n={LIMIT - 2})",
+        f"h1 = {call}(a[7:8] + {page}*3 + a[7:8])",
+        f"h2 = {call}({page} + a[7:8])",
+    )
+    each = 1024 if head == ONE and call != "get_user_pages" else 1
+
+    assert [2, first] == world.returned[1:]
+    assert LIMIT - 1 + each - 2**32 == world.memory.page_ref_count(head)
+    assert [False, True, True] == [bool(snapshot.warnings) for snapshot in world.snapshots]
+    assert {} == world.last.heads
+
+
+@pytest.mark.parametrize(
+    ("n", "refs", "page", "head"),
+    [
+        (1, LIMIT - 1, "a[6:7]", ONE),
+        (1, LIMIT - 1024, "a[6:7]", ONE),
+        (2, LIMIT - 1025, "a[6:7]", ONE),
+        (2, LIMIT - 2048, "a[5:6]", PAIR),
+        (3, LIMIT - 3, "a[1:2]", FOUR),
+    ],
+)
+def test_room(run, n, refs, page, head):
+    """As many pins succeed as find a positive count; the last one may overflow it."""
+    world = run(A, f"get_page({page}, n={refs - 1})", f"h1 = pin_user_pages({page}*5)")
+
+    assert n == world.last.returned
+    assert (n, 0) == world.stats()
+    assert refs + n * (1 if head == FOUR else 1024) - 2**32 == world.memory.page_ref_count(head)
+
+
+# Pinning without the slow path, where an entry of the page table changes meanwhile.
+
+
+@pytest.mark.parametrize(
+    ("heads", "pages", "changed"),
+    [
+        ({ONE: (1, 0)}, "a[6:8]", 0),
+        ({ONE: (1025, 0), OTHER: (1, 0)}, "a[6:8]", 1),
+        ({FOUR: (4, 3)}, "a[0:8]", 3),  # in the middle of a compound page
+        ({FOUR: (5, 4), PAIR: (1025, 0)}, "a[0:8]", 5),
+        ({ONE: (2049, 0)}, "a[6:7]*3", 2),
+    ],
+)
+def test_small_entry_changed(run, heads, pages, changed):
+    """The page of an entry that changed is put back; those before stay pinned."""
+    world = run(A, f"h1 = pin_user_pages_fast_only({pages}, changed={changed})")
+
+    assert changed == world.last.returned
+    assert heads == {head: state[:2] for head, state in world.last.heads.items()}
+    assert (changed + 1, 1) == world.stats()
+
+
+def test_huge_entry_changed(run):
+    """All that a huge entry gave in one go is put back, pages before the change too."""
+    world = run(T, "h1 = pin_user_pages_fast_only(a[508:512], changed=2)")
+
+    assert 0 == world.last.returned
+    assert {HUGE: (1, 0, False, True)} == world.last.heads
+    assert (4, 4) == world.stats()
+
+
+def test_huge_entry_changed_later(run):
+    """What other entries gave before a huge one changed stays pinned."""
+    world = run(T, "h1 = pin_user_pages_fast_only(a[0:2] + a[512:514] + a[2:5], changed=5)")
+
+    assert 4 == world.last.returned
+    assert (3, 2) == world.counts(HUGE)
+    assert (3, 2) == world.counts(LARGE)
+    assert (7, 3) == world.stats()
+
+
+def test_large_page_of_small_entries_changed(run):
+    """A compound page below the size of a PMD is mapped page by page."""
+    world = run(T, "h1 = pin_user_pages_fast_only(a[510:516], changed=4)")
+
+    assert 4 == world.last.returned
+    assert ((3, 2), (3, 2)) == (world.counts(HUGE), world.counts(LARGE))
+    assert (5, 1) == world.stats()
+
+
+@pytest.mark.parametrize(("pages", "changed"), [("a[0:2] + a[512:513]", 2), ("a[512:513]", 0)])
+def test_changed_but_not_mapped(run, pages, changed):
+    """An entry that is not there gave nothing to put back."""
+    world = run(
+        T, "unmap(a[512:513])", f"h1 = pin_user_pages_fast_only({pages}, changed={changed})"
+    )
+
+    assert changed == world.last.returned
+    assert (changed, 0) == world.stats()
+
+
+def test_changed_after_the_end(run):
+    """A walk that ended before never sees the change."""
+    world = run(A, "unmap(a[6:7])", "h1 = pin_user_pages_fast_only(a[4:8], changed=3)")
+
+    assert 2 == world.last.returned
+    assert (2, 0) == world.stats()
+
+
+def test_huge_entry_changed_at_the_limit(run):
+    """No more is put back than was grabbed before the count refused."""
+    world = run(
+        T,
+        f"get_page(a[0:1], n={LIMIT - 3})",
+        "h1 = pin_user_pages_fast_only(a[0:4], changed=3)",
+    )
+
+    assert 0 == world.last.returned
+    assert (LIMIT - 2, 0) == world.counts(HUGE)
+    assert (2, 2) == world.stats()
+    assert world.last.warnings
+
+
+@pytest.mark.parametrize("changed", [2, 3])
+def test_small_entry_changed_at_the_limit(run, changed):
+    """Pages whose count refused keep the walk from the change, or the change from its put."""
+    world = run(
+        A,
+        f"get_page(a[0:1], n={LIMIT - 3})",
+        f"h1 = pin_user_pages_fast_only(a[0:4], changed={changed})",
+    )
+
+    assert 2 == world.last.returned
+    assert (2, 0) == world.stats()
+    assert world.last.warnings
+
+
+# Unpinning.
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "unpin_user_pages(h1[{}])",
+        "unpin_user_pages_dirty_lock(h1[{}], make_dirty=False)",
+        "unpin_user_page_range_dirty_lock(h1[{}], make_dirty=False)",
+    ],
+)
+def test_unpin(run, call):
+    """Each pin is dropped once: those of part of the pages, then those of the rest."""
+    world = run(
+        A,
+        "h1 = pin_user_pages(a[1:8])",
+        call.format("1:4"),  # from the middle of one compound page to that of the next
+        call.format("0:1"),
+        call.format("4:7"),
+    )
+
+    assert {FOUR: (2, 1, False, True), PAIR: (1025, 0, False, True)} == world.snapshots[1].heads
+    assert {FOUR: (1, 0, False, True)} == world.snapshots[2].heads
+    assert [1] * 4 == [world.memory.page_ref_count(page) for page in (FOUR, PAIR, ONE, OTHER)]
+    assert (7, 7) == world.stats()
+
+
+def test_unpin_one(run):
+    """The call for one page drops one pin of its head."""
+    world = run(A, "h1 = pin_user_pages(a[3:5])", "unpin_user_page(h1[0:1])")
+
+    assert {FOUR: (1, 0, False, True)} == world.last.heads
+    assert (2, 1) == world.stats()
+
+
+def test_unpin_a_list_in_any_order(run):
+    """Entries may come from any handle, in any order, with others between."""
+    world = run(
+        A,
+        "h1 = pin_user_pages(a[0:4])",
+        "h2 = pin_user_pages(a[4:8])",
+        "unpin_user_pages(h1[3::-1] + h2[0:1])",
+        "unpin_user_pages(h2[3:0:-1])",
+    )
+
+    assert [1] * 4 == [world.memory.page_ref_count(page) for page in (FOUR, PAIR, ONE, OTHER)]
+    assert (8, 8) == world.stats()
+
+
+@pytest.mark.parametrize("page", ["a[0:1]", "a[4:5]", "a[6:7]"])
+def test_unpin_the_last_reference(run, page):
+    """A page that nothing maps is freed with its last pin, and clean from then on."""
+    world = run(
+        A,
+        f"h1 = pin_user_pages({page}*2)",
+        f"unmap({page})",
+        "unpin_user_pages_dirty_lock(h1[0:1], make_dirty=True)",
+        "unpin_user_pages_dirty_lock(h1[1:2], make_dirty=True)",
+    )
+    (held,) = world.snapshots[2].heads.values()
+    (freed,) = world.snapshots[3].heads.values()
+
+    assert (True, True) == (held.dirty, held.allocated)
+    assert HeadState(0, 0, dirty=False, allocated=False) == freed
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "unpin_user_page(a[{0}:{1}])",
+        "unpin_user_pages(a[{0}:{1}])",
+        "unpin_user_page_range_dirty_lock(a[{0}:{1}], make_dirty=False)",
+    ],
+)
+@pytest.mark.parametrize(
+    ("page", "state"),
+    [
+        (6, (-1023, 0, False, True)),  # past zero
+        (4, (-1023, 0, False, True)),
+        (0, (0, -1, False, False)),  # freed under its mapping
+    ],
+)
+def test_over_unpin(run, call, page, state):
+    """To unpin what is not pinned is silent, until a grab finds the count negative."""
+    world = run(A, call.format(page, page + 1), f"h1 = pin_user_pages(a[{page}:{page + 1}])")
+
+    assert {0x10 + page: state} == world.snapshots[0].heads
+    assert () == world.snapshots[0].warnings
+    assert (0, 1) == world.stats()
+    assert (ENOMEM if state[3] else EFAULT) == world.last.returned
+    assert state[3] == bool(world.last.warnings)
+
+
+def test_unpin_wraps(run):
+    """A count that falls below -2^31 is positive again."""
+    world = run(
+        A,
+        f"get_page(a[6:7], n={LIMIT - 1})",  # -2^31
+        "unpin_user_pages(a[6:7])",
+    )
+
+    assert LIMIT - 1024 == world.memory.page_ref_count(ONE)
+
+
+# npages that is -errno, and none at all.
+
+
+@pytest.mark.parametrize("npages", [-14, -1, -4095, 2**64 - 14, 2**64 - 4095])
+@pytest.mark.parametrize(
+    "call",
+    [
+        "unpin_user_pages(h1[0:2], npages={})",
+        "unpin_user_pages_dirty_lock(h1[0:2], make_dirty=False, npages={})",
+    ],
+)
+def test_is_err_value(run, call, npages):
+    """A caller that passes on an error gets a WARN, and nothing is released."""
+    world = run(A, "h1 = pin_user_pages(a[3:5])", call.format(npages))
+
+    assert 1 == len(world.last.warnings)
+    assert {} == world.last.heads
+    assert (2, 0) == world.stats()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "unpin_user_pages_dirty_lock(h1[0:2], make_dirty=True, npages=-14)",
+        "unpin_user_page_range_dirty_lock(h1[0:2], make_dirty=True, npages=-14)",
+        "unpin_user_page_range_dirty_lock(h1[0:2], make_dirty=False, npages=-14)",
+    ],
+)
+def test_error_value_is_not_noticed(run, call):
+    """With dirtying, and for ranges, nobody looks: the walk leaves the pages it was given."""
+    with pytest.raises((Oops, IndexError)):
+        run(A, "h1 = pin_user_pages(a[3:5])", call)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "unpin_user_pages(h1[1:1])",
+        "unpin_user_pages_dirty_lock(h1[1:1], make_dirty=True)",
+        "unpin_user_page_range_dirty_lock(h1[1:1], make_dirty=True)",
+    ],
+)
+def test_no_pages(run, call):
+    """No pages are no work."""
+    world = run(A, "h1 = pin_user_pages(a[3:5])", call)
+
+    assert {} == world.last.heads
+    assert (0, 0, ()) == (world.last.puts, world.last.dirty_locks, world.last.warnings)
+
+
+# Dirtying.
+
+
+@pytest.mark.parametrize(
+    "call", ["unpin_user_pages_dirty_lock", "unpin_user_page_range_dirty_lock"]
+)
+@pytest.mark.parametrize("make_dirty", [True, False])
+def test_make_dirty(run, call, make_dirty):
+    """Each head that was clean is dirtied under one lock, if that is asked for."""
+    world = run(A, "h1 = pin_user_pages(a[1:6])", f"{call}(h1[0:5], make_dirty={make_dirty})")
+
+    state = HeadState(1, 0, dirty=make_dirty, allocated=True)
+    assert {FOUR: state, PAIR: state} == world.last.heads
+    assert (2 if make_dirty else 0) == world.last.dirty_locks
+
+
+@pytest.mark.parametrize(
+    "call", ["unpin_user_pages_dirty_lock", "unpin_user_page_range_dirty_lock"]
+)
+def test_already_dirty(run, call):
+    """A head that is dirty is not locked again; one that was cleaned is."""
+    world = run(
+        A,
+        "set_page_dirty(a[0:1])",
+        "h1 = pin_user_pages(a[0:6])",
+        f"{call}(h1[1:5], make_dirty=True)",
+        "clean(a[5:6])",
+        f"{call}(h1[5:6], make_dirty=True)",
+    )
+
+    assert [1, 0, 1] == [snapshot.dirty_locks for snapshot in world.snapshots[2:]]
+    assert [True, True] == [world.memory.page_dirty(page) for page in (FOUR, PAIR)]
+
+
+# RDMA memory regions.
+
+
+@pytest.mark.parametrize(
+    ("sg_nents", "arguments"),
+    [
+        (1, "a[0:8]"),
+        (1, "a[0:8], writable=False"),
+        (4, "a[0:8], max_segment=8192"),
+        (4, "a[0:8], max_segment=12287"),
+        (3, "a[0:8], max_segment=12288"),
+        (8, "a[7::-1]"),
+        (3, "a[0:2] + a[6:8] + a[2:4]"),
+        (3, "a[3:4]*3"),
+        (1, "a[0:8], nmap=1"),
+        (4, "a[0:8], max_segment=8192, nmap=2"),
+        (1, "a[0:8], nmap=5"),
+        (1, "a[0:8], append_fails=1"),
+    ],
+)
+def test_umem(run, sg_nents, arguments):
+    """A region's pages are pinned, contiguous ones in one entry, and unpinned by its release."""
+    world = run(A, f"u1 = ib_umem_get({arguments})", "ib_umem_release(u1, dirty=False)")
+
+    assert [sg_nents, None] == world.returned
+    pinned = world.snapshots[0].acquired
+    assert (pinned, pinned) == world.stats()
+    assert [1] * 4 == [world.memory.page_ref_count(page) for page in (FOUR, PAIR, ONE, OTHER)]
+    assert 0 == world.memory.page_pincount(FOUR)
+
+
+def test_umem_holds_its_pages(run):
+    """Until its release a region holds each page by one pin."""
+    world = run(A, "u1 = ib_umem_get(a[1:8])")
+
+    assert [(4, 3), (2049, 0), (1025, 0), (1025, 0)] == [
+        world.counts(page) for page in (FOUR, PAIR, ONE, OTHER)
+    ]
+    assert (7, 0) == world.stats()
+
+
+@pytest.mark.parametrize(
+    ("sg_nents", "arguments"),
+    [
+        (1, "a[0:1100]"),  # the next batch goes on where the one before ended
+        (2, "a[0:512] + a[600:1100]"),
+        (3, "a[0:500] + a[501:1001] + a[1050:1100]"),
+        (3, "a[0:1100], max_segment=2097152"),
+        (4, "a[0:1100], max_segment=1228800"),
+        (512, "a[0:2]*512"),
+    ],
+)
+def test_umem_of_batches(run, sg_nents, arguments):
+    """Pages are pinned 512 at a time, and coalesce across that."""
+    world = run(B, f"u1 = ib_umem_get({arguments})", "ib_umem_release(u1)")
+
+    assert sg_nents == world.returned[0]
+    assert world.last.acquired == world.last.released > 512
+    assert {(1, 0, True, True)} == set(world.last.heads.values())
+
+
+@pytest.mark.parametrize("semantics", ["5.11", "5.13"])
+@pytest.mark.parametrize(
+    ("dirty", "writable", "release"),
+    [
+        (True, True, "u1"),
+        (True, True, "u1, dirty=True"),
+        (False, True, "u1, dirty=False"),
+        (False, False, "u1"),
+        (False, False, "u1, dirty=False"),
+    ],
+)
+def test_umem_release_dirties(run, semantics, dirty, writable, release):
+    """Pages are dirtied if the region was writable, and the release says they may be."""
+    world = run(
+        A,
+        f"u1 = ib_umem_get(a[1:8], writable={writable})",
+        f"ib_umem_release({release})",
+        semantics=semantics,
+    )
+
+    assert [(1, 0, dirty, True)] * 4 == list(world.last.heads.values())
+    assert (4 if dirty else 0) == world.last.dirty_locks
+
+
+@pytest.mark.parametrize("nmap", ["", ", nmap=0", ", nmap=1", ", nmap=2"])
+def test_release_covers_all_entries(run, nmap):
+    """However many entries the IOMMU made of them, those of the CPU are released."""
+    world = run(
+        A,
+        "h1 = pin_user_pages(a[0:8])",
+        f"u1 = ib_umem(sg(h1[0:4], 16384) + sg(h1[4:8], 16384){nmap})",
+        "ib_umem_release(u1)",
+    )
+
+    assert 2 == world.returned[1]
+    assert (8, 8) == world.stats()
+    assert {(1, 0, True, True)} == set(world.last.heads.values())
+
+
+@pytest.mark.parametrize(("length", "npages"), [(4097, 2), (8191, 2), (8192, 2), (1, 1)])
+@pytest.mark.parametrize("semantics", ["5.11", "5.13"])
+def test_partial_page_counts_whole(run, length, npages, semantics):
+    """A page that an entry only begins is released as well."""
+    world = run(
+        A,
+        "h1 = pin_user_pages(a[3:5])",
+        f"u1 = ib_umem(sg(h1[0:{npages}], {length}), writable=False)",
+        "ib_umem_release(u1)",
+        semantics=semantics,
+    )
+
+    assert npages == world.last.released
+    assert (1, 0) == world.counts(FOUR)
+
+
+@pytest.mark.parametrize("arguments", ["nmap=0", "append_fails=0", "nmap=0, append_fails=0"])
+def test_umem_that_cannot_be_mapped(run, arguments):
+    """Without memory, or without a mapping for DMA, each pin is dropped once, clean."""
+    world = run(A, f"u1 = ib_umem_get(a[1:8], {arguments})")
+
+    assert ENOMEM == world.last.returned
+    assert (7, 7) == world.stats()
+    assert [(1, 0, False, True)] * 4 == list(world.last.heads.values())
+    assert 0 == world.last.dirty_locks
+
+
+@pytest.mark.parametrize(
+    ("returned", "pinned", "batch"),
+    [(ENOMEM, 512, 0), (ENOMEM, 1024, 1), (ENOMEM, 1100, 2), (1, 1100, 3)],
+)
+def test_append_fails_in_a_batch(run, returned, pinned, batch):
+    """The batch without memory, and all before it, are unpinned once; none after it is pinned."""
+    world = run(B, f"u1 = ib_umem_get(a[0:1100], append_fails={batch})")
+
+    assert returned == world.last.returned
+    assert (pinned, pinned if returned < 0 else 0) == world.stats()
+    refs = 1 if returned < 0 else 1025
+    assert [(refs, 0, False, True)] * pinned == list(world.last.heads.values())
+
+
+@pytest.mark.parametrize("page", [0, 5, 511, 512, 513, 1024, 1099])
+def test_umem_of_a_page_that_is_not_mapped(run, page):
+    """A page that cannot be pinned undoes the batches and the pages before it."""
+    world = run(B, f"unmap(a[{page}:{page + 1}])", "u1 = ib_umem_get(a[0:1100])")
+
+    assert EFAULT == world.last.returned
+    assert (page, page) == world.stats()
+    assert [(1, 0, False, True)] * page == list(world.last.heads.values())
+
+
+@pytest.mark.parametrize(
+    ("returned", "page", "batch"),
+    [(ENOMEM, 5, 0), (EFAULT, 5, 1), (EFAULT, 512, 1), (ENOMEM, 513, 1), (EFAULT, 0, 0)],
+)
+def test_append_fails_for_a_batch_that_ended_early(run, returned, page, batch):
+    """What was pinned before the bad page is a batch, if it is anything."""
+    world = run(
+        B,
+        f"unmap(a[{page}:{page + 1}])",
+        f"u1 = ib_umem_get(a[0:1100], append_fails={batch})",
+    )
+
+    assert returned == world.last.returned
+    assert (page, page) == world.stats()
+
+
+def test_umem_at_the_limit(run):
+    """A page whose count refuses undoes all before it, too."""
+    world = run(
+        A, f"get_page(a[0:1], n={LIMIT - 3})", "u1 = ib_umem_get(a[7:8] + a[0:4])", "clean(a[7:8])"
+    )
+
+    assert ENOMEM == world.returned[1]
+    assert (LIMIT - 2, 0) == world.counts(FOUR)
+    assert (3, 3) == world.stats()
+    assert world.snapshots[1].warnings
+    assert {OTHER: (1, 0, False, True)} == world.last.heads
+
+
+# Counted by hand.
+
+
+@st.composite
+def pinned_and_unpinned(draw):
+    """Orders, some pages that are pinned, and some of those pins that are dropped."""
+    orders = sorted(draw(st.lists(st.integers(0, 3), min_size=1, max_size=5)), reverse=True)
+    npages = sum(1 << order for order in orders)
+    pages = draw(st.lists(st.integers(0, npages - 1), min_size=1, max_size=12))
+    shuffled = draw(st.permutations(range(len(pages))))
+    return orders, pages, shuffled[: draw(st.integers(1, len(pages)))]
+
+
+@given(pinned_and_unpinned(), st.sampled_from([True, False]))
+@pytest.mark.parametrize("make", [Reference, Optimised])
+def test_counted_by_hand(carry_out, make, drawn, make_dirty):
+    """For any pages, the counts are those that adding up one pin at a time gives."""
+    orders, pages, dropped = drawn
+    heads = [0x40 + sum(1 << o for o in orders[:i]) for i in range(len(orders))]
+    of_page = [i for i, order in enumerate(orders) for _ in range(1 << order)]
+
+    world = carry_out(
+        make,
+        f'a = mapping("driver", orders={orders}, pfn=0x40)',
+        f"h1 = pin_user_pages({' + '.join(f'a[{page}:{page + 1}]' for page in pages)})",
+        f"unpin_user_pages_dirty_lock({' + '.join(f'h1[{i}:{i + 1}]' for i in dropped)}, "
+        f"make_dirty={make_dirty})",
+    )
+
+    pins = Counter(of_page[page] for page in pages)
+    released = Counter(of_page[pages[i]] for i in dropped)
+    for i, (head, order) in enumerate(zip(heads, orders, strict=True)):
+        left = pins[i] - released[i]
+        counts = (1 + left, left) if order >= 2 else (1 + 1024 * left, 0)
+        assert counts == world.counts(head)
+        assert (make_dirty and released[i] > 0) == world.memory.page_dirty(head)
+    assert (len(pages), len(dropped)) == world.stats()
+    assert [len(pages), None] == world.returned
