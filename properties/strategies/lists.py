@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from model.pagelist import Group, PageList, Slice, joined, span
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 SHORT = (4, 4, 16, 64)
 LONG = 1 << 17
 ONE_LONG_IN = 2
+
+#: So many pages of a handle are searched for the edge of a compound page.
+SEARCHED = 64
 
 #: A page stands in a row in one list no more often than this.
 MOST_REPEATS = 1024
@@ -139,7 +143,10 @@ def by_mapping(ledger: Ledger, page: int) -> PageList:
 
 def draw_range(random: Random, ledger: Ledger, handles: list[str]) -> PageList | None:
     """Contiguous frames, all of which can be unpinned; begun in a tail where there is one."""
-    if handles and not one_in(random, 3):
+    across = _across(random, ledger, handles) if handles and one_in(random, 3) else None
+    if across:
+        pages = across
+    elif handles and not one_in(random, 3):
         pages = _piece(random, ledger, handles)
     else:
         held = draw_held_page(random, ledger, ledger.pinned)
@@ -158,3 +165,19 @@ def draw_range(random: Random, ledger: Ledger, handles: list[str]) -> PageList |
         while follow < len(frames) and frames[follow] == frames[follow - 1] + 1:
             follow += 1
     return releasable(ledger, pages.prefix(follow))
+
+
+def _across(random: Random, ledger: Ledger, handles: list[str]) -> PageList | None:
+    """Pages of a handle on both sides of where one compound page ends and the next begins."""
+    name = handles[-1 - random.randrange(len(handles))]
+    frames = ledger.table[name][:SEARCHED]
+    edges = [
+        i
+        for i, (a, b) in enumerate(pairwise(frames), start=1)
+        if b == a + 1 and ledger.head(b) == b
+    ]
+    if not edges:
+        return None
+    edge = among(random, edges)
+    start = max(0, edge - 1 - random.randrange(3))
+    return span(name, start, min(len(frames), edge + 1 + random.randrange(4)))
