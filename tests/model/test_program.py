@@ -123,7 +123,7 @@ def test_size_ignores_comments():
 def test_check_mappings():
     """A frame cannot be in two mappings."""
     check_mappings((A, B))
-    with pytest.raises(BadInput, match=r"^two mappings overlap: both hold frame 0x1006$"):
+    with pytest.raises(BadInput, match=r"^mapping c: frame 0x1006 belongs to a mapping before it$"):
         check_mappings((A, B, Mapping("c", "driver", (Extent(0x1006, 1, 1),))))
 
 
@@ -140,7 +140,10 @@ def test_check_kind():
 @pytest.mark.parametrize(
     ("complaint", "changes"),
     [
-        ("two mappings overlap", {"mappings": (A, evolve(A, name="c"))}),
+        (
+            "mapping c: frame 0x1000 belongs to a mapping before it",
+            {"mappings": (A, evolve(A, name="c"))},
+        ),
         ("base pages of order 1 do not exist", {"mappings": (evolve(A, kind="base"),)}),
         ("h1 is used before it is made", {"steps": (UNPIN, PIN)}),
     ],
@@ -225,10 +228,12 @@ def test_good_steps(steps):
         ),
         ("npages=0 is no -errno", UnpinUserPages(pages=span("h1", 0, 4), npages=0)),
         ("npages=-4096 is no -errno", UnpinUserPages(pages=span("h1", 0, 4), npages=-4096)),
+        ("unpin_user_page takes one page, not 0", UnpinUserPage(page=span("h1", 0, 0))),
+        ("ib_umem of no pages", IbUmem(umem="u1", sgl=(SgEntry(span("a", 0, 0), 0),))),
         ("unpin_user_page takes one page, not 2", UnpinUserPage(page=span("h1", 0, 2))),
         ("pin_user_pages of no pages", evolve(PIN, handle="h2", pages=span("a", 2, 2))),
         ("get_page of no pages", GetPage(pages=span("a", 2, 2))),
-        ("split_huge_page of no pages", SplitHugePage(pages=span("a", 2, 2))),
+        ("split_huge_page takes one page, not 0", SplitHugePage(pages=span("a", 2, 2))),
         ("alloc_pages of no pages", AllocPages(pages=span("a", 2, 2), orders=(0,))),
         (
             "changed=4 is no position in the list",
@@ -293,7 +298,7 @@ def test_allocation_fills_its_frames(pages, orders):
     with pytest.raises(BadInput) as caught:
         Checker((A, B)).step(AllocPages(pages=pages, orders=orders))
 
-    assert f"orders={list(orders)} do not fill {pages} naturally aligned" == str(caught.value)
+    assert str(caught.value).startswith(f"orders={list(orders)} do not fill ")
 
 
 def test_a_region_is_no_list_of_pages():
