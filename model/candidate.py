@@ -27,6 +27,7 @@ FIELDS = (
     "refcount",
     "dirty",
     "allocated",
+    "maybe_dma_pinned",
     NR_FOLL_PIN_ACQUIRED,
     NR_FOLL_PIN_RELEASED,
     "warnings",
@@ -60,6 +61,8 @@ class Snapshot:
     :param returned: The number the call gave back, if it gives one.
     :param heads: At least the frames whose state the step changed, by the
         frame that the program gives them.
+    :param maybe_pinned: Those of *heads* of which ``page_maybe_dma_pinned()``
+        says yes.
     :param acquired: NR_FOLL_PIN_ACQUIRED since the program began.
     :param released: NR_FOLL_PIN_RELEASED since the program began.
     :param warnings: WARNs that the step set off.
@@ -75,6 +78,7 @@ class Snapshot:
     warnings: tuple[str, ...] = ()
     puts: int = 0
     dirty_locks: int = 0
+    maybe_pinned: frozenset[int] = frozenset()
     events: Sequence[Event] = field(default=(), repr=False)
 
 
@@ -130,6 +134,7 @@ class InProcess:
             tuple(memory.warnings),
             memory.puts,
             memory.dirty_locks,
+            memory.maybe_pinned(),
             memory.events,
         )
 

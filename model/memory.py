@@ -84,6 +84,7 @@ class Page:
     allocated: bool = True
 
     def state(self) -> HeadState:
+        """What can be seen of it."""
         return HeadState(self.refcount, self.pincount, self.dirty, self.allocated)
 
 
@@ -131,6 +132,12 @@ class Memory:
         """What the frames look like now that this step has touched."""
         pages = self._pages
         return {page: pages[page].state() for page in self.touched}
+
+    def maybe_pinned(self) -> frozenset[int]:
+        """Those of them of which ``page_maybe_dma_pinned()`` says yes."""
+        return frozenset(
+            page for page in self.touched if self._maybe_dma_pinned(page, self._pages[page])
+        )
 
     # Look-ups.
 
@@ -184,9 +191,12 @@ class Memory:
         count that wrapped says yes, and so do 1024 plain references.
         """
         head = self.compound_head(page)
-        if self.hpage_pincount_available(head):
-            return self._page(head).pincount > 0
-        return self._page(head).refcount % 0x1_0000_0000 >= BIAS
+        return self._maybe_dma_pinned(head, self._page(head))
+
+    def _maybe_dma_pinned(self, page: int, record: Page) -> bool:
+        if self.hpage_pincount_available(page):
+            return record.pincount > 0
+        return record.refcount % 0x1_0000_0000 >= BIAS
 
     def page_dirty(self, page: int) -> bool:
         """``PageDirty()``: the head's flag, whichever page is asked."""

@@ -90,6 +90,12 @@ class Holdings:
         pincount = held.pins if held.each == 1 else 0
         return Legal(wrapped(held.total), pincount, held.alive)
 
+    def maybe_dma_pinned(self, head: int) -> bool:
+        """Whether *head* must look pinned: never a no for a page that is."""
+        legal = self.legal(head)
+        exact = self.held(head).each == 1
+        return legal.pincount > 0 if exact else not 0 <= legal.refcount < BIAS
+
     def held(self, head: int) -> Held:
         """What is held of the compound page at *head*."""
         record = self._held.get(head)

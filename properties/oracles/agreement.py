@@ -26,6 +26,7 @@ def agreement(record: Record) -> Finding | None:
     ours, theirs = record.reference, record.candidate
     if (
         ours.heads == theirs.heads
+        and ours.maybe_pinned == theirs.maybe_pinned
         and ours.returned == theirs.returned
         and ours.acquired == theirs.acquired
         and ours.released == theirs.released
@@ -56,6 +57,11 @@ def _rows(record: Record) -> Iterator[Row]:
         shown_state = theirs.heads.get(page) or record.state_before(page)
         if expected_state != shown_state:
             yield from _differences(record, page, expected_state, shown_state)
+        elif page in ours.heads and page in theirs.heads and "maybe_dma_pinned" in record.fields:
+            expected_pinned, shown_pinned = page in ours.maybe_pinned, page in theirs.maybe_pinned
+            if expected_pinned != shown_pinned:
+                name, order = record.ledger.name(page), record.ledger.order(page)
+                yield Row(name, order, "maybe_dma_pinned", expected_pinned, shown_pinned)
 
 
 def _differences(record: Record, page: int, expected: HeadState, shown: HeadState) -> Iterator[Row]:

@@ -26,6 +26,10 @@ def legal(record: Record) -> Finding | None:
             continue
         expected = ledger.legal(page)
         shown = (state.refcount, state.pincount, state.allocated)
+        pinned = ledger.maybe_dma_pinned(page)
+        if pinned != (page in reference.maybe_pinned):
+            what = "maybe_dma_pinned"
+            rows.append(Row(ledger.name(page), ledger.order(page), what, pinned, not pinned))
         if expected == shown:
             continue
         for what, a, b in zip(expected._fields, expected, shown, strict=True):

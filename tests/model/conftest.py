@@ -17,6 +17,7 @@ class World:
     def __init__(self, candidate, program):
         self.snapshots = list(candidate.execute(program))
         self.last = self.snapshots[-1]
+        self.candidate = candidate
         self.memory = candidate.memory
 
     @property

@@ -248,10 +248,9 @@ def test_cut_short(complaint, text):
     assert complaint == refused(text)
 
 
-@pytest.mark.parametrize("length", range(len(PINNED)))
-def test_cut_anywhere(length):
+def test_cut_anywhere():
     """Wherever a trace of one step is cut, it is refused."""
-    assert refused(PINNED[:length])
+    assert all(refused(PINNED[:length]) for length in range(len(PINNED)))
 
 
 @pytest.mark.parametrize("digits", ["01", "\u0661", "1\u0661"])
@@ -585,7 +584,7 @@ def test_longest_line():
         ('f"{', '}"'),
     ],
 )
-@pytest.mark.parametrize("depth", [90, 190, 1000, 4000])
+@pytest.mark.parametrize("depth", [190, 4000])
 @pytest.mark.parametrize("call", ["clean({})", "get_page(a[0:1], n={})", "u1 = ib_umem(sg({}, 1))"])
 def test_deep_nesting(opened, closed, depth, call):
     """What nests deeply is refused like any nonsense."""
@@ -641,13 +640,10 @@ def test_nothing_is_executed(tmp_path, capsys, expression, line):
 
 
 def test_attributes_are_no_calls():
-    """A call of something's attribute is none that is known."""
-    assert refused(f'{PINNED}__import__("os").system("x")\n').startswith("line 6: unknown call ")
-
-
-def test_unknown_calls_are_shown():
-    """What is called is shown, whatever it is."""
-    assert "__import__('os').system" in refused(f'{PINNED}__import__("os").system("x")\n')
+    """A call of something's attribute is none that is known, and is shown."""
+    assert "line 6: unknown call __import__('os').system(…)" == refused(
+        f'{PINNED}__import__("os").system("x")\n'
+    )
 
 
 # Inputs that ask for much.
@@ -750,18 +746,65 @@ def pagelists(draw, held):
 
 
 @st.composite
-def ranges(draw, mappings):
-    """Some pages of one compound page, and its order."""
+def compound_pages(draw, mappings):
+    """The pages of one compound page."""
     mapping = draw(st.sampled_from(mappings))
     nth = draw(st.integers(0, len(mapping.extents) - 1))
-    order = mapping.extents[nth].order
     start = mapping.offsets[nth]
-    return span(mapping.name, start, start + (1 << order)), order
+    return span(mapping.name, start, start + (1 << mapping.extents[nth].order))
 
 
-NAMES = st.text(ascii_lowercase + digits + "_", min_size=1, max_size=15).map("h".__add__)
-ERRNO = st.integers(-4095, -1) | st.integers(2**64 - 4095, 2**64 - 1)
+NAMES = st.text(ascii_lowercase + digits + "_", max_size=15).map("h".__add__)
+PRINTABLE = st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=20)
+FLAG_SETS = st.sampled_from([(), FLAGS[:1], FLAGS[1:], FLAGS])
+ERRNO = st.none() | st.integers(-4095, -1) | st.integers(2**64 - 4095, 2**64 - 1)
 OPTIONAL = st.none() | st.integers(0, 1)
+
+#: How the arguments of each step are drawn, of any pages or of one compound page.
+CALLS = {
+    PinUserPages: lambda draw, pages, _: {"pages": pages, "flags": draw(FLAG_SETS)},
+    GetUserPages: lambda draw, pages, _: {"pages": pages, "flags": draw(FLAG_SETS)},
+    PinUserPagesFastOnly: lambda draw, pages, _: {
+        "pages": pages,
+        "flags": draw(FLAG_SETS),
+        "changed": draw(st.none() | st.integers(0, len(pages) - 1)),
+    },
+    UnpinUserPage: lambda _draw, _, one: {"page": one.prefix(1)},
+    UnpinUserPages: lambda draw, pages, _: {"pages": pages, "npages": draw(ERRNO)},
+    UnpinUserPagesDirtyLock: lambda draw, pages, _: {
+        "pages": pages,
+        "make_dirty": draw(st.booleans()),
+        "npages": draw(ERRNO),
+    },
+    UnpinUserPageRangeDirtyLock: lambda draw, _, one: {
+        "pages": one,
+        "make_dirty": draw(st.booleans()),
+        "npages": draw(ERRNO),
+    },
+    IbUmemGet: lambda draw, pages, _: {
+        "pages": pages,
+        "writable": draw(st.booleans()),
+        "max_segment": draw(st.sampled_from([4096, 0xFFFF_F000])),
+        "nmap": draw(OPTIONAL),
+        "append_fails": draw(OPTIONAL),
+    },
+    IbUmem: lambda draw, _, one: {
+        "sgl": (SgEntry(one, 4096 * len(one)), SgEntry(one, 4096 * len(one) - 1)),
+        "writable": draw(st.booleans()),
+        "nmap": draw(OPTIONAL),
+    },
+    Map: lambda _draw, pages, _: {"pages": pages},
+    Unmap: lambda _draw, pages, _: {"pages": pages},
+    SetPageDirty: lambda _draw, pages, _: {"pages": pages},
+    Clean: lambda _draw, pages, _: {"pages": joined([pages, pages])},
+    SplitHugePage: lambda _draw, _, one: {"pages": one.prefix(1)},
+    AllocPages: lambda draw, _, one: {
+        "pages": one,
+        "orders": draw(st.sampled_from([(0,) * len(one), (len(one).bit_length() - 1,)])),
+    },
+    GetPage: lambda draw, pages, _: {"pages": pages, "n": draw(st.integers(1, 2**31 - 1))},
+    PutPage: lambda _draw, pages, _: {"pages": pages},
+}
 
 
 @st.composite
@@ -769,64 +812,26 @@ def programs(draw):
     """Programs of every call that there is, carried out by nobody."""
     mappings = draw(layouts())
     held = {m.name: m.npages for m in mappings}
-    umems = []
-    steps = []
-    names = iter(draw(st.lists(NAMES.filter(lambda n: n not in held), unique=True, min_size=8)))
-    for _ in range(draw(st.integers(1, 8))):
-        pages = draw(pagelists(held))
-        (one, order), errno = draw(ranges(mappings)), draw(st.none() | ERRNO)
-        name, flag = next(names), draw(st.booleans())
-        flags = tuple(f for f in FLAGS if draw(st.booleans()))
-        choices = [
-            PinUserPages(handle=name, pages=pages, flags=flags),
-            GetUserPages(handle=name, pages=pages, flags=flags),
-            PinUserPagesFastOnly(
-                handle=name, pages=pages, flags=flags, changed=draw(OPTIONAL) and 0
-            ),
-            IbUmemGet(
-                umem=name,
-                pages=pages,
-                writable=flag,
-                max_segment=draw(st.sampled_from([4096, 0xFFFF_F000])),
-                nmap=draw(OPTIONAL),
-                append_fails=draw(OPTIONAL),
-            ),
-            IbUmem(
-                umem=name,
-                sgl=(SgEntry(one, 4096 * len(one)), SgEntry(one, 4096 * len(one) - 1)),
-                writable=flag,
-                nmap=draw(OPTIONAL),
-            ),
-            UnpinUserPage(page=span(one.terms[0].name, 0, 1)),
-            UnpinUserPages(pages=pages, npages=errno),
-            UnpinUserPagesDirtyLock(pages=pages, make_dirty=flag, npages=errno),
-            UnpinUserPageRangeDirtyLock(pages=one, make_dirty=flag, npages=errno),
-            Map(pages=pages),
-            Unmap(pages=pages, cpu=draw(st.integers(0, 255))),
-            SetPageDirty(pages=pages),
-            Clean(pages=joined([pages, pages])),
-            SplitHugePage(pages=span(one.terms[0].name, 0, 1)),
-            AllocPages(pages=one, orders=(order,)),
-            AllocPages(pages=one, orders=(0,) * (1 << order)),
-            GetPage(pages=pages, n=draw(st.integers(1, 2**31 - 1))),
-            PutPage(pages=pages),
-        ]
-        choices += [IbUmemRelease(umem=umem, dirty=flag) for umem in umems]
-        step = draw(st.sampled_from(choices))
+    umems, steps = [], []
+    for name in draw(st.lists(NAMES, unique=True, min_size=1, max_size=6)):
+        cls = draw(st.sampled_from([*CALLS, IbUmemRelease] if umems else [*CALLS]))
+        values = {cls.names: name} if cls.names else {}
+        if cls is IbUmemRelease:
+            values |= {"umem": umems.pop(), "dirty": draw(st.booleans())}
+        else:
+            values |= CALLS[cls](draw, draw(pagelists(held)), draw(compound_pages(mappings)))
+        step = cls(**values, cpu=draw(st.sampled_from([0, 0, 0, 1, 255])))
         steps.append(step)
-        if hasattr(step, "handle"):
-            held[name] = len(pages)
-        elif step.makes:
+        if cls.names == "handle":
+            held[name] = len(step.pages)
+        elif cls.names == "umem":
             umems.append(name)
-        elif isinstance(step, IbUmemRelease):
-            umems.remove(step.umem)
-    printable = st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=20)
     return Program(
         mappings,
         tuple(steps),
         draw(st.sampled_from(list(SEMANTICS.values()))),
         draw(st.booleans()),
-        tuple(draw(st.lists(printable.map(str.rstrip), max_size=3))),
+        tuple(draw(st.lists(PRINTABLE.map(str.rstrip), max_size=3))),
     )
 
 
@@ -862,10 +867,19 @@ def test_many_orders_parse_back():
 def test_long_lists_are_refused_as_written():
     """What would be too long to read once it is printed is not read in the first place."""
     line = f"unpin_user_pages({'+'.join(['h1[0:1]'] * 500)})"
-    assert len(line) < 4096
-    assert "line 6: the line is over 4096 bytes as headcount writes it" == refused(
+
+    assert len(line) < LINE_LIMIT
+    assert f"line 6: the line is over {LINE_LIMIT} bytes as headcount writes it" == refused(
         f"{PINNED}{line}\n"
     )
+
+
+@pytest.mark.xfail(reason="only steps are measured as they are printed", raises=BadInput)
+def test_long_mappings_parse_back():
+    """A mapping that was read is short enough when printed."""
+    text = f'{TOP}a = mapping("driver", orders=[{",".join("10" * 1000)}])\nclean(a[0:1])\n'
+
+    assert parse_program(text) == parse_program(parse_program(text).text())
 
 
 def test_comments_parse_back():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from attrs import evolve
 
 from model.candidate import Abilities
 from model.errors import BadInput
@@ -217,6 +218,19 @@ def test_right_though_different(sketches, name):
     )
 
     assert "agrees" == verdict(text, getattr(sketches, name)()).kind
+
+
+def test_maybe_dma_pinned(monkeypatch):
+    """Whether a page looks pinned is compared too, and never no for one that is."""
+
+    class Looks(Optimised):
+        def execute(self, program):
+            for shown in super().execute(program):
+                yield evolve(shown, maybe_pinned=frozenset())
+
+    assert "maybe_dma_pinned" == verdict(PINNED, Looks()).finding.what
+    monkeypatch.setattr("model.memory.Memory._maybe_dma_pinned", lambda *_: False)
+    assert "ledger_maybe_dma_pinned" == verdict(PINNED, Optimised()).finding.what
 
 
 def test_used_after_free():

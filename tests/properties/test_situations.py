@@ -78,7 +78,8 @@ PIN = 'a = mapping("driver", orders=[2, 2, 1, 0])\nh1 = pin_user_pages(a[0:11])\
         ),
         ('a = mapping("thp", orders=[9])\nsplit_huge_page(a[3:4])\n', {"split-done"}),
         (
-            'a = mapping("thp", orders=[9])\nh1 = pin_user_pages(a[0:1])\nsplit_huge_page(a[3:4])\n',
+            'a = mapping("thp", orders=[9])\n'
+            "h1 = pin_user_pages(a[0:1])\nsplit_huge_page(a[3:4])\n",
             {"split-refused"},
         ),
         (
