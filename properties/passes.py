@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     Pass = Generator[Program, Program | None, None]
 
 
+#: A list is long if it has more entries than this.
+LONG = 256
+
+
 def _chunks(length: int) -> Generator[tuple[int, int], bool, None]:
     """Intervals of 0..length, halves first, from the end; sent whether it went."""
     size = length
@@ -123,16 +127,24 @@ def _order(mapping: Any, index: int) -> int:
     raise IndexError(msg)
 
 
-def fewer_pages(program: Program) -> Pass:
-    """Name fewer pages in each list."""
+def halve_lists(program: Program) -> Pass:
+    """Name far fewer pages in each list that is long, before anything else is tried on it."""
+    return fewer_pages(program, long=LONG)
+
+
+def fewer_pages(program: Program, long: int = 0) -> Pass:
+    """Name fewer pages in each list that has more than *long*.
+
+    :param long: If not 0, only large pieces are tried, an eighth at least.
+    """
     index = len(program.steps) - 1
     while index >= 0:
         step = program.steps[index]
         kinds = [a.metadata["kind"] for a in shown(step)]
         if kinds[0] == "pages" and step.call not in {"unpin_user_page", "alloc_pages"}:
             length = step.npages_named
-            size = length // 2
-            while size:
+            size = length // 2 if length > long else 0
+            while size > (length // 8 if long else 0):
                 stop = length
                 while stop > 0:
                     start = max(0, stop - size)
@@ -264,6 +276,8 @@ def pin_what_is_unpinned(program: Program) -> Pass:
 PASSES: tuple[Callable[[Program], Pass], ...] = (
     fail_alone,
     drop_steps,
+    halve_lists,
+    simplify,
     drop_compound,
     lower_orders,
     fewer_pages,
@@ -271,5 +285,4 @@ PASSES: tuple[Callable[[Program], Pass], ...] = (
     register,
     repeat_one,
     pin_what_is_unpinned,
-    simplify,
 )

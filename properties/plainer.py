@@ -54,7 +54,7 @@ def _plainer(step: Step) -> Generator[Step, None, None]:
         yield PinUserPages(handle=step.handle, pages=step.pages)
     plainest: dict[str, Any] = {
         "flags": (),
-        "make_dirty": False,
+        "make_dirty": True,
         "cpu": 0,
         "nmap": None,
         "append_fails": None,

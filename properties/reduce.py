@@ -34,6 +34,11 @@ if TYPE_CHECKING:
 #: Programs that are tried at most.
 MOST_EXECUTIONS = 5_000
 
+#: Pages that all of them together name at most: a minute's work or few. One that
+#: does not end counts as so many as could have been visited meanwhile.
+MOST_VISITS = 20_000_000
+VISITS_OF_A_HANG = 20_000
+
 
 def forget(_program: Program, _finding: Finding) -> None:
     """Do nothing about a smaller program that was found."""
@@ -70,7 +75,7 @@ def reduce(
     if not reducer.fails(start):
         return Reduced(program, finding, reducer.executions, repeats=False)
     improved = True
-    while improved and reducer.executions < most:
+    while improved and not reducer.spent:
         size = reducer.best.size()
         for propose in PASSES:
             reducer.run(propose)
@@ -94,7 +99,13 @@ class _Reducer:
         self._candidate = candidate
         self._better = better
         self._most = most
+        self._visits = 0
         self._tried: set[str] = set()
+
+    @property
+    def spent(self) -> bool:
+        """Whether no more programs may be tried."""
+        return self.executions >= self._most or self._visits >= MOST_VISITS
 
     def fails(self, program: Program) -> bool:
         """Whether *program* fails as it should; if so it is the best from now on."""
@@ -105,7 +116,10 @@ class _Reducer:
             return False
         finally:
             self.executions += 1
+            self._visits += sum(step.npages_named for step in program.steps)
         found = verdict.worst
+        if found and found.what in {"hang", "no_progress"}:
+            self._visits += VISITS_OF_A_HANG
         if found is None or found.signature != self.finding.signature:
             return False
         self.best = evolve(program, steps=tuple(program.steps[: found.index + 1]))
@@ -117,7 +131,7 @@ class _Reducer:
         """Try all that *propose* has to offer."""
         proposals = propose(self.best)
         answer: Program | None = None
-        while self.executions < self._most:
+        while not self.spent:
             try:
                 program = proposals.send(answer)
             except (StopIteration, CannotCut):

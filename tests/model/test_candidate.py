@@ -68,6 +68,15 @@ def test_a_snapshot_for_each_step(run):
     assert [2, None, None] == world.returned
 
 
+def test_maybe_pinned(run):
+    """A snapshot says which of the heads it shows may be pinned, wrongly or not."""
+    world = run(
+        A, "h1 = pin_user_pages(a[3:5])", "get_page(a[6:8], n=1023)", "unpin_user_page(h1[0:1])"
+    )
+
+    assert [{FOUR, PAIR}, {ONE, OTHER}, set()] == [s.maybe_pinned for s in world.snapshots]
+
+
 def test_carried_out_step_by_step():
     """A step is carried out when its snapshot is asked for, also one that came since."""
     mappings = parse_program(f'# headcount 1\nsemantics("5.13")\n{A}\nclean(a[0:1])\n').mappings

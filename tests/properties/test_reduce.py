@@ -120,7 +120,7 @@ def test_joins_pins(sketches):
     assert (
         'a = mapping("driver", orders=[2, 0])\n'
         "h1 = pin_user_pages(a[3:5])\n"
-        "unpin_user_page_range_dirty_lock(a[3:5], make_dirty=False)\n"
+        "unpin_user_page_range_dirty_lock(a[3:5], make_dirty=True)\n"
     ) == reduced(text, sketches.NoTailOffset)
 
 

@@ -22,6 +22,7 @@ def reached(text):
     return set(situations(run.record))
 
 
+HUGE = 'a = mapping("thp", orders=[9])\n'
 PIN = 'a = mapping("driver", orders=[2, 2, 1, 0])\nh1 = pin_user_pages(a[0:11])\n'
 
 
@@ -76,10 +77,9 @@ PIN = 'a = mapping("driver", orders=[2, 2, 1, 0])\nh1 = pin_user_pages(a[0:11])\
             ),
             {"partial-pin", "grab-refused", "count-wrapped"},
         ),
-        ('a = mapping("thp", orders=[9])\nsplit_huge_page(a[3:4])\n', {"split-done"}),
+        (HUGE + "split_huge_page(a[3:4])\n", {"split-done"}),
         (
-            'a = mapping("thp", orders=[9])\n'
-            "h1 = pin_user_pages(a[0:1])\nsplit_huge_page(a[3:4])\n",
+            HUGE + "h1 = pin_user_pages(a[0:1])\nsplit_huge_page(a[3:4])\n",
             {"split-refused"},
         ),
         (
@@ -87,7 +87,10 @@ PIN = 'a = mapping("driver", orders=[2, 2, 1, 0])\nh1 = pin_user_pages(a[0:11])\
             {"umem-batches"},
         ),
         (
-            'a = mapping("driver", orders=[1])\nunmap(a[0:1])\nalloc_pages(a[0:2], orders=[0, 0])\n',
+            (
+                'a = mapping("driver", orders=[1])\n'
+                "unmap(a[0:1])\nalloc_pages(a[0:2], orders=[0, 0])\n"
+            ),
             {"other-order"},
         ),
         (
