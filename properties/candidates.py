@@ -78,7 +78,7 @@ def _from_file(path: Path) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as err:
+    except (Exception, SystemExit) as err:
         raise _import_error(err, str(path)) from None
     return module
 
@@ -89,11 +89,11 @@ def _from_package(where: str) -> ModuleType:
         sys.path.insert(0, here)
     try:
         return importlib.import_module(where)
-    except Exception as err:
+    except (Exception, SystemExit) as err:
         raise _import_error(err, where) from None
 
 
-def _import_error(err: Exception, where: str) -> BadInput:
+def _import_error(err: BaseException, where: str) -> BadInput:
     line = 0
     if isinstance(err, SyntaxError):
         line = err.lineno or 0
@@ -109,13 +109,18 @@ def _check(make: Any, where: str, name: str) -> None:
     """See that *make* makes a candidate that has what it says it has."""
     try:
         candidate = make()
-        calls = candidate.abilities.calls
-    except Exception as err:
+        abilities = candidate.abilities
+        calls = abilities.calls
+        able = calls and abilities.kinds and abilities.orders and abilities.semantics
+    except (Exception, SystemExit) as err:
         what = f"{type(err).__name__}: {err}".splitlines()[0]
         if not hasattr(make, "execute"):
             what = "it has no execute(); a sketch is a subclass of model.optimised.Optimised"
         msg = f"{name} cannot be used: {what}"
         raise BadInput(msg, file=where) from None
+    if not able:
+        msg = f"{name} cannot be used: its abilities leave nothing to do"
+        raise BadInput(msg, file=where)
     if not callable(getattr(candidate, "execute", None)):
         msg = f"{name} has no execute(); a sketch is a subclass of model.optimised.Optimised"
         raise BadInput(msg, file=where)

@@ -22,6 +22,7 @@ from model.memory import __file__ as memory_file
 from model.program import Program
 from model.reference import Reference
 from model.steps import IbUmemRelease
+from properties.holdings import ContractBroken
 from properties.ledger import Ledger
 from properties.oracles import ORACLES
 from properties.oracles.cost import cost
@@ -30,7 +31,7 @@ from properties.watchdog import Hang, Watchdog
 
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from model.candidate import Abilities, Candidate
     from model.mapping import Mapping
@@ -132,10 +133,14 @@ class Run:
         )
         if failure:
             return record.finding("laws", failure.what, failure.summary, notes=failure.notes)
-        for oracle in ORACLES:
-            finding = oracle(record)
-            if finding:
-                return finding
+        try:
+            finding = next(filter(None, (oracle(record) for oracle in ORACLES)), None)
+        except ContractBroken as err:
+            # The step kept the contract, so the snapshot shows what cannot be.
+            summary = f"{step.call} shows what cannot be: {err.reason}"
+            return record.finding("laws", "no_snapshot", summary)
+        if finding:
+            return finding
         if self.dearer is None:
             self.dearer = cost(record)
         return None
@@ -156,8 +161,12 @@ class Contained:
 
     def __init__(self, candidate: Candidate, program: Program) -> None:
         self._candidate = candidate
-        self._snapshots = candidate.execute(program)
+        self._snapshots = self._begin(program)
         self._watchdog = Watchdog()
+
+    def _begin(self, program: Program) -> Iterator[Snapshot]:
+        # Inside a generator, so that a candidate that fails to begin fails at a step.
+        yield from self._candidate.execute(program)
 
     def step(self, step: Step, npages: int) -> Snapshot | Failure:
         """The snapshot after *step*, or how the candidate failed to give one.
@@ -167,7 +176,10 @@ class Contained:
         call = step.call
         self._watchdog.watch(npages)
         try:
-            return next(self._snapshots)
+            shown = next(self._snapshots)
+            if isinstance(shown, Snapshot):
+                return shown
+            return Failure("no_snapshot", f"{call} gave {type(shown).__name__}, not a snapshot")
         except Hang:
             return Failure("hang", f"{call} does not return")
         except NoProgress as err:
@@ -182,7 +194,7 @@ class Contained:
             raise
         except BaseException as err:
             name = type(err).__name__
-            said = " ".join(str(err).split())[:200]
+            said = _said(err)
             return Failure(f"raised_{name}", f"{call} raised {name}: {said}", _where(err))
         finally:
             self._watchdog.rest()
@@ -192,6 +204,15 @@ class Contained:
         memory = getattr(self._candidate, "memory", None)
         events = memory.events[:1000] if isinstance(memory, Memory) else ()
         return Snapshot(None, {}, 0, 0, events=events)
+
+
+def _said(err: BaseException) -> str:
+    """The text of *err* in one line, whatever is in it."""
+    try:
+        text = str(err)
+    except Exception:
+        text = "something that cannot be shown"
+    return " ".join(text.encode(errors="replace").decode().split())[:200]
 
 
 def _where(err: BaseException) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ the same candidate and is larger.
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from itertools import count
@@ -49,17 +50,22 @@ class Store:
         self._comments = comments
         self._directory = directory
         self._kept: dict[str, tuple[Path, Program]] = {}
+        #: Why what was found could not be written; empty if it could.
+        self.trouble = ""
 
     def keep(self, program: Program, finding: Finding) -> Path:
         """See that the smallest program with the signature of *finding* is in its file."""
         signature = finding.signature
-        if signature not in self._kept:
-            self._kept[signature] = self._slot(signature, program)
-        path, smallest = self._kept[signature]
+        # Looked up each time: another run may have put something smaller there.
+        path, smallest = self._kept[signature] = self._slot(signature, program)
         if not path.exists() or program.size() < smallest.size():
             comments = (" ".join(finding.summary.split()), *self._comments)
-            write(path, evolve(program, comments=comments).text())
-            self._kept[signature] = (path, program)
+            try:
+                write(path, evolve(program, comments=comments).text())
+                self._kept[signature] = (path, program)
+            except OSError as err:
+                # The finding is worth more than its file: it is reported anyway.
+                self.trouble = f"nowhere: {path}: {err.strerror or err}"
         return path
 
     def path(self, signature: str) -> Path | None:
@@ -80,6 +86,11 @@ class Store:
                 return path, program
             try:
                 stored = read_program(path)
+                if stored.semantics != program.semantics:
+                    continue
+                known = self._kept.get(signature)
+                if known and known[0] == path and known[1].steps == stored.steps:
+                    return known
                 found = judge(stored, self._candidate()).worst
             except BadInput:
                 continue
@@ -89,7 +100,12 @@ class Store:
 
 
 def write(path: Path, text: str) -> None:
-    """Put *text* into *path* all at once: a reader sees the old file or the new one."""
+    """Put *text* into *path* all at once: a reader sees the old file or the new one.
+
+    :raises OSError: if that cannot be done, or *path* is something else than a file.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem[:40]}-", suffix=".tmp")
     try:
@@ -97,6 +113,9 @@ def write(path: Path, text: str) -> None:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
+        mask = os.umask(0)
+        os.umask(mask)
+        Path(name).chmod(0o666 & ~mask)
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)

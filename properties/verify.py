@@ -123,7 +123,8 @@ def verify(
     drawn = 0
     batch = 0
     while collector.failure is None:
-        if examples is None and collector.seconds() >= seconds:
+        # Written so that not-a-number ends it too. One batch is always drawn.
+        if examples is None and batch and not collector.seconds() < seconds:
             break
         if examples is not None and drawn >= examples:
             break

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from types import FrameType
 
-#: Seconds a step may take, and more for each page that it goes through: ten
-#: times what the reference needs.
+#: Seconds a step may take, and more for each page that it goes through.
 LIMIT = 4.0
-PER_PAGE = 0.00005
+PER_PAGE = 0.0002
 
 #: Seconds once some step of this process ran into the limit: the shrinker and
 #: the reducer will repeat it often. Still a thousand times what a step needs.

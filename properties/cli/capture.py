@@ -13,9 +13,9 @@ from model.capture import capture_machine, capture_process
 from properties.cli.common import (
     PATH,
     console,
+    put,
     reported,
 )
-from properties.store import write
 
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def capture(output: Path | None, pid: int | None, limit: int | None, when: str) 
     if output is None:
         click.echo(found.text(), nl=False)
         return 0
-    write(output, found.text())
+    put(output, found.text())
     pages = sum(m.npages for m in found.mappings)
     console.print(f"captured {len(found.mappings)} mappings, {pages:,} pages into {output}")
     console.print(f"search   headcount verify --layout {shlex.quote(str(output))}", markup=False)

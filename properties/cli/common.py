@@ -15,6 +15,7 @@ from rich.console import Console
 
 from model.errors import BadInput
 from properties import candidates
+from properties.store import write
 
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ FINDING = 1
 BAD_INPUT = 2
 
 #: Plain where it is no terminal, and never wrapped: lines are cut for 100 columns.
-console = Console(highlight=False, soft_wrap=True)
+console = Console(highlight=False, soft_wrap=True, emoji=False)
 
 
 class Seed(click.ParamType):  # type: ignore[type-arg]
@@ -109,3 +110,14 @@ def finding_json(failure: Failure) -> dict[str, Any]:
         "replay": failure.replay,
         "trace": failure.program.text(),
     }
+
+
+def put(path: Path, text: str) -> None:
+    """Write *text* to the file that was asked for.
+
+    :raises BadInput: if that cannot be done.
+    """
+    try:
+        write(path, text)
+    except OSError as err:
+        raise BadInput(err.strerror or str(err), file=str(path)) from None

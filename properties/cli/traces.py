@@ -22,6 +22,7 @@ from properties.cli.common import (
     cost_option,
     json_option,
     print_failure,
+    put,
     replay_command,
     reported,
 )
@@ -30,7 +31,7 @@ from properties.reduce import forget
 from properties.reduce import reduce as reduce_program
 from properties.report import Failure
 from properties.show import shown_steps
-from properties.store import DIRECTORY, Store, write
+from properties.store import DIRECTORY, Store
 
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ def reduce(file: Path, candidate: str, output: Path | None) -> int:
     better = store.keep if output is None else forget
     reduced = reduce_program(program, verdict.worst, spec.make, better)
     if output is not None:
-        write(output, evolve(reduced.program, comments=program.comments).text())
+        put(output, evolve(reduced.program, comments=program.comments).text())
     path = output or store.path(reduced.finding.signature) or DIRECTORY
     before, after = program.size(), reduced.program.size()
     print_failure(

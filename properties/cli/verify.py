@@ -8,6 +8,7 @@ import json
 import secrets
 import shlex
 import sys
+from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Any, Self
 
 import click
@@ -15,6 +16,7 @@ from attrs import evolve
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from model.errors import BadInput
 from model.semantics import DEFAULT, semantics
 from properties import candidates, layouts
 from properties.cli.common import (
@@ -85,11 +87,18 @@ def verify(
     base += ["--cost", cost] if cost != "strict" else []
     base += ["--seed", str(seed)]
     store = Store(spec.make, (f"found by {shlex.join(base)}",))
-    with _Bar(seconds, examples, quiet=as_json) as bar:
+    if version not in spec.make().abilities.semantics:
+        reason = f"{candidate} does not count as {version} does"
+        raise BadInput(reason)
+    # What a candidate prints must not get into what is printed of it.
+    with _Bar(seconds, examples, quiet=as_json) as bar, redirect_stdout(sys.stderr):
         outcome = run_verify(
             search, store, seed, examples=examples, seconds=seconds, progress=bar.update
         )
     command = shlex.join([*base, "--examples", str(outcome.examples)])
+    if not outcome.coverage.steps:
+        reason = f"{candidate} was searched for no step at all"
+        raise BadInput(reason)
     failure = None
     if outcome.reduced:
         failure = _failure(outcome, store, candidate)
@@ -114,7 +123,7 @@ def _failure(outcome: Outcome, store: Store, candidate: str) -> Failure:
         reduced.program,
         reduced.finding,
         smallest,
-        str(path),
+        store.trouble or str(path),
         replay_command(path, candidate),
     )
 

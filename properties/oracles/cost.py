@@ -24,8 +24,7 @@ def cost(record: Record) -> Finding | None:
     if record.step.call not in UNPINS:
         return None
     shown = record.candidate
-    heads = len(shown.heads)
-    if shown.puts > heads:
+    if shown.puts > 1:
         enough = _puts(record)
         if shown.puts > enough:
             return _dearer(record, "puts", shown.puts, enough)

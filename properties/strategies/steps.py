@@ -52,7 +52,8 @@ if TYPE_CHECKING:
     from model.step import Step
     from properties.ledger import Ledger
 
-EINVAL = -14
+#: -EFAULT, and the first and the last error value that there can be.
+ERRORS = (-14, -4095, -1)
 
 FLAGS: tuple[tuple[str, ...], ...] = (
     (),
@@ -135,12 +136,14 @@ class Steps:
         if not self.handles:
             return None
         pages = draw_pieces(random, self.ledger, self.handles)
+        if one_in(random, 40):
+            return pages.prefix(0)
         return releasable(self.ledger, pages) or draw_held_page(
             random, self.ledger, self.ledger.pinned
         )
 
     def _error(self, random: Random) -> int | None:
-        return EINVAL if one_in(random, 30) else None
+        return among(random, ERRORS) if one_in(random, 30) else None
 
     # RDMA memory regions.
 

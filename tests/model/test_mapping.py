@@ -15,6 +15,7 @@ from model.mapping import (
     Mapping,
     align_up,
     default_pfn,
+    orders_text,
     overlap,
     placed,
 )
@@ -183,6 +184,21 @@ def test_text_parses_back(mapping):
 
 
 @pytest.mark.parametrize(
+    ("text", "orders"),
+    [
+        ("[3]", [3]),
+        ("[0, 0, 0]", [0, 0, 0]),
+        ("[0]*4", [0, 0, 0, 0]),
+        ("[2, 0, 0] + [1]*5 + [0, 2]", [2, 0, 0, 1, 1, 1, 1, 1, 0, 2]),
+        ("[0]*4 + [1]*4", [0, 0, 0, 0, 1, 1, 1, 1]),
+    ],
+)
+def test_orders_text(text, orders):
+    """Four equal orders are counted, fewer are listed."""
+    assert text == orders_text(orders)
+
+
+@pytest.mark.parametrize(
     ("clash", "extents"),
     [
         (None, []),
@@ -199,7 +215,8 @@ def test_overlap(clash, extents):
 
 
 @pytest.mark.parametrize(
-    ("pfn", "end", "orders"), [(0x1000, 0xFFF, []), (0x1002, 0x1001, [0]), (0x1200, 0x1001, [0, 9])]
+    ("pfn", "end", "orders"),
+    [(0x1001, 0x1000, []), (0x1002, 0x1001, [0]), (0x1200, 0x1001, [0, 9])],
 )
 def test_default_pfn(pfn, end, orders):
     """A mapping lies past those before it, a frame between, aligned to its largest order."""

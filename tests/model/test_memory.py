@@ -375,10 +375,20 @@ def test_empty_puts_are_stopped_early(memory):
     assert memory.puts < 2000
 
 
+def test_empty_puts_are_counted_anew(memory):
+    """A step with many pages may do as many puts of no references, and so may the next."""
+    for _ in range(3):
+        memory.begin_step(1000)
+        for _ in range(2000):
+            memory.page_ref_sub_and_test(FOUR, 0)
+
+    assert 2000 == memory.puts
+
+
 def test_large_steps_may_do_more(memory):
     """A square of the pages is allowed: each might be looked up for each."""
-    memory.begin_step(400)
-    for _ in range(400 * 400):
+    memory.begin_step(300)
+    for _ in range(5 * 300 * 300):
         memory.compound_head(FOUR)
 
     assert FOUR == memory.compound_head(FOUR + 1)

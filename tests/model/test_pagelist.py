@@ -50,6 +50,7 @@ def written_out(pages):
         ("a[0:0]", Slice("a", range(5, 5))),
         ("a[0:3:2]", Slice("a", range(0, 4, 2))),
         ("a[3:1:-1]", Slice("a", range(3, 1, -1))),
+        ("a[3:0:-1]", Slice("a", range(3, 0, -1))),
         ("a[3::-1]", Slice("a", range(3, -1, -1))),
         ("a[4::-2]", Slice("a", range(4, -1, -2))),
         ("a[0:1]*3", Slice("a", range(1), 3)),
@@ -104,13 +105,25 @@ def test_resolve_refuses(complaint, pages):
     assert complaint == str(caught.value)
 
 
-@given(PAGELISTS, st.integers(0, 200))
-def test_prefix(pages, length):
+@given(PAGELISTS, st.data())
+def test_prefix(pages, data):
     """A prefix is the first entries, as far as there are any."""
+    length = data.draw(st.integers(0, len(pages) + 1))
     prefix = pages.prefix(length)
 
     assert list(pages.entries())[:length] == list(prefix.entries())
     assert written_out(prefix) == list(prefix.entries())
+
+
+@pytest.mark.parametrize(
+    ("text", "length"),
+    [("a[0:2]", 2), ("a[0:2]*2", 4), ("a[0:2]*2 + a[0:1]", 5), ("a[0:2]*3 + b[0:1]", 7)],
+)
+def test_prefix_of_repeats(text, length):
+    """Repeats that are whole stay repeats."""
+    pages = PageList((Slice("a", range(2), 3), Slice("b", range(4))))
+
+    assert text == str(pages.prefix(length))
 
 
 def test_prefix_of_none():

@@ -888,6 +888,14 @@ def test_long_lists_are_refused_as_written():
     )
 
 
+def test_longest_step():
+    """A step may have just as many bytes as a line, written and read."""
+    line = f"unpin_user_pages({' + '.join(['h1[0:1]'] * 407)}, npages=-1)"
+
+    assert LINE_LIMIT == len(line)
+    assert f"{PINNED}{line}\n" == parse_program(f"{PINNED}{line}\n").text()
+
+
 @pytest.mark.xfail(reason="only steps are measured as they are printed", raises=BadInput)
 def test_long_mappings_parse_back():
     """A mapping that was read is short enough when printed."""

@@ -172,6 +172,7 @@ FULL = PageList((Slice("a", range(1), MAX_LISTED),))
         [PIN, UnpinUserPage(page=span("h1", 3, 4))],
         [PIN, PinUserPages(handle="h2", pages=span("h1", 0, 2))],
         [PinUserPages(handle="h1", pages=FULL)],
+        [PinUserPagesFastOnly(handle="h1", pages=span("a", 0, 4), changed=0)],
         [PinUserPagesFastOnly(handle="h1", pages=span("a", 0, 4), changed=3)],
         [UMEM, IbUmemRelease(umem="u1")],
         [IbUmemGet(umem="u1", pages=span("a", 0, 4), max_segment=4096, nmap=0, append_fails=0)],
