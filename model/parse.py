@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ast
 import re
+import warnings
 from typing import TYPE_CHECKING, TypeVar
 
 from model.errors import BadInput
@@ -192,11 +193,16 @@ class _Reader:
         if "orders" not in arguments:
             msg = "mapping(…) needs orders=[…]"
             raise BadInput(msg)
-        extents = self._place(brackets(arguments["orders"]), arguments.get("pfn"))
+        groups = brackets(arguments["orders"])
+        extents = self._place(groups, arguments.get("pfn"))
         refs = whole_number(arguments["refs"]) if "refs" in arguments else 1
         mapping = Mapping(name, string(arguments["kind"]), extents, refs)
         if self.semantics is not None:
             check_kind(mapping, self.semantics)
+        orders = (order for bracket in groups for order, _ in bracket)
+        if len(mapping.text(default_pfn(self._end, orders))) > LINE_LIMIT:
+            msg = f"the line is over {LINE_LIMIT} bytes as headcount writes it"
+            raise BadInput(msg)
         self._taken.add(mapping)
         self.mappings.append(mapping)
         self._names.add(name)
@@ -254,7 +260,10 @@ class _Reader:
 def _statement(line: str) -> tuple[str, ast.Call]:
     """The name that is assigned to, if any, and the call."""
     try:
-        body = ast.parse(line.strip()).body
+        with warnings.catch_warnings():
+            # What Python finds odd in a line is no concern of its reader's.
+            warnings.simplefilter("ignore")
+            body = ast.parse(line.strip()).body
     except SyntaxError as err:
         msg = f"not a statement: {err.msg}"
         raise BadInput(msg) from None
