@@ -99,6 +99,18 @@ def test_not_mapped(run, call, first):
 
 @pytest.mark.parametrize(
     ("call", "first"),
+    [("pin_user_pages", EFAULT), ("get_user_pages", EFAULT), ("pin_user_pages_fast_only", 0)],
+)
+def test_held_but_not_mapped(run, call, first):
+    """A page that only pins hold is not found in the page table."""
+    world = run(A, "h1 = pin_user_pages(a[1:2])", "unmap(a[0:1])", f"h2 = {call}(a[1:2])")
+
+    assert first == world.last.returned
+    assert (1, 1) == world.counts(FOUR)
+
+
+@pytest.mark.parametrize(
+    ("call", "first"),
     [("pin_user_pages", ENOMEM), ("get_user_pages", ENOMEM), ("pin_user_pages_fast_only", 0)],
 )
 @pytest.mark.parametrize(("page", "head"), [("a[6:7]", ONE), ("a[3:4]", FOUR)])
@@ -119,22 +131,38 @@ def test_past_the_limit(run, call, first, page, head):
 
 
 @pytest.mark.parametrize(
-    ("n", "refs", "page", "head"),
+    ("n", "refs", "call", "page", "head"),
     [
-        (1, LIMIT - 1, "a[6:7]", ONE),
-        (1, LIMIT - 1024, "a[6:7]", ONE),
-        (2, LIMIT - 1025, "a[6:7]", ONE),
-        (2, LIMIT - 2048, "a[5:6]", PAIR),
-        (3, LIMIT - 3, "a[1:2]", FOUR),
+        (1, LIMIT - 1, "pin_user_pages", "a[6:7]", ONE),
+        (1, LIMIT - 1024, "pin_user_pages", "a[6:7]", ONE),
+        (2, LIMIT - 1025, "pin_user_pages", "a[6:7]", ONE),
+        (2, LIMIT - 2048, "pin_user_pages", "a[5:6]", PAIR),
+        (3, LIMIT - 3, "pin_user_pages", "a[1:2]", FOUR),
+        (3, LIMIT - 3, "get_user_pages", "a[6:7]", ONE),
     ],
 )
-def test_room(run, n, refs, page, head):
-    """As many pins succeed as find a positive count; the last one may overflow it."""
-    world = run(A, f"get_page({page}, n={refs - 1})", f"h1 = pin_user_pages({page}*5)")
+def test_room(run, n, refs, call, page, head):
+    """As many grabs succeed as find a positive count; the last one may overflow it."""
+    near = f"get_page({page}, n={refs - 1})"
+    exact = run(A, near, f"h1 = {call}({page}*{n})")
+    beyond = run(A, near, f"h1 = {call}({page}*{n + 1})")
+    each = 1024 if head != FOUR and call == "pin_user_pages" else 1
 
-    assert n == world.last.returned
-    assert (n, 0) == world.stats()
-    assert refs + n * (1 if head == FOUR else 1024) - 2**32 == world.memory.page_ref_count(head)
+    assert (n, n) == (exact.last.returned, beyond.last.returned)
+    assert (False, True) == (bool(exact.last.warnings), bool(beyond.last.warnings))
+    assert exact.last.heads == beyond.last.heads
+    assert refs + n * each - 2**32 == exact.memory.page_ref_count(head)
+
+
+@pytest.mark.parametrize("call", ["pin_user_pages", "get_user_pages"])
+def test_refcount_of_zero(run, call):
+    """A count that wrapped to nothing is refused like one below, with a WARN."""
+    most = f"get_page(a[6:7], n={LIMIT - 1})"
+    world = run(A, most, most, "get_page(a[6:7])", f"h1 = {call}(a[6:7])")
+
+    assert 0 == world.memory.page_ref_count(ONE)
+    assert ENOMEM == world.last.returned
+    assert world.last.warnings
 
 
 # Pinning without the slow path, where an entry of the page table changes meanwhile.
@@ -358,6 +386,15 @@ def test_is_err_value(run, call, npages):
     assert (2, 0) == world.stats()
 
 
+def test_no_error_value(run):
+    """One below the smallest error is a number of pages, if an absurd one."""
+    world = run(A, "clean(a[0:1])")
+
+    with pytest.raises(IndexError):
+        world.candidate.unpin_user_pages([ONE], 2**64 - 4096)
+    assert [] == world.memory.warnings
+
+
 @pytest.mark.parametrize(
     "call",
     [
@@ -505,6 +542,23 @@ def test_umem_release_dirties(run, semantics, dirty, writable, release):
 
     assert [(1, 0, dirty, True)] * 4 == list(world.last.heads.values())
     assert (4 if dirty else 0) == world.last.dirty_locks
+
+
+@pytest.mark.parametrize(
+    ("nmap", "call"),
+    [
+        (4, "ib_umem_get(a[0:8], max_segment=8192)"),
+        (1, "ib_umem_get(a[0:8], max_segment=8192, nmap=1)"),
+        (4, "ib_umem_get(a[0:8], max_segment=8192, nmap=5)"),
+        (2, "ib_umem(sg(a[0:1], 1) + sg(a[4:5], 1))"),
+        (0, "ib_umem(sg(a[0:1], 1) + sg(a[4:5], 1), nmap=0)"),
+    ],
+)
+def test_nmap(run, nmap, call):
+    """The device sees the entries that it is said to see, at most those there are."""
+    world = run(A, f"u1 = {call}")
+
+    assert nmap == world.candidate._table.umems["u1"].nmap
 
 
 @pytest.mark.parametrize("nmap", ["", ", nmap=0", ", nmap=1", ", nmap=2"])
