@@ -17,9 +17,9 @@ from model.errors import BadInput
 from model.semantics import DEFAULT, semantics
 from properties import candidates, layouts
 from properties.finding import Diverged
-from properties.machine import Search, Watcher
 from properties.reduce import reduce
 from properties.report import Failure
+from properties.search import Search, Watcher
 from properties.store import Store
 
 

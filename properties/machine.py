@@ -13,7 +13,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from attrs import evolve, field, frozen
+from attrs import evolve
 from hypothesis import HealthCheck, Phase, Verbosity, event, seed, settings
 from hypothesis import strategies as st
 from hypothesis.errors import Flaky
@@ -26,7 +26,6 @@ from hypothesis.stateful import (
 )
 
 from model.errors import BadInput
-from model.semantics import DEFAULT, Semantics
 from properties.finding import diverged
 from properties.judge import Run
 from properties.situations import situations
@@ -35,52 +34,17 @@ from properties.strategies.steps import Steps
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from random import Random
 
-    from model.candidate import Candidate
-    from model.mapping import Mapping
-    from model.program import Program
     from properties.finding import Finding
+    from properties.search import Search
 
 RANDOM = st.randoms(use_true_random=False)
 
-#: Steps of one program in the command's own search.
+#: Programs of one round, and steps of a program.
+PROGRAMS = 25
 STEPS = 50
-
-
-class Watcher:
-    """Is told what a search does. This one does not care."""
-
-    def step(self, run: Run, reached: set[str]) -> None:
-        """*run* has carried out one more step, which was in the situations *reached*."""
-
-    def rejected(self, call: str) -> None:
-        """No step of *call* made sense."""
-
-    def ended(self, run: Run) -> None:
-        """A program came to its end, and nothing was found in it."""
-
-    def found(self, program: Program, finding: Finding) -> None:
-        """*program* fails. It may be found again, smaller, while it is shrunk."""
-
-
-@frozen
-class Search:
-    """What is searched, and where.
-
-    :param candidate: Makes the candidate, anew for each program.
-    :param captured: Mappings of captured layouts to cut windows from.
-    :param captured_only: Whether every program is on such windows.
-    :param strict: Whether a step that is right but dearer fails the program.
-    """
-
-    candidate: Callable[[], Candidate]
-    semantics: Semantics = DEFAULT
-    captured: Sequence[Mapping] = ()
-    captured_only: bool = False
-    strict: bool = False
-    watcher: Watcher = field(factory=Watcher)
 
 
 def _holds(*names: str) -> Callable[[Any], bool]:
@@ -205,14 +169,14 @@ def machine(search: Search) -> type[Machine]:
     return type("Headcount", (Machine,), {"search": search})
 
 
-def explore(search: Search, number: int, examples: int) -> None:
-    """Run *examples* programs from the seed *number*; the watcher hears of what fails.
+def explore(search: Search, number: int, programs: int = PROGRAMS) -> None:
+    """Run some *programs* from the seed *number*; the watcher hears of what fails.
 
     Nothing is shrunk here: a reducer that knows what steps are does that in
     milliseconds (see properties.reduce), where Hypothesis needs seconds.
     """
     quiet = settings(
-        max_examples=examples,
+        max_examples=programs,
         stateful_step_count=STEPS,
         phases=[Phase.generate],
         database=None,

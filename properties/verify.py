@@ -10,26 +10,18 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, field, frozen
 
-from properties.machine import Watcher, explore
 from properties.reduce import Reduced, reduce
+from properties.search import SPREAD, Watcher
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from model.program import Program
     from properties.finding import Finding
     from properties.judge import Run
-    from properties.machine import Search
+    from properties.search import Search, Searcher
     from properties.store import Store
-
-#: Programs that are drawn from one seed before the next. A timed run ends only
-#: between two of these, so that it can be repeated by count.
-BATCH = 25
-
-#: Seeds of the batches of one run lie this close together, those of different
-#: runs far apart.
-SPREAD = 1_000_003
 
 
 @frozen
@@ -40,6 +32,7 @@ class Coverage:
     :param rejected: How often a drawn call made no sense.
     """
 
+    rounds: int = 0
     programs: int = 0
     steps: int = 0
     seconds: float = 0.0
@@ -52,11 +45,11 @@ class Outcome:
     """What a search came to.
 
     :param reduced: The failure, reduced, if there is one.
-    :param examples: The number of programs that repeats the search.
+    :param rounds: The number of rounds that repeats the search.
     """
 
     coverage: Coverage
-    examples: int
+    rounds: int
     reduced: Reduced | None = None
 
 
@@ -66,6 +59,7 @@ class _Collector(Watcher):
     def __init__(self, store: Store, progress: Callable[[Coverage], None]) -> None:
         self.failure: tuple[Program, Finding] | None = None
         self.dearer: tuple[Program, Finding] | None = None
+        self.rounds = 0
         self.programs = 0
         self.steps = 0
         self.situations: Counter[str] = Counter()
@@ -101,38 +95,43 @@ class _Collector(Watcher):
         return time.monotonic() - self._started
 
     def coverage(self) -> Coverage:
-        return Coverage(self.programs, self.steps, self.seconds(), self.situations, self.rejections)
+        return Coverage(
+            self.rounds,
+            self.programs,
+            self.steps,
+            self.seconds(),
+            self.situations,
+            self.rejections,
+        )
 
 
 def verify(
+    searchers: Sequence[Searcher],
     search: Search,
     store: Store,
     seed: int,
     *,
-    examples: int | None = None,
+    rounds: int | None = None,
     seconds: float = 10.0,
     progress: Callable[[Coverage], None] = lambda _coverage: None,
 ) -> Outcome:
     """Search for a program that fails, and reduce the first that does.
 
-    :param examples: How many programs to draw; if None, as many as *seconds*
-        allow. The same seed and number draw the same programs.
+    :param searchers: They take turns, a round each.
+    :param rounds: How many rounds to make; if None, as many as *seconds* allow.
+        The same seed and number draw the same programs.
     """
     collector = _Collector(store, progress)
     search = evolve(search, watcher=collector)
-    drawn = 0
-    batch = 0
     while collector.failure is None:
-        # Written so that not-a-number ends it too. One batch is always drawn.
-        if examples is None and batch and not collector.seconds() < seconds:
+        # Written so that not-a-number ends it too. One round is always made.
+        if rounds is None and collector.rounds and not collector.seconds() < seconds:
             break
-        if examples is not None and drawn >= examples:
+        if collector.rounds == rounds:
             break
-        size = BATCH if examples is None else min(BATCH, examples - drawn)
-        explore(search, seed * SPREAD + batch, size)
-        drawn += size
-        batch += 1
+        searchers[collector.rounds % len(searchers)](search, seed * SPREAD + collector.rounds)
+        collector.rounds += 1
     worst = collector.failure or collector.dearer
     coverage = collector.coverage()
     reduced = reduce(*worst, search.candidate, store.keep) if worst else None
-    return Outcome(coverage, drawn, reduced)
+    return Outcome(coverage, coverage.rounds, reduced)

@@ -18,7 +18,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from model.errors import BadInput
 from model.semantics import DEFAULT, semantics
-from properties import candidates, layouts
+from properties import candidates, layouts, searches
 from properties.cli.common import (
     FINDING,
     PATH,
@@ -32,8 +32,8 @@ from properties.cli.common import (
     replay_command,
     reported,
 )
-from properties.machine import Search
 from properties.report import Failure
+from properties.search import Search
 from properties.situations import SITUATIONS
 from properties.store import DIRECTORY, Store
 from properties.verify import verify as run_verify
@@ -49,7 +49,15 @@ if TYPE_CHECKING:
 @candidate_option
 @click.option("--semantics", "version", default=DEFAULT.version, help="Kernel version to follow.")
 @click.option("--seconds", type=click.FloatRange(min=0), default=10.0, help="How long to search.")
-@click.option("--examples", type=click.IntRange(min=1), help="Search this many programs instead.")
+@click.option("--rounds", type=click.IntRange(min=1), help="Search for so many rounds instead.")
+@click.option(
+    "--search",
+    "names",
+    multiple=True,
+    default=tuple(searches.SEARCHES),
+    metavar="NAME",
+    help=f"How to search; several take turns. It can be {searches.FORMS}.",
+)
 @click.option("--seed", type=Seed(), help="Repeat a search; drawn anew if left out.")
 @click.option(
     "--layout",
@@ -65,7 +73,8 @@ def verify(
     candidate: str,
     version: str,
     seconds: float,
-    examples: int | None,
+    rounds: int | None,
+    names: tuple[str, ...],
     seed: int | None,
     layout_files: tuple[Path, ...],
     cost: str,
@@ -73,6 +82,7 @@ def verify(
 ) -> int:
     """Search for a program that is counted wrongly."""
     spec = candidates.load(candidate)
+    searchers = [searches.load(name) for name in names]
     seed = secrets.randbelow(1 << 32) if seed is None else seed
     search = Search(
         spec.make,
@@ -84,6 +94,8 @@ def verify(
     base += ["--candidate", candidate] if candidate != "optimised" else []
     base += ["--semantics", version] if version != DEFAULT.version else []
     base += [part for path in layout_files for part in ("--layout", str(path))]
+    if names != tuple(searches.SEARCHES):
+        base += [part for name in names for part in ("--search", name)]
     base += ["--cost", cost] if cost != "strict" else []
     base += ["--seed", str(seed)]
     store = Store(spec.make, (f"found by {shlex.join(base)}",))
@@ -91,11 +103,17 @@ def verify(
         reason = f"{candidate} does not count as {version} does"
         raise BadInput(reason)
     # What a candidate prints must not get into what is printed of it.
-    with _Bar(seconds, examples, quiet=as_json) as bar, redirect_stdout(sys.stderr):
+    with _Bar(seconds, rounds, quiet=as_json) as bar, redirect_stdout(sys.stderr):
         outcome = run_verify(
-            search, store, seed, examples=examples, seconds=seconds, progress=bar.update
+            searchers,
+            search,
+            store,
+            seed,
+            rounds=rounds,
+            seconds=seconds,
+            progress=bar.update,
         )
-    command = shlex.join([*base, "--examples", str(outcome.examples)])
+    command = shlex.join([*base, "--rounds", str(outcome.rounds)])
     if not outcome.coverage.steps:
         reason = f"{candidate} was searched for no step at all"
         raise BadInput(reason)
@@ -131,8 +149,8 @@ def _failure(outcome: Outcome, store: Store, candidate: str) -> Failure:
 class _Bar:
     """The progress bar: steps, their rate, and situations. Nothing where no terminal is."""
 
-    def __init__(self, seconds: float, examples: int | None, *, quiet: bool) -> None:
-        self._examples = examples
+    def __init__(self, seconds: float, rounds: int | None, *, quiet: bool) -> None:
+        self._rounds = rounds
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -142,7 +160,7 @@ class _Bar:
             transient=True,
             disable=quiet or not sys.stderr.isatty(),
         )
-        self._task = self._progress.add_task("verify", total=examples or seconds, state="")
+        self._task = self._progress.add_task("verify", total=rounds or seconds, state="")
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -157,7 +175,7 @@ class _Bar:
             f"{coverage.steps:,} steps, {_rate(coverage)} a second, "
             f"{len(coverage.situations)} of {len(SITUATIONS)} situations"
         )
-        done = coverage.programs if self._examples else coverage.seconds
+        done = coverage.rounds if self._rounds else coverage.seconds
         self._progress.update(self._task, completed=done, state=state)
 
 

@@ -17,7 +17,8 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from model.optimised import Optimised
 from properties.judge import Run
-from properties.machine import STEPS, Machine, Search, Watcher
+from properties.machine import STEPS, Machine
+from properties.search import Search, Watcher
 from properties.strategies import lists, steps
 
 

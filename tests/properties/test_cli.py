@@ -41,12 +41,12 @@ def trace(home):
 
 def test_verify_agrees(home):
     """A search that finds nothing says what it covered, and how to repeat it."""
-    result = run("verify", "--seed", 4, "--examples", 30)
+    result = run("verify", "--seed", 4, "--rounds", 2)
 
     assert 0 == result.exit_code
     assert result.output.startswith("agreed ")
     assert "situations" in result.output
-    assert result.output.endswith("repeat   headcount verify --seed 4 --examples 30\n")
+    assert result.output.endswith("repeat   headcount verify --seed 4 --rounds 2\n")
     assert not (home / ".headcount").exists()
 
 
@@ -71,7 +71,7 @@ def test_verify_finds(home):
 def test_verify_json(home):
     """The same as JSON: verdict, coverage, and the trace itself."""
     result = run(
-        "verify", "--candidate", f"{SKETCHES}:NoTailOffset", "--seed", 6, "--examples", 50, "--json"
+        "verify", "--candidate", f"{SKETCHES}:NoTailOffset", "--seed", 6, "--rounds", 2, "--json"
     )
     said = json.loads(result.output)
 
@@ -88,7 +88,7 @@ def test_verify_dearer(home, cost, status):
     """What is right but dearer fails, unless it is only to be reported."""
     result = run(
         *("verify", "--candidate", f"{SKETCHES}:OrderOneUnbatched", "--seed", 2),
-        *("--examples", 100, "--cost", cost),
+        *("--rounds", 4, "--cost", cost),
     )
 
     assert status == result.exit_code
@@ -98,7 +98,7 @@ def test_verify_dearer(home, cost, status):
 
 def test_verify_moody(home):
     """A candidate that does not repeat itself is said to do so."""
-    result = run("verify", "--candidate", f"{SKETCHES}:Moody", "--seed", 2, "--examples", 25)
+    result = run("verify", "--candidate", f"{SKETCHES}:Moody", "--seed", 2, "--rounds", 1)
 
     assert 1 == result.exit_code
     assert "it did not fail again" in result.output
@@ -118,7 +118,7 @@ def test_verify_seconds(home):
 def test_verify_layout(home):
     """A search can be kept to windows of one layout."""
     layout = SKETCHES.parent / "layouts" / "process.layout"
-    result = run("verify", "--layout", layout, "--seed", 1, "--examples", 10)
+    result = run("verify", "--layout", layout, "--seed", 1, "--rounds", 1)
 
     assert 0 == result.exit_code
     assert "captured layouts\n" in result.output
@@ -208,7 +208,7 @@ def test_show_failure(trace):
             "good.trace:4: a layout has mappings only, no pin_user_pages(…)",
         ),
         (["verify", "--seed", "-1"], "'-1' is no number from 0"),
-        (["verify", "--examples", "0"], "0 is not in the range"),
+        (["verify", "--rounds", "0"], "0 is not in the range"),
         (["nonsense"], "No such command 'nonsense'"),
         (["capture", "--pid", "999999999"], "no such process"),
     ],
@@ -256,7 +256,7 @@ def test_killed_run_keeps_its_finding(home):
 def test_hash_seed_does_not_matter(home):
     """Two processes with different hash seeds print the same."""
     command = [sys.executable, "-m", "properties", "verify", "--seed", "3"]
-    command += ["--examples", "200", "--candidate", f"{SKETCHES}:NoTailOffset"]
+    command += ["--rounds", "8", "--candidate", f"{SKETCHES}:NoTailOffset"]
     outputs = [
         subprocess.run(
             command,
@@ -280,4 +280,4 @@ def test_capture(home):
     result = run("capture", "--limit", 20, "-o", "here.layout", "--when", "today")
 
     assert 0 == result.exit_code
-    assert 0 == run("verify", "--layout", "here.layout", "--examples", 5, "--seed", 1).exit_code
+    assert 0 == run("verify", "--layout", "here.layout", "--rounds", 1, "--seed", 1).exit_code

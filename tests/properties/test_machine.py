@@ -17,7 +17,8 @@ from model.steps import STEPS
 from properties import layouts
 from properties.finding import Diverged, diverged
 from properties.judge import judge
-from properties.machine import Machine, Search, Watcher, explore, machine
+from properties.machine import Machine, explore, machine
+from properties.search import Search, Watcher
 from properties.situations import SITUATIONS
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from model.optimised import Optimised
 from model.parse import parse_program
 from properties.judge import judge
-from properties.machine import Search, Watcher, explore
+from properties.machine import explore
+from properties.search import Search, Watcher
 from properties.reduce import reduce
 
 

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: MIT
+
+"""The searches by name."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from model.errors import BadInput
+from properties.machine import explore
+
+
+if TYPE_CHECKING:
+    from properties.search import Searcher
+
+SEARCHES: dict[str, Searcher] = {"machine": explore}
+
+FORMS = f"{', '.join(SEARCHES)} or package.module:FUNCTION"
+
+
+def load(name: str) -> Searcher:
+    """The search called *name*.
+
+    :raises BadInput: if there is none.
+    """
+    if name in SEARCHES:
+        return SEARCHES[name]
+    where, _, function = name.partition(":")
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        found: Searcher = getattr(importlib.import_module(where), function)
+    except (ImportError, AttributeError, ValueError):
+        msg = f"search {name!r} is not known; it can be {FORMS}"
+        raise BadInput(msg) from None
+    return found
