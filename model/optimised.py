@@ -79,7 +79,12 @@ class Optimised(InProcess):
 
     def _mapped(self, i: int, pages: Sequence[int]) -> tuple[int, int]:
         """The run from ``pages[i]`` on, and 0 entries if it is not mapped."""
-        head, ntails = iterators.compound_next(self.memory, i, len(pages), pages)
+        if isinstance(pages, range) and pages.step == 1:
+            # One entry of the page table maps the whole compound page, so that a
+            # walk over addresses does not look at each page (follow_page_mask()).
+            head, ntails = iterators.compound_range_next(self.memory, i, len(pages), pages[0])
+        else:
+            head, ntails = iterators.compound_next(self.memory, i, len(pages), pages)
         return head, ntails if self.memory.page_mapped(head) else 0
 
     def pin_user_pages(self, pages: Sequence[int]) -> int:
