@@ -75,9 +75,13 @@ class Event(NamedTuple):
 
 @define
 class Page:
-    """The counters of one frame that was touched."""
+    """The counters of one frame that was touched.
+
+    :param exact: Whether its pins have a counter of their own.
+    """
 
     refcount: int
+    exact: bool
     pincount: int = 0
     dirty: bool = False
     maps: int = 0
@@ -86,6 +90,12 @@ class Page:
     def state(self) -> HeadState:
         """What can be seen of it."""
         return HeadState(self.refcount, self.pincount, self.dirty, self.allocated)
+
+    def maybe_dma_pinned(self) -> bool:
+        """Whether it may be pinned: surely so only where pins are counted exactly."""
+        if self.exact:
+            return self.pincount > 0
+        return self.refcount % 0x1_0000_0000 >= BIAS
 
 
 def wrapped(count: int) -> int:
@@ -135,9 +145,8 @@ class Memory:
 
     def maybe_pinned(self) -> frozenset[int]:
         """Those of them of which ``page_maybe_dma_pinned()`` says yes."""
-        return frozenset(
-            page for page in self.touched if self._maybe_dma_pinned(page, self._pages[page])
-        )
+        pages = self._pages
+        return frozenset([page for page in self.touched if pages[page].maybe_dma_pinned()])
 
     # Look-ups.
 
@@ -190,13 +199,7 @@ class Memory:
         Without a counter of its own the refcount is compared *unsigned*, so a
         count that wrapped says yes, and so do 1024 plain references.
         """
-        head = self.compound_head(page)
-        return self._maybe_dma_pinned(head, self._page(head))
-
-    def _maybe_dma_pinned(self, page: int, record: Page) -> bool:
-        if self.hpage_pincount_available(page):
-            return record.pincount > 0
-        return record.refcount % 0x1_0000_0000 >= BIAS
+        return self._page(self.compound_head(page)).maybe_dma_pinned()
 
     def page_dirty(self, page: int) -> bool:
         """``PageDirty()``: the head's flag, whichever page is asked."""
@@ -293,7 +296,8 @@ class Memory:
         for page in range(pfn, extents[-1].stop):
             self._pages.pop(page, None)
         for extent in extents:
-            self._pages[extent.pfn] = Page(refs, maps=refs, dirty=dirty)
+            exact = self.semantics.exact(extent.order)
+            self._pages[extent.pfn] = Page(refs, exact, maps=refs, dirty=dirty)
             self.touched.add(extent.pfn)
 
     # Inside.
@@ -311,7 +315,7 @@ class Memory:
         if record is None:
             order = self.compound_order(page)
             refs = 0 if page % (1 << order) else self._refs
-            record = self._pages[page] = Page(refs, maps=refs)
+            record = self._pages[page] = Page(refs, self.semantics.exact(order), maps=refs)
         return record
 
     def _change(self, page: int) -> Page:

@@ -58,11 +58,12 @@ class Slice:
             msg = f"{self.name} holds no pages"
             raise BadInput(msg)
         indices = self.indices
-        if indices and max(indices[0], indices[-1]) >= len(pages):
+        start, stop, step = indices.start, indices.stop, indices.step
+        # The larger of the first and the last index, without making a list of any.
+        if indices and (indices[-1] if step > 0 else start) >= len(pages):
             msg = f"{self} lies beyond {self.name}, which holds {len(pages)} pages"
             raise BadInput(msg)
-        stop = indices.stop if indices.stop >= 0 else None
-        found = pages[indices.start : stop : indices.step]
+        found = pages[start : stop if stop >= 0 else None : step]
         return found if self.times == 1 else list(found) * self.times
 
 
@@ -95,7 +96,10 @@ class PageList:
     terms: tuple[Slice | Group, ...]
 
     def __len__(self) -> int:
-        return sum(map(len, self.terms))
+        total = 0
+        for term in self.terms:
+            total += len(term)
+        return total
 
     def __str__(self) -> str:
         return " + ".join(map(str, self.terms))

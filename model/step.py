@@ -10,6 +10,7 @@ name it gives to the outcome (`Step.bind`). Pages are passed as frames.
 from __future__ import annotations
 
 import itertools
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from attrs import Attribute, field, fields, frozen
@@ -51,10 +52,21 @@ def argument(kind: str, **kwargs: Any) -> Any:
     return field(metadata={"kind": kind}, **kwargs)
 
 
-def shown(step: Step | type[Step]) -> list[Attribute[Any]]:
+def shown(step: Step | type[Step]) -> tuple[Attribute[Any], ...]:
     """The fields that the text of *step* shows, in order."""
-    cls = step if isinstance(step, type) else type(step)
-    return [a for a in fields(cls) if "kind" in a.metadata]
+    return _shown(step if isinstance(step, type) else type(step))
+
+
+@cache
+def _shown(cls: type[Step]) -> tuple[Attribute[Any], ...]:
+    return tuple(a for a in fields(cls) if "kind" in a.metadata)
+
+
+@cache
+def _listing(cls: type[Step]) -> tuple[tuple[str, bool], ...]:
+    """The fields that hold pages, and whether as a scatterlist."""
+    kinds = [(a.name, a.metadata["kind"]) for a in _shown(cls)]
+    return tuple((name, kind == "sgl") for name, kind in kinds if kind in {"pages", "sgl"})
 
 
 def _written(kind: str, value: Any) -> str:
@@ -114,17 +126,20 @@ class Step:
 
     def lists(self) -> Iterator[PageList]:
         """The lists of pages it names."""
-        for a in shown(self):
-            value = getattr(self, a.name)
-            if a.metadata["kind"] == "pages":
-                yield value
-            elif a.metadata["kind"] == "sgl":
+        for name, is_sgl in _listing(type(self)):
+            value = getattr(self, name)
+            if is_sgl:
                 yield from (entry.pages for entry in value)
+            else:
+                yield value
 
     @property
     def npages_named(self) -> int:
         """How many pages it names, repeats included."""
-        return sum(map(len, self.lists()))
+        total = 0
+        for pages in self.lists():
+            total += len(pages)
+        return total
 
     def npages_touched(self, table: Table) -> int:
         """How many pages it makes a candidate go through, repeats included."""

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from attrs import define
 
 from model.errors import BadInput
-from model.frames import Frames
-from model.memory import wrapped
+from model.frames import Block, Frames
+from model.memory import HeadState, wrapped
 from model.semantics import BIAS
 from model.step import Table
 
@@ -19,21 +19,16 @@ from model.step import Table
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from model.frames import Block
     from model.mapping import Mapping
     from model.semantics import Semantics
 
 
+#: The largest count that a signed 32-bit integer holds.
+MOST = (1 << 31) - 1
+
+
 class ContractBroken(BadInput):
     """A step releases more than is held, or touches what is free."""
-
-
-class Legal(NamedTuple):
-    """The only counts of one head that fit what is held of it."""
-
-    refcount: int
-    pincount: int
-    allocated: bool
 
 
 @define
@@ -47,6 +42,7 @@ class Held:
     maps: int
     gets: int = 0
     pins: int = 0
+    dirty: bool = False
     alive: bool = True
 
     @property
@@ -77,27 +73,36 @@ class Holdings:
         self.umems: dict[str, Region] = {}
         self.acquired = 0
         self.released = 0
+        #: Heads that the last step had to do with, and whether it must have warned.
+        self.touched: set[int] = set()
+        self.warned = False
         self.released_umem: Region | None = None
         self.pinned: dict[int, None] = {}
         self.got: dict[int, None] = {}
         self.freed: dict[int, None] = {}
         self._frames = Frames(mappings)
+        self._last = Block(0, 0, 0, 0, "")
         self._held: dict[int, Held] = {}
 
-    def legal(self, head: int) -> Legal:
-        """What the counters of *head* must be now."""
+    def state(self, head: int) -> HeadState:
+        """What *head* must look like now: the only counts that fit what is held of it."""
         held = self.held(head)
-        pincount = held.pins if held.each == 1 else 0
-        return Legal(wrapped(held.total), pincount, held.alive)
+        exact = held.each == 1
+        count = held.maps + held.gets + held.pins * held.each
+        if count > MOST:
+            count = wrapped(count)
+        return HeadState(count, held.pins if exact else 0, held.dirty, held.alive)
 
     def maybe_dma_pinned(self, head: int) -> bool:
         """Whether *head* must look pinned: never a no for a page that is."""
-        legal = self.legal(head)
-        exact = self.held(head).each == 1
-        return legal.pincount > 0 if exact else not 0 <= legal.refcount < BIAS
+        held = self.held(head)
+        if held.each == 1:
+            return held.pins > 0
+        return not 0 <= wrapped(held.total) < BIAS
 
     def held(self, head: int) -> Held:
         """What is held of the compound page at *head*."""
+        self.touched.add(head)
         record = self._held.get(head)
         if record is None:
             block = self._block(head)
@@ -129,8 +134,9 @@ class Holdings:
             return
         at = 0
         while at < len(pages):
-            head = self.head(pages[at])
-            last = head + (1 << self.order(head)) - 1 if pages.step > 0 else head
+            start, _, order, _, _ = self._block(pages[at])
+            head = pages[at] - (pages[at] - start) % (1 << order)
+            last = head + (1 << order) - 1 if pages.step > 0 else head
             entries = min((last - pages[at]) // pages.step + 1, len(pages) - at)
             yield head, entries
             at += entries
@@ -158,10 +164,14 @@ class Holdings:
         return done
 
     def _block(self, page: int) -> Block:
+        # Most look-ups fall into the block that was looked up last.
+        if self._last.start <= page < self._last.stop:
+            return self._last
         block = self._frames.block(page)
         if block is None:
             msg = f"frame {page:#x} is in no mapping"
             raise ContractBroken(msg)
+        self._last = block
         return block
 
     def _each(self, order: int) -> int:

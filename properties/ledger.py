@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from model.frames import Block
 from model.mapping import placed
 from model.memory import wrapped
 from model.semantics import PAGE_SIZE, PMD_ORDER
@@ -40,6 +41,8 @@ class Ledger(Holdings):
         :raises ContractBroken: if the step breaks the contract. Nothing was
             entered then.
         """
+        self.touched = set()
+        self.warned = False
         entry: Callable[[Any], int | None] = getattr(self, f"_{step.call}")
         return entry(step)
 
@@ -55,11 +58,14 @@ class Ledger(Holdings):
             held.pins += taken
             self.acquired += taken
             self.pinned[head] = None
+        if taken < entries:
+            self.warned = True
         return taken
 
-    def _put_back(self, head: int, entries: int) -> None:
+    def _put_back(self, head: int, entries: int, *, dirty: bool = False) -> None:
         held = self.held(head)
         held.pins -= entries
+        held.dirty = held.dirty or dirty
         self.released += entries
         if not held.pins:
             self.pinned.pop(head, None)
@@ -68,6 +74,7 @@ class Ledger(Holdings):
     def _free_if_last(self, head: int, held: Held) -> None:
         if not held.total:
             held.alive = False
+            held.dirty = False
             self.freed[head] = None
 
     def _mapped(self, head: int) -> bool:
@@ -111,6 +118,7 @@ class Ledger(Holdings):
                 self.got[head] = None
             done += taken
             if taken < entries:
+                self.warned = True
                 error = ENOMEM
                 break
         self._bind(step.handle, pages, done)
@@ -143,7 +151,7 @@ class Ledger(Holdings):
 
     # Unpinning.
 
-    def _release(self, pages: Sequence[int], named: str) -> None:
+    def _release(self, pages: Sequence[int], named: PageList | str, *, dirty: bool = False) -> None:
         counts = self.counts(pages)
         for head, entries in counts.items():
             held = self.held(head)
@@ -151,15 +159,17 @@ class Ledger(Holdings):
                 msg = f"unpins {entries} of {self.name(head)}, where {held.pins} are held ({named})"
                 raise ContractBroken(msg)
         for head, entries in counts.items():
-            self._put_back(head, entries)
+            self._put_back(head, entries, dirty=dirty)
 
     def _unpin_user_page(self, step: Any) -> None:
-        self._release(step.page.resolve(self.table), str(step.page))
+        self._release(step.page.resolve(self.table), step.page)
 
     def _unpin_user_pages(self, step: Any) -> None:
         if step.npages is not None:
-            return  # an error value, which the call notices
-        self._release(step.pages.resolve(self.table), str(step.pages))
+            self.warned = True  # an error value, which the call notices
+            return
+        dirty = getattr(step, "make_dirty", False)
+        self._release(step.pages.resolve(self.table), step.pages, dirty=dirty)
 
     def _unpin_user_pages_dirty_lock(self, step: Any) -> None:
         if step.npages is not None and step.make_dirty:
@@ -171,7 +181,7 @@ class Ledger(Holdings):
         if step.npages is not None:
             msg = f"{step.call} does not notice npages={step.npages}"
             raise ContractBroken(msg)
-        self._release(step.pages.resolve(self.table), str(step.pages))
+        self._release(step.pages.resolve(self.table), step.pages, dirty=step.make_dirty)
 
     # RDMA memory regions.
 
@@ -224,7 +234,8 @@ class Ledger(Holdings):
         if step.umem not in self.umems:
             msg = f"{step.umem} is no memory region, or was released before"
             raise ContractBroken(msg)
-        self._release(self.umems[step.umem].pages(), step.umem)
+        region = self.umems[step.umem]
+        self._release(region.pages(), step.umem, dirty=region.writable and step.dirty)
         self.released_umem = self.umems.pop(step.umem)
 
     # What the world does.
@@ -255,10 +266,12 @@ class Ledger(Holdings):
             self._free_if_last(head, held)
 
     def _set_page_dirty(self, step: Any) -> None:
-        self._alive(step.pages, step.call)
+        for head in self._alive(step.pages, step.call):
+            self.held(head).dirty = True
 
     def _clean(self, step: Any) -> None:
-        self._alive(step.pages, step.call)
+        for head in self._alive(step.pages, step.call):
+            self.held(head).dirty = False
 
     def _split_huge_page(self, step: Any) -> int:
         (head,) = self._alive(step.pages, step.call)
@@ -269,7 +282,7 @@ class Ledger(Holdings):
         held = self.held(head)
         if held.total != held.maps:
             return EBUSY
-        self._rebuild(head, [0] * (1 << order), held.maps)
+        self._rebuild(head, [0] * (1 << order), held.maps, dirty=held.dirty)
         return 0
 
     def _alloc_pages(self, step: Any) -> None:
@@ -286,16 +299,18 @@ class Ledger(Holdings):
             if order not in allowed:
                 msg = f"alloc_pages of order {order}, which {self.kind(pages[0])} pages do not have"
                 raise ContractBroken(msg)
-        self._rebuild(pages[0], step.orders, 1)
+        self._rebuild(pages[0], step.orders, 1, dirty=False)
 
-    def _rebuild(self, pfn: int, orders: Sequence[int], maps: int) -> None:
+    def _rebuild(self, pfn: int, orders: Sequence[int], maps: int, *, dirty: bool) -> None:
         extents = placed(((order, 1) for order in orders), pfn)
         for page in range(pfn, extents[-1].stop):
             self._held.pop(page, None)
             self.freed.pop(page, None)
         self._frames.replace(extents)
+        self._last = Block(0, 0, 0, 0, "")
         for extent in extents:
-            self._held[extent.pfn] = Held(self._each(extent.order), maps)
+            self._held[extent.pfn] = Held(self._each(extent.order), maps, dirty=dirty)
+            self.touched.add(extent.pfn)
 
     def _get_page(self, step: Any) -> None:
         self._alive(step.pages, step.call)

@@ -18,33 +18,44 @@ if TYPE_CHECKING:
 
 
 def legal(record: Record) -> Finding | None:
-    """The finding that the reference shows a count the ledger does not allow."""
+    """The finding that the reference shows a state the ledger does not allow."""
+    ledger, reference = record.ledger, record.reference
+    pinned = reference.maybe_pinned
+    if (
+        all(
+            ledger.state(page) == state and ledger.maybe_dma_pinned(page) == (page in pinned)
+            for page, state in reference.heads.items()
+        )
+        and ledger.acquired == reference.acquired
+        and ledger.released == reference.released
+        and ledger.warned == bool(reference.warnings)
+        and record.returned in (None, reference.returned)
+    ):
+        return None
+    rows = _rows(record)
+    summary = f"{rows[0].what} after {record.step.call}: the reference breaks the ledger"
+    what = f"ledger_{rows[0].what}"
+    return record.finding("ledger", what, summary, rows, ("ledger", "reference"))
+
+
+def _rows(record: Record) -> list[Row]:
     ledger, reference = record.ledger, record.reference
     rows = []
     for page, state in reference.heads.items():
-        if ledger.head(page) != page:
-            continue
-        expected = ledger.legal(page)
-        shown = (state.refcount, state.pincount, state.allocated)
+        name, order = ledger.name(page), ledger.order(page)
+        for what, expected, shown in zip(state._fields, ledger.state(page), state, strict=True):
+            if expected != shown:
+                rows.append(Row(name, order, what, expected, shown))
         pinned = ledger.maybe_dma_pinned(page)
         if pinned != (page in reference.maybe_pinned):
-            what = "maybe_dma_pinned"
-            rows.append(Row(ledger.name(page), ledger.order(page), what, pinned, not pinned))
-        if expected == shown:
-            continue
-        for what, a, b in zip(expected._fields, expected, shown, strict=True):
-            if a != b:
-                rows.append(Row(ledger.name(page), ledger.order(page), what, a, b))
+            rows.append(Row(name, order, "maybe_dma_pinned", pinned, not pinned))
     others: tuple[tuple[str, object, object], ...] = (
         ("nr_foll_pin_acquired", ledger.acquired, reference.acquired),
         ("nr_foll_pin_released", ledger.released, reference.released),
         ("returned", record.returned, reference.returned),
+        ("warnings", ledger.warned, bool(reference.warnings)),
     )
     for what, expected_value, shown_value in others:
         if expected_value != shown_value and expected_value is not None:
             rows.append(Row("", None, what, expected_value, shown_value))
-    if not rows:
-        return None
-    summary = f"{rows[0].what} after {record.step.call}: the reference breaks the ledger"
-    what = f"ledger_{rows[0].what}"
-    return record.finding("ledger", what, summary, rows, ("ledger", "reference"))
+    return rows

@@ -229,7 +229,7 @@ def test_maybe_dma_pinned(monkeypatch):
                 yield evolve(shown, maybe_pinned=frozenset())
 
     assert "maybe_dma_pinned" == verdict(PINNED, Looks()).finding.what
-    monkeypatch.setattr("model.memory.Memory._maybe_dma_pinned", lambda *_: False)
+    monkeypatch.setattr("model.memory.Page.maybe_dma_pinned", lambda _: False)
     assert "ledger_maybe_dma_pinned" == verdict(PINNED, Optimised()).finding.what
 
 
