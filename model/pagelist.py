@@ -9,6 +9,7 @@ goes backwards, and ``(a[0:1] + b[0:1])*2`` is A-B-A-B.
 
 from __future__ import annotations
 
+from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -96,10 +97,12 @@ class PageList:
     terms: tuple[Slice | Group, ...]
 
     def __len__(self) -> int:
-        total = 0
-        for term in self.terms:
-            total += len(term)
-        return total
+        return self._length
+
+    @cached_property
+    def _length(self) -> int:
+        # Asked for many times on the way from being drawn to being judged.
+        return sum(map(len, self.terms))
 
     def __str__(self) -> str:
         return " + ".join(map(str, self.terms))

@@ -10,7 +10,7 @@ name it gives to the outcome (`Step.bind`). Pages are passed as frames.
 from __future__ import annotations
 
 import itertools
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from attrs import Attribute, field, fields, frozen
@@ -54,16 +54,17 @@ def argument(kind: str, **kwargs: Any) -> Any:
 
 def shown(step: Step | type[Step]) -> tuple[Attribute[Any], ...]:
     """The fields that the text of *step* shows, in order."""
-    return _shown(step if isinstance(step, type) else type(step))
+    cls: Any = step if isinstance(step, type) else type(step)
+    return _shown(cls)
 
 
 @cache
-def _shown(cls: type[Step]) -> tuple[Attribute[Any], ...]:
+def _shown(cls: type) -> tuple[Attribute[Any], ...]:
     return tuple(a for a in fields(cls) if "kind" in a.metadata)
 
 
 @cache
-def _listing(cls: type[Step]) -> tuple[tuple[str, bool], ...]:
+def _listing(cls: type) -> tuple[tuple[str, bool], ...]:
     """The fields that hold pages, and whether as a scatterlist."""
     kinds = [(a.name, a.metadata["kind"]) for a in _shown(cls)]
     return tuple((name, kind == "sgl") for name, kind in kinds if kind in {"pages", "sgl"})
@@ -126,20 +127,18 @@ class Step:
 
     def lists(self) -> Iterator[PageList]:
         """The lists of pages it names."""
-        for name, is_sgl in _listing(type(self)):
+        cls: Any = type(self)
+        for name, is_sgl in _listing(cls):
             value = getattr(self, name)
             if is_sgl:
                 yield from (entry.pages for entry in value)
             else:
                 yield value
 
-    @property
+    @cached_property
     def npages_named(self) -> int:
         """How many pages it names, repeats included."""
-        total = 0
-        for pages in self.lists():
-            total += len(pages)
-        return total
+        return sum(map(len, self.lists()))
 
     def npages_touched(self, table: Table) -> int:
         """How many pages it makes a candidate go through, repeats included."""

@@ -118,6 +118,10 @@ class Holdings:
         """The order of the compound page of *page*."""
         return self._block(page).order
 
+    def each(self, page: int) -> int:
+        """What one pin adds to the refcount of the compound page of *page*."""
+        return self._each(self._block(page).order)
+
     def first_refs(self, page: int) -> int:
         """What its mapping held of the compound page of *page* at first."""
         return self._block(page).refs

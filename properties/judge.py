@@ -40,8 +40,13 @@ if TYPE_CHECKING:
     from model.step import Step
     from properties.finding import Finding
 
-#: One page at a time visits no more pages than this in one step.
+#: One page at a time visits no more pages than this in one program. Beyond it
+#: the ledger judges alone, which visits no more compound pages than this.
 MOST_VISITS = 1 << 23
+
+
+#: What a step that unpins nothing unpins, and whether it dirties it.
+NOTHING: tuple[list[Sequence[int]], bool] = ([], False)
 
 
 @frozen
@@ -55,6 +60,8 @@ class Verdict:
         empty if it can.
     :param unjudged: Why agreement is not promised (the program misuses the
         calls), and how it ended; empty if it is.
+    :param alone: Whether the ledger judged alone, the program being too large
+        for one page at a time.
     """
 
     steps: int
@@ -62,6 +69,7 @@ class Verdict:
     dearer: Finding | None = None
     inapplicable: str = ""
     unjudged: str = ""
+    alone: bool = False
 
     @property
     def kind(self) -> str:
@@ -90,16 +98,26 @@ class Failure:
 
 
 class Run:
-    """One program being judged, step by step."""
+    """One program being judged, step by step.
+
+    :param alone: Whether the ledger says what must be, and no reference runs:
+        it counts by compound pages, so that 1 TiB in pages of 1 GiB cost 1024.
+    """
 
     def __init__(
-        self, candidate: Candidate, mappings: Sequence[Mapping], semantics: Semantics
+        self,
+        candidate: Candidate,
+        mappings: Sequence[Mapping],
+        semantics: Semantics,
+        *,
+        alone: bool = False,
     ) -> None:
         self.steps: list[Step] = []
         self.program = Program(tuple(mappings), self.steps, semantics)
         self.ledger = Ledger(semantics, mappings)
         self.dearer: Finding | None = None
         self.record: Record | None = None
+        self.alone = alone
         self._fields = candidate.abilities.fields
         self._before: dict[int, HeadState] = {}
         self._reference = Reference().execute(self.program)
@@ -111,47 +129,62 @@ class Run:
         :raises BadInput: if the step breaks the contract, or its names do not
             hold what it wants. Nothing was carried out then.
         """
-        lists, dirties = self._unpins(step)
+        lists, dirties = self._unpins(step) if step.call in UNPINS else NOTHING
         returned = self.ledger.take(step)
         if self.record is not None:
             self._before.update(self.record.reference.heads)
         self.steps.append(step)
-        reference = next(self._reference)
-        shown = self._candidate.step(step, sum(map(len, lists)) or step.npages_named)
-        failure = shown if isinstance(shown, Failure) else None
+        reference = self._legal(returned) if self.alone else next(self._reference)
+        npages = step.npages_named or sum(map(len, lists))
+        shown = self._candidate.step(step, npages)
         record = self.record = Record(
             len(self.steps) - 1,
             step,
             reference,
-            self._candidate.partial() if isinstance(shown, Failure) else shown,
+            shown if isinstance(shown, Snapshot) else self._candidate.partial(),
             self.ledger,
             returned,
             lists,
             dirties,
             self._before,
             self._fields,
+            "ledger" if self.alone else "reference",
         )
-        if failure:
-            return record.finding("laws", failure.what, failure.summary, notes=failure.notes)
+        if isinstance(shown, Failure):
+            return record.finding("laws", shown.what, shown.summary, notes=shown.notes)
         try:
-            finding = next(filter(None, (oracle(record) for oracle in ORACLES)), None)
+            for oracle in ORACLES:
+                finding = oracle(record)
+                if finding:
+                    return finding
         except ContractBroken as err:
             # The step kept the contract, so the snapshot shows what cannot be.
             summary = f"{step.call} shows what cannot be: {err.reason}"
             return record.finding("laws", "no_snapshot", summary)
-        if finding:
-            return finding
-        if self.dearer is None:
+        if self.dearer is None and lists:
             self.dearer = cost(record)
         return None
+
+    def _legal(self, returned: int | None) -> Snapshot:
+        """What the ledger allows, as a snapshot."""
+        ledger = self.ledger
+        heads = sorted(ledger.touched)
+        return Snapshot(
+            returned,
+            {head: ledger.state(head) for head in heads},
+            ledger.acquired,
+            ledger.released,
+            ("as the ledger says",) if ledger.warned else (),
+            maybe_pinned=frozenset(head for head in heads if ledger.maybe_dma_pinned(head)),
+        )
 
     def _unpins(self, step: Step) -> tuple[list[Sequence[int]], bool]:
         """The lists of frames that *step* unpins, and whether it is to dirty them."""
         if isinstance(step, IbUmemRelease):
             region = self.ledger.umems.get(step.umem)
-            return (region.entries, region.writable and step.dirty) if region else ([], False)
-        if step.call not in UNPINS or getattr(step, "npages", None) is not None:
-            return [], False
+            return (region.entries, region.writable and step.dirty) if region else NOTHING
+        if getattr(step, "npages", None) is not None:
+            return NOTHING
         lists = [pages.resolve(self.ledger.table) for pages in step.lists()]
         return lists, getattr(step, "make_dirty", False)
 
@@ -174,7 +207,7 @@ class Contained:
         :param npages: How many pages the step goes through.
         """
         call = step.call
-        self._watchdog.watch(npages)
+        self._watchdog.watch(min(npages, MOST_VISITS))
         try:
             shown = next(self._snapshots)
             if isinstance(shown, Snapshot):
@@ -237,12 +270,22 @@ def judge(program: Program, candidate: Candidate) -> Verdict:
         return Verdict(0, inapplicable=reason)
     if program.misuse:
         return _unjudged(program, candidate)
-    run = Run(candidate, program.mappings, program.semantics)
+    alone = visits(program) > MOST_VISITS
+    run = Run(candidate, program.mappings, program.semantics, alone=alone)
     for i in range(len(program.steps)):
         finding = take(run, program, i)
         if finding:
-            return Verdict(i + 1, finding, run.dearer)
-    return Verdict(len(program.steps), dearer=run.dearer)
+            return Verdict(i + 1, finding, run.dearer, alone=alone)
+    return Verdict(len(program.steps), dearer=run.dearer, alone=alone)
+
+
+def visits(program: Program) -> int:
+    """How many pages one at a time would visit, repeats included."""
+    sizes = {step.makes: step.npages_named for step in program.steps if step.makes}
+    return sum(
+        sizes.get(step.umem, 0) if isinstance(step, IbUmemRelease) else step.npages_named
+        for step in program.steps
+    )
 
 
 def take(run: Run, program: Program, index: int) -> Finding | None:
@@ -274,11 +317,13 @@ def inapplicable(program: Program, abilities: Abilities) -> str:
             return f"{step.call}() does not exist in {version}"
         if step.call not in abilities.calls:
             return f"{abilities.name} has no {step.call}()"
-        if step.npages_named > MOST_VISITS:
-            return (
-                f"{step.call} of {step.npages_named} pages: the reference visits each, "
-                f"and no more than {MOST_VISITS} in one step"
-            )
+    least = min((e.order for m in program.mappings for e in m.extents), default=0)
+    heads = visits(program) >> least
+    if heads > MOST_VISITS:
+        return (
+            f"its steps name up to {heads} compound pages: the ledger visits each, "
+            f"and no more than {MOST_VISITS}"
+        )
     return ""
 
 

@@ -16,6 +16,7 @@ from model.frames import Block
 from model.mapping import placed
 from model.memory import wrapped
 from model.semantics import PAGE_SIZE, PMD_ORDER
+from model.step import contiguous
 from properties.holdings import ContractBroken, Held, Holdings, Region
 
 
@@ -181,7 +182,8 @@ class Ledger(Holdings):
         if step.npages is not None:
             msg = f"{step.call} does not notice npages={step.npages}"
             raise ContractBroken(msg)
-        self._release(step.pages.resolve(self.table), step.pages, dirty=step.make_dirty)
+        pages = contiguous(step.pages.resolve(self.table), step.pages)
+        self._release(pages, step.pages, dirty=step.make_dirty)
 
     # RDMA memory regions.
 
@@ -226,7 +228,7 @@ class Ledger(Holdings):
         self.released += pinned
 
     def _ib_umem(self, step: Any) -> int:
-        entries = [entry.pages.resolve(self.table) for entry in step.sgl]
+        entries = [contiguous(e.pages.resolve(self.table), e.pages) for e in step.sgl]
         self.umems[step.umem] = Region(entries, step.writable, step.nmap)
         return len(entries)
 

@@ -30,11 +30,11 @@ from properties.finding import diverged
 from properties.judge import Run
 from properties.situations import situations
 from properties.strategies.layouts import draw_mappings
+from properties.strategies.needs import NEEDS, possible
 from properties.strategies.steps import Steps
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from random import Random
 
     from properties.finding import Finding
@@ -47,27 +47,19 @@ PROGRAMS = 25
 STEPS = 50
 
 
-def _holds(*names: str) -> Callable[[Any], bool]:
-    """A precondition: the ledger, or the drawn steps, hold one of *names*."""
-
-    def check(machine: Machine) -> bool:
-        return any(
-            getattr(machine.ledger, n, None) or getattr(machine.draw, n, None) for n in names
-        )
-
-    return check
-
-
-def _call(name: str, *needs: str) -> Any:
+def _call(name: str) -> Any:
     """A rule that draws a step of the call *name*, and carries it out."""
 
     def act(machine: Machine, random: Random) -> None:
         machine.act(name, random)
 
+    def makes_sense(machine: Machine) -> bool:
+        return possible(name, machine.ledger, machine.draw)
+
     act.__name__ = name
     act.__doc__ = f"Draw a step of {name}()."
     made = rule(random=RANDOM)(act)
-    return precondition(_holds(*needs))(made) if needs else made
+    return precondition(makes_sense)(made) if name in NEEDS else made
 
 
 class Machine(RuleBasedStateMachine):
@@ -103,21 +95,21 @@ class Machine(RuleBasedStateMachine):
     pin_user_pages = _call("pin_user_pages")
     pin_user_pages_fast_only = _call("pin_user_pages_fast_only")
     get_user_pages = _call("get_user_pages")
-    unpin_user_page = _call("unpin_user_page", "pinned")
-    unpin_user_pages = _call("unpin_user_pages", "pinned")
-    unpin_user_pages_dirty_lock = _call("unpin_user_pages_dirty_lock", "pinned")
-    unpin_user_page_range_dirty_lock = _call("unpin_user_page_range_dirty_lock", "pinned")
+    unpin_user_page = _call("unpin_user_page")
+    unpin_user_pages = _call("unpin_user_pages")
+    unpin_user_pages_dirty_lock = _call("unpin_user_pages_dirty_lock")
+    unpin_user_page_range_dirty_lock = _call("unpin_user_page_range_dirty_lock")
     ib_umem_get = _call("ib_umem_get")
-    ib_umem = _call("ib_umem", "pinned")
-    ib_umem_release = _call("ib_umem_release", "umems")
+    ib_umem = _call("ib_umem")
+    ib_umem_release = _call("ib_umem_release")
     map = _call("map")
     unmap = _call("unmap")
-    set_page_dirty = _call("set_page_dirty", "pinned")
-    clean = _call("clean", "pinned")
-    split_huge_page = _call("split_huge_page", "splittable")
-    alloc_pages = _call("alloc_pages", "freed")
+    set_page_dirty = _call("set_page_dirty")
+    clean = _call("clean")
+    split_huge_page = _call("split_huge_page")
+    alloc_pages = _call("alloc_pages")
     get_page = _call("get_page")
-    put_page = _call("put_page", "got")
+    put_page = _call("put_page")
 
     def act(self, call: str, random: Random) -> None:
         """Draw a step of *call* and judge it; count it as rejected if none makes sense."""

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 
 from model.errors import BadInput
 from properties.machine import explore
+from properties.soak import soak
 
 
 if TYPE_CHECKING:
     from properties.search import Searcher
 
-SEARCHES: dict[str, Searcher] = {"machine": explore}
+SEARCHES: dict[str, Searcher] = {"machine": explore, "soak": soak}
 
 FORMS = f"{', '.join(SEARCHES)} or package.module:FUNCTION"
 

@@ -103,7 +103,8 @@ def _said(verdict: Verdict) -> str:
 def _detail(verdict: Verdict) -> str:
     if verdict.worst:
         return verdict.worst.summary
-    return verdict.inapplicable or verdict.unjudged or f"{verdict.steps} steps"
+    alone = ", by the ledger alone: too many pages for one at a time" if verdict.alone else ""
+    return verdict.inapplicable or verdict.unjudged or f"{verdict.steps} steps{alone}"
 
 
 @click.command()

@@ -11,8 +11,8 @@ more than that a page was freed too early.
 from __future__ import annotations
 
 from properties.oracles.agreement import agreement
-from properties.oracles.laws import dirty_before_put, freed_once
+from properties.oracles.laws import counted_before_put, dirty_before_put, freed_once
 from properties.oracles.ledger import legal
 
 
-ORACLES = (dirty_before_put, agreement, legal, freed_once)
+ORACLES = (dirty_before_put, agreement, legal, freed_once, counted_before_put)

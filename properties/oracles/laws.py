@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from properties.oracles.record import UNPINS
+
 
 if TYPE_CHECKING:
     from properties.finding import Finding
@@ -44,4 +46,27 @@ def freed_once(record: Record) -> Finding | None:
         if name:
             page = record.ledger.name(event.page)
             return record.finding("laws", name, f"{page} was {how} by {record.step.call}")
+    return None
+
+
+def counted_before_put(record: Record) -> Finding | None:
+    """A pin is counted as released before its put: the page may be gone after.
+
+    Memory that was unplugged took the statistic with it (fixed by 4509b42c3896).
+    """
+    step = record.step
+    if step.call not in UNPINS:
+        return None
+    ledger = record.ledger
+    counted = 0
+    for event in record.candidate.events:
+        if event.what == "stat":
+            counted += event.refs
+        elif event.what == "put" and event.refs > 0:
+            each = ledger.each(event.page)
+            counted -= event.refs // each
+            if counted < 0:
+                name = ledger.name(event.page)
+                summary = f"{step.call} put {name} before it counted the pins as released"
+                return record.finding("laws", "counted_before_put", summary)
     return None

@@ -31,6 +31,9 @@ UNPINS = frozenset(
     }
 )
 
+#: A finding keeps no more runs, or puts, than these.
+MOST_RUNS = 1 << 14
+
 
 @define
 class Record:
@@ -42,6 +45,7 @@ class Record:
     :param dirties: Whether it is to dirty what it unpins.
     :param before: The state of every head that any step before has touched.
     :param fields: What the candidate shows.
+    :param judge: Who says what must be: the reference, or the ledger alone.
     """
 
     index: int
@@ -54,6 +58,7 @@ class Record:
     dirties: bool
     before: dict[int, HeadState]
     fields: frozenset[str]
+    judge: str = "reference"
     _fresh: dict[int, HeadState] = field(factory=dict)
     _runs: list[tuple[int, int]] | None = None
 
@@ -80,7 +85,7 @@ class Record:
         what: str,
         summary: str,
         rows: Iterable[Row] = (),
-        sides: tuple[str, str] = ("reference", "candidate"),
+        sides: tuple[str, str] | None = None,
         notes: Iterable[str] = (),
     ) -> Finding:
         """A finding about this step, with its runs and the puts that were taken."""
@@ -88,11 +93,9 @@ class Record:
         puts: list[tuple[str, int]] = []
         if self.step.call in UNPINS:
             for event in self.candidate.events:
-                if event.what == "put" and len(puts) < 1000:
-                    head = ledger.head(event.page)
-                    each = 1 if ledger.semantics.exact(ledger.order(head)) else 1024
-                    puts.append((ledger.name(event.page), event.refs // each))
-        runs = [(ledger.name(head), entries) for head, entries in self.runs()[:1000]]
+                if event.what == "put" and len(puts) < MOST_RUNS:
+                    puts.append((ledger.name(event.page), event.refs // ledger.each(event.page)))
+        runs = [(ledger.name(head), entries) for head, entries in self.runs()[:MOST_RUNS]]
         return Finding(
             oracle,
             what,
@@ -100,7 +103,7 @@ class Record:
             self.step,
             summary,
             tuple(rows),
-            sides,
+            sides or (self.judge, "candidate"),
             tuple(runs),
             tuple(puts),
             tuple(notes),

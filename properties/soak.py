@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: MIT
+
+"""Long random programs, without Hypothesis's engine.
+
+Hypothesis ends a state machine's case after a few hundred steps, and its engine
+takes most of the time. Here one program goes on for thousands of steps, so that
+a leak, a count that wraps and a page that lived twice are met, and each step
+costs what judging it costs.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from attrs import evolve
+
+from model.errors import BadInput
+from model.mapping import FIRST_PFN, Mapping, placed
+from properties.judge import Run
+from properties.situations import situations
+from properties.strategies.dice import Dice
+from properties.strategies.layouts import draw_mappings
+from properties.strategies.needs import NEEDS, possible
+from properties.strategies.short import Short
+from properties.strategies.steps import Steps
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from model.candidate import Abilities
+    from model.step import Step
+    from properties.finding import Finding
+    from properties.search import Search
+
+    Form = Callable[[Dice], Step | None]
+
+#: Steps of one program. Most are short enough to try many layouts.
+LENGTHS = (200, 500, 500, 1_000, 1_000, 2_000, 2_000, 5_000)
+
+#: What can be drawn is weighed anew after so many steps.
+WEIGH_EVERY = 256
+
+#: A form that last met what was met least is drawn so many times as often as others.
+FAVOUR = 8
+
+#: Forms of `properties.strategies.short`, and how often each is drawn at first.
+SHORT = {
+    "pin": 24,
+    "pin_again": 4,
+    "pin_two": 8,
+    "pin_fast": 4,
+    "register": 4,
+    "unpin": 10,
+    "unpin_part": 10,
+    "unpin_dirty": 14,
+    "unpin_range": 20,
+    "unpin_one": 6,
+    "unpin_backwards": 4,
+    "unpin_between": 8,
+    "release": 4,
+    "map": 3,
+    "unmap": 3,
+    "write": 3,
+    "clean": 3,
+    "get": 3,
+    "put": 3,
+}
+
+#: Up to so many pages rich steps are drawn as often as `SHORT` says; beyond, more
+#: rarely by as much as there are more pages.
+SMALL = 512
+MOST_SCALE = 32
+
+TAKING = frozenset({"pin", "pin_again", "pin_two", "pin_fast"})
+GIVING = frozenset(form for form in SHORT if form.startswith("unpin"))
+
+#: Orders of the small layouts that most programs run on.
+ORDERS = (0, 0, 1, 1, 2, 2, 3)
+
+
+def soak(search: Search, number: int, steps: int = 0) -> None:
+    """Run one long program drawn from *number*; the watcher hears of what fails.
+
+    :param steps: How long it is to be; if 0, that is drawn too.
+    """
+    dice = Dice(number)
+    _Soak(search, dice).run(steps or LENGTHS[dice.randrange(len(LENGTHS))])
+
+
+class _Soak:
+    def __init__(self, search: Search, dice: Dice) -> None:
+        candidate = search.candidate()
+        abilities = candidate.abilities
+        self._search = search
+        self._dice = dice
+        self._run = Run(candidate, _layout(dice, search, abilities), search.semantics)
+        self._steps = Steps(self._run.ledger)
+        self._short = Short(self._run.ledger, self._steps)
+        calls = [c for c in sorted(abilities.calls) if not search.semantics.lacks(c)]
+        self._forms: list[tuple[str, Form]] = [(f, getattr(self._short, f)) for f in SHORT]
+        self._forms += [(c, getattr(self._steps, c)) for c in calls]
+        self._calls = frozenset(calls)
+        # Rich steps name many pages where there are many, and cost as much.
+        npages = sum(m.npages for m in self._run.program.mappings)
+        self._scale = 1 if npages <= SMALL else min(npages // SMALL, MOST_SCALE)
+        self._met: Counter[str] = Counter()
+        self._last: dict[str, set[str]] = {}
+        self._wheel: Sequence[int] = ()
+
+    def run(self, steps: int) -> None:
+        """Draw and judge *steps* steps, or until something is found."""
+        draws = 0
+        while len(self._run.steps) < steps:
+            if draws % WEIGH_EVERY == 0:
+                if self._search.watcher.enough():
+                    return
+                self._weigh()
+            draws += 1
+            finding = self._step()
+            if finding:
+                self._fail(finding)
+                return
+        if self._search.strict and self._run.dearer:
+            self._fail(self._run.dearer)
+        else:
+            self._search.watcher.ended(self._run)
+
+    def _step(self) -> Finding | None:
+        name, form = self._forms[self._wheel[self._dice.randrange(len(self._wheel))]]
+        if name in TAKING:
+            if self._short.crowded:
+                name, form = "unpin", self._short.unpin
+        elif name in GIVING and self._short.empty:
+            name, form = "pin", self._short.pin
+        if name in NEEDS and not possible(name, self._run.ledger, self._steps):
+            return None
+        step = form(self._dice)
+        if step is None or step.call not in self._calls:
+            return None
+        try:
+            finding = self._run.step(step)
+        except BadInput:
+            self._search.watcher.rejected(step.call)
+            return None
+        self._steps.taken(step)
+        self._short.taken(step)
+        assert self._run.record is not None
+        reached = set(situations(self._run.record))
+        if reached:
+            self._met.update(reached)
+            self._last[name] = reached
+        self._search.watcher.step(self._run, reached)
+        return finding
+
+    def _weigh(self) -> None:
+        """Let what was met least be met more: draw the forms that lead there more often."""
+        rare = sorted(self._met.values())[: max(1, len(self._met) // 4)]
+        limit = rare[-1] if rare else 0
+        wheel: list[int] = []
+        for i, (name, _) in enumerate(self._forms):
+            weight = SHORT[name] * self._scale if name in SHORT else 1
+            if any(self._met[s] <= limit for s in self._last.get(name, ())):
+                weight += FAVOUR if name in SHORT else 1
+            wheel += [i] * weight
+        self._wheel = wheel
+
+    def _fail(self, finding: Finding) -> None:
+        program = evolve(self._run.program, steps=tuple(self._run.steps))
+        self._search.watcher.found(program, finding)
+
+
+def _layout(dice: Dice, search: Search, abilities: Abilities) -> tuple[Mapping, ...]:
+    """A small layout of small orders mostly, so that heads meet often; else any."""
+    usable = search.semantics.orders["driver"] & abilities.orders
+    small = [order for order in ORDERS if order in usable]
+    if (
+        search.captured_only
+        or not small
+        or "driver" not in abilities.kinds
+        or not dice.randrange(4)
+    ):
+        return draw_mappings(
+            dice,
+            search.semantics,
+            abilities,
+            search.captured,
+            captured_only=search.captured_only,
+        )
+    orders = [small[dice.randrange(len(small))] for _ in range(2 + dice.randrange(5))]
+    if dice.randrange(2):
+        orders.sort(reverse=True)
+    refs = 1 + (dice.randrange(8) == 0)
+    pages = [(order, 1) for order in orders]
+    return (Mapping("a", "driver", placed(pages, FIRST_PFN), refs),)

@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: MIT
+
+"""Short steps, drawn in a few microseconds: what a long random program is mostly made of.
+
+They name few pages, near the edges of compound pages, and give pins back soon.
+What is rich or rare comes from `properties.strategies.steps`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from model.pagelist import PageList, Slice
+from model.steps import (
+    Clean,
+    GetPage,
+    IbUmemGet,
+    IbUmemRelease,
+    Map,
+    PinUserPages,
+    PinUserPagesFastOnly,
+    PutPage,
+    SetPageDirty,
+    Unmap,
+    UnpinUserPage,
+    UnpinUserPageRangeDirtyLock,
+    UnpinUserPages,
+    UnpinUserPagesDirtyLock,
+)
+from properties.strategies.lists import by_mapping
+
+
+if TYPE_CHECKING:
+    from model.mapping import Mapping
+    from model.step import Step
+    from properties.ledger import Ledger
+    from properties.strategies.dice import Dice
+    from properties.strategies.steps import Steps
+
+#: Pages are named by this many compound pages of a mapping, from either end.
+NEAR = 8
+
+#: A list of pins is given back in turn once so many are held.
+MOST_HELD = 24
+
+
+class Short:
+    """Draws short steps of one program. Each method is a form: a step, or None.
+
+    :param steps: Draws the names, so that both may be used on one program.
+    """
+
+    def __init__(self, ledger: Ledger, steps: Steps) -> None:
+        self._ledger = ledger
+        self._steps = steps
+        #: (name, first position not given back, pages) of each list of pins.
+        self._held: list[tuple[str, int, int]] = []
+        self._spots = [spot for m in ledger.mappings for spot in _spots(m)]
+
+    @property
+    def crowded(self) -> bool:
+        """Whether pins should be given back before more are taken."""
+        return len(self._held) >= MOST_HELD
+
+    @property
+    def empty(self) -> bool:
+        """Whether no list of pins is held."""
+        return not self._held
+
+    def taken(self, step: Step) -> None:
+        """Note that *step* was carried out."""
+        if step.call.startswith("pin_") and step.makes in self._ledger.table:
+            self._held.append((step.makes, 0, len(self._ledger.table[step.makes])))
+
+    # Pages.
+
+    def _stretch(self, dice: Dice) -> PageList:
+        name, start, npages = self._spots[dice.randrange(len(self._spots))]
+        length = 1 + dice.randrange(4)
+        return PageList((Slice(name, range(start, min(start + length, npages))),))
+
+    def _rest(self, dice: Dice) -> Slice | None:
+        """All that is still held by some list of pins."""
+        if not self._held:
+            return None
+        at = dice.randrange(len(self._held))
+        name, start, stop = self._held[at]
+        self._held[at] = self._held[-1]
+        self._held.pop()
+        return Slice(name, range(start, stop))
+
+    def _part(self, dice: Dice) -> Slice | None:
+        """The first pages that are still held by some list of pins."""
+        if not self._held:
+            return None
+        at = dice.randrange(len(self._held))
+        name, start, stop = self._held[at]
+        middle = start + 1 + dice.randrange(stop - start)
+        if middle < stop:
+            self._held[at] = (name, middle, stop)
+        else:
+            self._held[at] = self._held[-1]
+            self._held.pop()
+        return Slice(name, range(start, middle))
+
+    # Forms that take.
+
+    def pin(self, dice: Dice) -> Step | None:
+        """Pin neighbouring pages."""
+        return PinUserPages(handle=self._steps.name("h"), pages=self._stretch(dice))
+
+    def pin_again(self, dice: Dice) -> Step | None:
+        """Pin a page several times in one call."""
+        (term,) = self._stretch(dice).slices()
+        many = Slice(term.name, term.indices[:1], 1 + dice.randrange(4))
+        return PinUserPages(handle=self._steps.name("h"), pages=PageList((many,)))
+
+    def pin_two(self, dice: Dice) -> Step | None:
+        """Pin pages of two places in one call."""
+        a, b = self._stretch(dice).terms[0], self._stretch(dice).terms[0]
+        return PinUserPages(handle=self._steps.name("h"), pages=PageList((a, b)))
+
+    def pin_fast(self, dice: Dice) -> Step | None:
+        """Pin without the slow path; an entry may change meanwhile."""
+        pages = self._stretch(dice)
+        changed = dice.randrange(len(pages) + 1)
+        return PinUserPagesFastOnly(
+            handle=self._steps.name("h"),
+            pages=pages,
+            changed=changed if changed < len(pages) else None,
+        )
+
+    def register(self, dice: Dice) -> Step | None:
+        """Register a region of few pages."""
+        return IbUmemGet(
+            umem=self._steps.name("m"),
+            pages=self._stretch(dice),
+            writable=dice.randrange(2) == 0,
+            max_segment=4096 << dice.randrange(3),
+            nmap=(None, 1, 0)[dice.randrange(3)],
+        )
+
+    # Forms that give back.
+
+    def unpin(self, dice: Dice) -> Step | None:
+        """Unpin all of a list."""
+        rest = self._rest(dice)
+        return UnpinUserPages(pages=PageList((rest,))) if rest else None
+
+    def unpin_part(self, dice: Dice) -> Step | None:
+        """Unpin the first pages of a list."""
+        part = self._part(dice)
+        return UnpinUserPages(pages=PageList((part,))) if part else None
+
+    def unpin_dirty(self, dice: Dice) -> Step | None:
+        """Unpin pages of a list, dirtying them or not."""
+        part = self._part(dice)
+        if part is None:
+            return None
+        return UnpinUserPagesDirtyLock(pages=PageList((part,)), make_dirty=dice.randrange(3) > 0)
+
+    def unpin_range(self, dice: Dice) -> Step | None:
+        """Unpin pages of a list whose frames follow each other."""
+        part = self._part(dice)
+        if part is None:
+            return None
+        return UnpinUserPageRangeDirtyLock(
+            pages=PageList((part,)), make_dirty=dice.randrange(2) > 0
+        )
+
+    def unpin_one(self, dice: Dice) -> Step | None:
+        """Unpin one page of a list."""
+        if not self._held:
+            return None
+        at = dice.randrange(len(self._held))
+        name, start, stop = self._held[at]
+        if start + 1 < stop:
+            self._held[at] = (name, start + 1, stop)
+        else:
+            self._held[at] = self._held[-1]
+            self._held.pop()
+        return UnpinUserPage(page=PageList((Slice(name, range(start, start + 1)),)))
+
+    def unpin_backwards(self, dice: Dice) -> Step | None:
+        """Unpin all of a list from its end."""
+        rest = self._rest(dice)
+        return UnpinUserPages(pages=PageList((_reversed(rest),))) if rest else None
+
+    def unpin_between(self, dice: Dice) -> Step | None:
+        """Unpin a list with another one between its pages: A-B-A."""
+        if len(self._held) < 2:
+            return None
+        a, b = self._rest(dice), self._rest(dice)
+        assert a is not None
+        assert b is not None
+        cut = 1 + dice.randrange(len(a))
+        terms = [Slice(a.name, a.indices[:cut]), b]
+        terms += [Slice(a.name, a.indices[cut:])] if cut < len(a) else []
+        pages = PageList(tuple(terms))
+        if dice.randrange(2):
+            return UnpinUserPages(pages=pages)
+        return UnpinUserPagesDirtyLock(pages=pages, make_dirty=True)
+
+    def release(self, dice: Dice) -> Step | None:
+        """Release a region."""
+        umems = self._ledger.umems
+        if not umems:
+            return None
+        return IbUmemRelease(umem=next(iter(umems)), dirty=dice.randrange(2) == 0)
+
+    # What the world does.
+
+    def map(self, dice: Dice) -> Step | None:
+        """Map a page once more."""
+        return Map(pages=self._stretch(dice).prefix(1))
+
+    def unmap(self, dice: Dice) -> Step | None:
+        """Unmap a page, where that is not its end or it is pinned."""
+        pages = self._stretch(dice).prefix(1)
+        held = self._ledger.held(self._ledger.head(pages.resolve(self._ledger.table)[0]))
+        if held.maps < 2 and not held.pins:
+            return None
+        return Unmap(pages=pages)
+
+    def write(self, dice: Dice) -> Step | None:
+        """Write to a page."""
+        return SetPageDirty(pages=self._stretch(dice).prefix(1))
+
+    def clean(self, dice: Dice) -> Step | None:
+        """Write pages back."""
+        return Clean(pages=self._stretch(dice))
+
+    def get(self, dice: Dice) -> Step | None:
+        """Take plain references on a page."""
+        return GetPage(pages=self._stretch(dice).prefix(1), n=1 + dice.randrange(1024))
+
+    def put(self, dice: Dice) -> Step | None:
+        """Drop the plain references on a page."""
+        ledger = self._ledger
+        if not ledger.got:
+            return None
+        head = next(iter(ledger.got))
+        return PutPage(pages=by_mapping(ledger, head), n=ledger.held(head).gets)
+
+
+def _spots(mapping: Mapping) -> list[tuple[str, int, int]]:
+    """(name, page, pages in all) of the pages at the edges of compound pages, or amid them."""
+    spots = []
+    for extent, offset in zip(mapping.extents, mapping.offsets, strict=True):
+        size = 1 << extent.order
+        inside = sorted({i % size for i in (0, 1, size // 2, -2, -1)})
+        near = set(range(extent.count)[:NEAR]) | set(range(extent.count)[-NEAR:])
+        spots += [
+            (mapping.name, offset + nth * size + i, mapping.npages)
+            for nth in sorted(near)
+            for i in inside
+        ]
+    return spots
+
+
+def _reversed(term: Slice) -> Slice:
+    return Slice(term.name, term.indices[::-1])
