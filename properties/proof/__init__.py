@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: MIT
+
+"""Lemmas about the range iterator's arithmetic, and that of puts, settled by z3.
+
+They are about the formulas written in `properties.proof.formulas`, in bit
+vectors as wide as C's types, and about nothing else. Tests compare those with
+`model.iterators.compound_range_next` and the optimised model's put.
+
+What is here can be imported without z3; the modules of this package cannot.
+"""
+
+from __future__ import annotations
+
+from model.semantics import BIAS, MAX_ORDER
+
+
+#: What is printed of all lemmas together: where they are claimed, what they
+#: are about, and what follows if all of them are as stated.
+ASSUMED = (
+    f"orders 0 to {MAX_ORDER}, i < npages, frame + i in its compound page, wherever that begins",
+    "struct pages are one flat array (vmemmap); range and compound page end by frame 2^52",
+    f"a put is of 1 to 2^31 - 1 pins, in wide types to 2^53 - 1, of a page that counts by {BIAS}",
+)
+ABOUT = (
+    "the formulas in properties/proof/formulas.py and nothing else; tests compare these with the",
+    "model on numbers",
+)
+FOLLOWS = (
+    "in wide types the runs partition [frame, frame + npages), in order, as they do with the",
+    "kernel's types while npages < 2^32: by induction on i, a step in words, not the solver's",
+)

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: MIT
+
+"""The arithmetic that the lemmas are about, once in 64 bits and once as 5.13 has it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import z3
+from attrs import field, frozen
+
+from model.semantics import BIAS, MAX_ORDER
+
+
+#: Frames are below this: 64 bits of physical address, in pages of 4 KiB.
+LIMIT = 1 << 52
+
+
+def _number(value: int) -> Any:
+    return z3.BitVecVal(value, 64)
+
+
+def _low(value: Any) -> Any:
+    """What an ``unsigned int`` keeps of *value*, in 64 bits again."""
+    return z3.ZeroExt(32, z3.Extract(31, 0, value))
+
+
+def _least(a: Any, b: Any) -> Any:
+    return z3.If(z3.ULT(a, b), a, b)
+
+
+@frozen
+class Place:
+    """Where one step of the range iterator stands, as expressions of 64 bits.
+
+    It is named by *skipped* and *left*, from which `page` and `npages` follow,
+    for these are what the solver is quick with; every place can be named so.
+
+    :param head: The frame of the head of ``page + i``.
+    :param skipped: Pages of that compound page before ``page + i``.
+    :param left: Pages left of the range: ``npages - i``.
+    """
+
+    order: Any = field(factory=lambda: z3.BitVec("order", 64))
+    head: Any = field(factory=lambda: z3.BitVec("head", 64))
+    skipped: Any = field(factory=lambda: z3.BitVec("skipped", 64))
+    i: Any = field(factory=lambda: z3.BitVec("i", 64))
+    left: Any = field(factory=lambda: z3.BitVec("left", 64))
+
+    @classmethod
+    def at(cls, order: int, head: int, page: int, i: int, npages: int) -> Place:
+        """The place with these very numbers."""
+        numbers = (order, head, page + i - head, i, npages - i)
+        return cls(*(_number(value) for value in numbers))
+
+    @property
+    def page(self) -> Any:
+        """The frame that the range begins at."""
+        return self.head + self.skipped - self.i
+
+    @property
+    def npages(self) -> Any:
+        """Pages of the whole range."""
+        return self.i + self.left
+
+    @property
+    def compound(self) -> Any:
+        """Whether the page is compound."""
+        return self.order != 0
+
+    @property
+    def rest(self) -> Any:
+        """Pages left of the compound page: ``head + nr - next``."""
+        return self.head + (_number(1) << self.order) - (self.page + self.i)
+
+    @property
+    def assumed(self) -> Any:
+        """What holds of every place where the kernel calls the iterator."""
+        nr = _number(1) << self.order
+        return z3.And(
+            z3.ULE(self.order, MAX_ORDER),
+            z3.ULT(self.i, self.npages),
+            z3.ULE(self.page, LIMIT),
+            z3.ULE(self.npages, LIMIT - self.page),
+            z3.ULE(self.head, LIMIT - nr),
+            z3.ULE(self.head, self.page + self.i),
+            z3.ULT(self.page + self.i, self.head + nr),
+        )
+
+
+def wide_run(place: Place) -> Any:
+    """The run, with the minimum taken in 64 bits."""
+    return z3.If(place.compound, _least(place.rest, place.left), _number(1))
+
+
+def kernel_run(place: Place) -> Any:
+    """The run as 5.13 takes it: ``min_t(unsigned int, head + nr - next, npages - i)``."""
+    return z3.If(place.compound, _least(_low(place.rest), _low(place.left)), _number(1))
+
+
+def wide_dropped(refs: Any) -> Any:
+    """References that a put of *refs* pins drops, with the product in 64 bits."""
+    return _dropped(refs * BIAS)
+
+
+def kernel_dropped(refs: Any) -> Any:
+    """The same in 5.13: ``int refs; refs *= GUP_PIN_COUNTING_BIAS``.
+
+    ``if (refs > 1) page_ref_sub(page, refs - 1); put_page(page);`` follows, and
+    the kernel is compiled so that the product wraps.
+    """
+    return _dropped(z3.SignExt(32, z3.Extract(31, 0, refs * BIAS)))
+
+
+def _dropped(product: Any) -> Any:
+    return z3.If(product > 1, product, _number(1))

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: MIT
+
+"""What is stated of the formulas."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import z3
+
+from model.semantics import BIAS
+from properties.proof.formulas import Place, kernel_dropped, kernel_run, wide_dropped, wide_run
+from properties.proof.solver import Lemma
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+def steps(run: Callable[[Place], Any], types: str, *, wide: bool) -> list[Lemma]:
+    """The lemma of one step, of the iterator that takes *run*.
+
+    :param wide: Whether all of it is stated to hold, or what 5.13's types allow.
+    """
+    place = Place()
+    got = run(place)
+    below = z3.ULT(place.left, 1 << 32)
+    multiple = z3.And(place.compound, z3.Extract(31, 0, place.left) == 0)
+    progress = z3.UGE(got, 1)
+    maximal = z3.Or(got == place.left, got == place.rest)
+    least = {
+        "left": place.left,
+        "order": place.order,
+        "page": place.page,
+        "i": place.i,
+        "head": place.head,
+        "npages": place.npages,
+        "rest": place.rest,
+        "run": got,
+    }
+
+    def lemma(text: str, claim: Any, *, holds: bool = True) -> Lemma:
+        return Lemma(types, text, holds, place.assumed, claim, least, _tell_step)
+
+    lemmas = [
+        lemma("no run goes beyond the range", z3.ULE(got, place.left)),
+        lemma("no run leaves its compound page", z3.ULE(got, place.rest)),
+        lemma("every run has at least one page", progress, holds=wide),
+    ]
+    if wide:
+        text = "every run ends where the range or its compound page does"
+        return [*lemmas, lemma(text, maximal)]
+    return [
+        *lemmas,
+        lemma(
+            "a run is 0 on compound pages where npages - i = k * 2^32, and only there",
+            (got == 0) == multiple,
+        ),
+        lemma(
+            "every run but those of 0 ends where the range or its compound page does",
+            z3.Implies(progress, maximal),
+            holds=False,
+        ),
+        lemma(
+            "every run does so while npages - i < 2^32, and has at least one page",
+            z3.Implies(below, z3.And(progress, maximal)),
+        ),
+    ]
+
+
+def _tell_step(at: Mapping[str, int]) -> str:
+    times, more = divmod(at["left"], 1 << 32)
+    left = f"{times} * 2^32" + (f" + {more}" if more else "") if times else str(more)
+    where = f"order {at['order']}, frame {at['page']:#x}, i {at['i']}, npages {at['npages']}"
+    if at["head"] != at["page"] + at["i"]:
+        where += f", head {at['head']:#x}"
+    return f"{where}: npages - i = {left} gives a run of {at['run']}"
+
+
+def puts(dropped: Callable[[Any], Any], types: str, *, wide: bool) -> list[Lemma]:
+    """The lemma of one put on a page with no count of its own, which drops *dropped*."""
+    refs = z3.BitVec("refs", 64)
+    got = dropped(refs)
+    # In twice the width, so that this product cannot be what wraps.
+    right = z3.SignExt(64, got) == z3.ZeroExt(64, refs) * BIAS
+    most = 1 << 53 if wide else 1 << 31
+    assumed = z3.And(z3.UGE(refs, 1), z3.ULT(refs, most))
+    least = {"refs": refs, "dropped": got}
+
+    def lemma(text: str, claim: Any, *, holds: bool = True) -> Lemma:
+        return Lemma(types, text, holds, assumed, claim, least, _tell_put)
+
+    lemmas = [lemma(f"a put of refs pins drops {BIAS} * refs references", right, holds=wide)]
+    if not wide:
+        text = "it does so while refs < 2^21, and only then"
+        lemmas.append(lemma(text, right == z3.ULT(refs, 1 << 21)))
+    return lemmas
+
+
+def _tell_put(at: Mapping[str, int]) -> str:
+    refs = at["refs"]
+    power = f"2^{refs.bit_length() - 1}" if refs & (refs - 1) == 0 else str(refs)
+    return f"refs = {power} pins: {at['dropped']} dropped, where {BIAS * refs} are due"
+
+
+def lemmas() -> list[Lemma]:
+    """All that is stated."""
+    return [
+        *steps(wide_run, "wide types", wide=True),
+        *steps(kernel_run, "kernel's types", wide=False),
+        *puts(wide_dropped, "wide types", wide=True),
+        *puts(kernel_dropped, "kernel's types", wide=False),
+    ]
