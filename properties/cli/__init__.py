@@ -10,6 +10,7 @@ from __future__ import annotations
 import click
 
 from properties.cli.capture import capture
+from properties.cli.prove import prove
 from properties.cli.traces import reduce, replay, show
 from properties.cli.verify import verify
 
@@ -20,5 +21,5 @@ def main() -> None:
     """Tell whether an unpin path counts exactly as one page at a time would."""
 
 
-for command in (verify, replay, reduce, show, capture):
+for command in (verify, replay, reduce, show, capture, prove):
     main.add_command(command)
