@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from model.optimised import ENOMEM, Optimised
+from model.semantics import PAGE_SIZE
 from model.umem import BATCH, Umem, append_pages
 from properties.faults.fault import fault
 
@@ -197,8 +198,11 @@ class JoinPastSegment(_Get):
     """
 
     def append(self, umem: Umem, batch: Sequence[int], max_segment: int) -> None:
-        """Let the last entry grow by one page past the limit."""
-        if umem.sgl and umem.sgl[-1].page + umem.sgl[-1].npages == batch[0]:
-            append_pages(umem.sgl, batch[:1], 1 << 40)
-            batch = batch[1:]
-        append_pages(umem.sgl, batch, max_segment)
+        """Let the last entry grow by all that follows it."""
+        joining = 0
+        if umem.sgl:
+            following = umem.sgl[-1].page + umem.sgl[-1].npages
+            while joining < len(batch) and batch[joining] == following + joining:
+                joining += 1
+            umem.sgl[-1].length += joining * PAGE_SIZE
+        append_pages(umem.sgl, batch[joining:], max_segment)
