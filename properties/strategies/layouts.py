@@ -22,13 +22,16 @@ MOST_MAPPINGS = 3
 MOST_COMPOUND = 6
 
 #: Driver pages first: they may have any small order, side by side.
-KINDS = ("driver", "driver", "driver", "thp", "base", "page-cache", "hugetlb", "device-dax")
+KINDS = (
+    *("driver", "driver", "driver", "thp", "base"),
+    *("hugetlb", "page-cache", "thp", "hugetlb", "device-dax"),
+)
 
 #: Orders 1 and 2 are where pins change from bias to exact count.
 SMALL_ORDERS = (0, 1, 2, 1, 0, 2, 3, 2, 4)
 
 #: Huge sizes of x86 twice, then those of other architectures.
-HUGE_ORDERS = (9, 9, 18, 4, 13, 2, 7, 11, 1)
+HUGE_ORDERS = (9, 9, 18, 4, 18, 13, 2, 7, 11, 1)
 
 
 def draw_mappings(

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from model.pagelist import Group, PageList, Slice, joined, span
@@ -12,6 +12,7 @@ from properties.strategies import among, one_in
 
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from random import Random
 
     from model.mapping import Mapping
@@ -23,11 +24,20 @@ SHORT = (4, 4, 16, 64)
 LONG = 1 << 17
 ONE_LONG_IN = 2
 
-#: So many pages of a handle are searched for the edge of a compound page.
-SEARCHED = 64
+#: So many compound pages of a handle are searched for where they begin and end.
+SEARCHED = 16
 
 #: A page stands in a row in one list no more often than this.
-MOST_REPEATS = 1024
+MOST_REPEATS = 2048
+
+#: So often at most does a page that is repeated stand in a row.
+REPEATS = (2, 4, 64, MOST_REPEATS)
+
+#: A head is drawn from so many that were pinned last.
+LATEST = 8
+
+#: So many handles are drawn until one is found that still holds pins.
+TRIES = 3
 
 
 def draw_stretch(random: Random, mapping: Mapping, *, longest: int = LONG) -> PageList:
@@ -37,7 +47,10 @@ def draw_stretch(random: Random, mapping: Mapping, *, longest: int = LONG) -> Pa
     order = mapping.extents[extent].order
     nth = random.randrange(mapping.extents[extent].count)
     start = mapping.offsets[extent] + (nth << order)
-    if order:
+    if 0 < order < 5 and one_in(random, 6):
+        # Compound pages as a whole.
+        length = min(max(1, length >> order) << order, mapping.npages)
+    elif order:
         # A tail near the front, or near the end so that few pages cross over.
         tail = random.randrange(min(5, 1 << order))
         start += (1 << order) - tail if tail and one_in(random, 2) else tail
@@ -69,32 +82,43 @@ def draw_pins(random: Random, ledger: Ledger) -> PageList:
         return joined([stretch, stretch])
     first, second = next(stretch.slices()), next(other.slices())
     if form == 2:
-        times = draw_length(random, MOST_REPEATS)
+        times = among(random, REPEATS) - random.randrange(2)
         return PageList((Slice(first.name, first.indices[:1], times), second))
     return PageList((Group((first, second), 2),))
 
 
 def draw_pieces(random: Random, ledger: Ledger, handles: list[str]) -> PageList:
     """Entries of one to three of *handles*: whole, part, reversed, repeated, interleaved."""
+    if one_in(random, 12):
+        twice = [h for h in _latest(ledger.pinned) if ledger.held(h).pins > 1]
+        if len(twice) > 1:
+            first = random.randrange(len(twice) - 1)
+            slices = [next(by_mapping(ledger, head).slices()) for head in twice[first : first + 2]]
+            return PageList((Group(tuple(slices), 2),))
     pieces = [_piece(random, ledger, handles)]
     if one_in(random, 3):
         pieces.append(_piece(random, ledger, handles))
     if len(pieces) == 2 and one_in(random, 2):
-        # A-B-A: runs of one head that another interrupts.
-        a, b = (next(piece.slices()) for piece in pieces)
-        if len(a) + len(b) <= 64:
-            if one_in(random, 2):
-                return PageList((Group((a, b), 2),))
-            return joined([pieces[0], pieces[1], pieces[0]])
+        # A-B-A: runs of one head that another interrupts. Few pages each, as all
+        # of them are unpinned twice.
+        a, b = (_few(random, next(piece.slices())) for piece in pieces)
+        if one_in(random, 2):
+            return PageList((Group((a, b), 2),))
+        return PageList((a, b, a))
     return joined(pieces)
 
 
+def _few(random: Random, piece: Slice) -> Slice:
+    return Slice(piece.name, piece.indices[: 1 + random.randrange(2)])
+
+
 def _piece(random: Random, ledger: Ledger, handles: list[str]) -> PageList:
-    name = handles[-1 - random.randrange(len(handles))]
+    name = live(random, ledger, handles)
     held = len(ledger.table[name])
-    form = random.randrange(7)
-    if form == 0 and (held <= SHORT[-1] or one_in(random, ONE_LONG_IN)):
-        return span(name, 0, held)
+    form = random.randrange(10)
+    if form in {0, 7, 8, 9} and (held <= SHORT[-1] or one_in(random, ONE_LONG_IN)):
+        part = form and 1 < held <= SHORT[-1]
+        return _part(ledger, name) if part else span(name, 0, held)
     start = random.randrange(held)
     length = draw_length(random, held - start)
     indices = range(start, start + length)
@@ -103,8 +127,12 @@ def _piece(random: Random, ledger: Ledger, handles: list[str]) -> PageList:
     elif form == 4:
         indices = indices[::2]
     elif form == 5:
-        times = among(random, (2, 4, 64, MOST_REPEATS))
-        return PageList((Slice(name, indices[:1], 1 + random.randrange(times)),))
+        pins = ledger.held(ledger.head(ledger.table[name][start])).pins
+        if pins and one_in(random, 2):
+            # All pins of a head through one of its pages.
+            return PageList((Slice(name, indices[:1], min(pins, MOST_REPEATS)),))
+        times = 1 + random.randrange(among(random, REPEATS))
+        return PageList((Slice(name, indices[:1], times),))
     elif form == 6 and length > 2:
         # As long as the range from its first to its last, but not that range.
         terms = (
@@ -114,6 +142,34 @@ def _piece(random: Random, ledger: Ledger, handles: list[str]) -> PageList:
         )
         return PageList(terms)
     return PageList((Slice(name, indices),))
+
+
+def live(random: Random, ledger: Ledger, handles: list[str]) -> str:
+    """One of *handles*, rather one whose pins were not all given back."""
+    name = handles[-1 - random.randrange(len(handles))]
+    for _ in range(TRIES - 1):
+        first = ledger.head(ledger.table[name][0])
+        if first in ledger.pinned or first in ledger.got:
+            break
+        name = handles[-1 - random.randrange(len(handles))]
+    return name
+
+
+def _part(ledger: Ledger, name: str) -> PageList:
+    """The first part of what *name* holds, or the rest where that was let go.
+
+    They part amid the entries of the last head, where it has several.
+    """
+    frames = ledger.table[name]
+    count = len(frames)
+    head = ledger.head(frames[-1])
+    of_last = 1
+    while of_last < min(count, SEARCHED) and ledger.head(frames[-1 - of_last]) == head:
+        of_last += 1
+    at = count - (of_last // 2 or count // 2)
+    if ledger.held(head).pins <= count - at:
+        return span(name, at, count)
+    return span(name, 0, at)
 
 
 def releasable(ledger: Ledger, pages: PageList, what: str = "pins") -> PageList | None:
@@ -126,9 +182,14 @@ def draw_held_page(random: Random, ledger: Ledger, heads: dict[int, None]) -> Pa
     """Some page of one of *heads*, by its mapping."""
     if not heads:
         return None
-    head = among(random, list(heads)[-8:])
+    head = among(random, _latest(heads))
     page = head + random.randrange(min(4, 1 << ledger.order(head)))
     return by_mapping(ledger, page)
+
+
+def _latest(heads: dict[int, None]) -> list[int]:
+    """The few of *heads* that came last, the latest first."""
+    return list(islice(reversed(heads), LATEST))
 
 
 def by_mapping(ledger: Ledger, page: int) -> PageList:
@@ -143,7 +204,7 @@ def by_mapping(ledger: Ledger, page: int) -> PageList:
 
 def draw_range(random: Random, ledger: Ledger, handles: list[str]) -> PageList | None:
     """Contiguous frames, all of which can be unpinned; begun in a tail where there is one."""
-    across = _across(random, ledger, handles) if handles and one_in(random, 3) else None
+    across = _across(random, ledger, handles) if handles and not one_in(random, 3) else None
     if across:
         pages = across
     elif handles and not one_in(random, 3):
@@ -168,16 +229,42 @@ def draw_range(random: Random, ledger: Ledger, handles: list[str]) -> PageList |
 
 
 def _across(random: Random, ledger: Ledger, handles: list[str]) -> PageList | None:
-    """Pages of a handle on both sides of where one compound page ends and the next begins."""
-    name = handles[-1 - random.randrange(len(handles))]
-    frames = ledger.table[name][:SEARCHED]
-    edges = [
-        i
-        for i, (a, b) in enumerate(pairwise(frames), start=1)
-        if b == a + 1 and ledger.head(b) == b
-    ]
-    if not edges:
-        return None
-    edge = among(random, edges)
-    start = max(0, edge - 1 - random.randrange(3))
-    return span(name, start, min(len(frames), edge + 1 + random.randrange(4)))
+    """Pages of a handle on both sides of where compound pages meet, or from one edge to another."""
+    for _ in range(TRIES):
+        name = live(random, ledger, handles)
+        frames = ledger.table[name]
+        count = len(frames)
+        edges = _edges(ledger, frames)
+        inner = [edge for edge in edges if 0 < edge < count]
+        if len(edges) > 1 and one_in(random, 2):
+            # Compound pages as a whole.
+            first = random.randrange(len(edges) - 1)
+            return span(
+                name, edges[first], edges[first + 1 + random.randrange(len(edges) - first - 1)]
+            )
+        if inner:
+            first = last = random.randrange(len(inner))
+            if one_in(random, 2):
+                last += random.randrange(len(inner) - first)
+            start = max(0, inner[first] - 1 - random.randrange(3))
+            return span(name, start, min(count, inner[last] + 1 + random.randrange(4)))
+    return None
+
+
+def _edges(ledger: Ledger, frames: Sequence[int]) -> list[int]:
+    """Where, in the first of *frames*, one compound page ends and the next begins."""
+    edges: list[int] = []
+    at = 0
+    for head, entries in islice(ledger.runs(frames), SEARCHED):
+        page = frames[at]
+        last = frames[at + entries - 1]
+        if page == head:
+            if at and frames[at - 1] != page - 1:
+                break
+            edges.append(at)
+        at += entries
+        if last - page != entries - 1 or last + 1 != head + (1 << ledger.order(head)):
+            break
+        if at == len(frames):
+            edges.append(at)
+    return edges

@@ -42,6 +42,7 @@ from properties.strategies.lists import (
     draw_pins,
     draw_range,
     draw_stretch,
+    live,
     releasable,
 )
 
@@ -70,10 +71,11 @@ class Steps:
         self.ledger = ledger
         self.handles: list[str] = []
         self.gets: list[str] = []
-        self.splittable = any(
-            m.kind in {"thp", "page-cache"} and any(e.order for e in m.extents)
+        self.splittable = [
+            m
             for m in ledger.mappings
-        )
+            if m.kind in {"thp", "page-cache"} and any(e.order for e in m.extents)
+        ]
         self._made = {"h": 0, "m": 0}
 
     def taken(self, step: Step) -> None:
@@ -88,19 +90,19 @@ class Steps:
     def pin_user_pages(self, random: Random) -> Step | None:
         """Pin a stretch of a mapping, or a list."""
         pages = draw_pins(random, self.ledger)
-        return PinUserPages(handle=self._name("h"), pages=pages, flags=among(random, FLAGS))
+        return PinUserPages(handle=self.name("h"), pages=pages, flags=among(random, FLAGS))
 
     def get_user_pages(self, random: Random) -> Step | None:
         """Take plain references likewise."""
         pages = draw_pins(random, self.ledger)
-        return GetUserPages(handle=self._name("h"), pages=pages, flags=among(random, FLAGS))
+        return GetUserPages(handle=self.name("h"), pages=pages, flags=among(random, FLAGS))
 
     def pin_user_pages_fast_only(self, random: Random) -> Step | None:
         """Pin without the slow path; half the time an entry changes on the way."""
         pages = draw_pins(random, self.ledger)
         changed = random.randrange(len(pages)) if one_in(random, 2) else None
         return PinUserPagesFastOnly(
-            handle=self._name("h"), pages=pages, flags=among(random, FLAGS), changed=changed
+            handle=self.name("h"), pages=pages, flags=among(random, FLAGS), changed=changed
         )
 
     # Unpinning.
@@ -143,7 +145,7 @@ class Steps:
         )
 
     def _error(self, random: Random) -> int | None:
-        return among(random, ERRORS) if one_in(random, 30) else None
+        return among(random, ERRORS) if one_in(random, 16) else None
 
     # RDMA memory regions.
 
@@ -159,7 +161,7 @@ class Steps:
         if one_in(random, 2):
             segment = PAGE_SIZE * (1 + random.randrange(8)) + among(random, (0, 0, 100))
         return IbUmemGet(
-            umem=self._name("m"),
+            umem=self.name("m"),
             pages=pages,
             writable=not one_in(random, 3),
             max_segment=segment,
@@ -179,7 +181,7 @@ class Steps:
             return None
         nmap = among(random, (None, 1, 0))
         return IbUmem(
-            umem=self._name("m"),
+            umem=self.name("m"),
             sgl=tuple(entries),
             writable=not one_in(random, 3),
             nmap=nmap if nmap is None else min(nmap, len(entries)),
@@ -211,6 +213,13 @@ class Steps:
 
     def unmap(self, random: Random) -> Step | None:
         """Unmap pages; pinned ones live on until their last unpin."""
+        if self.handles and one_in(random, 3):
+            # One of several that a call may unpin, so that it alone is freed.
+            name = live(random, self.ledger, self.handles)
+            last = len(self.ledger.table[name]) - 1
+            held = self.ledger.held(self.ledger.head(self.ledger.table[name][last]))
+            if held.alive and held.maps:
+                return Unmap(pages=span(name, last, last + 1))
         return Unmap(pages=self._some(random))
 
     def set_page_dirty(self, random: Random) -> Step | None:
@@ -223,11 +232,25 @@ class Steps:
 
     def split_huge_page(self, random: Random) -> Step | None:
         """Split a transparent huge page, which is refused where it is pinned."""
-        page = self._some(random).prefix(1)
+        page = self._huge(random)
         frame = page.resolve(self.ledger.table)[0]
         if self.ledger.kind(frame) not in {"thp", "page-cache"} or not self.ledger.order(frame):
             return None
         return SplitHugePage(pages=page)
+
+    def _huge(self, random: Random) -> PageList:
+        """A page that may be part of a transparent huge page, one that was pinned before if any."""
+        ledger = self.ledger
+        if not one_in(random, 3):
+            known = [
+                name
+                for name in self.handles[-8:]
+                if ledger.kind(ledger.table[name][0]) in {"thp", "page-cache"}
+            ]
+            over = [n for n in known if ledger.head(ledger.table[n][0]) not in ledger.pinned]
+            if known:
+                return span(among(random, over or known), 0, 1)
+        return draw_stretch(random, among(random, self.splittable), longest=1)
 
     def alloc_pages(self, random: Random) -> Step | None:
         """Allocate free frames again, as compound pages of other orders."""
@@ -258,7 +281,7 @@ class Steps:
             pages = pages.prefix(1)
             head = self.ledger.head(pages.resolve(self.ledger.table)[0])
             left = LIMIT - 1 - self.ledger.held(head).total
-            n = max(1, left - random.randrange(4096))
+            n = max(1, left - (random.randrange(4096) if one_in(random, 2) else 0))
         return GetPage(pages=pages, n=n)
 
     def put_page(self, random: Random) -> Step | None:
@@ -273,7 +296,8 @@ class Steps:
         gets = self.ledger.held(self.ledger.head(page.resolve(self.ledger.table)[0])).gets
         return PutPage(pages=page, n=gets if one_in(random, 2) else 1)
 
-    def _name(self, letter: str) -> str:
+    def name(self, letter: str) -> str:
+        """The next free name of a handle (h) or a region (m)."""
         return f"{letter}{self._made[letter] + 1}"
 
 
