@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, field, frozen
 
+from properties.matrices import cells
 from properties.reduce import Reduced, reduce
 from properties.search import SPREAD, Watcher
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from model.program import Program
     from properties.finding import Finding
     from properties.judge import Run
+    from properties.matrices import Cell
     from properties.search import Search, Searcher
     from properties.store import Store
 
@@ -29,6 +31,7 @@ class Coverage:
     """What a search did.
 
     :param situations: How often each situation was reached, in steps.
+    :param combinations: How often each cell of the matrices was, likewise.
     :param rejected: How often a drawn call made no sense.
     """
 
@@ -37,6 +40,7 @@ class Coverage:
     steps: int = 0
     seconds: float = 0.0
     situations: Counter[str] = field(factory=Counter)
+    combinations: Counter[Cell] = field(factory=Counter)
     rejected: Counter[str] = field(factory=Counter)
 
 
@@ -63,6 +67,7 @@ class _Collector(Watcher):
         self.programs = 0
         self.steps = 0
         self.situations: Counter[str] = Counter()
+        self.combinations: Counter[Cell] = Counter()
         self.rejections: Counter[str] = Counter()
         self._store = store
         self._progress = progress
@@ -72,6 +77,8 @@ class _Collector(Watcher):
         self.steps += 1
         if reached:
             self.situations.update(reached)
+        if run.record and run.record.lists:
+            self.combinations.update(cells(run.record))
         if self.steps % 200 == 0:
             self._progress(self.coverage())
 
@@ -101,6 +108,7 @@ class _Collector(Watcher):
             self.steps,
             self.seconds(),
             self.situations,
+            self.combinations,
             self.rejections,
         )
 

@@ -32,6 +32,7 @@ from properties.cli.common import (
     replay_command,
     reported,
 )
+from properties.matrices import CELLS, MATRICES, Cell
 from properties.report import Failure
 from properties.search import Search
 from properties.situations import SITUATIONS
@@ -42,6 +43,7 @@ from properties.verify import verify as run_verify
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from properties.matrices import Matrix
     from properties.verify import Coverage, Outcome
 
 
@@ -66,6 +68,7 @@ if TYPE_CHECKING:
     multiple=True,
     help="Search on windows of this captured layout alone.",
 )
+@click.option("--matrices", is_flag=True, help="Print tables of the combinations reached.")
 @cost_option
 @json_option
 @reported
@@ -77,6 +80,7 @@ def verify(
     names: tuple[str, ...],
     seed: int | None,
     layout_files: tuple[Path, ...],
+    matrices: bool,
     cost: str,
     as_json: bool,
 ) -> int:
@@ -123,7 +127,7 @@ def verify(
     if as_json:
         _print_json(outcome, failure, seed, command)
     else:
-        _print_outcome(outcome, failure, search, command)
+        _print_outcome(outcome, failure, search, command, matrices=matrices)
     if outcome.reduced is None:
         return 0
     dearer = outcome.reduced.finding.oracle == "cost"
@@ -183,10 +187,14 @@ def _rate(coverage: Coverage) -> str:
     return f"{coverage.steps / max(coverage.seconds, 1e-6):,.0f}"
 
 
-def _print_outcome(outcome: Outcome, failure: Failure | None, search: Search, command: str) -> None:
+def _print_outcome(
+    outcome: Outcome, failure: Failure | None, search: Search, command: str, *, matrices: bool
+) -> None:
     coverage = outcome.coverage
     if failure:
         print_failure(evolve(failure, found=command))
+        if matrices:
+            _print_matrices(coverage)
         return
     missed = [name for name in SITUATIONS if name not in coverage.situations]
     console.print(
@@ -196,10 +204,23 @@ def _print_outcome(outcome: Outcome, failure: Failure | None, search: Search, co
     where = f"semantics {search.semantics.version}, captured layouts"
     console.print(f"on       {where}{'' if search.captured_only else ' and random ones'}")
     reached = len(SITUATIONS) - len(missed)
-    console.print(f"reached  {reached} of {len(SITUATIONS)} situations")
+    console.print(
+        f"reached  {reached} of {len(SITUATIONS)} situations, "
+        f"{len(coverage.combinations)} of {len(CELLS)} combinations"
+    )
     for name in missed:
         console.print(f"         not reached: {name} ({SITUATIONS[name]})", markup=False)
+    if matrices:
+        _print_matrices(coverage)
     console.print(f"repeat   {command}", markup=False)
+
+
+def _print_matrices(coverage: Coverage) -> None:
+    for matrix in MATRICES:
+        console.print()
+        for number, line in enumerate(matrix.lines(coverage.combinations)):
+            console.print(line, style="bold" if number == 0 else None, markup=False)
+    console.print()
 
 
 def _print_json(outcome: Outcome, failure: Failure | None, seed: int, command: str) -> None:
@@ -215,8 +236,28 @@ def _print_json(outcome: Outcome, failure: Failure | None, seed: int, command: s
         "seed": seed,
         "command": command,
         "situations": {name: coverage.situations.get(name, 0) for name in SITUATIONS},
+        "matrices": [
+            {
+                "name": matrix.name,
+                "title": matrix.title,
+                "rows": matrix.rows,
+                "columns": matrix.columns,
+                "counts": [
+                    [_count(coverage, matrix, row, column) for column in matrix.columns]
+                    for row in matrix.rows
+                ],
+            }
+            for matrix in MATRICES
+        ],
         "rejected": dict(sorted(coverage.rejected.items())),
     }
     if failure:
         result["finding"] = finding_json(failure)
     click.echo(json.dumps(result, indent=2))
+
+
+def _count(coverage: Coverage, matrix: Matrix, row: str, column: str) -> int | None:
+    """How often a combination was reached; None if it cannot be."""
+    if (row, column) in matrix.impossible:
+        return None
+    return coverage.combinations.get(Cell(matrix.name, row, column), 0)
