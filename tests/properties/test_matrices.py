@@ -91,6 +91,13 @@ def test_regions():
     } == visited("ib_umem_release(m1)", before)
 
 
+def test_entries_do_not_interleave():
+    """Entries of a region are lists of their own: none interrupts a run of another."""
+    before = "m1 = ib_umem(sg(h1[0:1], 4096) + sg(h1[16:17], 4096) + sg(h1[1:2], 4096))\n"
+
+    assert {("shapes", "single entry", "asked, clean")} == visited("ib_umem_release(m1)", before)
+
+
 @pytest.mark.parametrize(
     "step", ["h3 = pin_user_pages(a[0:1])", "unpin_user_pages(h1[0:1], npages=-14)"]
 )
@@ -132,7 +139,9 @@ def test_verify_prints_them(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     short, long = verify(), verify("--matrices")
 
-    assert re.search(r"^reached  \d+ of 60 situations, \d+ of 57 combinations$", short, re.MULTILINE)
+    assert re.search(
+        r"^reached  \d+ of 60 situations, \d+ of 57 combinations$", short, re.MULTILINE
+    )
     assert short.splitlines()[1:] == [
         line
         for line in long.splitlines()[1:]
