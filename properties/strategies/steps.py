@@ -232,6 +232,8 @@ class Steps:
 
     def split_huge_page(self, random: Random) -> Step | None:
         """Split a transparent huge page, which is refused where it is pinned."""
+        if not self.splittable:
+            return None
         page = self._huge(random)
         frame = page.resolve(self.ledger.table)[0]
         if self.ledger.kind(frame) not in {"thp", "page-cache"} or not self.ledger.order(frame):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import Phase, settings
@@ -18,6 +19,7 @@ from properties.machine import explore
 from properties.matrices import CELLS, cells
 from properties.search import Search, Watcher
 from properties.situations import SITUATIONS, situations
+from properties.strategies.steps import Steps
 
 
 #: Situations that a search of a few thousand steps need not reach, and why not.
@@ -332,3 +334,11 @@ def test_rare_ones_are_in_the_table():
     """Only a situation that there is can be excused, and not many are."""
     assert set(RARE) <= set(SITUATIONS)
     assert len(RARE) <= 3
+
+
+def test_nothing_to_split():
+    """Where no page can be split the draw gives None, whoever asks."""
+    program = parse_program(HEADER + 'a = mapping("base", orders=[0])\n')
+    run = Run(Optimised(), program.mappings, program.semantics)
+
+    assert Steps(run.ledger).split_huge_page(Random(0)) is None
