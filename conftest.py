@@ -20,6 +20,7 @@ from properties.finding import Diverged
 from properties.reduce import reduce
 from properties.report import Failure
 from properties.search import Search, Watcher
+from properties.smallest import BRIEF, smallest
 from properties.store import Store
 
 
@@ -141,16 +142,14 @@ def pytest_runtest_makereport(
 def _told(config: pytest.Config, error: Diverged) -> Told:
     store, make = config.stash[STORE], config.stash[SEARCH].candidate
     reduced = reduce(error.program, error.finding, make, store.keep)
+    reduced = smallest(reduced, make, store.keep, BRIEF)
     path = store.path(reduced.finding.signature) or store.keep(reduced.program, reduced.finding)
     name = config.getoption("--candidate")
     option = "" if name == "optimised" else f" --candidate {name}"
-    smallest = f"smallest found ({reduced.executions} programs tried after Hypothesis's shrink)"
-    if not reduced.repeats:
-        smallest = "it did not fail again: the candidate does not do the same thing twice"
     failure = Failure(
         reduced.program,
         reduced.finding,
-        smallest,
+        reduced.text(),
         str(path),
         f"headcount replay {path}{option}",
     )

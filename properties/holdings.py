@@ -11,6 +11,7 @@ from attrs import define
 
 from model.errors import BadInput
 from model.frames import Block, Frames
+from model.mapping import Extent
 from model.memory import HeadState, wrapped
 from model.semantics import BIAS
 from model.step import Table
@@ -117,6 +118,22 @@ class Holdings:
     def order(self, page: int) -> int:
         """The order of the compound page of *page*."""
         return self._block(page).order
+
+    def known(self) -> list[tuple[int, Held]]:
+        """The compound pages that any step had to do with, lowest frame first."""
+        return sorted(self._held.items())
+
+    def extents(self, mapping: Mapping) -> tuple[Extent, ...]:
+        """The compound pages that stand in the frames of *mapping* now."""
+        found = []
+        for extent in mapping.extents:
+            at = extent.pfn
+            while at < extent.stop:
+                block = self._block(at)
+                stop = min(block.stop, extent.stop)
+                found.append(Extent(at, block.order, (stop - at) >> block.order))
+                at = stop
+        return tuple(found)
 
     def each(self, page: int) -> int:
         """What one pin adds to the refcount of the compound page of *page*."""

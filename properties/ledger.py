@@ -191,11 +191,11 @@ class Ledger(Holdings):
         pages = step.pages.resolve(self.table)
         before = {head: self.held(head).pins for head, _ in self.runs(pages)}
         acquired = self.acquired
-        done, error = self._pin(pages)
-        if step.append_fails is not None and step.append_fails * BATCH < done:
-            # The walk ended with the batch that found no memory.
-            reached = min((step.append_fails + 1) * BATCH, done)
-            self._unwind(before, acquired, reached)
+        # The walk ends with the batch that finds no memory.
+        fails = step.append_fails
+        done, error = self._pin(pages if fails is None else pages[: (fails + 1) * BATCH])
+        if fails is not None and fails * BATCH < done:
+            self._unwind(before, acquired, done)
             return ENOMEM
         if error or step.nmap == 0:
             self._unwind(before, acquired, done)

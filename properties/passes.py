@@ -18,6 +18,7 @@ from model.semantics import PAGE_SIZE
 from model.step import MAX_SEGMENT, shown
 from model.steps import IbUmem, IbUmemGet
 from properties.cut import HANDLES, PLAIN, CannotCut, without_entries, without_steps
+from properties.fold import clamp, closer, merge
 from properties.plainer import simplify
 from properties.rewrite import (
     join_pins,
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 
 #: A list is long if it has more entries than this.
 LONG = 256
+
+#: Pieces of less than one part in this many are not tried everywhere.
+FINE = 64
 
 
 def _chunks(length: int) -> Generator[tuple[int, int], bool, None]:
@@ -147,6 +151,10 @@ def fewer_pages(program: Program, long: int = 0) -> Pass:
             while size > (length // 8 if long else 0):
                 stop = length
                 while stop > 0:
+                    if size * FINE < length and 0 < stop < length:
+                        # Small pieces go from the ends only: few lists are long for
+                        # the sake of what is in them.
+                        stop = min(stop, size)
                     start = max(0, stop - size)
                     try:
                         smaller = without_entries(program, index, start, stop)
@@ -237,6 +245,10 @@ def repeat_one(program: Program) -> Pass:
                     answer = yield only
                     if answer:
                         return
+            folded = clamp(smaller)
+            for less in folded:
+                if (yield less):
+                    return
 
 
 def _only_first(program: Program, name: str) -> Generator[Program, None, None]:
@@ -281,6 +293,9 @@ PASSES: tuple[Callable[[Program], Pass], ...] = (
     drop_compound,
     lower_orders,
     fewer_pages,
+    closer,
+    clamp,
+    merge,
     join,
     register,
     repeat_one,

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 def simplify(program: Program) -> Pass:
     """Plainer arguments, mappings and ways to write a list."""
     for i in range(len(program.steps)):
+        if i >= len(program.steps):
+            return
         for plainer in _plainer(program.steps[i]):
             steps = (*program.steps[:i], plainer, *program.steps[i + 1 :])
             program = (yield evolve(program, steps=steps)) or program

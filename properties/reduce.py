@@ -18,6 +18,7 @@ from attrs import evolve, frozen
 
 from model.errors import BadInput
 from model.program import check
+from properties.condense import CannotCondense, condensed
 from properties.cut import CannotCut
 from properties.judge import judge
 from properties.passes import PASSES
@@ -40,6 +41,10 @@ MOST_VISITS = 20_000_000
 VISITS_OF_A_HANG = 20_000
 
 
+#: Programs of no more steps are not condensed.
+SHORT = 12
+
+
 def forget(_program: Program, _finding: Finding) -> None:
     """Do nothing about a smaller program that was found."""
 
@@ -51,12 +56,25 @@ class Reduced:
     :param executions: Programs that were carried out on the way.
     :param repeats: Whether the program failed again at all when it was run
         again; a candidate that does not do the same twice may not.
+    :param tried: Smaller programs that `properties.smallest` judged.
+    :param proved: Whether those were all there are in the program's scope.
     """
 
     program: Program
     finding: Finding
     executions: int
     repeats: bool = True
+    tried: int = 0
+    proved: bool = False
+
+    def text(self) -> str:
+        """How small it is, in a line."""
+        if not self.repeats:
+            return "it did not fail again: the candidate does not do the same thing twice"
+        if self.proved:
+            return f"smallest (proved: none of {self.tried:,} smaller programs of its scope fails)"
+        text = f"smallest found ({self.executions:,} programs tried in reducing it"
+        return text + (f", {self.tried:,} of its scope in vain)" if self.tried else ")")
 
 
 def reduce(
@@ -74,6 +92,7 @@ def reduce(
     start = evolve(program, steps=tuple(program.steps[: finding.index + 1]), lines=())
     if not reducer.fails(start):
         return Reduced(program, finding, reducer.executions, repeats=False)
+    reducer.condense()
     improved = True
     while improved and not reducer.spent:
         size = reducer.best.size()
@@ -126,6 +145,18 @@ class _Reducer:
         self.finding = found
         self._better(self.best, found)
         return True
+
+    def condense(self) -> None:
+        """Put a few steps in the place of a long history, if they do as well."""
+        window = 1
+        while window * 2 < len(self.best.steps) and len(self.best.steps) > SHORT:
+            try:
+                shorter = condensed(self.best, window)
+            except (BadInput, CannotCondense):
+                return
+            if self._smaller(shorter) and self.fails(shorter):
+                return
+            window *= 8
 
     def run(self, propose: Callable[[Program], Pass]) -> None:
         """Try all that *propose* has to offer."""

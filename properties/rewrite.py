@@ -26,18 +26,18 @@ if TYPE_CHECKING:
 def without_compound(program: Program, name: str, start: int, stop: int) -> Iterator[Program]:
     """*program* without compound pages *start* to *stop* of mapping *name*."""
     mapping = next(m for m in program.mappings if m.name == name)
-    front = _compound(mapping.extents, 0, start)
-    middle = _compound(mapping.extents, start, stop)
-    back = _compound(mapping.extents, stop, mapping.ncompound)
-    lo = _npages(front)
-    gone = {name: [(lo, lo + _npages(middle))]}
+    front = compound(mapping.extents, 0, start)
+    middle = compound(mapping.extents, start, stop)
+    back = compound(mapping.extents, stop, mapping.ncompound)
+    lo = npages(front)
+    gone = {name: [(lo, lo + npages(middle))]}
     others = [m for m in program.mappings if m.name != name]
     if not front and not back:
         if others:
             yield cut(program, {name: ALL}, others)
         return
     smaller = evolve(mapping, extents=(*front, *back))
-    yield from _placements(cut(program, gone, _with(program, smaller)))
+    yield from placements(cut(program, gone, with_mapping(program, smaller)))
 
 
 def lower_order(program: Program, name: str, index: int, order: int) -> Iterator[Program]:
@@ -46,20 +46,20 @@ def lower_order(program: Program, name: str, index: int, order: int) -> Iterator
     Its first pages stay, or else its last, or those around the first that is named.
     """
     mapping = next(m for m in program.mappings if m.name == name)
-    front = _compound(mapping.extents, 0, index)
-    (page,) = _compound(mapping.extents, index, index + 1)
-    back = _compound(mapping.extents, index + 1, mapping.ncompound)
+    front = compound(mapping.extents, 0, index)
+    (page,) = compound(mapping.extents, index, index + 1)
+    back = compound(mapping.extents, index + 1, mapping.ncompound)
     kind = mapping.kind
     if order not in program.semantics.orders[kind]:
         kind = "driver"
-    lo = _npages(front)
+    lo = npages(front)
     hi = lo + (1 << page.order)
     left = 1 << order
     smaller = evolve(mapping, kind=kind, extents=(*front, Extent(page.pfn, order, 1), *back))
     around = max(_first_named(program, name, lo, hi) - 1, lo)
     for start in dict.fromkeys((lo, hi - left, min(around, hi - left), min(around + 1, hi - left))):
         gone = [(a, b) for a, b in ((lo, start), (start + left, hi)) if a < b]
-        yield from _placements(cut(program, {name: gone}, _with(program, smaller)))
+        yield from placements(cut(program, {name: gone}, with_mapping(program, smaller)))
 
 
 def _first_named(program: Program, name: str, lo: int, hi: int) -> int:
@@ -76,7 +76,7 @@ def _first_named(program: Program, name: str, lo: int, hi: int) -> int:
     return min(firsts, default=lo)
 
 
-def _placements(program: Program) -> Iterator[Program]:
+def placements(program: Program) -> Iterator[Program]:
     """*program* with its frames where they would lie unasked, and as they are."""
     yield replaced(program)
     yield program
@@ -94,11 +94,12 @@ def replaced(program: Program) -> Program:
     return evolve(program, mappings=tuple(mappings))
 
 
-def _with(program: Program, mapping: Mapping) -> list[Mapping]:
+def with_mapping(program: Program, mapping: Mapping) -> list[Mapping]:
+    """The mappings of *program*, with *mapping* in the place of the one of its name."""
     return [mapping if m.name == mapping.name else m for m in program.mappings]
 
 
-def _compound(extents: Sequence[Extent], start: int, stop: int) -> list[Extent]:
+def compound(extents: Sequence[Extent], start: int, stop: int) -> list[Extent]:
     """Compound pages *start* to *stop* of *extents*."""
     found = []
     for extent in extents:
@@ -111,7 +112,8 @@ def _compound(extents: Sequence[Extent], start: int, stop: int) -> list[Extent]:
     return found
 
 
-def _npages(extents: Iterable[Extent]) -> int:
+def npages(extents: Iterable[Extent]) -> int:
+    """Pages of all *extents* together."""
     return sum(e.count << e.order for e in extents)
 
 

@@ -13,6 +13,7 @@ from attrs import evolve, field, frozen
 from properties.matrices import cells
 from properties.reduce import Reduced, reduce
 from properties.search import SPREAD, Watcher
+from properties.smallest import BRIEF, smallest
 
 
 if TYPE_CHECKING:
@@ -121,6 +122,7 @@ def verify(
     *,
     rounds: int | None = None,
     seconds: float = 10.0,
+    prove: int = BRIEF,
     progress: Callable[[Coverage], None] = lambda _coverage: None,
 ) -> Outcome:
     """Search for a program that fails, and reduce the first that does.
@@ -128,6 +130,7 @@ def verify(
     :param searchers: They take turns, a round each.
     :param rounds: How many rounds to make; if None, as many as *seconds* allow.
         The same seed and number draw the same programs.
+    :param prove: How many smaller programs to try, to prove the smallest.
     """
     collector = _Collector(store, progress)
     search = evolve(search, watcher=collector)
@@ -141,5 +144,8 @@ def verify(
         collector.rounds += 1
     worst = collector.failure or collector.dearer
     coverage = collector.coverage()
-    reduced = reduce(*worst, search.candidate, store.keep) if worst else None
+    reduced = None
+    if worst:
+        reduced = reduce(*worst, search.candidate, store.keep)
+        reduced = smallest(reduced, search.candidate, store.keep, prove)
     return Outcome(coverage, coverage.rounds, reduced)

@@ -81,6 +81,18 @@ cost_option = click.option(
 PATH = click.Path(path_type=Path)
 
 
+def prove_option(most: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """How far to go to prove that a reduced program is the smallest."""
+    return click.option(
+        "--prove",
+        type=click.IntRange(min=0),
+        default=most,
+        show_default=True,
+        metavar="N",
+        help="Try so many smaller programs, to prove the smallest; 0 does not.",
+    )
+
+
 def replay_command(path: Path, candidate: str) -> str:
     """The command that judges the trace at *path* again."""
     command = ["headcount", "replay", str(path)]

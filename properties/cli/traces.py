@@ -14,6 +14,7 @@ from model.errors import BadInput
 from model.parse import read_program
 from model.semantics import SEMANTICS, semantics
 from properties import candidates
+from properties.cli.bar import Bar
 from properties.cli.common import (
     FINDING,
     PATH,
@@ -22,6 +23,7 @@ from properties.cli.common import (
     cost_option,
     json_option,
     print_failure,
+    prove_option,
     put,
     replay_command,
     reported,
@@ -31,6 +33,7 @@ from properties.reduce import forget
 from properties.reduce import reduce as reduce_program
 from properties.report import Failure
 from properties.show import shown_steps
+from properties.smallest import MOST_TRIED, smallest
 from properties.store import DIRECTORY, Store
 
 
@@ -111,8 +114,9 @@ def _detail(verdict: Verdict) -> str:
 @click.argument("file", type=PATH)
 @candidate_option
 @click.option("-o", "--output", type=PATH, help="Where to put it; into .headcount/ if left out.")
+@prove_option(MOST_TRIED)
 @reported
-def reduce(file: Path, candidate: str, output: Path | None) -> int:
+def reduce(file: Path, candidate: str, output: Path | None, prove: int) -> int:
     """Make a failing trace as small as it gets."""
     spec = candidates.load(candidate)
     program = read_program(file)
@@ -125,7 +129,9 @@ def reduce(file: Path, candidate: str, output: Path | None) -> int:
         raise BadInput(reason, file=str(file))
     store = Store(spec.make, (f"reduced from {file.name}",))
     better = store.keep if output is None else forget
-    reduced = reduce_program(program, verdict.worst, spec.make, better)
+    with Bar("prove", prove) as bar:
+        reduced = reduce_program(program, verdict.worst, spec.make, better)
+        reduced = smallest(reduced, spec.make, better, prove, bar.update)
     if output is not None:
         put(output, evolve(reduced.program, comments=program.comments).text())
     path = output or store.path(reduced.finding.signature) or DIRECTORY
@@ -134,8 +140,8 @@ def reduce(file: Path, candidate: str, output: Path | None) -> int:
         Failure(
             reduced.program,
             reduced.finding,
-            f"smallest found: {before[0]} steps to {after[0]}, {before[3]} pages named to "
-            f"{after[3]}, in {reduced.executions} programs",
+            f"{before[0]} steps to {after[0]}, {before[3]} pages named to {after[3]}: "
+            f"{reduced.text()}",
             str(path),
             replay_command(path, candidate),
         )

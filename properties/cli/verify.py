@@ -9,16 +9,16 @@ import secrets
 import shlex
 import sys
 from contextlib import redirect_stdout
-from typing import TYPE_CHECKING, Any, Self
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import click
 from attrs import evolve
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from model.errors import BadInput
 from model.semantics import DEFAULT, semantics
 from properties import candidates, layouts, searches
+from properties.cli.bar import Bar
 from properties.cli.common import (
     FINDING,
     PATH,
@@ -29,6 +29,7 @@ from properties.cli.common import (
     finding_json,
     json_option,
     print_failure,
+    prove_option,
     replay_command,
     reported,
 )
@@ -36,6 +37,7 @@ from properties.matrices import CELLS, MATRICES, Cell
 from properties.report import Failure
 from properties.search import Search
 from properties.situations import SITUATIONS
+from properties.smallest import BRIEF
 from properties.store import DIRECTORY, Store
 from properties.verify import verify as run_verify
 
@@ -69,6 +71,7 @@ if TYPE_CHECKING:
     help="Search on windows of this captured layout alone.",
 )
 @click.option("--matrices", is_flag=True, help="Print tables of the combinations reached.")
+@prove_option(BRIEF)
 @cost_option
 @json_option
 @reported
@@ -81,6 +84,7 @@ def verify(
     seed: int | None,
     layout_files: tuple[Path, ...],
     matrices: bool,
+    prove: int,
     cost: str,
     as_json: bool,
 ) -> int:
@@ -107,7 +111,7 @@ def verify(
         reason = f"{candidate} does not count as {version} does"
         raise BadInput(reason)
     # What a candidate prints must not get into what is printed of it.
-    with _Bar(seconds, rounds, quiet=as_json) as bar, redirect_stdout(sys.stderr):
+    with Bar("verify", rounds or seconds, quiet=as_json) as bar, redirect_stdout(sys.stderr):
         outcome = run_verify(
             searchers,
             search,
@@ -115,7 +119,8 @@ def verify(
             seed,
             rounds=rounds,
             seconds=seconds,
-            progress=bar.update,
+            prove=prove,
+            progress=partial(_told, bar, rounds),
         )
     command = shlex.join([*base, "--rounds", str(outcome.rounds)])
     if not outcome.coverage.steps:
@@ -138,49 +143,22 @@ def _failure(outcome: Outcome, store: Store, candidate: str) -> Failure:
     reduced = outcome.reduced
     assert reduced is not None
     path = store.path(reduced.finding.signature) or DIRECTORY
-    smallest = f"smallest found ({reduced.executions} programs tried in reducing it)"
-    if not reduced.repeats:
-        smallest = "it did not fail again: the candidate does not do the same thing twice"
     return Failure(
         reduced.program,
         reduced.finding,
-        smallest,
+        reduced.text(),
         store.trouble or str(path),
         replay_command(path, candidate),
     )
 
 
-class _Bar:
-    """The progress bar: steps, their rate, and situations. Nothing where no terminal is."""
-
-    def __init__(self, seconds: float, rounds: int | None, *, quiet: bool) -> None:
-        self._rounds = rounds
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[state]}"),
-            console=Console(stderr=True),
-            transient=True,
-            disable=quiet or not sys.stderr.isatty(),
-        )
-        self._task = self._progress.add_task("verify", total=rounds or seconds, state="")
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def update(self, coverage: Coverage) -> None:
-        """Show what *coverage* says."""
-        state = (
-            f"{coverage.steps:,} steps, {_rate(coverage)} a second, "
-            f"{len(coverage.situations)} of {len(SITUATIONS)} situations"
-        )
-        done = coverage.rounds if self._rounds else coverage.seconds
-        self._progress.update(self._task, completed=done, state=state)
+def _told(bar: Bar, rounds: int | None, coverage: Coverage) -> None:
+    """Show in *bar* what *coverage* says."""
+    state = (
+        f"{coverage.steps:,} steps, {_rate(coverage)} a second, "
+        f"{len(coverage.situations)} of {len(SITUATIONS)} situations"
+    )
+    bar.update(coverage.rounds if rounds else coverage.seconds, state)
 
 
 def _rate(coverage: Coverage) -> str:

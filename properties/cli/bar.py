@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: MIT
+
+"""The progress bar: how far, how long, and a few words. Nothing where no terminal is."""
+
+from __future__ import annotations
+
+import sys
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+
+class Bar:
+    """A progress bar on standard error, gone when it is done.
+
+    :param total: What `update` will come to, in whatever unit.
+    """
+
+    def __init__(self, what: str, total: float, *, quiet: bool = False) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[state]}"),
+            console=Console(stderr=True),
+            transient=True,
+            disable=quiet or not sys.stderr.isatty(),
+        )
+        self._task = self._progress.add_task(what, total=total, state="")
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def update(self, done: float, state: str = "") -> None:
+        """Show that it has come to *done*, and say *state*."""
+        self._progress.update(self._task, completed=done, state=state)

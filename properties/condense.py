@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: MIT
+
+"""A long program's last steps, behind a few that bring about what the others did.
+
+What a step meets is what is held when it begins. So whatever the first hundred
+thousand steps did, a few pins, references and flags make the same of it, and a
+failure that depends on nothing else is short at once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import evolve
+
+from model.pagelist import PageList, Slice, from_entries, joined
+from model.steps import (
+    GetPage,
+    GetUserPages,
+    IbUmem,
+    IbUmemGet,
+    Map,
+    PinUserPages,
+    PutPage,
+    SetPageDirty,
+    Unmap,
+    UnpinUserPages,
+)
+from properties.ledger import Ledger
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from model.program import Program
+    from model.step import Step
+    from properties.holdings import Region
+
+#: Regions and lists of more pages than these are not built again.
+MOST_LISTED = 4_096
+
+
+#: A page is mapped, or unmapped, no more often than this.
+MOST_MAPS = 64
+
+
+class CannotCondense(Exception):
+    """What is held is too much, or too odd, to be brought about in few steps."""
+
+
+def condensed(program: Program, window: int) -> Program:
+    """The last *window* steps of *program*, behind what brings about the state before them.
+
+    :raises CannotCondense: if that cannot be done.
+    :raises BadInput: if the program breaks the contract.
+    """
+    at = len(program.steps) - window
+    ledger = Ledger(program.semantics, program.mappings)
+    for step in program.steps[:at]:
+        ledger.take(step)
+    last = tuple(program.steps[at:])
+    mappings = tuple(evolve(m, extents=ledger.extents(m)) for m in program.mappings)
+    builder = _Builder(ledger, {s.makes: s for s in program.steps[:at] if s.makes}, last)
+    return evolve(program, mappings=mappings, steps=(*builder.steps(), *last), lines=())
+
+
+class _Builder:
+    """Makes the steps that bring about what *ledger* holds."""
+
+    def __init__(self, ledger: Ledger, made: dict[str, Step], last: Sequence[Step]) -> None:
+        self._ledger = ledger
+        self._made = made
+        self._used = sorted(
+            {name for step in last for name in step.uses() if name in made}, key=list(made).index
+        )
+        self._heads = dict(ledger.known())
+        self._pins = dict.fromkeys(self._heads, 0)
+        self._gets = dict.fromkeys(self._heads, 0)
+
+    def steps(self) -> Iterator[Step]:
+        """All of them, in an order in which each can be carried out."""
+        for head, held in self._heads.items():
+            if abs(held.maps - self._first(head)) > MOST_MAPS:
+                raise CannotCondense
+            for _ in range(held.maps - self._first(head)):
+                yield Map(pages=self._page(head))
+        for name in self._used:
+            yield from self._again(name)
+        yield from self._rest()
+        dirty = [head for head, held in self._heads.items() if held.dirty]
+        if dirty:
+            yield SetPageDirty(pages=self._list(dirty))
+        for head, held in self._heads.items():
+            for _ in range(self._first(head) - held.maps):
+                yield Unmap(pages=self._page(head))
+
+    def _rest(self) -> Iterator[Step]:
+        """Pins and references that no name that is used later stands for."""
+        more = {h: held.pins - self._pins[h] for h, held in self._heads.items()}
+        taken = [self._page(head, n) for head, n in more.items() if n > 0]
+        if taken:
+            yield PinUserPages(handle="h0", pages=joined(taken))
+        given = [self._page(head, -n) for head, n in more.items() if n < 0]
+        if given:
+            yield UnpinUserPages(pages=joined(given))
+        for head, held in self._heads.items():
+            n = held.gets - self._gets[head]
+            if n > 0:
+                yield GetPage(pages=self._page(head), n=n)
+            elif n < 0:
+                yield PutPage(pages=self._page(head), n=-n)
+
+    def _again(self, name: str) -> Iterator[Step]:
+        """What *name* stands for, made anew."""
+        step = self._made[name]
+        if isinstance(step, IbUmemGet | IbUmem):
+            region = self._ledger.umems.get(name)
+            if region is None:
+                raise CannotCondense
+            yield self._region(step, region)
+            return
+        frames = self._ledger.table[name]
+        if len(frames) > MOST_LISTED:
+            raise CannotCondense
+        pages = self._list(frames)
+        if isinstance(step, GetUserPages):
+            self._count(self._gets, frames)
+            yield GetUserPages(handle=name, pages=pages)
+        else:
+            self._count(self._pins, frames)
+            yield PinUserPages(handle=name, pages=pages)
+
+    def _region(self, step: IbUmemGet | IbUmem, region: Region) -> Step:
+        if sum(map(len, region.entries)) > MOST_LISTED:
+            raise CannotCondense
+        if isinstance(step, IbUmem):
+            # Its pins are those of handles, which are made good for in the end.
+            entries = zip(step.sgl, region.entries, strict=True)
+            return evolve(step, sgl=tuple(evolve(e, pages=self._list(f)) for e, f in entries))
+        frames = region.pages()
+        self._count(self._pins, frames)
+        return evolve(step, pages=self._list(frames))
+
+    def _count(self, counts: dict[int, int], frames: Sequence[int]) -> None:
+        for head, entries in self._ledger.counts(frames).items():
+            counts[head] = counts.get(head, 0) + entries
+            self._heads.setdefault(head, self._ledger.held(head))
+
+    def _first(self, head: int) -> int:
+        return self._ledger.first_refs(head)
+
+    def _entry(self, frame: int) -> tuple[str, int]:
+        for mapping in self._ledger.mappings:
+            offset = mapping.offset(frame)
+            if offset is not None:
+                return mapping.name, offset
+        raise CannotCondense
+
+    def _page(self, frame: int, times: int = 1) -> PageList:
+        name, offset = self._entry(frame)
+        return PageList((Slice(name, range(offset, offset + 1), times),))
+
+    def _list(self, frames: Sequence[int]) -> PageList:
+        return from_entries([self._entry(frame) for frame in frames])

@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: MIT
+
+"""Every program of a scope, up to the names of compound pages that are alike.
+
+A bug is mostly in reach of few pages and few calls. There enumeration finds it
+for sure, or says that it is not there.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import evolve, frozen
+
+from model.errors import BadInput
+from model.program import Program
+from properties.every import Every
+from properties.judge import Run
+from properties.ledger import Ledger
+from properties.scope import Scope
+from properties.search import SPREAD
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from model.candidate import Candidate
+    from model.mapping import Mapping
+    from model.semantics import Semantics
+    from model.step import Step
+    from properties.finding import Finding
+    from properties.search import Search
+
+#: What each round of the search enumerates: more than the one before.
+LADDER = (
+    Scope(2, compound=2, order=2, listed=2),
+    Scope(3, compound=2, order=1, listed=2),
+    Scope(2, compound=2, order=2, listed=3),
+    Scope(3, compound=2, order=2, listed=2, frames=5),
+    Scope(3, compound=2, order=1, listed=3),
+)
+
+
+class Layout:
+    """A mapping, and which of its pages are heads, the last of theirs, and alike."""
+
+    def __init__(self, mapping: Mapping) -> None:
+        self.mapping = mapping
+        #: For each page the page of its head.
+        self.head: list[int] = []
+        #: For each head the one before it that is alike: a neighbour of its order.
+        self.before: dict[int, int] = {}
+        for extent in mapping.extents:
+            for nth in range(extent.count):
+                head = len(self.head)
+                if nth:
+                    self.before[head] = head - (1 << extent.order)
+                self.head += [head] * (1 << extent.order)
+
+    def crosses(self, a: int, b: int) -> bool:
+        """Whether *a* is the last page of a compound page and *b* the first of another."""
+        ends = a + 1 == len(self.head) or self.head[a + 1] == a + 1
+        return ends and self.head[b] == b and self.head[a] != b
+
+
+@frozen
+class Node:
+    """The beginning of a program.
+
+    :param named: Pages that its lists name.
+    :param used: The heads that they name, in the order of their first use.
+    :param edge: Whether a list goes from the last page of a compound page to
+        the first of another, so that it matters which of them is which.
+    :param ordered: Whether heads that are alike are first used in their order.
+    """
+
+    layout: Layout
+    steps: tuple[Step, ...] = ()
+    named: int = 0
+    used: tuple[int, ...] = ()
+    edge: bool = False
+    ordered: bool = True
+
+    @property
+    def canonical(self) -> bool:
+        """Whether it stands for itself: no exchange of what is alike gives another.
+
+        Crossing an edge is kept by every exchange, so a program that crosses
+        none is the same as the one whose heads are used in order.
+        """
+        return self.edge or self.ordered
+
+    def then(self, step: Step) -> Node:
+        """The program that goes on with *step*."""
+        used, edge, ordered = self.used, self.edge, self.ordered
+        layout = self.layout
+        for pages in step.lists():
+            previous = -1
+            for _, i in pages.entries():
+                head = layout.head[i]
+                if head not in used:
+                    before = layout.before.get(head)
+                    ordered = ordered and (before is None or before in used)
+                    used = (*used, head)
+                if previous >= 0 and layout.crosses(previous, i):
+                    edge = True
+                previous = i
+        named = self.named + step.npages_named
+        return Node(layout, (*self.steps, step), named, used, edge, ordered)
+
+    def program(self, scope: Scope) -> Program:
+        """It, to be kept."""
+        return Program((self.layout.mapping,), self.steps, scope.semantics)
+
+
+def nodes(
+    scope: Scope, last: str = "", failed: Callable[[Node], bool] = lambda _node: False
+) -> Iterator[Node]:
+    """Every program of *scope* that has all its steps, up to symmetry.
+
+    A program is judged step by step, so one that is the beginning of another
+    is judged with it.
+
+    :param last: If given, the call of the last step.
+    :param failed: Is asked of each beginning; nothing goes on from one that failed.
+    """
+    for mapping in scope.layouts():
+        yield from _below(Node(Layout(mapping)), scope, last, failed)
+
+
+def _below(node: Node, scope: Scope, last: str, failed: Callable[[Node], bool]) -> Iterator[Node]:
+    if node.steps and failed(node):
+        return
+    depth = len(node.steps)
+    final = depth + 1 == scope.steps
+    try:
+        ledger = _ledger(node, scope)
+    except BadInput:
+        return
+    every = Every(scope, node.layout.mapping, ledger, depth + 1, scope.named - node.named)
+    for call in scope.calls:
+        if final and last not in ("", call):
+            continue
+        for step in every.steps(call):
+            child = node.then(step)
+            if final:
+                if child.canonical:
+                    yield child
+            else:
+                yield from _below(child, scope, last, failed)
+
+
+def _ledger(node: Node, scope: Scope) -> Ledger:
+    ledger = Ledger(scope.semantics, (node.layout.mapping,))
+    for step in node.steps:
+        ledger.take(step)
+    return ledger
+
+
+def run(
+    node: Node, semantics: Semantics, make: Callable[[], Candidate]
+) -> tuple[Run, Finding | None]:
+    """Judge the program of *node*: how it went, and what does not hold.
+
+    :raises BadInput: if it breaks the contract.
+    """
+    judged = Run(make(), (node.layout.mapping,), semantics)
+    for step in node.steps:
+        finding = judged.step(step)
+        if finding:
+            return judged, finding
+    return judged, None
+
+
+def exhaustive(search: Search, number: int) -> None:
+    """Enumerate the scope that the round *number* is at; for every seed the same."""
+    rung = number % SPREAD
+    if rung < len(LADDER):
+        everything(search, evolve(LADDER[rung], semantics=search.semantics))
+
+
+def everything(search: Search, scope: Scope) -> bool:
+    """Judge every program of *scope*; whether it came to its end without a finding.
+
+    The watcher hears of each. Its word ends the enumeration.
+    """
+    watcher = search.watcher
+    calls = search.candidate().abilities.calls
+    calls &= {call for call in scope.calls if not search.semantics.lacks(call)}
+    scope = evolve(scope, calls=tuple(call for call in scope.calls if call in calls))
+    for node in nodes(scope):
+        if watcher.enough():
+            return False
+        try:
+            judged, finding = run(node, search.semantics, search.candidate)
+        except BadInput:
+            watcher.rejected(node.steps[-1].call)
+            continue
+        watcher.step(judged, set())
+        if finding is None and search.strict:
+            finding = judged.dearer
+        if finding:
+            watcher.found(node.program(scope), finding)
+            return False
+        watcher.ended(judged)
+    return True

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: MIT
+
+"""A scope: all programs up to a bound, so that "none of them fails" means something."""
+
+from __future__ import annotations
+
+from itertools import pairwise, product
+from typing import TYPE_CHECKING, Any
+
+from attrs import field, frozen
+
+from model.mapping import FIRST_PFN, Mapping, align_up, placed
+from model.semantics import DEFAULT, Semantics
+from model.step import MAX_SEGMENT, shown
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from model.program import Program
+
+#: Calls whose programs are enumerated unless others are asked for: what pins,
+#: what unpins, and what gives a page its other references and its dirty flag.
+CALLS = (
+    "pin_user_pages",
+    "unpin_user_page",
+    "unpin_user_pages",
+    "unpin_user_pages_dirty_lock",
+    "unpin_user_page_range_dirty_lock",
+    "set_page_dirty",
+    "unmap",
+)
+
+#: Values of the arguments that are neither pages nor yes or no, the plainest first.
+PLAINEST: dict[str, tuple[Any, ...]] = {
+    "n": (1,),
+    "max_segment": (MAX_SEGMENT,),
+    "nmap": (None,),
+    "append_fails": (None,),
+    "npages": (None,),
+}
+
+
+@frozen
+class Scope:
+    """Every program with no more than this.
+
+    :param steps: Steps.
+    :param compound: Compound pages, side by side in one mapping.
+    :param order: The highest order.
+    :param listed: Pages that one list names, repeats included.
+    :param frames: Pages of all compound pages together.
+    :param named: Pages that all lists together name.
+    :param calls: The calls.
+    :param values: The values of other arguments than pages, yes and no.
+    :param refs: How often each page is mapped at first.
+    :param mappings: The only layouts, if given.
+    """
+
+    steps: int
+    compound: int
+    order: int
+    listed: int
+    frames: int = 1 << 20
+    named: int = 1 << 20
+    calls: tuple[str, ...] = CALLS
+    values: dict[str, tuple[Any, ...]] = field(factory=PLAINEST.copy)
+    refs: tuple[int, ...] = (1,)
+    kind: str = "driver"
+    semantics: Semantics = DEFAULT
+    mappings: tuple[Mapping, ...] = ()
+
+    def text(self) -> str:
+        """What is bounded, in words."""
+        return (
+            f"at most {_some(self.steps, 'step')}, {_some(self.compound, 'compound page')} of "
+            f"order {self.order} or less, {_some(self.listed, 'page')} in a list"
+        )
+
+    def layouts(self) -> Iterator[Mapping]:
+        """The mappings: fewest compound pages first, then lowest orders."""
+        if self.mappings:
+            yield from self.mappings
+            return
+        allowed = self.semantics.orders[self.kind]
+        orders = [order for order in range(self.order + 1) if order in allowed]
+        for count in range(1, self.compound + 1):
+            for layout in sorted(product(orders, repeat=count), key=sum):
+                if sum(1 << order for order in layout) <= self.frames:
+                    for refs in self.refs:
+                        yield from _placements(layout, self.kind, refs)
+
+
+def _some(n: int, noun: str) -> str:
+    return f"{n} {noun}{'s' * (n != 1)}"
+
+
+def _placements(orders: tuple[int, ...], kind: str, refs: int) -> Iterator[Mapping]:
+    """Where *orders* may lie: with the gaps that alignment makes, or fewer of them."""
+    runs = [(order, 1) for order in orders]
+    top = 1 << max(orders)
+    seen = set()
+    for start in range(top):
+        pfn = align_up(FIRST_PFN, max(orders)) + start
+        if pfn % (1 << orders[0]):
+            continue
+        extents = placed(runs, pfn)
+        gaps = tuple(b.pfn > a.stop for a, b in pairwise(extents))
+        if gaps not in seen:
+            seen.add(gaps)
+            yield Mapping("a", kind, extents, refs)
+
+
+def around(program: Program) -> Scope:
+    """The scope that *program* itself is at the edge of.
+
+    Its calls and its values, and the plainest beside them: no more steps,
+    compound pages, pages in a list and pages in all lists than it has.
+    """
+    values = PLAINEST.copy()
+    for step in program.steps:
+        for a in shown(step):
+            value = getattr(step, a.name)
+            if a.name in values and value not in values[a.name]:
+                values[a.name] = (*values[a.name], value)
+    calls = dict.fromkeys(("pin_user_pages", *(step.call for step in program.steps)))
+    lists = [len(pages) for step in program.steps for pages in step.lists()]
+    return Scope(
+        steps=len(program.steps),
+        compound=sum(m.ncompound for m in program.mappings),
+        order=max(e.order for m in program.mappings for e in m.extents),
+        listed=max(lists, default=0),
+        named=sum(lists),
+        calls=tuple(calls),
+        values=values,
+        refs=tuple(dict.fromkeys((1, *(m.refs for m in program.mappings)))),
+        semantics=program.semantics,
+    )

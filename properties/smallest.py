@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: MIT
+
+"""Whether a failing program is the smallest: every smaller one in its scope is tried.
+
+Smaller is what has fewer steps; of as many, fewer compound pages; of as many,
+lower orders in all; of as low, fewer pages named. The text, by which
+`model.program.Program.size` tells the rest apart, is not gone into.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import evolve
+
+from model.errors import BadInput
+from properties.exhaustive import nodes, run
+from properties.reduce import Reduced, forget, reduce
+from properties.scope import around
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from model.candidate import Candidate
+    from model.program import Program
+    from properties.exhaustive import Node
+    from properties.finding import Finding
+    from properties.scope import Scope
+
+#: Programs that are tried at most.
+MOST_TRIED = 1_000_000
+
+#: The same, where somebody waits for a report: a few seconds.
+BRIEF = 20_000
+
+#: A program that hangs takes as long as this many that do not.
+HANG = 2_000
+
+
+def smallest(
+    reduced: Reduced,
+    make: Callable[[], Candidate],
+    better: Callable[[Program, Finding], object] = forget,
+    most: int = MOST_TRIED,
+    progress: Callable[[int], None] = lambda _tried: None,
+) -> Reduced:
+    """*reduced*, or what is smaller and fails with the same signature; proved if it can be.
+
+    :param better: Is told of a smaller one as soon as it is found.
+    :param most: How many programs to try before giving up.
+    :param progress: Is told how many were tried, now and then.
+    """
+    if not reduced.repeats or not most:
+        return reduced
+    proof = _Proof(reduced.program, reduced.finding, make, most, progress)
+    proved = proof.run()
+    executions = reduced.executions
+    if proof.program is not reduced.program:
+        # It names pages as enumeration does; a person may like other names.
+        again = reduce(proof.program, proof.finding, make)
+        executions += again.executions
+        proof.program, proof.finding = again.program, again.finding
+        better(again.program, again.finding)
+    return evolve(
+        reduced,
+        program=proof.program,
+        finding=proof.finding,
+        executions=executions,
+        tried=proof.tried,
+        proved=proved,
+    )
+
+
+class _Proof:
+    def __init__(
+        self,
+        program: Program,
+        finding: Finding,
+        make: Callable[[], Candidate],
+        most: int,
+        progress: Callable[[int], None],
+    ) -> None:
+        self.program = program
+        self.finding = finding
+        self.tried = 0
+        self._make = make
+        self._most = most
+        self._progress = progress
+
+    def run(self) -> bool:
+        """Whether all that is smaller was tried; `program` is what failed of it, if any did."""
+        while True:
+            scope = around(self.program)
+            smaller = next(filter(None, self._each(scope)), None)
+            if self.tried >= self._most:
+                return False
+            if smaller is None:
+                return True
+            comments = self.program.comments
+            self.program = evolve(smaller[0].program(scope), comments=comments)
+            self.finding = smaller[1]
+
+    def _each(self, scope: Scope) -> Iterator[tuple[Node, Finding] | None]:
+        """For each smaller program in turn: it, if it fails as it should."""
+        steps, compound, orders, named = self.program.size()[:4]
+        for length in range(1, steps + 1):
+            for mapping in scope.layouts():
+                size = (mapping.ncompound, sum(e.order * e.count for e in mapping.extents))
+                if length == steps and size > (compound, orders):
+                    continue
+                most = named - 1 if (length, *size) == (steps, compound, orders) else named
+                part = evolve(scope, steps=length, named=most, mappings=(mapping,))
+                for node in nodes(part, self.finding.step.call, self._failed):
+                    yield self._fails(node)
+                    if self.tried >= self._most:
+                        return
+
+    def _judge(self, node: Node) -> Finding | None:
+        self.tried += 1
+        if self.tried % 1000 == 0:
+            self._progress(self.tried)
+        judged, found = run(node, self.program.semantics, self._make)
+        found = found or judged.dearer
+        if found and found.what in {"hang", "no_progress"}:
+            self.tried += HANG
+        return found
+
+    def _failed(self, node: Node) -> bool:
+        """Whether *node*, which is a beginning, fails already: then how it goes on is no matter."""
+        try:
+            found = self._judge(node)
+        except BadInput:
+            return True
+        return found is not None and found.oracle != "cost"
+
+    def _fails(self, node: Node) -> tuple[Node, Finding] | None:
+        try:
+            found = self._judge(node)
+        except BadInput:
+            return None
+        if found is None or found.signature != self.finding.signature:
+            return None
+        return evolve(node, steps=node.steps[: found.index + 1]), found
