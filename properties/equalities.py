@@ -22,7 +22,6 @@ from model.errors import BadInput
 from model.mapping import FIRST_PFN, Mapping, placed
 from model.memory import NR_FOLL_PIN_ACQUIRED, NR_FOLL_PIN_RELEASED, HeadState
 from model.pagelist import from_entries
-from model.program import Program
 from model.semantics import PAGE_SIZE
 from model.step import SgEntry
 from model.steps import (
@@ -56,17 +55,19 @@ from properties.strategies.steps import Steps
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping as Map, Sequence
+    from collections.abc import Callable, Sequence
+    from collections.abc import Mapping as Map
 
     from model.candidate import Abilities, Candidate
     from model.pagelist import Entry, PageList
+    from model.program import Program
     from model.step import Step
     from properties.search import Search
 
     Law = Callable[["Case"], "Ways | None"]
 
 #: Programs of one round that ways begin with, and the most steps of one.
-PREFIXES = 12
+PREFIXES = 16
 MOST_STEPS = 12
 
 #: Entries of a list, or pages of a range; one in `ONE_LONG_IN` may have more.
@@ -160,7 +161,7 @@ class Case:
             return None
         pages = draw_pieces(self.dice, self.ledger, self.steps.handles).prefix(self._most())
         some = releasable(self.ledger, pages)
-        return list(joined_entries(some)) if some else None
+        return entries_of(some) if some else None
 
     def _gathered(self) -> list[Entry]:
         """Pins of some heads, by any of their pages and in any order."""
@@ -169,7 +170,7 @@ class Case:
             npages = 1 << self.ledger.order(head)
             for _ in range(min(self.ledger.held(head).pins, 1 + self.dice.randrange(4))):
                 page = head + self.dice.randrange(npages)
-                entries += joined_entries(by_mapping(self.ledger, page))
+                entries += entries_of(by_mapping(self.ledger, page))
         return self.shuffled(entries) if one_in(self.dice, 2) else entries
 
     def _most(self) -> int:
@@ -180,16 +181,23 @@ class Case:
         pages = draw_range(self.dice, self.ledger, self.steps.handles)
         return pages.prefix(self._most()) if pages else None
 
-    def free_to_pin(self) -> PageList | None:
-        """Pages of which each can be pinned: mapped, and not near the largest count."""
-        pages = draw_stretch(self.dice, among(self.dice, self.ledger.mappings), longest=self._most())
+    def stretch(self) -> PageList:
+        """Pages to pin, neighbours or not."""
+        mapping = among(self.dice, self.ledger.mappings)
+        pages = draw_stretch(self.dice, mapping, longest=self._most())
         if one_in(self.dice, 3):
-            pages = from_entries(self.shuffled(list(joined_entries(pages))[:MOST]))
-        for head, entries in self.ledger.counts(pages.resolve(self.ledger.table)).items():
-            held = self.ledger.held(head)
-            if not held.maps or held.total + entries * held.each >= LIMIT:
-                return None
+            return from_entries(self.shuffled(entries_of(pages)[:MOST]))
         return pages
+
+    def unmapped(self, pages: PageList) -> bool:
+        """Whether some of *pages* cannot be pinned because it is not mapped."""
+        return any(not self.ledger.held(head).maps for head in self.heads(pages))
+
+    def fits(self, pages: PageList) -> bool:
+        """Whether pins of *pages* stay far from the largest count there can be."""
+        counts = self.ledger.counts(pages.resolve(self.ledger.table))
+        held = self.ledger.held
+        return all(held(h).total + n * held(h).each < LIMIT for h, n in counts.items())
 
     def shuffled(self, entries: Sequence[Entry]) -> list[Entry]:
         """*entries* in any order."""
@@ -213,7 +221,7 @@ class Case:
         return frozenset(head for head, _ in self.ledger.runs(pages.resolve(self.ledger.table)))
 
 
-def joined_entries(pages: PageList) -> list[Entry]:
+def entries_of(pages: PageList) -> list[Entry]:
     """Each (name, position) of *pages*, in their order."""
     return [entry for term in pages.terms for entry in term.entries()]
 
@@ -264,7 +272,7 @@ def forms(case: Case) -> Ways | None:
 
 def _scatterlist(dice: Dice, pages: PageList) -> tuple[SgEntry, ...]:
     """*pages* as one entry or two; of the last page not all may count."""
-    entries = joined_entries(pages)
+    entries = entries_of(pages)
     cut = dice.randrange(len(entries))
     pieces = [from_entries(piece) for piece in (entries[:cut], entries[cut:]) if piece]
     short = dice.randrange(PAGE_SIZE) if one_in(dice, 2) else 0
@@ -273,31 +281,35 @@ def _scatterlist(dice: Dice, pages: PageList) -> tuple[SgEntry, ...]:
 
 def undone(case: Case) -> Ways | None:
     """Pinning and giving back changes nothing, whether by list, by region or by failing."""
-    pages = case.free_to_pin()
-    if pages is None:
+    pages = case.stretch()
+    if not case.fits(pages):
         return None
-    form = case.dice.randrange(4)
     steps: tuple[Step, ...]
-    if form == 0:
+    form = case.dice.randrange(4)
+    if case.unmapped(pages) or form == 0:
+        steps = (_registered(case, pages, fails=not case.unmapped(pages)),)
+    elif form == 1:
+        get = _registered(case, pages, fails=False)
+        steps = (get, IbUmemRelease(umem=get.umem, dirty=False))
+    elif form == 2:
+        steps = (PinUserPagesFastOnly(handle=case.steps.name("h"), pages=pages, changed=0),)
+    else:
         handle = case.steps.name("h")
         back = from_entries([(handle, i) for i in range(len(pages))])
         steps = (PinUserPages(handle=handle, pages=pages), UnpinUserPages(pages=back))
-    elif form == 1:
-        steps = (PinUserPagesFastOnly(handle=case.steps.name("h"), pages=pages, changed=0),)
-    else:
-        name = case.steps.name("m")
-        fails = form == 3
-        by_nmap = fails and one_in(case.dice, 2)
-        segment = PAGE_SIZE * (1 + case.dice.randrange(8))
-        get = IbUmemGet(
-            umem=name,
-            pages=pages,
-            max_segment=segment,
-            nmap=0 if by_nmap else among(case.dice, (None, 1)),
-            append_fails=0 if fails and not by_nmap else None,
-        )
-        steps = (get,) if fails else (get, IbUmemRelease(umem=name, dirty=False))
     return Ways("undone", case.start, (Way("before"), Way("after", steps)), each=False)
+
+
+def _registered(case: Case, pages: PageList, *, fails: bool) -> IbUmemGet:
+    """A region of *pages*; mapping it for DMA fails, or memory for its table, if it is to."""
+    by_table = fails and one_in(case.dice, 2)
+    return IbUmemGet(
+        umem=case.steps.name("m"),
+        pages=pages,
+        max_segment=PAGE_SIZE * (1 + case.dice.randrange(8)),
+        nmap=0 if fails and not by_table else among(case.dice, (None, 1)),
+        append_fails=0 if by_table else None,
+    )
 
 
 def singly(case: Case) -> Ways | None:
@@ -331,8 +343,8 @@ def elsewhere(case: Case) -> Ways | None:
     pages: PageList | None
     step: Step
     if form == 0:
-        pages = case.free_to_pin()
-        if pages is None:
+        pages = case.stretch()
+        if case.unmapped(pages) or not case.fits(pages):
             return None
         step, pins = PinUserPages(handle=case.steps.name("h"), pages=pages), len(pages)
     elif form == 1:
@@ -465,8 +477,8 @@ def _told(ways: Ways, other: Way, rows: list[Row]) -> tuple[Program, Finding]:
         notes=(
             *more,
             f"{kept.name}: steps {since} to {len(program.steps)}",
-            f"{left.name}: the same up to step {since - 1}, then",
-            *(f"  {step.text()}" for step in left.steps[:MOST_ROWS] or ("nothing",)),
+            f"{left.name}: the same up to step {since - 1}, then{'' if left.steps else ' nothing'}",
+            *(f"  {step.text()}" for step in left.steps[:MOST_ROWS]),
         ),
     )
     return program, finding
