@@ -124,3 +124,56 @@ def test_range_as_list(orders, data):
     npages = data.draw(st.integers(0, stop - page))
 
     assert list_runs(memory, range(page, page + npages)) == range_runs(memory, page, npages)
+
+
+HUGE = st.lists(st.sampled_from([18, 9, 9, 4, 1]), min_size=1, max_size=6).map(
+    lambda o: sorted(o, reverse=True)
+)
+HUGE_START = 1 << 18
+
+
+@st.composite
+def huge(draw):
+    """Memory of huge pages, its compound pages, and a frame at the edge of one or amid it."""
+    orders = draw(HUGE)
+    extents = placed(((order, 1) for order in orders), HUGE_START)
+    chosen = draw(st.sampled_from(extents))
+    size = 1 << chosen.order
+    offset = draw(st.sampled_from([0, 1, size // 2, size - 1]) | st.integers(0, size - 1))
+    return Memory(DEFAULT, [Mapping("a", "hugetlb", extents)]), extents, chosen.pfn + offset
+
+
+@given(huge(), st.data())
+def test_range_over_huge_pages(drawn, data):
+    """From a tail of a huge page too, runs cover the range: at least a page each, up to an edge."""
+    memory, extents, page = drawn
+    left = extents[-1].stop - page
+    npages = data.draw(st.integers(0, min(left, 3)) | st.integers(0, left))
+
+    i = 0
+    while i < npages:
+        head, ntails = compound_range_next(memory, i, npages, page)
+        (inside,) = (e for e in extents if e.pfn <= page + i < e.stop)
+        assert inside.pfn == head
+        assert 1 <= ntails <= npages - i
+        # Maximal: it ends with the compound page or with the range, and no sooner or later.
+        assert page + i + ntails == min(inside.stop, page + npages)
+        i += ntails
+    assert npages == i
+
+
+@given(huge(), st.data())
+def test_list_over_huge_pages(drawn, data):
+    """Any pages of huge pages: each run is of one head, of one entry at least, and maximal."""
+    memory, extents, page = drawn
+    frames = st.sampled_from([e.pfn for e in extents] + [e.stop - 1 for e in extents] + [page])
+    pages = [page, *data.draw(st.lists(frames, max_size=12))]
+
+    i = 0
+    while i < len(pages):
+        head, ntails = compound_next(memory, i, len(pages), pages)
+        assert 1 <= ntails <= len(pages) - i
+        assert {head} == set(map(memory.compound_head, pages[i : i + ntails]))
+        i += ntails
+        assert i == len(pages) or head != memory.compound_head(pages[i])
+    assert len(pages) == i
