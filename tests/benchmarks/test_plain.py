@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: MIT
+
+"""The yardstick is fair only if it works: it finds a bug of the series, and no other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from model.optimised import Optimised
+from properties.faults import FAULTS
+from properties.judge import judge
+from properties.search import Search, Watcher
+from properties.searches import load
+
+
+class Listener(Watcher):
+    """Keeps what was found, and counts steps."""
+
+    def __init__(self):
+        self.steps = 0
+        self.findings = []
+
+    def step(self, run, reached):
+        self.steps += 1
+
+    def found(self, program, finding):
+        self.findings.append((program, finding))
+
+
+@pytest.fixture
+def plain(monkeypatch):
+    """The yardstick, as the command line takes it from the checkout's root."""
+    monkeypatch.chdir(Path(__file__).parents[2])
+    return load("tests.benchmarks.plain:plain")
+
+
+def test_finds(plain):
+    """It finds a run as long as the compound page within some rounds, and that fails again."""
+    listener = Listener()
+    candidate = FAULTS["NoTailOffset"].candidate
+    for number in range(10):
+        plain(Search(candidate, watcher=listener), number)
+        if listener.findings:
+            break
+
+    program, finding = listener.findings[0]
+    assert finding.signature == judge(program, candidate()).finding.signature
+
+
+def test_nothing_in_what_is_right(plain):
+    """It reports nothing on the optimised model."""
+    listener = Listener()
+    for number in range(3):
+        plain(Search(Optimised, watcher=listener), number)
+
+    assert [] == listener.findings
+    assert listener.steps > 500
