@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model.errors import BadInput
+from properties.equalities import equalities
 from properties.machine import explore
 from properties.soak import soak
 
@@ -17,7 +18,7 @@ from properties.soak import soak
 if TYPE_CHECKING:
     from properties.search import Searcher
 
-SEARCHES: dict[str, Searcher] = {"machine": explore, "soak": soak}
+SEARCHES: dict[str, Searcher] = {"machine": explore, "soak": soak, "laws": equalities}
 
 FORMS = f"{', '.join(SEARCHES)} or package.module:FUNCTION"
 
