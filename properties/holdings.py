@@ -150,8 +150,10 @@ class Holdings:
     def runs(self, pages: Sequence[int]) -> Iterator[tuple[int, int]]:
         """(head, entries) of each stretch of adjacent entries of one head."""
         if not isinstance(pages, range):
-            for head, run in groupby(pages, key=self.head):
-                yield head, sum(1 for _ in run)
+            # Repeats of a page are many, if any, and counted quickly.
+            repeats = ((page, len(list(run))) for page, run in groupby(pages))
+            for head, same in groupby(repeats, key=lambda item: self.head(item[0])):
+                yield head, sum(times for _, times in same)
             return
         at = 0
         while at < len(pages):

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 LONG = 256
 
 #: Pieces of less than one part in this many are not tried everywhere.
-FINE = 64
+FINE = 16
 
 
 def _chunks(length: int) -> Generator[tuple[int, int], bool, None]:

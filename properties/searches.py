@@ -11,14 +11,26 @@ from typing import TYPE_CHECKING
 
 from model.errors import BadInput
 from properties.equalities import equalities
+from properties.exhaustive import exhaustive
 from properties.machine import explore
 from properties.soak import soak
+from properties.wide import wide
 
 
 if TYPE_CHECKING:
     from properties.search import Searcher
 
-SEARCHES: dict[str, Searcher] = {"machine": explore, "soak": soak, "laws": equalities}
+SEARCHES: dict[str, Searcher] = {
+    "machine": explore,
+    "soak": soak,
+    "wide": wide,
+    "laws": equalities,
+    "exhaustive": exhaustive,
+}
+
+#: Those that ``headcount verify`` makes in turn: rounds of soak are short. The
+#: rounds of exhaustive are too long for that.
+TURNS = ("machine", "soak", "soak", "soak", "wide", "soak", "soak", "laws")
 
 FORMS = f"{', '.join(SEARCHES)} or package.module:FUNCTION"
 

@@ -34,6 +34,9 @@ MOST_TRIED = 1_000_000
 #: The same, where somebody waits for a report: a few seconds.
 BRIEF = 20_000
 
+#: A program that names many pages counts once more for each so many.
+LONG = 32
+
 #: A program that hangs takes as long as this many that do not.
 HANG = 2_000
 
@@ -84,6 +87,7 @@ class _Proof:
         self.program = program
         self.finding = finding
         self.tried = 0
+        self._spent = 0
         self._make = make
         self._most = most
         self._progress = progress
@@ -93,7 +97,7 @@ class _Proof:
         while True:
             scope = around(self.program)
             smaller = next(filter(None, self._each(scope)), None)
-            if self.tried >= self._most:
+            if self._spent >= self._most:
                 return False
             if smaller is None:
                 return True
@@ -113,17 +117,18 @@ class _Proof:
                 part = evolve(scope, steps=length, named=most, mappings=(mapping,))
                 for node in nodes(part, self.finding.step.call, self._failed):
                     yield self._fails(node)
-                    if self.tried >= self._most:
+                    if self._spent >= self._most:
                         return
 
     def _judge(self, node: Node) -> Finding | None:
         self.tried += 1
+        self._spent += 1 + node.named // LONG
         if self.tried % 1000 == 0:
             self._progress(self.tried)
         judged, found = run(node, self.program.semantics, self._make)
         found = found or judged.dearer
         if found and found.what in {"hang", "no_progress"}:
-            self.tried += HANG
+            self._spent += HANG
         return found
 
     def _failed(self, node: Node) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import click
 
 from properties.cli.capture import capture
+from properties.cli.faults import faults
 from properties.cli.prove import prove
 from properties.cli.traces import reduce, replay, show
 from properties.cli.verify import verify
@@ -21,5 +22,5 @@ def main() -> None:
     """Tell whether an unpin path counts exactly as one page at a time would."""
 
 
-for command in (verify, replay, reduce, show, capture, prove):
+for command in (verify, replay, reduce, show, capture, prove, faults):
     main.add_command(command)

@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     "--search",
     "names",
     multiple=True,
-    default=tuple(searches.SEARCHES),
+    default=searches.TURNS,
     metavar="NAME",
     help=f"How to search; several take turns. It can be {searches.FORMS}.",
 )
@@ -102,7 +102,7 @@ def verify(
     base += ["--candidate", candidate] if candidate != "optimised" else []
     base += ["--semantics", version] if version != DEFAULT.version else []
     base += [part for path in layout_files for part in ("--layout", str(path))]
-    if names != tuple(searches.SEARCHES):
+    if names != searches.TURNS:
         base += [part for name in names for part in ("--search", name)]
     base += ["--cost", cost] if cost != "strict" else []
     base += ["--seed", str(seed)]

@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: MIT
+
+"""``headcount faults``: grade the harness on the planted bugs."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import defaultdict
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import click
+from attrs import asdict
+
+from model.errors import BadInput
+from properties import searches
+from properties.cli.bar import Bar
+from properties.cli.common import FINDING, PATH, console, put, reported
+from properties.faults import FAULTS
+from properties.faults.known import FILE, Known, load, text
+from properties.grade import Grade, budget, results
+from properties.trial import Trial
+
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from properties.faults import Fault
+    from properties.trial import Result
+
+
+@click.command()
+@click.option(
+    "--fault", "names", multiple=True, metavar="NAME", help="Only this one; again for more."
+)
+@click.option(
+    "--search",
+    "how",
+    multiple=True,
+    default=("machine", "soak", "wide"),
+    metavar="NAME",
+    help=f"How to search; again for more. It can be {searches.FORMS}.",
+)
+@click.option("--seeds", type=click.IntRange(min=1), default=10, show_default=True)
+@click.option(
+    "--first", type=click.IntRange(min=0), default=0, show_default=True, help="The first seed."
+)
+@click.option(
+    "--budget",
+    "steps",
+    type=click.IntRange(min=1),
+    default=200_000,
+    show_default=True,
+    help="Steps for each trial; machine gets half, wide a hundredth.",
+)
+@click.option("--jobs", type=click.IntRange(min=1), default=os.cpu_count() or 1, show_default=True)
+@click.option("--levels/--no-levels", default=True, help="Whether to see when faults are reached.")
+@click.option("--json", "json_file", type=PATH, help="Put all figures into this file.")
+@click.option("--pictures", type=PATH, help="Draw a heat map and a curve into this directory.")
+@click.option("--record", is_flag=True, help="Keep the smallest traces and budgets (for CI).")
+@click.option("--list", "listing", is_flag=True, help="Only list the faults and their stories.")
+@reported
+def faults(
+    names: tuple[str, ...],
+    how: tuple[str, ...],
+    seeds: int,
+    first: int,
+    steps: int,
+    jobs: int,
+    levels: bool,
+    json_file: Path | None,
+    pictures: Path | None,
+    record: bool,
+    listing: bool,
+) -> int:
+    """Grade the searches on planted bugs, and on variants that are right."""
+    chosen = _chosen(names)
+    for name in how:
+        searches.load(name)
+    if listing:
+        _print_stories(chosen)
+        return 0
+    trials = [
+        Trial(search, fault.spec, fault.versions[-1], seed, budget(search, steps), levels)
+        for fault in chosen
+        for search in how
+        for seed in range(first, first + seeds)
+    ]
+    by: defaultdict[tuple[str, str], list[Result]] = defaultdict(list)
+    with Bar("faults", len(trials)) as bar:
+        for done, result in enumerate(results(trials, jobs), start=1):
+            name = result.trial.candidate.rpartition(":")[2]
+            by[name, result.trial.search].append(result)
+            bar.update(done, f"{done:,} of {len(trials):,} trials")
+    for found in by.values():
+        found.sort(key=lambda r: r.trial.seed)
+    known = load()
+    for fault in chosen:
+        one = known.setdefault(fault.name, Known())
+        for search in how:
+            if not fault.equivalent:
+                one.learn(by[fault.name, search])
+    grades = {
+        (fault.name, search): Grade(by[fault.name, search], known[fault.name].sizes)
+        for fault in chosen
+        for search in how
+    }
+    if record:
+        kept = {name: one for name, one in known.items() if one.trace}
+        put(FILE, text(kept))
+    if json_file:
+        put(json_file, json.dumps([asdict(r) for found in by.values() for r in found], indent=1))
+    alarms = _print(chosen, how, seeds, grades)
+    if pictures:
+        from properties.pictures import draw  # noqa: PLC0415 - an extra, asked for by name
+
+        real = {key: g for key, g in grades.items() if not FAULTS[key[0]].equivalent}
+        for path in draw(real, pictures):
+            console.print(f"drawn    {path}", markup=False)
+    return FINDING if alarms else 0
+
+
+def _chosen(names: Sequence[str]) -> list[Fault]:
+    for name in names:
+        if name not in FAULTS:
+            msg = f"fault {name!r} is not in the table; headcount faults --list shows it"
+            raise BadInput(msg)
+    return [FAULTS[name] for name in names or FAULTS]
+
+
+def _print_stories(chosen: Sequence[Fault]) -> None:
+    group = ""
+    for fault in chosen:
+        if fault.group != group:
+            group = fault.group
+            console.print(f"[bold]{group}[/]")
+        console.print(f"  {fault.name} ({fault.source})", markup=False)
+        for line in fault.story.splitlines():
+            console.print(f"    {line}".rstrip(), markup=False)
+
+
+def _print(
+    chosen: Sequence[Fault],
+    how: Sequence[str],
+    seeds: int,
+    grades: dict[tuple[str, str], Grade],
+) -> list[str]:
+    """Print the table; the faults that no search found on every seed, and false alarms."""
+    short = [name.rpartition(":")[2] for name in how]
+    console.print(
+        f"{'fault':<25}" + "".join(f"{s:>22}" for s in short) + "  smallest", markup=False
+    )
+    console.print(
+        " " * 25 + f"{'solved  steps (IQR)':>22}" * len(how) + "  known or proved", markup=False
+    )
+    alarms = []
+    for fault in chosen:
+        mine = [grades[fault.name, search] for search in how]
+        cells = "".join(f"{_cell(grade):>22}" for grade in mine)
+        small = sum(g.at_smallest for g in mine)
+        proved = sum(g.proved for g in mine)
+        solved = sum(len(g.solved) for g in mine)
+        tail = f"  {small}/{solved}, {proved} proved" if solved else ""
+        best = max(len(g.solved) for g in mine)
+        bad = bool(best) if fault.equivalent else best < seeds
+        if bad:
+            alarms.append(fault.name)
+        mark = "*" if fault.long else "=" if fault.equivalent else " "
+        console.print(
+            f"{fault.name:<24}{mark}{cells}{tail}", markup=False, style="red" if bad else None
+        )
+    console.print("* long   = equivalent: must survive", markup=False)
+    for search, name in zip(how, short, strict=True):
+        _print_summary(name, [grades[f.name, search] for f in chosen if not f.equivalent])
+    if alarms:
+        console.print(f"[bold red]not as it should be:[/] {', '.join(alarms)}")
+    return alarms
+
+
+def _cell(grade: Grade) -> str:
+    solved = f"{len(grade.solved)}/{len(grade.results)}"
+    spread = grade.spread(lambda r: r.steps)
+    if spread is None:
+        return f"{solved}  {'-':>13}"
+    low, middle, high = map(_brief, spread)
+    return f"{solved} {middle:>5} ({low}-{high})"
+
+
+def _brief(n: float) -> str:
+    """*n* in at most four characters or so: 950, 12k."""
+    return f"{n:.0f}" if n < 10_000 else f"{n / 1000:.0f}k"
+
+
+def _print_summary(name: str, grades: Sequence[Grade]) -> None:
+    trials = [r for g in grades for r in g.results]
+    solved = [r for g in grades for r in g.solved]
+    if not trials:
+        return
+    whole = sum(len(g.solved) == len(g.results) for g in grades)
+    reached = sum(r.reached is not None for r in trials)
+    diverged = sum(r.diverged is not None for r in trials)
+    console.print(
+        f"{name:<10}{len(solved):,} of {len(trials):,} trials solved, {whole} of {len(grades)} "
+        f"faults on every seed",
+        markup=False,
+    )
+    if reached:
+        console.print(
+            f"{'':<10}fault reached in {reached:,}, state diverged in {diverged:,}, "
+            f"reported in {len(solved):,}",
+            markup=False,
+        )
+    if solved:
+        founds: list[Any] = [r.found for r in solved]
+        small = sum(g.at_smallest for g in grades)
+        short = [f for f in founds if f.first <= 50] or founds
+        console.print(
+            f"{'':<10}median {median(r.programs for r in solved):,.0f} programs, "
+            f"{median(r.steps for r in solved):,.0f} steps, "
+            f"{median(r.seconds for r in solved):.3f} s to the first failure",
+            markup=False,
+        )
+        console.print(
+            f"{'':<10}reduced in {median(f.executions for f in short):.0f} programs and "
+            f"{1000 * median(f.seconds for f in short):.0f} ms (median, from up to 50 steps), "
+            f"{100 * small / len(solved):.1f} % at the smallest known, "
+            f"{100 * sum(f.proved for f in founds) / len(founds):.0f} % proved",
+            markup=False,
+        )

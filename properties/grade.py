@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: MIT
+
+"""What trials of one search on one fault come to, and how they are run."""
+
+from __future__ import annotations
+
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from statistics import median, quantiles
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from properties.trial import Result, Trial, run
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+#: A search whose steps cost so many times as much gets so much less of them.
+SHARES = {"wide": 100, "machine": 2}
+
+
+def budget(search: str, steps: int) -> int:
+    """The budget of *search*, where soak's is *steps*."""
+    return max(1, steps // SHARES.get(search, 1))
+
+
+def results(trials: Sequence[Trial], jobs: int) -> Iterator[Result]:
+    """Run *trials* on *jobs* processes; each result as it comes."""
+    if jobs == 1:
+        yield from map(run, trials)
+        return
+    with ProcessPoolExecutor(jobs) as pool:
+        for future in as_completed([pool.submit(run, trial) for trial in trials]):
+            yield future.result()
+
+
+@frozen
+class Grade:
+    """How a search does on a fault, over some seeds.
+
+    :param smallest: The smallest size known for each signature.
+    """
+
+    results: Sequence[Result]
+    smallest: dict[str, tuple[int, ...]]
+
+    @property
+    def solved(self) -> list[Result]:
+        """The trials that found it."""
+        return [r for r in self.results if r.found]
+
+    def share(self, holds: Callable[[Result], object]) -> float:
+        """The share of trials of which *holds* is true; 0 if there are none."""
+        return sum(bool(holds(r)) for r in self.results) / max(1, len(self.results))
+
+    def spread(self, value: Callable[[Result], float]) -> tuple[float, float, float] | None:
+        """First quartile, median and third quartile of *value* over what was solved."""
+        values = [value(r) for r in self.solved]
+        if not values:
+            return None
+        if len(values) == 1:
+            return values[0], values[0], values[0]
+        low, _, high = quantiles(values, n=4, method="inclusive")
+        return low, median(values), high
+
+    @property
+    def at_smallest(self) -> int:
+        """How many reductions ended at the smallest size known for what they found."""
+        return sum(
+            tuple(r.found.size) <= self.smallest.get(r.found.signature, r.found.size)
+            for r in self.results
+            if r.found
+        )
+
+    @property
+    def proved(self) -> int:
+        """How many of them are proved to be the smallest of their scope."""
+        return sum(r.found.proved for r in self.results if r.found)

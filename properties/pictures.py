@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: MIT
+
+"""Pictures of a grading: where each search is strong, and how soon it solves what it solves."""
+
+from __future__ import annotations
+
+from math import log10
+from typing import TYPE_CHECKING, Any
+
+from model.errors import BadInput
+
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from properties.grade import Grade
+
+    Grades = Mapping[tuple[str, str], Grade]
+
+
+def draw(grades: Grades, directory: Path) -> list[Path]:
+    """Draw *grades*, by fault and search, into *directory*; the files written.
+
+    :raises BadInput: if matplotlib is not installed.
+    """
+    try:
+        import matplotlib as mpl  # noqa: PLC0415 - an extra, asked for by name
+    except ImportError:
+        msg = "matplotlib is not installed; pip install 'headcount[pictures]'"
+        raise BadInput(msg) from None
+    mpl.use("svg")
+    mpl.rcParams["svg.hashsalt"] = "headcount"
+    faults = list(dict.fromkeys(fault for fault, _ in grades))
+    searches = list(dict.fromkeys(search for _, search in grades))
+    directory.mkdir(parents=True, exist_ok=True)
+    files = []
+    for name, figure in (
+        ("heat", _heat(grades, faults, searches)),
+        ("curve", _curve(grades, faults, searches)),
+    ):
+        path = directory / f"faults-{name}.svg"
+        figure.savefig(path, metadata={"Date": None}, bbox_inches="tight")
+        files.append(path)
+    return files
+
+
+def _heat(grades: Grades, faults: Sequence[str], searches: Sequence[str]) -> Any:
+    """Median steps to the first failure, a row for each fault; grey where a seed missed it."""
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    cells = []
+    for fault in faults:
+        row = []
+        for search in searches:
+            grade = grades.get((fault, search))
+            spread = grade.spread(lambda r: r.steps) if grade else None
+            whole = grade is not None and len(grade.solved) == len(grade.results)
+            row.append(log10(max(spread[1], 1)) if spread and whole else float("nan"))
+        cells.append(row)
+    figure = Figure(figsize=(2.5 + 0.9 * len(searches), 1.5 + 0.17 * len(faults)))
+    axes = figure.add_subplot()
+    axes.set_facecolor("0.75")
+    image = axes.imshow(cells, aspect="auto", cmap="viridis_r")
+    axes.set_xticks(range(len(searches)), searches)
+    axes.set_yticks(range(len(faults)), faults, fontsize=6)
+    axes.set_title("steps to the first failure, median\n(grey: not found on every seed)", size=9)
+    bar = figure.colorbar(image, ax=axes)
+    bar.set_label("powers of ten")
+    return figure
+
+
+def _curve(grades: Grades, faults: Sequence[str], searches: Sequence[str]) -> Any:
+    """The share of trials that are solved within so many steps, a line for each search."""
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    figure = Figure(figsize=(6, 3.5))
+    axes = figure.add_subplot()
+    for search in searches:
+        mine = [grades[fault, search] for fault in faults if (fault, search) in grades]
+        total = sum(len(grade.results) for grade in mine)
+        steps = sorted(r.steps for grade in mine for r in grade.solved)
+        shares = [100 * (i + 1) / total for i in range(len(steps))]
+        axes.step(steps, shares, where="post", label=search)
+    axes.set_xscale("log")
+    axes.set_ylim(0, 101)
+    axes.set_xlabel("steps")
+    axes.set_ylabel("trials solved, %")
+    axes.grid(visible=True, alpha=0.3)
+    axes.legend(loc="lower right")
+    return figure

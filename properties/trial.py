@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: MIT
+
+"""One trial: a search is let loose on a candidate, with a seed and a budget of steps.
+
+A trial and what comes of it are plain data, so that any executor can run it.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from attrs import evolve, frozen
+
+from model.semantics import semantics
+from properties import candidates, layouts, searches
+from properties.canary import Canary
+from properties.reduce import reduce
+from properties.search import SPREAD, Search, Watcher
+from properties.smallest import smallest
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from model.candidate import Candidate
+    from model.program import Program
+    from properties.finding import Finding
+    from properties.judge import Run
+
+#: A search that has nothing more to draw makes rounds without a step.
+IDLE_ROUNDS = 3
+
+
+@frozen
+class Trial:
+    """What is to be tried.
+
+    :param budget: Steps after which the search is given up.
+    :param levels: Whether to see, in a second run, when the fault was reached.
+    :param prove: Smaller programs that are tried to prove the smallest.
+    """
+
+    search: str
+    candidate: str
+    version: str
+    seed: int
+    budget: int
+    levels: bool = True
+    prove: int = 2_000
+
+
+@frozen
+class Found:
+    """What a search found: the signature, how large it is when reduced, and the trace.
+
+    :param size: Steps, compound pages, sum of orders, pages named.
+    :param first: Steps of the program as it was found.
+    :param executions: Programs that reducing it took.
+    :param seconds: How long that took.
+    """
+
+    signature: str
+    size: tuple[int, int, int, int]
+    trace: str
+    first: int
+    executions: int
+    seconds: float
+    proved: bool
+
+
+@frozen
+class Result:
+    """What came of a trial.
+
+    :param programs: Programs up to the first failure, or in all.
+    :param steps: Steps likewise.
+    :param reached: The step in which the fault's own code first ran, from 1.
+    :param diverged: The step in which it first did something else than the
+        optimised model.
+    """
+
+    trial: Trial
+    programs: int
+    steps: int
+    seconds: float
+    found: Found | None = None
+    reached: int | None = None
+    diverged: int | None = None
+
+
+class _Watcher(Watcher):
+    """Counts up to the first failure, or to the end of the budget."""
+
+    def __init__(self, budget: int) -> None:
+        self.programs = 0
+        self.steps = 0
+        self.seconds = 0.0
+        self.failure: tuple[Program, Finding] | None = None
+        self._budget = budget
+        self._started = time.perf_counter()
+
+    def step(self, run: Run, reached: set[str]) -> None:
+        if self.failure is None:
+            self.steps += 1
+
+    def ended(self, run: Run) -> None:
+        if run.dearer:
+            # Some searches leave it to whoever listens whether that fails.
+            self.found(evolve(run.program, steps=tuple(run.steps)), run.dearer)
+        elif self.failure is None:
+            self.programs += 1
+
+    def found(self, program: Program, finding: Finding) -> None:
+        if self.failure is None:
+            self.programs += 1
+            self.failure = (program, finding)
+            self.seconds = time.perf_counter() - self._started
+
+    def enough(self) -> bool:
+        return self.failure is not None or self.steps >= self._budget
+
+    def stop(self) -> None:
+        """The search is over."""
+        if self.failure is None:
+            self.seconds = time.perf_counter() - self._started
+
+
+def run(trial: Trial) -> Result:
+    """Carry *trial* out.
+
+    :raises BadInput: if its candidate, search or semantics are not known.
+    """
+    make = candidates.load(trial.candidate).make
+    watcher = _searched(trial, make)
+    found = None
+    if watcher.failure and watcher.steps <= trial.budget:
+        found = _reduced(*watcher.failure, make, trial.prove)
+    canary = Canary(make)
+    if trial.levels:
+        _searched(trial, canary.make, watcher.steps)
+    return Result(
+        trial,
+        watcher.programs,
+        watcher.steps,
+        watcher.seconds,
+        found,
+        canary.reached,
+        canary.diverged,
+    )
+
+
+def _searched(trial: Trial, make: Callable[[], Candidate], budget: int = 0) -> _Watcher:
+    watcher = _Watcher(budget or trial.budget)
+    search = Search(make, semantics(trial.version), layouts.kept(), strict=True, watcher=watcher)
+    searcher = searches.load(trial.search)
+    made = idle = 0
+    while not watcher.enough() and idle < IDLE_ROUNDS:
+        before = watcher.steps
+        searcher(search, trial.seed * SPREAD + made)
+        made += 1
+        idle = idle + 1 if watcher.steps == before else 0
+    watcher.stop()
+    return watcher
+
+
+def _reduced(program: Program, finding: Finding, make: Callable[[], Candidate], most: int) -> Found:
+    started = time.perf_counter()
+    reduced = reduce(program, finding, make)
+    seconds = time.perf_counter() - started
+    proved = smallest(reduced, make, most=most)
+    size = proved.program.size()
+    return Found(
+        proved.finding.signature,
+        size[:4],
+        proved.program.text(),
+        len(program.steps),
+        reduced.executions,
+        seconds,
+        proved.proved,
+    )
