@@ -179,15 +179,19 @@ def exhaustive(search: Search, number: int) -> None:
         everything(search, evolve(LADDER[rung], semantics=search.semantics))
 
 
+def able(scope: Scope, calls: frozenset[str]) -> Scope:
+    """*scope* with those of its calls that a candidate has, and its semantics have."""
+    left = [c for c in scope.calls if c in calls and not scope.semantics.lacks(c)]
+    return evolve(scope, calls=tuple(left))
+
+
 def everything(search: Search, scope: Scope) -> bool:
     """Judge every program of *scope*; whether it came to its end without a finding.
 
     The watcher hears of each. Its word ends the enumeration.
     """
     watcher = search.watcher
-    calls = search.candidate().abilities.calls
-    calls &= {call for call in scope.calls if not search.semantics.lacks(call)}
-    scope = evolve(scope, calls=tuple(call for call in scope.calls if call in calls))
+    scope = able(scope, search.candidate().abilities.calls)
     for node in nodes(scope):
         if watcher.enough():
             return False

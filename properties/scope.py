@@ -40,6 +40,9 @@ PLAINEST: dict[str, tuple[Any, ...]] = {
     "npages": (None,),
 }
 
+#: No bound but the others.
+UNBOUNDED = 1 << 20
+
 
 @frozen
 class Scope:
@@ -61,8 +64,8 @@ class Scope:
     compound: int
     order: int
     listed: int
-    frames: int = 1 << 20
-    named: int = 1 << 20
+    frames: int = UNBOUNDED
+    named: int = UNBOUNDED
     calls: tuple[str, ...] = CALLS
     values: dict[str, tuple[Any, ...]] = field(factory=PLAINEST.copy)
     refs: tuple[int, ...] = (1,)
@@ -72,9 +75,11 @@ class Scope:
 
     def text(self) -> str:
         """What is bounded, in words."""
+        frames = f" and {self.frames} pages in all" if self.frames < UNBOUNDED else ""
+        named = f", {self.named} in all lists" if self.named < UNBOUNDED else ""
         return (
             f"at most {_some(self.steps, 'step')}, {_some(self.compound, 'compound page')} of "
-            f"order {self.order} or less, {_some(self.listed, 'page')} in a list"
+            f"order {self.order} or less{frames}, {_some(self.listed, 'page')} in a list{named}"
         )
 
     def layouts(self) -> Iterator[Mapping]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import click
 
 from properties.cli.capture import capture
+from properties.cli.exhaustive import exhaustive
 from properties.cli.faults import faults
 from properties.cli.prove import prove
 from properties.cli.traces import reduce, replay, show
@@ -22,5 +23,5 @@ def main() -> None:
     """Tell whether an unpin path counts exactly as one page at a time would."""
 
 
-for command in (verify, replay, reduce, show, capture, prove, faults):
+for command in (verify, replay, reduce, show, capture, prove, exhaustive, faults):
     main.add_command(command)
