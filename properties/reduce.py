@@ -41,6 +41,9 @@ MOST_VISITS = 20_000_000
 VISITS_OF_A_HANG = 20_000
 
 
+#: What `properties.equalities` finds begins with this.
+LAW = "law_"
+
 #: Programs of no more steps are not condensed.
 SHORT = 12
 
@@ -69,6 +72,8 @@ class Reduced:
 
     def text(self) -> str:
         """How small it is, in a line."""
+        if self.finding.what.startswith(LAW):
+            return "as it was found: it takes two programs to show it, which are not reduced"
         if not self.repeats:
             return "it did not fail again: the candidate does not do the same thing twice"
         if self.proved:
@@ -88,6 +93,8 @@ def reduce(
 
     :param better: Is told of each smaller one, as soon as it is found.
     """
+    if finding.what.startswith(LAW):
+        return Reduced(program, finding, 0, repeats=False)
     reducer = _Reducer(finding, candidate, better, most)
     start = evolve(program, steps=tuple(program.steps[: finding.index + 1]), lines=())
     if not reducer.fails(start):

@@ -18,6 +18,7 @@ from properties import searches
 from properties.cli.bar import Bar
 from properties.cli.common import FINDING, PATH, console, put, reported
 from properties.faults import FAULTS
+from properties.faults.fault import GROUPS
 from properties.faults.known import FILE, Known, load, text
 from properties.grade import Grade, budget, results
 from properties.trial import Trial
@@ -35,6 +36,15 @@ if TYPE_CHECKING:
 @click.option(
     "--fault", "names", multiple=True, metavar="NAME", help="Only this one; again for more."
 )
+@click.option(
+    "--group",
+    "groups",
+    multiple=True,
+    type=click.Choice(GROUPS),
+    metavar="GROUP",
+    help=f"Only this group; again for more. Groups are {', '.join(GROUPS)}.",
+)
+@click.option("--no-equivalents", is_flag=True, help="Leave the variants out that are right.")
 @click.option(
     "--search",
     "how",
@@ -64,6 +74,8 @@ if TYPE_CHECKING:
 @reported
 def faults(
     names: tuple[str, ...],
+    groups: tuple[str, ...],
+    no_equivalents: bool,
     how: tuple[str, ...],
     seeds: int,
     first: int,
@@ -76,7 +88,11 @@ def faults(
     listing: bool,
 ) -> int:
     """Grade the searches on planted bugs, and on variants that are right."""
-    chosen = _chosen(names)
+    chosen = [
+        fault
+        for fault in _chosen(names)
+        if (not groups or fault.group in groups) and not (no_equivalents and fault.equivalent)
+    ]
     for name in how:
         searches.load(name)
     if listing:
