@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: MIT
+
+"""Steps a second of each search, the same oracles after each step; all do as many steps.
+
+The times of a row are for `STEPS` steps on the optimised model, so that they
+compare as they stand:
+
+    pytest tests/benchmarks/test_searches.py --benchmark-enable --benchmark-only
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from model.optimised import Optimised
+from properties import layouts, searches
+from properties.search import Search, Watcher
+
+
+STEPS = 10_000
+
+
+class Counter(Watcher):
+    """Counts steps, and has enough of them."""
+
+    def __init__(self):
+        self.steps = 0
+        self.programs = 0
+        self.failures = []
+
+    def step(self, run, reached):
+        """One more."""
+        self.steps += 1
+
+    def ended(self, run):
+        """A program was right to its end."""
+        self.programs += 1
+
+    def found(self, program, finding):
+        """There is nothing to be found."""
+        self.failures.append(finding)
+
+    def enough(self):
+        """Whether it is time to stop."""
+        return self.steps >= STEPS
+
+
+def search(name):
+    """What the search *name* does in at least `STEPS` steps."""
+    counter = Counter()
+    watched = Search(Optimised, captured=layouts.kept(), watcher=counter)
+    number = 0
+    while not counter.enough():
+        searches.load(name)(watched, number)
+        number += 1
+    return counter
+
+
+@pytest.mark.benchmark(group="searches")
+@pytest.mark.parametrize("name", ["machine", "soak", "laws", "tests.benchmarks.plain:plain"])
+def test_search(benchmark, name):
+    """Each search makes its steps, and finds nothing in what is right."""
+    counter = benchmark.pedantic(search, (name,), rounds=5)
+    benchmark.extra_info["steps"] = counter.steps
+
+    assert counter.steps < 1.2 * STEPS
+    assert 0 < counter.programs
+    assert [] == counter.failures
