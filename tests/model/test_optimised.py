@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.optimised import Optimised
+from model.optimised import LIMIT, Optimised
 from model.parse import parse_program
 from model.reference import Reference
 
@@ -42,6 +42,14 @@ def test_one_grab_for_each_run(optimised, call):
     assert [("grab", FOUR, 3), ("grab", NEXT, 2), ("grab", FOUR, 1)] == events(world.last, "grab")
 
 
+@pytest.mark.parametrize("call", ["pin_user_pages", "get_user_pages", "pin_user_pages_fast_only"])
+def test_every_other_page(optimised, call):
+    """A slice that skips pages is grabbed by its entries, not as the range it spans."""
+    world = optimised(A, f"h1 = {call}(a[0:8:2])")
+
+    assert [("grab", FOUR, 2), ("grab", NEXT, 2)] == events(world.last, "grab")
+
+
 def test_bias_in_one_grab(optimised):
     """A grab of several pins by bias adds their 1024 references each at once."""
     world = optimised(A, "h1 = pin_user_pages(a[8:10]*2)")
@@ -56,6 +64,24 @@ def test_two_million_pins(optimised):
     assert 2_097_152 == world.candidate.try_grab_compound_head(ONE, 2_097_160)
     assert 1 + 1024 * 2_097_152 - 2**32 == world.memory.page_ref_count(ONE)
     assert 1 == len(world.memory.warnings)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [f"get_page(a[0:1], n={LIMIT - 3})", "h1 = pin_user_pages(a[0:4])"],
+        [f"get_page(a[0:1], n={LIMIT - 3})", "h1 = get_user_pages(a[0:4])"],
+        [f"get_page(a[0:1], n={LIMIT - 3})", "h1 = pin_user_pages_fast_only(a[0:4], changed=3)"],
+        ["h1 = pin_user_pages(a[0:2])", "unpin_user_pages(h1[0:2], npages=-14)"],
+    ],
+    ids=["pin", "get", "changed", "error value"],
+)
+def test_warns_as_the_reference(carry_out, lines):
+    """What is refused sets off one WARN, and it says what one page at a time says."""
+    reference, optimised = (carry_out(make, A, *lines).last for make in (Reference, Optimised))
+
+    assert 1 == len(optimised.warnings)
+    assert reference.warnings == optimised.warnings
 
 
 # Unpinning.
@@ -165,6 +191,16 @@ def test_release(optimised, puts, semantics, dirty):
 
     assert puts == world.last.puts
     assert (3 if dirty else 0) == world.last.dirty_locks
+
+
+def test_failed_append_first(optimised):
+    """The batch that found no memory is unpinned before the batches that did, as in umem.c."""
+    world = optimised(
+        'a = mapping("driver", orders=[9, 9], pfn=0x200)',
+        "u1 = ib_umem_get(a[0:1024], append_fails=1)",
+    )
+
+    assert [("put", 0x400, 512), ("put", 0x200, 512)] == events(world.last, "put")
 
 
 # Iterators that a sketch puts in their place.

@@ -25,6 +25,13 @@ def test_partial_page(npages, length):
     assert npages == Scatterlist(0x10, length).npages
 
 
+def test_no_entries_at_first():
+    """A region begins with no entries, neither as the CPU nor as the device sees them."""
+    umem = Umem(True)
+
+    assert (0, 0) == (umem.sg_nents, umem.nmap)
+
+
 def test_sg_nents():
     """The CPU sees every entry, however many the IOMMU made of them."""
     assert 2 == Umem(True, [Scatterlist(1, 4096), Scatterlist(3, 4096)], nmap=1).sg_nents
