@@ -17,13 +17,16 @@ from model.step import SgEntry
 from model.steps import (
     STEPS,
     AllocPages,
+    GetPage,
     GetUserPages,
     IbUmem,
     IbUmemGet,
     IbUmemRelease,
     PinUserPages,
     PinUserPagesFastOnly,
+    PutPage,
     SplitHugePage,
+    Unmap,
     UnpinUserPage,
     UnpinUserPageRangeDirtyLock,
     UnpinUserPages,
@@ -41,6 +44,9 @@ if TYPE_CHECKING:
 
 YES_NO = (True, False)
 
+#: Kinds of mappings whose compound pages can be split.
+SPLIT = frozenset({"thp", "page-cache"})
+
 
 class Every:
     """The steps that can come next in one program.
@@ -53,6 +59,8 @@ class Every:
         self._ledger = ledger
         self._pages = list(mapping.pages)
         self._name = mapping.name
+        self._kind = mapping.kind
+        self._orders = scope.semantics.orders[mapping.kind]
         self._nth = nth
         self._most = min(scope.listed, left)
         self._left = left
@@ -105,13 +113,15 @@ class Every:
                 stop += 1
                 yield self._named(tuple(range(start, stop)))
 
-    def _heads(self) -> Iterator[PageList]:
-        """Each compound page that is not free, by its head."""
+    def _heads(self, what: str = "alive", least: int = 1) -> Iterator[PageList]:
+        """Each compound page that is not free, by its head; with *least* of *what* at least."""
         if not self._most:
             return
         for i, page in enumerate(self._pages):
-            if self._ledger.head(page) == page and self._ledger.held(page).alive:
-                yield self._named((i,))
+            if self._ledger.head(page) == page:
+                held = self._ledger.held(page)
+                if held.alive and getattr(held, what) >= least:
+                    yield self._named((i,))
 
     # Calls.
 
@@ -176,7 +186,10 @@ class Every:
                         yield IbUmem(umem=f"m{self._nth}", sgl=sgl, writable=writable, nmap=nmap)
 
     def _ib_umem_release(self) -> Iterator[Step]:
-        for umem in self._ledger.umems:
+        for umem, region in self._ledger.umems.items():
+            pages = region.pages()
+            if self._ledger.releasable(pages) < len(pages):
+                continue
             for dirty in YES_NO:
                 yield IbUmemRelease(umem=umem, dirty=dirty)
 
@@ -184,7 +197,7 @@ class Every:
         return self._world("map")
 
     def _unmap(self) -> Iterator[Step]:
-        return self._world("unmap")
+        return (Unmap(pages=pages) for pages in self._heads("maps"))
 
     def _set_page_dirty(self) -> Iterator[Step]:
         return self._world("set_page_dirty")
@@ -193,24 +206,26 @@ class Every:
         return self._world("clean")
 
     def _get_page(self) -> Iterator[Step]:
-        return self._references("get_page")
+        for pages in self._heads():
+            for n in self._scope.values["n"]:
+                yield GetPage(pages=pages, n=n)
 
     def _put_page(self) -> Iterator[Step]:
-        return self._references("put_page")
+        for n in self._scope.values["n"]:
+            for pages in self._heads("gets", n):
+                yield PutPage(pages=pages, n=n)
 
     def _world(self, call: str) -> Iterator[Step]:
         make: Any = STEPS[call]
         for pages in self._heads():
             yield make(pages=pages)
 
-    def _references(self, call: str) -> Iterator[Step]:
-        make: Any = STEPS[call]
-        for pages in self._heads():
-            for n in self._scope.values["n"]:
-                yield make(pages=pages, n=n)
-
     def _split_huge_page(self) -> Iterator[Step]:
-        return (SplitHugePage(pages=pages) for pages in self._heads())
+        if self._kind in SPLIT:
+            for pages in self._heads():
+                ((_, i),) = pages.entries()
+                if self._ledger.order(self._pages[i]):
+                    yield SplitHugePage(pages=pages)
 
     def _alloc_pages(self) -> Iterator[Step]:
         ledger = self._ledger
@@ -220,7 +235,8 @@ class Every:
             if 1 << order <= self._left:
                 pages = self._named(tuple(range(first, first + (1 << order))))
                 for orders in _fillings(order):
-                    yield AllocPages(pages=pages, orders=orders)
+                    if self._orders.issuperset(orders):
+                        yield AllocPages(pages=pages, orders=orders)
 
 
 def _fillings(order: int) -> Iterator[tuple[int, ...]]:

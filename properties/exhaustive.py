@@ -116,12 +116,12 @@ class Node:
 def nodes(
     scope: Scope, last: str = "", failed: Callable[[Node], bool] = lambda _node: False
 ) -> Iterator[Node]:
-    """Every program of *scope* that has all its steps, up to symmetry.
+    """Every program of *scope* that has all its steps, or that none can follow, up to symmetry.
 
     A program is judged step by step, so one that is the beginning of another
     is judged with it.
 
-    :param last: If given, the call of the last step.
+    :param last: If given, the call of the last step, and only programs that have all steps.
     :param failed: Is asked of each beginning; nothing goes on from one that failed.
     """
     for mapping in scope.layouts():
@@ -138,16 +138,20 @@ def _below(node: Node, scope: Scope, last: str, failed: Callable[[Node], bool]) 
     except BadInput:
         return
     every = Every(scope, node.layout.mapping, ledger, depth + 1, scope.named - node.named)
+    stuck = True
     for call in scope.calls:
         if final and last not in ("", call):
             continue
         for step in every.steps(call):
+            stuck = False
             child = node.then(step)
             if final:
                 if child.canonical:
                     yield child
             else:
                 yield from _below(child, scope, last, failed)
+    if stuck and not last and node.steps and node.canonical:
+        yield node
 
 
 def _ledger(node: Node, scope: Scope) -> Ledger:
