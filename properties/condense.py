@@ -51,6 +51,9 @@ class CannotCondense(Exception):
 def condensed(program: Program, window: int) -> Program:
     """The last *window* steps of *program*, behind what brings about the state before them.
 
+    Where a count nears 2^31 it matters in which order references were taken. What
+    is made of that may hold less, or break the contract: whoever asks judges it.
+
     :raises CannotCondense: if that cannot be done.
     :raises BadInput: if the program breaks the contract.
     """
