@@ -21,7 +21,7 @@ from model.memory import Memory, NoProgress, Oops
 from model.memory import __file__ as memory_file
 from model.program import Program
 from model.reference import Reference
-from model.steps import IbUmemRelease
+from model.steps import AllocPages, IbUmemRelease, SplitHugePage
 from properties.holdings import ContractBroken
 from properties.ledger import Ledger
 from properties.oracles import ORACLES
@@ -41,8 +41,9 @@ if TYPE_CHECKING:
     from properties.finding import Finding
 
 #: One page at a time visits no more pages than this in one program. Beyond it
-#: the ledger judges alone, which visits no more compound pages than this.
-MOST_VISITS = 1 << 23
+#: the ledger judges alone, which visits no more compound pages than `MOST_HEADS`.
+MOST_VISITS = 1 << 20
+MOST_HEADS = 1 << 23
 
 
 #: What a step that unpins nothing unpins, and whether it dirties it.
@@ -315,15 +316,29 @@ def inapplicable(program: Program, abilities: Abilities) -> str:
     for step in program.steps:
         if program.semantics.lacks(step.call):
             return f"{step.call}() does not exist in {version}"
-        if step.call not in abilities.calls:
-            return f"{abilities.name} has no {step.call}()"
+        reason = beyond(step, abilities)
+        if reason:
+            return reason
     least = min((e.order for m in program.mappings for e in m.extents), default=0)
     heads = visits(program) >> least
-    if heads > MOST_VISITS:
+    if heads > MOST_HEADS:
         return (
             f"its steps name up to {heads} compound pages: the ledger visits each, "
-            f"and no more than {MOST_VISITS}"
+            f"and no more than {MOST_HEADS}"
         )
+    return ""
+
+
+def beyond(step: Step, abilities: Abilities) -> str:
+    """Why a candidate of *abilities* cannot carry *step* out; empty if it can."""
+    if step.call not in abilities.calls:
+        return f"{abilities.name} has no {step.call}()"
+    made = step.orders if isinstance(step, AllocPages) else ()
+    if isinstance(step, SplitHugePage):
+        made = (0,)
+    for order in made:
+        if order not in abilities.orders:
+            return f"{abilities.name} has no compound pages of order {order}"
     return ""
 
 

@@ -27,7 +27,7 @@ from hypothesis.stateful import (
 
 from model.errors import BadInput
 from properties.finding import diverged
-from properties.judge import Run
+from properties.judge import Run, beyond
 from properties.situations import situations
 from properties.strategies.layouts import draw_mappings
 from properties.strategies.needs import NEEDS, possible
@@ -87,7 +87,7 @@ class Machine(RuleBasedStateMachine):
             search.captured,
             captured_only=search.captured_only,
         )
-        self.calls = candidate.abilities.calls
+        self.abilities = candidate.abilities
         self.run = self.runner(candidate, drawn, search.semantics)
         self.ledger = self.run.ledger
         self.draw = Steps(self.ledger)
@@ -114,9 +114,9 @@ class Machine(RuleBasedStateMachine):
     def act(self, call: str, random: Random) -> None:
         """Draw a step of *call* and judge it; count it as rejected if none makes sense."""
         step = None
-        if call in self.calls and not self.run.program.semantics.lacks(call):
+        if call in self.abilities.calls and not self.run.program.semantics.lacks(call):
             step = getattr(self.draw, call)(random)
-        if step is None:
+        if step is None or beyond(step, self.abilities):
             self._rejected(call)
             return
         try:

@@ -17,7 +17,7 @@ from attrs import evolve
 
 from model.errors import BadInput
 from model.mapping import FIRST_PFN, Mapping, placed
-from properties.judge import Run
+from properties.judge import Run, beyond
 from properties.situations import situations
 from properties.strategies.dice import Dice
 from properties.strategies.layouts import draw_mappings
@@ -41,6 +41,9 @@ LENGTHS = (200, 500, 500, 1_000, 1_000, 2_000, 2_000, 5_000)
 
 #: What can be drawn is weighed anew after so many steps.
 WEIGH_EVERY = 256
+
+#: After so many draws without a step there is nothing left that could be drawn.
+IDLE = 4_096
 
 #: A form that last met what was met least is drawn so many times as often as others.
 FAVOUR = 8
@@ -94,6 +97,7 @@ class _Soak:
         candidate = search.candidate()
         abilities = candidate.abilities
         self._search = search
+        self._abilities = abilities
         self._dice = dice
         self._run = Run(candidate, _layout(dice, search, abilities), search.semantics)
         self._steps = Steps(self._run.ledger)
@@ -110,15 +114,18 @@ class _Soak:
         self._wheel: Sequence[int] = ()
 
     def run(self, steps: int) -> None:
-        """Draw and judge *steps* steps, or until something is found."""
-        draws = 0
-        while len(self._run.steps) < steps:
+        """Draw and judge *steps* steps, or until something is found or nothing can be drawn."""
+        draws = drawn = 0
+        while len(self._run.steps) < steps and draws - drawn < IDLE:
             if draws % WEIGH_EVERY == 0:
                 if self._search.watcher.enough():
                     return
                 self._weigh()
             draws += 1
+            taken = len(self._run.steps)
             finding = self._step()
+            if len(self._run.steps) > taken:
+                drawn = draws
             if finding:
                 self._fail(finding)
                 return
@@ -137,7 +144,7 @@ class _Soak:
         if name in NEEDS and not possible(name, self._run.ledger, self._steps):
             return None
         step = form(self._dice)
-        if step is None or step.call not in self._calls:
+        if step is None or step.call not in self._calls or beyond(step, self._abilities):
             return None
         try:
             finding = self._run.step(step)

@@ -68,6 +68,8 @@ def _program(search: Search, dice: Dice) -> bool:
     abilities = candidate.abilities
     length = _length(dice)
     mapping = _mapping(dice, length, abilities.kinds)
+    if mapping.kind not in abilities.kinds:
+        return True
     if any(e.order not in abilities.orders for e in mapping.extents):
         return True
     run = Run(candidate, (mapping,), search.semantics, alone=True)
