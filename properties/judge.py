@@ -207,6 +207,14 @@ class Contained:
 
         :param npages: How many pages the step goes through.
         """
+        try:
+            return self._step(step, npages)
+        except Hang:
+            # It barked again while what the first had ended was being let go.
+            self._watchdog.rest()
+            return Failure("hang", f"{step.call} does not return")
+
+    def _step(self, step: Step, npages: int) -> Snapshot | Failure:
         call = step.call
         self._watchdog.watch(min(npages, MOST_VISITS))
         try:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     Grades = Mapping[tuple[str, str], Grade]
 
 
-def draw(grades: Grades, directory: Path) -> list[Path]:
-    """Draw *grades*, by fault and search, into *directory*; the files written.
+def prepare() -> None:
+    """Get ready to draw, the same picture for the same figures.
 
     :raises BadInput: if matplotlib is not installed.
     """
@@ -31,6 +31,14 @@ def draw(grades: Grades, directory: Path) -> list[Path]:
         raise BadInput(msg) from None
     mpl.use("svg")
     mpl.rcParams["svg.hashsalt"] = "headcount"
+
+
+def draw(grades: Grades, directory: Path) -> list[Path]:
+    """Draw *grades*, by fault and search, into *directory*; the files written.
+
+    :raises BadInput: if matplotlib is not installed.
+    """
+    prepare()
     faults = list(dict.fromkeys(fault for fault, _ in grades))
     searches = list(dict.fromkeys(search for _, search in grades))
     directory.mkdir(parents=True, exist_ok=True)

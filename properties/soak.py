@@ -52,6 +52,7 @@ FAVOUR = 8
 SHORT = {
     "pin": 24,
     "pin_again": 4,
+    "pin_strided": 3,
     "pin_two": 8,
     "pin_fast": 4,
     "register": 4,
@@ -76,7 +77,7 @@ SHORT = {
 SMALL = 512
 MOST_SCALE = 32
 
-TAKING = frozenset({"pin", "pin_again", "pin_two", "pin_fast"})
+TAKING = frozenset({"pin", "pin_again", "pin_strided", "pin_two", "pin_fast"})
 GIVING = frozenset(form for form in SHORT if form.startswith("unpin"))
 
 #: Orders of the small layouts that most programs run on.

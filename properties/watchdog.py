@@ -39,20 +39,25 @@ class Watchdog:
 
     def __init__(self) -> None:
         self._usable = threading.current_thread() is threading.main_thread()
+        self._watching = False
         if self._usable:
             signal.signal(signal.SIGALRM, self._bark)
 
     def watch(self, npages: int) -> None:
         """Allow for a step that goes through *npages* pages from now on."""
         if self._usable:
+            self._watching = True
             limit = (LIMIT_AGAIN if Watchdog._hung else LIMIT) + npages * PER_PAGE
             signal.setitimer(signal.ITIMER_REAL, limit, LIMIT_AGAIN)
 
     def rest(self) -> None:
         """The step is over."""
+        self._watching = False
         if self._usable:
             signal.setitimer(signal.ITIMER_REAL, 0)
 
     def _bark(self, _signal: int, _frame: FrameType | None) -> None:
-        Watchdog._hung = True
-        raise Hang
+        # A bark may come late, when the step has ended and its memory is let go.
+        if self._watching:
+            Watchdog._hung = True
+            raise Hang

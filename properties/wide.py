@@ -48,7 +48,10 @@ HUGE_ONE_IN = 8
 PAGES = (("base", 0), ("driver", 1), ("driver", 2), ("driver", 10), ("thp", 9), ("hugetlb", 18))
 
 #: A mapping has no more compound pages than this.
-MOST_COMPOUND = 1 << 14
+MOST_COMPOUND = 1 << 12
+
+#: Longer calls are few and plain: each page costs the candidate its time.
+LONG = 1 << 14
 
 #: Frames to which a mapping of many pages is kept in all.
 MOST_FRAMES = 1 << 22
@@ -100,7 +103,9 @@ def _length(dice: Dice) -> int:
 
 def _mapping(dice: Dice, length: int, kinds: frozenset[str]) -> Mapping:
     """A mapping of *length* pages and a few more, one in three with frames that fall."""
-    kind, order = PAGES[dice.randrange(len(PAGES))]
+    # What is counted by bias is as wide as 1024 times the list.
+    pages = PAGES[:2] if length > LONG and dice.randrange(2) else PAGES
+    kind, order = pages[dice.randrange(len(pages))]
     if kind not in kinds:
         kind, order = "base", 0
     count = 2 + (min(length, MOST_FRAMES) >> order)
@@ -117,7 +122,7 @@ def _mapping(dice: Dice, length: int, kinds: frozenset[str]) -> Mapping:
 
 def _steps(dice: Dice, mapping: Mapping, length: int) -> list[Step]:
     """A few steps: pins, what may happen to pages meanwhile, and unpins of all."""
-    if dice.randrange(3) == 0:
+    if length <= LONG and dice.randrange(3) == 0:
         return _region(dice, mapping, length)
     pages = _list(dice, mapping, length)
     held = len(pages)
@@ -130,17 +135,17 @@ def _steps(dice: Dice, mapping: Mapping, length: int) -> list[Step]:
     cut = dice.randrange(min(held, 4)) if dice.randrange(2) else 0
     for start, stop in ((0, cut), (cut, held)):
         if start < stop:
-            steps.append(_unpin(dice, span("h1", start, stop)))
+            steps.append(_unpin(dice, span("h1", start, stop), length))
     return steps
 
 
-def _unpin(dice: Dice, pages: PageList) -> Step:
-    form = dice.randrange(4)
+def _unpin(dice: Dice, pages: PageList, length: int) -> Step:
+    form = dice.randrange(3 if length > LONG else 4)
     if form == 0:
         return UnpinUserPages(pages=pages)
     if form == 1:
         return UnpinUserPagesDirtyLock(pages=pages, make_dirty=dice.randrange(2) == 0)
-    if form == 2:
+    if form == 3:
         (term,) = pages.slices()
         backwards = Slice(term.name, term.indices[::-1])
         return UnpinUserPages(pages=PageList((backwards,)))

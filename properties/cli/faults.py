@@ -21,6 +21,7 @@ from properties.faults import FAULTS
 from properties.faults.fault import GROUPS
 from properties.faults.known import FILE, Known, load, text
 from properties.grade import Grade, budget, results
+from properties.pictures import draw, prepare
 from properties.trial import Trial
 
 
@@ -98,6 +99,8 @@ def faults(
     if listing:
         _print_stories(chosen)
         return 0
+    if pictures:
+        prepare()
     trials = [
         Trial(search, fault.spec, fault.versions[-1], seed, budget(search, steps), levels)
         for fault in chosen
@@ -130,8 +133,6 @@ def faults(
         put(json_file, json.dumps([asdict(r) for found in by.values() for r in found], indent=1))
     alarms = _print(chosen, how, seeds, grades)
     if pictures:
-        from properties.pictures import draw  # noqa: PLC0415 - an extra, asked for by name
-
         real = {key: g for key, g in grades.items() if not FAULTS[key[0]].equivalent}
         for path in draw(real, pictures):
             console.print(f"drawn    {path}", markup=False)
@@ -240,8 +241,11 @@ def _print_summary(name: str, grades: Sequence[Grade]) -> None:
         )
         console.print(
             f"{'':<10}reduced in {median(f.executions for f in short):.0f} programs and "
-            f"{1000 * median(f.seconds for f in short):.0f} ms (median, from up to 50 steps), "
-            f"{100 * small / len(solved):.1f} % at the smallest known, "
+            f"{1000 * median(f.seconds for f in short):.0f} ms (median, from up to 50 steps)",
+            markup=False,
+        )
+        console.print(
+            f"{'':<10}{100 * small / len(solved):.1f} % at the smallest known, "
             f"{100 * sum(f.proved for f in founds) / len(founds):.0f} % proved",
             markup=False,
         )

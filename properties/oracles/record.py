@@ -93,7 +93,7 @@ class Record:
         puts: list[tuple[str, int]] = []
         if self.step.call in UNPINS:
             for event in self.candidate.events:
-                if event.what == "put" and len(puts) < MOST_RUNS:
+                if event.what == "put" and isinstance(event.refs, int) and len(puts) < MOST_RUNS:
                     puts.append((ledger.name(event.page), event.refs // ledger.each(event.page)))
         runs = [(ledger.name(head), entries) for head, entries in self.runs()[:MOST_RUNS]]
         return Finding(

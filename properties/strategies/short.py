@@ -115,6 +115,13 @@ class Short:
         many = Slice(term.name, term.indices[:1], 1 + dice.randrange(4))
         return PinUserPages(handle=self._steps.name("h"), pages=PageList((many,)))
 
+    def pin_strided(self, dice: Dice) -> Step | None:
+        """Pin every other page, or pages from the last to the first."""
+        (term,) = self._stretch(dice).slices()
+        indices = term.indices[::-1] if dice.randrange(2) else term.indices[::2]
+        pages = PageList((Slice(term.name, indices),))
+        return PinUserPages(handle=self._steps.name("h"), pages=pages)
+
     def pin_two(self, dice: Dice) -> Step | None:
         """Pin pages of two places in one call."""
         a, b = self._stretch(dice).terms[0], self._stretch(dice).terms[0]

@@ -35,7 +35,9 @@ def test_bias():
     assert (3, 0) == (ledger.acquired, ledger.released)
 
 
-@pytest.mark.parametrize(("order", "legal"), [(1, (1 + 2048, 0, False, True)), (2, (3, 2, False, True))])
+@pytest.mark.parametrize(
+    ("order", "legal"), [(1, (1 + 2048, 0, False, True)), (2, (3, 2, False, True))]
+)
 def test_exact_from_order_two(order, legal):
     """Order 1 is counted by bias, order 2 exactly."""
     ledger, _ = taken(

@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: MIT
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+from attrs import evolve
+from click.testing import CliRunner
+
+from properties.canary import Canary
+from properties.cli import main
+from properties.faults import FAULTS
+from properties.grade import Grade, budget, results
+from properties.trial import Found, Result, Trial, run
+
+
+SPEC = FAULTS["NoTailOffset"].spec
+
+
+def cli(*arguments):
+    """What the command says, and its exit status."""
+    return CliRunner().invoke(main, ["faults", *map(str, arguments)])
+
+
+def plain(result):
+    """*result* without what depends on the clock."""
+    found = result.found and evolve(result.found, seconds=0.0)
+    return evolve(result, seconds=0.0, found=found)
+
+
+@pytest.mark.parametrize("search", ["machine", "soak", "wide", "laws", "exhaustive"])
+def test_trial(search):
+    """Each search finds a plain fault: first reached, then diverged, then reported."""
+    result = run(Trial(search, SPEC, "5.13", 1, 40_000))
+
+    assert result.found
+    assert 1 <= result.reached <= result.diverged
+    assert result.diverged <= result.steps or search in {"laws", "exhaustive"}
+    assert result.found.size <= (2, 2, 2, 4)
+    assert result.found.trace.startswith("# headcount 1\n")
+
+
+def test_trial_repeats():
+    """The same trial has the same result, in this process or in others."""
+    trials = [Trial("soak", SPEC, "5.13", seed, 5_000) for seed in range(3)]
+    here = [plain(run(trial)) for trial in trials]
+    there = sorted(map(plain, results(trials, 2)), key=lambda r: r.trial.seed)
+
+    assert here == there == list(map(plain, results(trials, 1)))
+
+
+def test_budget_ends_a_trial():
+    """Nothing is found where there is nothing, and the budget is about kept."""
+    right = FAULTS["OneWalker"].spec
+    result = run(Trial("soak", right, "5.13", 1, 4_000))
+
+    assert result.found is None
+    assert 4_000 <= result.steps < 9_000
+
+
+def test_found_too_late_is_not_found():
+    """A failure after the end of the budget does not count."""
+    trial = Trial("machine", SPEC, "5.13", 1, 10)
+
+    assert run(evolve(trial, budget=10_000)).found
+    assert run(trial).found is None
+
+
+def test_canary_tells_reached_from_diverged():
+    """A fault may be reached long before it makes a difference, or never make one."""
+    canary = Canary(FAULTS["ListOf4096"].candidate)
+    trial = Trial("soak", FAULTS["ListOf4096"].spec, "5.13", 1, 2_000)
+    result = run(trial)
+
+    assert result.found is None
+    assert result.reached is not None
+    assert result.diverged is None
+    assert (None, None) == (canary.reached, canary.diverged)
+
+
+def graded(*steps):
+    """A grade of trials that took *steps*, None where nothing was found."""
+    found = Found("refcount-x", (2, 1, 0, 2), "", 9, 9, 0.1, proved=True)
+    done = [
+        Result(Trial("soak", "x:Y", "5.13", i, 9), 1, n or 9, 0.5, found if n else None)
+        for i, n in enumerate(steps)
+    ]
+    return Grade(done, {"refcount-x": (2, 1, 0, 2)})
+
+
+def test_grade():
+    """Solved, spread and smallest are of the trials that found something."""
+    grade = graded(1, 2, 3, 4, 5, None)
+
+    assert 5 == len(grade.solved)
+    assert (2, 3, 4) == grade.spread(lambda r: r.steps)
+    assert (7, 7, 7) == graded(7).spread(lambda r: r.steps)
+    assert graded(None).spread(lambda r: r.steps) is None
+    assert (5, 5) == (grade.at_smallest, grade.proved)
+    assert 0 == Grade(grade.results, {"refcount-x": (1, 1, 0, 2)}).at_smallest
+
+
+def test_budget():
+    """Searches whose steps cost more get fewer of them."""
+    assert (200_000, 100_000, 2_000) == tuple(
+        budget(search, 200_000) for search in ("soak", "machine", "wide")
+    )
+    assert 1 == budget("wide", 5)
+
+
+def test_command(tmp_path):
+    """The table says how often and how soon a fault was found, and fits the screen."""
+    file = tmp_path / "figures.json"
+    result = cli(
+        *("--fault", "NoTailOffset", "--fault", "OneWalker", "--search", "soak"),
+        *("--seeds", 3, "--budget", 3_000, "--jobs", 1, "--json", file),
+    )
+
+    assert 0 == result.exit_code, result.output
+    lines = result.output.splitlines()
+    assert all(len(line) <= 100 for line in lines)
+    (row,) = (line for line in lines if line.startswith("NoTailOffset"))
+    assert " 3/3 " in row
+    (right,) = (line for line in lines if line.startswith("OneWalker"))
+    assert "0/3" in right
+    assert "=" in right
+    figures = json.loads(file.read_text())
+    assert [0, 1, 2] == sorted(
+        r["trial"]["seed"] for r in figures if r["trial"]["candidate"] == SPEC
+    )
+
+
+def test_command_fails_for_what_is_missed():
+    """A fault that no search finds on every seed is named, and the status says so."""
+    result = cli(
+        "--fault", "ProductIsInt", "--search", "soak", "--seeds", 1, "--budget", 500, "--jobs", 1
+    )
+
+    assert 1 == result.exit_code
+    assert "not as it should be: ProductIsInt" in result.output
+
+
+def test_command_fails_for_a_false_alarm(monkeypatch):
+    """A variant that is right and is reported is as bad."""
+    wrong = evolve(FAULTS["NoTailOffset"], group="equivalent")
+    monkeypatch.setitem(FAULTS, "NoTailOffset", wrong)
+    result = cli(
+        "--fault", "NoTailOffset", "--search", "soak", "--seeds", 1, "--budget", 900, "--jobs", 1
+    )
+
+    assert 1 == result.exit_code
+    assert "not as it should be: NoTailOffset" in result.output
+
+
+def test_unknown_fault():
+    """A name that is not in the table is bad input."""
+    result = cli("--fault", "Nothing")
+
+    assert 2 == result.exit_code
+    assert "fault 'Nothing' is not in the table" in result.stderr
+
+
+def test_list():
+    """The stories are printed by group."""
+    result = cli("--list", "--group", "range math")
+
+    assert 0 == result.exit_code
+    assert result.output.startswith("range math\n")
+    assert "  NoTailOffset (A10" in result.output
+
+
+def test_record(tmp_path, monkeypatch):
+    """What was learnt is written for CI."""
+    file = tmp_path / "known.json"
+    monkeypatch.setattr(sys.modules["properties.cli.faults"], "FILE", file)
+    result = cli(
+        *("--fault", "NoTailOffset", "--search", "soak", "--seeds", 1),
+        *("--jobs", 1, "--record", "--no-levels"),
+    )
+
+    assert 0 == result.exit_code
+    assert "soak" in json.loads(file.read_text())["NoTailOffset"]["budgets"]
+
+
+def test_pictures(tmp_path):
+    """The heat map and the curve are drawn."""
+    pytest.importorskip("matplotlib", reason="needs the extra 'pictures'")
+    result = cli(
+        *("--fault", "NoTailOffset", "--search", "soak", "--search", "laws", "--seeds", 2),
+        *("--jobs", 1, "--no-levels", "--pictures", tmp_path / "drawn"),
+    )
+
+    assert 0 == result.exit_code, result.output
+    heat = (tmp_path / "drawn" / "faults-heat.svg").read_text()
+    curve = (tmp_path / "drawn" / "faults-curve.svg").read_text()
+    assert "<svg" in heat
+    assert "<svg" in curve
+
+
+def test_pictures_need_their_extra(tmp_path, monkeypatch):
+    """Without matplotlib there is one clear line."""
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    result = cli(
+        *("--fault", "NoTailOffset", "--search", "soak", "--seeds", 1, "--jobs", 1),
+        *("--no-levels", "--pictures", tmp_path),
+    )
+
+    assert 2 == result.exit_code
+    assert "pip install 'headcount[pictures]'" in result.stderr
