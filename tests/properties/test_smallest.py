@@ -190,6 +190,17 @@ def test_padded(name):
     )
 
 
+def test_one_page_less():
+    """A program that names a single page too many makes room for the one that does not."""
+    text = 'a = mapping("driver", orders=[0])\nh1 = pin_user_pages(a[0:1]*3)\n'
+    reduced = found(text + "unpin_user_pages(h1[0:2])\n", candidate_of("CountsRuns"))
+    result = smallest(reduced, candidate_of("CountsRuns"))
+
+    assert (2, 1, 0, 5) == reduced.program.size()[:4]
+    assert (2, 1, 0, 4) == result.program.size()[:4]
+    assert result.proved
+
+
 def test_budget():
     """When no more may be tried nothing is proved, nor said to be."""
     reduced = reduce(*first("NoTailOffset"), candidate_of("NoTailOffset"))
