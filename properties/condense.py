@@ -23,6 +23,7 @@ from model.steps import (
     PinUserPages,
     PutPage,
     SetPageDirty,
+    SplitHugePage,
     Unmap,
     UnpinUserPages,
 )
@@ -32,6 +33,7 @@ from properties.ledger import Ledger
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from model.mapping import Mapping
     from model.program import Program
     from model.step import Step
     from properties.holdings import Region
@@ -62,9 +64,20 @@ def condensed(program: Program, window: int) -> Program:
     for step in program.steps[:at]:
         ledger.take(step)
     last = tuple(program.steps[at:])
-    mappings = tuple(evolve(m, extents=ledger.extents(m)) for m in program.mappings)
+    mappings = tuple(_as_it_stands(m, ledger, last) for m in program.mappings)
     builder = _Builder(ledger, {s.makes: s for s in program.steps[:at] if s.makes}, last)
     return evolve(program, mappings=mappings, steps=(*builder.steps(), *last), lines=())
+
+
+def _as_it_stands(mapping: Mapping, ledger: Ledger, last: Sequence[Step]) -> Mapping:
+    """*mapping* with the compound pages of now; a driver's where none of its kind are like that."""
+    extents = ledger.extents(mapping)
+    if ledger.semantics.orders[mapping.kind].issuperset(e.order for e in extents):
+        return evolve(mapping, extents=extents)
+    # Huge pages were split. What a driver has cannot be.
+    if any(isinstance(step, SplitHugePage) for step in last):
+        raise CannotCondense
+    return evolve(mapping, kind="driver", extents=extents)
 
 
 class _Builder:

@@ -17,7 +17,7 @@ from model.reference import Reference
 from properties import layouts
 from properties.cli import main
 from properties.faults import FAULTS
-from properties.judge import MOST_VISITS, Run, judge, visits
+from properties.judge import MOST_HEADS, MOST_VISITS, Run, judge, visits
 from properties.ledger import Ledger
 from properties.search import Search, Watcher
 from properties.soak import soak
@@ -91,13 +91,13 @@ def test_replay_says_so(home):
 def test_too_many_heads():
     """What even the ledger would take too long for is not judged, and the reason is given."""
     many = program(
-        f'a = mapping("base", orders=[0]*{MOST_VISITS + 1})',
-        f"h1 = pin_user_pages(a[0:{MOST_VISITS + 1}])",
+        f'a = mapping("base", orders=[0]*{MOST_HEADS + 1})',
+        f"h1 = pin_user_pages(a[0:{MOST_HEADS + 1}])",
     )
     verdict = judge(many, Optimised())
 
     assert "inapplicable" == verdict.kind
-    assert f"name up to {MOST_VISITS + 1} compound pages" in verdict.inapplicable
+    assert f"name up to {MOST_HEADS + 1} compound pages" in verdict.inapplicable
     assert 0 == verdict.steps
 
 

@@ -197,6 +197,30 @@ def test_free_and_allocated_again():
     ) == condensed(long, 1).text().removeprefix(HEADER)
 
 
+SPLIT = (
+    'a = mapping("thp", orders=[9, 9])\n'
+    "split_huge_page(a[0:1])\n"
+    "h1 = pin_user_pages(a[3:4] + a[600:601])\n"
+)
+
+
+def test_split():
+    """What huge pages were split to is a driver's, for no huge page is so small."""
+    short = condensed(program(SPLIT), 1)
+
+    check(short)
+    assert "driver" == short.mappings[0].kind
+    assert 513 == short.mappings[0].ncompound
+    assert 1 == len(short.steps)
+    same(books(program(SPLIT), 2), books(short, 1), ())
+
+
+def test_split_again():
+    """What a driver has cannot be split, so where that is still to come it is refused."""
+    with pytest.raises(CannotCondense):
+        condensed(program(SPLIT + "split_huge_page(a[512:513])\n"), 2)
+
+
 @pytest.mark.parametrize(("pages", "good"), [(MOST_LISTED, True), (MOST_LISTED + 1, False)])
 @pytest.mark.parametrize(
     ("take", "give"),

@@ -59,7 +59,8 @@ class CountsAllFirst(Optimised):
     """Counts the whole list before the first put: early is not late."""
 
     def unpin_user_pages(self, pages, npages):
-        self.memory.mod_node_page_state(NR_FOLL_PIN_RELEASED, npages)
+        for _ in range(npages):
+            self.memory.mod_node_page_state(NR_FOLL_PIN_RELEASED, 1)
         i = 0
         while i < npages:
             head, ntails = self.compound_next(i, npages, pages)

@@ -121,9 +121,9 @@ def test_mappings():
     ("name", "rounds", "what"),
     [
         ("ProductIsInt", 30, "refcount"),
-        ("ListOf4096", 10, "refcount"),
+        ("ListOf4096", 10, "pincount refcount"),
         ("RunsOf512", 5, "puts"),
-        ("UnwindsFromStart", 5, "refcount"),
+        ("UnwindsFromStart", 10, "pincount refcount"),
     ],
 )
 def test_finds(name, rounds, what):
@@ -131,7 +131,7 @@ def test_finds(name, rounds, what):
     program, finding = first(name, rounds)
     fault = FAULTS[name].candidate
 
-    assert what == finding.what
+    assert finding.what in what.split()
     assert finding.signature == alone(program, fault).signature
     assert alone(program, Optimised) is None
     if visits(program) <= 1 << 18:
@@ -185,8 +185,8 @@ def test_dearer_only_if_strict():
     """A step that is right but dearer fails a program only if that is asked for."""
     fault = FAULTS["RunsOf512"].candidate
 
-    assert heard([1], fault).found_
-    assert [] == heard([1], fault, strict=False).found_
+    assert heard(range(1, 9), fault).found_
+    assert [] == heard(range(1, 9), fault, strict=False).found_
 
 
 def test_ends_with_what_is_found():
@@ -196,11 +196,15 @@ def test_ends_with_what_is_found():
         def enough(self):
             return True
 
-    found = heard([1], FAULTS["RunsOf512"].candidate)
+    class Forgets(Optimised):
+        def put_compound_head(self, head, refs):
+            return
+
+    found = heard(range(6), Forgets)
     sated = Sated()
     wide(Search(Optimised, watcher=sated), 1)
 
-    assert 1 == len(found.found_)
+    assert 6 == len(found.found_)
     assert len(found.programs) < PROGRAMS
     assert [] == sated.programs
 
