@@ -192,7 +192,7 @@ FOUND = {
 
 @pytest.mark.parametrize(("found", "size"), FOUND.items(), ids=[f"{n}-{s}" for n, s, _ in FOUND])
 def test_reduced(found, size):
-    """Where two things have to change at once, it comes to the smallest size that is known, or close."""
+    """Where two things have to change at once, it comes close to the smallest size known."""
     name, seed, steps = found
     fault = FAULTS[name]
     strict = fault.group == "cost only"
