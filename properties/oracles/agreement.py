@@ -44,11 +44,13 @@ def agreement(record: Record) -> Finding | None:
 
 def _rows(record: Record) -> Iterator[Row]:
     ours, theirs = record.reference, record.candidate
+    # Each has words of its own for a warning: only whether there is one counts.
+    both_warn = ours.warnings and theirs.warnings
     for what, expected, shown in (
         ("returned", ours.returned, theirs.returned),
         (NR_FOLL_PIN_ACQUIRED, ours.acquired, theirs.acquired),
         (NR_FOLL_PIN_RELEASED, ours.released, theirs.released),
-        ("warnings", _some(ours.warnings), _some(theirs.warnings)),
+        ("warnings", _some(ours.warnings), _some((ours if both_warn else theirs).warnings)),
     ):
         if expected != shown and what in record.fields:
             yield Row("", None, what, expected, shown)

@@ -208,6 +208,25 @@ def test_ledger_alone_on_what_is_right(drawn):
         assert carried_out(made, Optimised, alone=True)[0] is None
 
 
+def test_warnings_in_other_words():
+    """A refused grab agrees though the heads that were looked at are not the same."""
+
+    class ShowsMore(Optimised):
+        def execute(self, program):
+            for shown in super().execute(program):
+                head = program.mappings[0].pages[0]
+                yield evolve(shown, heads={head: self.memory._page(head).state(), **shown.heads})
+
+    made = program(
+        "get_page(a[4:5], n=2147483646)",
+        "h1 = pin_user_pages(a[4:5])",
+        "h2 = pin_user_pages(a[4:5])",
+    )
+
+    assert carried_out(made, ShowsMore, alone=True)[0] is None
+    assert carried_out(made, ShowsMore, alone=False)[0] is None
+
+
 # What the ledger knows beside counts.
 
 
