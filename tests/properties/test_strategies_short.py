@@ -85,6 +85,7 @@ CALLS = {
     "pin": {"pin_user_pages"},
     "pin_again": {"pin_user_pages"},
     "pin_two": {"pin_user_pages"},
+    "pin_strided": {"pin_user_pages"},
     "pin_fast": {"pin_user_pages_fast_only"},
     "register": {"ib_umem_get"},
     "unpin": {"unpin_user_pages"},
