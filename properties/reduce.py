@@ -22,6 +22,7 @@ from properties.condense import CannotCondense, condensed
 from properties.cut import CannotCut
 from properties.judge import judge
 from properties.passes import PASSES
+from properties.rewrite import only_named
 
 
 if TYPE_CHECKING:
@@ -154,16 +155,30 @@ class _Reducer:
         return True
 
     def condense(self) -> None:
-        """Put a few steps in the place of a long history, if they do as well."""
+        """Put a few steps in the place of a long history, if they do as well.
+
+        Where they do not, the failure depends on more than what is held. Then
+        only what happened to the pages that it names is kept, and they may.
+        """
+        if self._condensed():
+            return
+        for fewer in only_named(self.best):
+            if self._smaller(fewer) and self.fails(fewer):
+                self._condensed()
+                return
+
+    def _condensed(self) -> bool:
         window = 1
         while window * 2 < len(self.best.steps) and len(self.best.steps) > SHORT:
             try:
                 shorter = condensed(self.best, window)
             except (BadInput, CannotCondense):
-                return
-            if self._smaller(shorter) and self.fails(shorter):
-                return
+                pass
+            else:
+                if self._smaller(shorter) and self.fails(shorter):
+                    return True
             window *= 8
+        return len(self.best.steps) <= SHORT
 
     def run(self, propose: Callable[[Program], Pass]) -> None:
         """Try all that *propose* has to offer."""

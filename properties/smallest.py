@@ -108,8 +108,13 @@ class _Proof:
     def _each(self, scope: Scope) -> Iterator[tuple[Node, Finding] | None]:
         """For each smaller program in turn: it, if it fails as it should."""
         steps, compound, orders, named = self.program.size()[:4]
+        kinds = {"driver"}
+        if "split_huge_page" in scope.calls:
+            # Only there does it matter of what kind a page is.
+            kinds |= {mapping.kind for mapping in self.program.mappings}
+        layouts = [m for kind in sorted(kinds) for m in evolve(scope, kind=kind).layouts()]
         for length in range(1, steps + 1):
-            for mapping in scope.layouts():
+            for mapping in layouts:
                 size = (mapping.ncompound, sum(e.order * e.count for e in mapping.extents))
                 if length == steps and size > (compound, orders):
                     continue

@@ -63,7 +63,11 @@ def test_trace_reads_back():
 
 def test_commands_exist():
     """Every command and option that is named exists."""
-    for name in set(re.findall(r"headcount (verify|replay|reduce|show|capture)\b", README)):
+    for name in set(
+        re.findall(
+            r"headcount (verify|replay|reduce|show|capture|faults|exhaustive|prove)\b", README
+        )
+    ):
         help_text = CliRunner().invoke(main, [name, "--help"]).output
         options = re.findall(rf"headcount {name}[^`\n]* (--[a-z]+)", README)
         assert all(option in help_text for option in options)

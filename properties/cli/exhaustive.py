@@ -149,9 +149,9 @@ def exhaustive(
         console.print(f"[bold green]agreed[/]   in every one of {total:,} programs, which proves")
         proves = (
             f"no disagreement in any program with {scope.text()}, of the calls "
-            f"{', '.join(scope.calls)}, with other arguments at their plainest; compound pages "
-            f"side by side in one mapping, up to the exchange of those that are alike; "
-            f"semantics {version}"
+            f"{', '.join(scope.calls)}, with other arguments at their plainest, and one page at "
+            f"a time where the world maps, writes or gets them; compound pages side by side in "
+            f"one mapping, up to the exchange of those that are alike; semantics {version}"
         )
         for line in textwrap.wrap(proves, 91):
             console.print(f"         {line}", markup=False)

@@ -6,8 +6,8 @@ from model.optimised import Optimised
 from model.parse import parse_program
 from properties.judge import judge
 from properties.machine import explore
-from properties.search import Search, Watcher
 from properties.reduce import reduce
+from properties.search import Search, Watcher
 
 
 HEADER = '# headcount 1\nsemantics("5.13")\n'
