@@ -39,7 +39,7 @@ MOST_EXECUTIONS = 5_000
 #: Pages that all of them together name at most: a minute's work or few. One that
 #: does not end counts as so many as could have been visited meanwhile.
 MOST_VISITS = 20_000_000
-VISITS_OF_A_HANG = 200_000
+VISITS_OF_A_HANG = 50_000
 
 
 #: What `properties.equalities` finds begins with this.
