@@ -75,6 +75,10 @@ def smallest(
     )
 
 
+class _Spent(Exception):
+    """No more programs may be tried."""
+
+
 class _Proof:
     def __init__(
         self,
@@ -99,8 +103,9 @@ class _Proof:
             if (scope.order + 1) ** scope.compound > self._most:
                 # There are more layouts alone than programs may be tried.
                 return False
-            smaller = next(filter(None, self._each(scope)), None)
-            if self._spent >= self._most:
+            try:
+                smaller = next(filter(None, self._each(scope)), None)
+            except _Spent:
                 return False
             if smaller is None:
                 return True
@@ -126,10 +131,10 @@ class _Proof:
                 part = evolve(scope, steps=length, named=most, mappings=(mapping,))
                 for node in nodes(part, self.finding.step.call, self._failed):
                     yield self._fails(node)
-                    if self._spent >= self._most:
-                        return
 
     def _judge(self, node: Node) -> Finding | None:
+        if self._spent >= self._most:
+            raise _Spent
         self.tried += 1
         self._spent += 1 + node.named // LONG
         if self.tried % 1000 == 0:

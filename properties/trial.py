@@ -38,6 +38,7 @@ class Trial:
 
     :param budget: Steps after which the search is given up.
     :param levels: Whether to see, in a second run, when the fault was reached.
+    :param reduce: Whether to reduce what was found.
     :param prove: Smaller programs that are tried to prove the smallest.
     """
 
@@ -47,6 +48,7 @@ class Trial:
     seed: int
     budget: int
     levels: bool = True
+    reduce: bool = True
     prove: int = 2_000
 
 
@@ -135,7 +137,10 @@ def run(trial: Trial) -> Result:
     watcher = _searched(trial, make)
     found = None
     if watcher.failure and watcher.steps <= trial.budget:
-        found = _reduced(*watcher.failure, make, trial.prove)
+        if trial.reduce:
+            found = _reduced(*watcher.failure, make, trial.prove)
+        else:
+            found = _as_found(*watcher.failure)
     canary = Canary(make)
     if trial.levels:
         _searched(trial, canary.make, watcher.steps)
@@ -162,6 +167,12 @@ def _searched(trial: Trial, make: Callable[[], Candidate], budget: int = 0) -> _
         idle = idle + 1 if watcher.steps == before else 0
     watcher.stop()
     return watcher
+
+
+def _as_found(program: Program, finding: Finding) -> Found:
+    text, size = program.text(), program.size()
+    steps = len(program.steps)
+    return Found(finding.signature, size[:4], text, steps, 0, 0.0, proved=False)
 
 
 def _reduced(program: Program, finding: Finding, make: Callable[[], Candidate], most: int) -> Found:

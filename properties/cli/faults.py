@@ -68,6 +68,7 @@ if TYPE_CHECKING:
 )
 @click.option("--jobs", type=click.IntRange(min=1), default=os.cpu_count() or 1, show_default=True)
 @click.option("--levels/--no-levels", default=True, help="Whether to see when faults are reached.")
+@click.option("--reduce/--no-reduce", default=True, help="Whether to reduce what is found.")
 @click.option("--json", "json_file", type=PATH, help="Put all figures into this file.")
 @click.option("--pictures", type=PATH, help="Draw a heat map and a curve into this directory.")
 @click.option("--record", is_flag=True, help="Keep the smallest traces and budgets (for CI).")
@@ -83,6 +84,7 @@ def faults(
     steps: int,
     jobs: int,
     levels: bool,
+    reduce: bool,
     json_file: Path | None,
     pictures: Path | None,
     record: bool,
@@ -102,7 +104,7 @@ def faults(
     if pictures:
         prepare()
     trials = [
-        Trial(search, fault.spec, fault.versions[-1], seed, budget(search, steps), levels)
+        Trial(search, fault.spec, fault.versions[-1], seed, budget(search, steps), levels, reduce)
         for fault in chosen
         for search in how
         for seed in range(first, first + seeds)

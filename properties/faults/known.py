@@ -48,7 +48,7 @@ class Known:
         results = list(results)
         for result in results:
             found = result.found
-            if found is None:
+            if found is None or not result.trial.reduce:
                 continue
             size = self.sizes.get(found.signature)
             if size is None or tuple(found.size) < tuple(size):

@@ -43,7 +43,9 @@ def test_found_within_its_steps(name):
     budgets = KNOWN[name].budgets
     search = next(search for search in CHEAPEST if search in budgets)
     version = FAULTS[name].versions[-1]
-    trial = Trial(search, FAULTS[name].spec, version, 0, budgets[search], levels=False, prove=0)
+    trial = Trial(
+        search, FAULTS[name].spec, version, 0, budgets[search], levels=False, reduce=False
+    )
 
     result = run(trial)
 
