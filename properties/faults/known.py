@@ -50,13 +50,13 @@ class Known:
             found = result.found
             if found is None or not result.trial.reduce:
                 continue
-            size = self.sizes.get(found.signature)
-            if size is None or tuple(found.size) < tuple(size):
-                self.sizes[found.signature] = tuple(found.size)
-            if not self.trace or _rank(found.size, found.trace) < _rank(
-                min(self.sizes.values()), self.trace
-            ):
+            # The trace that is kept is of the smallest of all sizes.
+            best = min(self.sizes.values(), default=None)
+            mine = _rank(found.size, found.trace)
+            if best is None or mine < _rank(best, self.trace):
                 self.trace = found.trace
+            size = self.sizes.get(found.signature, found.size)
+            self.sizes[found.signature] = min(tuple(found.size), tuple(size))
         if results and all(r.found for r in results):
             worst = max(r.steps for r in results)
             self.budgets[results[0].trial.search] = max(LEAST, SLACK * worst)

@@ -99,7 +99,7 @@ def test_learn():
     assert {"refcount-x": (2, 1, 0, 2)} == known.sizes
     assert {"soak": 8_000} == known.budgets
 
-    known.learn([result(10, trace="a\n")])
+    known.learn([result(10, trace="a\n"), result(10, size=(3, 1, 0, 2), trace="\n")])
     assert ("a\n", LEAST) == (known.trace, known.budgets["soak"])
 
 
