@@ -13,9 +13,9 @@ from model.parse import parse_program
 from model.program import check
 from model.reference import Reference
 from model.semantics import DEFAULT, SEMANTICS
-from properties import equalities as module
 from properties import judge as runner
 from properties.equalities import LAWS, equalities, unequal
+from properties.equalities import search as module
 from properties.faults import FAULTS
 from properties.judge import judge
 from properties.oracles import ORACLES
