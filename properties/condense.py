@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 #: Regions and lists of more pages than these are not built again.
 MOST_LISTED = 4_096
 
-
 #: A page is mapped, or unmapped, no more often than this.
 MOST_MAPS = 64
 
@@ -60,9 +59,7 @@ def condensed(program: Program, window: int) -> Program:
     :raises BadInput: if the program breaks the contract.
     """
     at = len(program.steps) - window
-    ledger = Ledger(program.semantics, program.mappings)
-    for step in program.steps[:at]:
-        ledger.take(step)
+    ledger = Ledger.after(program, program.steps[:at])
     last = tuple(program.steps[at:])
     mappings = tuple(_as_it_stands(m, ledger, last) for m in program.mappings)
     builder = _Builder(ledger, {s.makes: s for s in program.steps[:at] if s.makes}, last)
@@ -96,9 +93,9 @@ class _Builder:
     def steps(self) -> Iterator[Step]:
         """All of them, in an order in which each can be carried out."""
         for head, held in self._heads.items():
-            if abs(held.maps - self._first(head)) > MOST_MAPS:
+            if abs(held.maps - self._ledger.first_refs(head)) > MOST_MAPS:
                 raise CannotCondense
-            for _ in range(held.maps - self._first(head)):
+            for _ in range(held.maps - self._ledger.first_refs(head)):
                 yield Map(pages=self._page(head))
         for name in self._used:
             yield from self._again(name)
@@ -107,7 +104,7 @@ class _Builder:
         if dirty:
             yield SetPageDirty(pages=self._list(dirty))
         for head, held in self._heads.items():
-            for _ in range(self._first(head) - held.maps):
+            for _ in range(self._ledger.first_refs(head) - held.maps):
                 yield Unmap(pages=self._page(head))
 
     def _rest(self) -> Iterator[Step]:
@@ -162,15 +159,11 @@ class _Builder:
             counts[head] = counts.get(head, 0) + entries
             self._heads.setdefault(head, self._ledger.held(head))
 
-    def _first(self, head: int) -> int:
-        return self._ledger.first_refs(head)
-
     def _entry(self, frame: int) -> tuple[str, int]:
-        for mapping in self._ledger.mappings:
-            offset = mapping.offset(frame)
-            if offset is not None:
-                return mapping.name, offset
-        raise CannotCondense
+        where = self._ledger.where(frame)
+        if where is None:
+            raise CannotCondense
+        return where
 
     def _page(self, frame: int, times: int = 1) -> PageList:
         name, offset = self._entry(frame)

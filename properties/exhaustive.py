@@ -134,7 +134,7 @@ def _below(node: Node, scope: Scope, last: str, failed: Callable[[Node], bool]) 
     depth = len(node.steps)
     final = depth + 1 == scope.steps
     try:
-        ledger = _ledger(node, scope)
+        ledger = Ledger.after(node.program(scope), node.steps)
     except BadInput:
         return
     every = Every(scope, node.layout.mapping, ledger, depth + 1, scope.named - node.named)
@@ -152,13 +152,6 @@ def _below(node: Node, scope: Scope, last: str, failed: Callable[[Node], bool]) 
                 yield from _below(child, scope, last, failed)
     if stuck and not last and node.steps and node.canonical:
         yield node
-
-
-def _ledger(node: Node, scope: Scope) -> Ledger:
-    ledger = Ledger(scope.semantics, (node.layout.mapping,))
-    for step in node.steps:
-        ledger.take(step)
-    return ledger
 
 
 def run(

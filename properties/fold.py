@@ -15,7 +15,7 @@ from attrs import evolve
 from model.errors import BadInput
 from model.mapping import Extent
 from model.pagelist import PageList, from_entries, span
-from model.steps import AllocPages, GetPage, IbUmem, IbUmemGet
+from model.steps import AllocPages, GetPage, IbUmemGet
 from properties.cut import (
     HANDLES,
     PLAIN,
@@ -25,7 +25,7 @@ from properties.cut import (
     without_entries,
     without_steps,
 )
-from properties.ledger import Ledger
+from properties.ledger import LIMIT, Ledger
 from properties.rewrite import compound, npages, placements, with_mapping, without_compound
 
 
@@ -36,9 +36,6 @@ if TYPE_CHECKING:
     from model.program import Program
     from model.step import Step
     from properties.passes import Pass
-
-#: The first count that a signed 32-bit integer cannot hold.
-LIMIT = 1 << 31
 
 #: Fewer plain references at once than these are not there to reach `LIMIT`.
 MANY = 1 << 20
@@ -152,7 +149,7 @@ def _fewer(program: Program, index: int) -> Iterator[Program]:
         if other < last:
             yield without_steps(program, other, other + 1)
         step = program.steps[other]
-        if isinstance(step, (*HANDLES, IbUmemGet)) and not isinstance(step, IbUmem):
+        if isinstance(step, (*HANDLES, IbUmemGet)):
             length = len(step.pages)
             for fewer in dict.fromkeys((1, 2, 3, length // 2, length - 1)):
                 if 0 < fewer < length:
@@ -164,10 +161,8 @@ def _fewer(program: Program, index: int) -> Iterator[Program]:
 
 def _total(program: Program, step: GetPage) -> int:
     """What its head's count is before the last step of *program*; 0 if it has no sense."""
-    ledger = Ledger(program.semantics, program.mappings)
     try:
-        for before in program.steps[:-1]:
-            ledger.take(before)
+        ledger = Ledger.after(program, program.steps[:-1])
         head = ledger.head(step.pages.resolve(ledger.table)[0])
     except BadInput:
         return 0

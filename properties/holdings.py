@@ -200,10 +200,15 @@ class Holdings:
     def _each(self, order: int) -> int:
         return 1 if self.semantics.exact(order) else BIAS
 
-    def name(self, page: int) -> str:
-        """The frame *page* as a program names it: ``a+0``."""
+    def where(self, page: int) -> tuple[str, int] | None:
+        """The mapping that holds the frame *page*, and which page of it that is."""
         for mapping in self.mappings:
             offset = mapping.offset(page)
             if offset is not None:
-                return f"{mapping.name}+{offset}"
-        return f"frame {page:#x}"
+                return mapping.name, offset
+        return None
+
+    def name(self, page: int) -> str:
+        """The frame *page* as a person reads it: ``a+0``."""
+        where = self.where(page)
+        return f"{where[0]}+{where[1]}" if where else f"frame {page:#x}"

@@ -12,7 +12,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from model.candidate import Snapshot
 from model.candidate import __file__ as candidate_file
@@ -123,6 +123,11 @@ class Run:
         self._before: dict[int, HeadState] = {}
         self._reference = Reference().execute(self.program)
         self._candidate = Contained(candidate, self.program)
+
+    @property
+    def so_far(self) -> Program:
+        """The program up to its last step, to be kept: nothing is added to it any more."""
+        return evolve(self.program, steps=tuple(self.steps))
 
     def step(self, step: Step) -> Finding | None:
         """Carry *step* out on both sides; what does not hold after it, if anything.

@@ -10,7 +10,7 @@ one page at a time and batched may then lawfully differ, so it is refused.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from model.frames import Block
 from model.mapping import placed
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from model.pagelist import PageList
+    from model.program import Program
     from model.step import Step
 
 LIMIT = 1 << 31
@@ -35,6 +36,17 @@ BATCH = 512
 
 class Ledger(Holdings):
     """The books of one program, step by step."""
+
+    @classmethod
+    def after(cls, program: Program, steps: Sequence[Step]) -> Self:
+        """The books of *program* when *steps*, its first, have been taken.
+
+        :raises BadInput: if one of them cannot be.
+        """
+        ledger = cls(program.semantics, program.mappings)
+        for step in steps:
+            ledger.take(step)
+        return ledger
 
     def take(self, step: Step) -> int | None:
         """Enter *step*; the number its call must return, where only one will do.

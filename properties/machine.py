@@ -13,7 +13,6 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from attrs import evolve
 from hypothesis import HealthCheck, Phase, Verbosity, event, seed, settings
 from hypothesis import strategies as st
 from hypothesis.errors import Flaky
@@ -25,11 +24,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from model.errors import BadInput
 from properties.finding import diverged
 from properties.judge import Run, beyond
-from properties.situations import situations
-from properties.strategies.layouts import draw_mappings
+from properties.search import attempt
+from properties.strategies.layouts import draw_layout
 from properties.strategies.needs import NEEDS, possible
 from properties.strategies.steps import Steps
 
@@ -80,13 +78,7 @@ class Machine(RuleBasedStateMachine):
         """Draw the pages that there are."""
         search = self.search
         candidate = search.candidate()
-        drawn = draw_mappings(
-            random,
-            search.semantics,
-            candidate.abilities,
-            search.captured,
-            captured_only=search.captured_only,
-        )
+        drawn = draw_layout(random, search, candidate.abilities)
         self.abilities = candidate.abilities
         self.run = self.runner(candidate, drawn, search.semantics)
         self.ledger = self.run.ledger
@@ -117,27 +109,22 @@ class Machine(RuleBasedStateMachine):
         if call in self.abilities.calls and not self.run.program.semantics.lacks(call):
             step = getattr(self.draw, call)(random)
         if step is None or beyond(step, self.abilities):
-            self._rejected(call)
+            self.refused.add(call)
+            self.search.watcher.rejected(call)
             return
-        try:
-            finding = self.run.step(step)
-        except BadInput:
-            self._rejected(call)
+        taken = attempt(self.search, self.run, step)
+        if taken is None:
+            self.refused.add(call)
             return
+        finding, reached = taken
         self.draw.taken(step)
-        reached = set(situations(self.run.record)) if self.run.record else set()
         self.reached |= reached
-        self.search.watcher.step(self.run, reached)
         if finding:
             self._fail(finding)
 
-    def _rejected(self, call: str) -> None:
-        self.refused.add(call)
-        self.search.watcher.rejected(call)
-
     def _fail(self, finding: Finding) -> None:
         self.failed = True
-        program = evolve(self.run.program, steps=tuple(self.run.steps))
+        program = self.run.so_far
         self.search.watcher.found(program, finding)
         raise diverged(finding.signature)(program, finding)
 

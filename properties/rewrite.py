@@ -46,11 +46,9 @@ def without_compound(program: Program, name: str, start: int, stop: int) -> Iter
 
 def only_named(program: Program) -> Iterator[Program]:
     """*program* with no compound pages but those its last step names, and between them."""
-    table = Ledger(program.semantics, program.mappings)
     try:
-        for step in program.steps[:-1]:
-            table.take(step)
-        lists = [p.resolve(table.table) for p in program.steps[-1].lists() if len(p)]
+        table = Ledger.after(program, program.steps[:-1]).table
+        lists = [p.resolve(table) for p in program.steps[-1].lists() if len(p)]
     except BadInput:
         return
     frames = [frame for pages in lists for frame in (min(pages), max(pages))]

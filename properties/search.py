@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from attrs import field, frozen
 
+from model.errors import BadInput
 from model.semantics import DEFAULT, Semantics
+from properties.situations import situations
 
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from model.candidate import Candidate
     from model.mapping import Mapping
     from model.program import Program
+    from model.step import Step
     from properties.finding import Finding
     from properties.judge import Run
 
@@ -72,3 +75,19 @@ class Searcher(Protocol):
 
     def __call__(self, search: Search, number: int, /) -> None:
         """Draw a round of programs from *number*, and judge them."""
+
+
+def attempt(search: Search, run: Run, step: Step) -> tuple[Finding | None, set[str]] | None:
+    """Let *run* take *step*, and the watcher hear of it.
+
+    What does not hold after it, if anything, and the situations it was in; None
+    if it made no sense, and was not carried out.
+    """
+    try:
+        finding = run.step(step)
+    except BadInput:
+        search.watcher.rejected(step.call)
+        return None
+    reached = situations(run.record) if run.record else set()
+    search.watcher.step(run, reached)
+    return finding, reached

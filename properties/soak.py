@@ -13,14 +13,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from attrs import evolve
-
-from model.errors import BadInput
-from model.mapping import FIRST_PFN, Mapping, placed
+from model.mapping import Mapping
 from properties.judge import Run, beyond
-from properties.situations import situations
+from properties.search import attempt
 from properties.strategies.dice import Dice
-from properties.strategies.layouts import draw_mappings
+from properties.strategies.layouts import draw_layout, draw_small, small_orders
 from properties.strategies.needs import NEEDS, possible
 from properties.strategies.short import Short
 from properties.strategies.steps import Steps
@@ -45,7 +42,7 @@ WEIGH_EVERY = 256
 #: After so many draws without a step there is nothing left that could be drawn.
 IDLE = 4_096
 
-#: A form that last met what was met least is drawn so many times as often as others.
+#: A short form that last met what was met least weighs so much more, a rich one by one.
 FAVOUR = 8
 
 #: Forms of `properties.strategies.short`, and how often each is drawn at first.
@@ -79,9 +76,6 @@ MOST_SCALE = 32
 
 TAKING = frozenset({"pin", "pin_again", "pin_strided", "pin_two", "pin_fast"})
 GIVING = frozenset(form for form in SHORT if form.startswith("unpin"))
-
-#: Orders of the small layouts that most programs run on.
-ORDERS = (0, 0, 1, 1, 2, 2, 3)
 
 
 def soak(search: Search, number: int, steps: int = 0) -> None:
@@ -147,19 +141,15 @@ class _Soak:
         step = form(self._dice)
         if step is None or step.call not in self._calls or beyond(step, self._abilities):
             return None
-        try:
-            finding = self._run.step(step)
-        except BadInput:
-            self._search.watcher.rejected(step.call)
+        taken = attempt(self._search, self._run, step)
+        if taken is None:
             return None
+        finding, reached = taken
         self._steps.taken(step)
         self._short.taken(step)
-        assert self._run.record is not None
-        reached = set(situations(self._run.record))
         if reached:
             self._met.update(reached)
             self._last[name] = reached
-        self._search.watcher.step(self._run, reached)
         return finding
 
     def _weigh(self) -> None:
@@ -175,30 +165,14 @@ class _Soak:
         self._wheel = wheel
 
     def _fail(self, finding: Finding) -> None:
-        program = evolve(self._run.program, steps=tuple(self._run.steps))
-        self._search.watcher.found(program, finding)
+        self._search.watcher.found(self._run.so_far, finding)
 
 
 def _layout(dice: Dice, search: Search, abilities: Abilities) -> tuple[Mapping, ...]:
     """A small layout of small orders mostly, so that heads meet often; else any."""
-    usable = search.semantics.orders["driver"] & abilities.orders
-    small = [order for order in ORDERS if order in usable]
-    if (
-        search.captured_only
-        or not small
-        or "driver" not in abilities.kinds
-        or not dice.randrange(4)
-    ):
-        return draw_mappings(
-            dice,
-            search.semantics,
-            abilities,
-            search.captured,
-            captured_only=search.captured_only,
-        )
-    orders = [small[dice.randrange(len(small))] for _ in range(2 + dice.randrange(5))]
-    if dice.randrange(2):
-        orders.sort(reverse=True)
+    orders = small_orders(search, abilities)
+    if not orders or not dice.randrange(4):
+        return draw_layout(dice, search, abilities)
+    extents = draw_small(dice, orders)
     refs = 1 + (dice.randrange(8) == 0)
-    pages = [(order, 1) for order in orders]
-    return (Mapping("a", "driver", placed(pages, FIRST_PFN), refs),)
+    return (Mapping("a", "driver", extents, refs),)

@@ -11,11 +11,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attrs import evolve
-
-from model.errors import BadInput
 from model.mapping import FIRST_PFN, Extent, Mapping, align_up, placed
 from model.pagelist import PageList, Slice, span
+from model.semantics import PAGE_SIZE
 from model.step import MAX_SEGMENT
 from model.steps import (
     IbUmemGet,
@@ -28,7 +26,8 @@ from model.steps import (
     UnpinUserPagesDirtyLock,
 )
 from properties.judge import Run
-from properties.situations import situations
+from properties.ledger import BATCH
+from properties.search import attempt
 from properties.strategies.dice import Dice
 
 
@@ -71,26 +70,20 @@ def _program(search: Search, dice: Dice) -> bool:
     abilities = candidate.abilities
     length = _length(dice)
     mapping = _mapping(dice, length, abilities.kinds)
-    if mapping.kind not in abilities.kinds:
-        return True
-    if any(e.order not in abilities.orders for e in mapping.extents):
+    if mapping.kind not in abilities.kinds or any(
+        e.order not in abilities.orders for e in mapping.extents
+    ):
         return True
     run = Run(candidate, (mapping,), search.semantics, alone=True)
     for step in _steps(dice, mapping, length):
         if step.call not in abilities.calls or search.semantics.lacks(step.call):
             continue
-        try:
-            finding = run.step(step)
-        except BadInput:
-            search.watcher.rejected(step.call)
+        taken = attempt(search, run, step)
+        if taken is None:
             continue
-        assert run.record is not None
-        search.watcher.step(run, situations(run.record))
-        if finding is None and search.strict:
-            finding = run.dearer
+        finding = taken[0] or (run.dearer if search.strict else None)
         if finding:
-            program = evolve(run.program, steps=tuple(run.steps))
-            search.watcher.found(program, finding)
+            search.watcher.found(run.so_far, finding)
             return False
     search.watcher.ended(run)
     return True
@@ -112,7 +105,7 @@ def _mapping(dice: Dice, length: int, kinds: frozenset[str]) -> Mapping:
     if count > MOST_COMPOUND:
         # One page over and over is as wide, and many heads take long.
         count = 2
-    if dice.randrange(3) or count > 1 << 12:
+    if dice.randrange(3):
         small = [(0, 1 + dice.randrange(3))] if kind == "driver" and dice.randrange(2) else []
         return Mapping("a", kind, placed([(order, count), *small], align_up(FIRST_PFN, order)))
     first = align_up(FIRST_PFN, order)
@@ -170,8 +163,8 @@ def _region(dice: Dice, mapping: Mapping, length: int) -> list[Step]:
     start = dice.randrange(min(mapping.npages - most, 3) + 1)
     fails = None
     if dice.randrange(2):
-        fails = dice.randrange((most - 1) // 512 + 1)
-    segments = (MAX_SEGMENT, MAX_SEGMENT, 4096 * (1 + dice.randrange(4)), 512 * 4096)
+        fails = dice.randrange((most - 1) // BATCH + 1)
+    segments = (MAX_SEGMENT, MAX_SEGMENT, PAGE_SIZE * (1 + dice.randrange(4)), BATCH * PAGE_SIZE)
     get = IbUmemGet(
         umem="m1",
         pages=span("a", start, start + most),

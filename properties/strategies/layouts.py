@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from model.candidate import Abilities
     from model.semantics import Semantics
+    from properties.search import Search
 
 MOST_MAPPINGS = 3
 MOST_COMPOUND = 6
@@ -32,6 +33,37 @@ SMALL_ORDERS = (0, 1, 2, 1, 0, 2, 3, 2, 4)
 
 #: Huge sizes of x86 twice, then those of other architectures.
 HUGE_ORDERS = (9, 9, 18, 4, 18, 13, 2, 7, 11, 1)
+
+
+#: Orders of small layouts, where heads meet often.
+FEW_ORDERS = (0, 0, 1, 1, 2, 2, 3)
+
+
+def draw_layout(random: Random, search: Search, abilities: Abilities) -> tuple[Mapping, ...]:
+    """Any layout on which *search* goes."""
+    return draw_mappings(
+        random,
+        search.semantics,
+        abilities,
+        search.captured,
+        captured_only=search.captured_only,
+    )
+
+
+def small_orders(search: Search, abilities: Abilities) -> list[int]:
+    """The orders for `draw_small`; none where only other layouts will do."""
+    if search.captured_only or "driver" not in abilities.kinds:
+        return []
+    usable = search.semantics.orders["driver"] & abilities.orders
+    return [order for order in FEW_ORDERS if order in usable]
+
+
+def draw_small(random: Random, orders: Sequence[int]) -> tuple[Extent, ...]:
+    """Two to six compound pages of *orders* side by side, half the time the largest first."""
+    drawn = [among(random, orders) for _ in range(2 + random.randrange(5))]
+    if one_in(random, 2):
+        drawn.sort(reverse=True)
+    return placed([(order, 1) for order in drawn], FIRST_PFN)
 
 
 def draw_mappings(

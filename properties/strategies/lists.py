@@ -194,12 +194,12 @@ def _latest(heads: dict[int, None]) -> list[int]:
 
 def by_mapping(ledger: Ledger, page: int) -> PageList:
     """The frame *page*, named by its mapping."""
-    for mapping in ledger.mappings:
-        offset = mapping.offset(page)
-        if offset is not None:
-            return span(mapping.name, offset, offset + 1)
-    msg = f"frame {page:#x} is in no mapping"
-    raise LookupError(msg)
+    where = ledger.where(page)
+    if where is None:
+        msg = f"frame {page:#x} is in no mapping"
+        raise LookupError(msg)
+    name, offset = where
+    return span(name, offset, offset + 1)
 
 
 def draw_range(random: Random, ledger: Ledger, handles: list[str]) -> PageList | None:
