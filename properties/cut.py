@@ -148,9 +148,20 @@ def _renumbered(step: Step, positions: Intervals) -> Step:
 
 
 def _cut_alloc(step: AllocPages, gone: Gone) -> AllocPages | None:
-    """An allocation moves along, but is dropped where its own pages go."""
+    """An allocation loses what its own pages lose, where that leaves compound pages."""
     kept, positions = _cut_list(step.pages, gone)
-    return evolve(step, pages=kept) if kept and not positions else None
+    if kept is None:
+        return None
+    orders = []
+    at = 0
+    for order in step.orders:
+        stop = at + (1 << order)
+        left = stop - at - sum(max(0, min(b, stop) - max(a, at)) for a, b in positions)
+        if left & (left - 1):
+            return None
+        orders += [left.bit_length() - 1] if left else []
+        at = stop
+    return evolve(step, pages=kept, orders=tuple(orders))
 
 
 def _cut_umem(step: IbUmem, gone: Gone) -> IbUmem | None:

@@ -21,8 +21,8 @@ from model.program import check
 from properties.condense import CannotCondense, condensed
 from properties.cut import CannotCut
 from properties.judge import judge
+from properties.narrow import narrowed
 from properties.passes import PASSES
-from properties.rewrite import only_named
 
 
 if TYPE_CHECKING:
@@ -160,25 +160,30 @@ class _Reducer:
         Where they do not, the failure depends on more than what is held. Then
         only what happened to the pages that it names is kept, and they may.
         """
-        if self._condensed():
-            return
-        for fewer in only_named(self.best):
-            if self._smaller(fewer) and self.fails(fewer):
-                self._condensed()
-                return
-
-    def _condensed(self) -> bool:
         window = 1
+        narrow = False
         while window * 2 < len(self.best.steps) and len(self.best.steps) > SHORT:
-            try:
-                shorter = condensed(self.best, window)
-            except (BadInput, CannotCondense):
-                pass
+            if self._condensed(window):
+                return
+            # Before longer and longer ends are tried, each as slow as the last.
+            if not narrow and self._narrowed():
+                window = 1
             else:
-                if self._smaller(shorter) and self.fails(shorter):
-                    return True
-            window *= 8
-        return len(self.best.steps) <= SHORT
+                window *= 8
+            narrow = True
+
+    def _condensed(self, window: int) -> bool:
+        try:
+            shorter = condensed(self.best, window)
+        except (BadInput, CannotCondense):
+            return False
+        return self._smaller(shorter) and self.fails(shorter)
+
+    def _narrowed(self) -> bool:
+        try:
+            return any(self._smaller(p) and self.fails(p) for p in narrowed(self.best))
+        except (BadInput, CannotCut):
+            return False
 
     def run(self, propose: Callable[[Program], Pass]) -> None:
         """Try all that *propose* has to offer."""

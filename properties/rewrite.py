@@ -4,17 +4,13 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
-from model.errors import BadInput
 from model.mapping import FIRST_PFN, Extent, Mapping, default_pfn, placed
 from model.pagelist import Group, PageList, Slice, from_entries
 from properties.cut import ALL, HANDLES, PLAIN, cut, inside, with_lists
-from properties.ledger import Ledger
 
 
 if TYPE_CHECKING:
@@ -42,26 +38,6 @@ def without_compound(program: Program, name: str, start: int, stop: int) -> Iter
         return
     smaller = evolve(mapping, extents=(*front, *back))
     yield from placements(cut(program, gone, with_mapping(program, smaller)))
-
-
-def only_named(program: Program) -> Iterator[Program]:
-    """*program* with no compound pages but those its last step names, and between them."""
-    try:
-        table = Ledger.after(program, program.steps[:-1]).table
-        lists = [p.resolve(table) for p in program.steps[-1].lists() if len(p)]
-    except BadInput:
-        return
-    frames = [frame for pages in lists for frame in (min(pages), max(pages))]
-    for mapping in program.mappings:
-        offsets = [mapping.offset(frame) for frame in frames]
-        found = [offset for offset in offsets if offset is not None]
-        stops = list(accumulate(1 << e.order for e in mapping.extents for _ in range(e.count)))
-        first = bisect_right(stops, min(found)) if found else 0
-        last = bisect_right(stops, max(found)) if found else -1
-        for start, stop in ((last + 1, len(stops)), (0, first)):
-            if start < stop:
-                program = next(without_compound(program, mapping.name, start, stop), program)
-    yield program
 
 
 def lower_order(program: Program, name: str, index: int, order: int) -> Iterator[Program]:

@@ -75,6 +75,26 @@ def test_orders_go_down():
     assert any("orders=[1, 2])\nh1 = pin_user_pages(a[0:6])" in t for t in texts)
 
 
+@pytest.mark.parametrize(
+    ("gone", "left"),
+    [
+        ((0, 4), "alloc_pages(a[0:4], orders=[2])\n"),
+        ((4, 8), "alloc_pages(a[0:4], orders=[0, 0, 1])\n"),
+        ((2, 6), "alloc_pages(a[0:4], orders=[0, 0, 1])\n"),
+        ((4, 5), ""),
+        ((0, 8), ""),
+    ],
+)
+def test_allocations_follow(gone, left):
+    """An allocation is cut down with its pages, but for what is no compound page then."""
+    assert left == text(
+        cut(program('a = mapping("driver", orders=[2, 2])\n' + ALLOC), {"a": [gone]})
+    ).removeprefix('a = mapping("driver", orders=[2, 2])\n')
+
+
+ALLOC = "alloc_pages(a[0:8], orders=[0, 0, 1, 2])\n"
+
+
 def test_join_and_repoint():
     """Two pins become one, or one stands in for the other."""
     both = (
