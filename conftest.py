@@ -16,11 +16,11 @@ from hypothesis import settings
 from model.errors import BadInput
 from model.semantics import DEFAULT, semantics
 from properties import candidates, layouts
+from properties.commands import CANDIDATE
 from properties.finding import Diverged
-from properties.reduce import reduce
 from properties.report import Failure
 from properties.search import Search, Watcher
-from properties.smallest import BRIEF, smallest
+from properties.smallest import BRIEF, shrunk
 from properties.store import Store
 
 
@@ -55,7 +55,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options that the command ``headcount`` has too."""
     group = parser.getgroup("headcount")
     group.addoption(
-        "--candidate", default="optimised", help=f"what to put under test: {candidates.FORMS}"
+        "--candidate", default=CANDIDATE, help=f"what to put under test: {candidates.FORMS}"
     )
     group.addoption("--semantics", default=DEFAULT.version, help="kernel version to follow")
     group.addoption(
@@ -141,17 +141,8 @@ def pytest_runtest_makereport(
 
 def _told(config: pytest.Config, error: Diverged) -> Told:
     store, make = config.stash[STORE], config.stash[SEARCH].candidate
-    reduced = reduce(error.program, error.finding, make, store.keep)
-    reduced = smallest(reduced, make, store.keep, BRIEF)
+    reduced = shrunk(error.program, error.finding, make, store.keep, BRIEF)
     path = store.path(reduced.finding.signature) or store.keep(reduced.program, reduced.finding)
-    name = config.getoption("--candidate")
-    option = "" if name == "optimised" else f" --candidate {name}"
-    failure = Failure(
-        reduced.program,
-        reduced.finding,
-        reduced.text(),
-        str(path),
-        f"headcount replay {path}{option}",
-    )
+    failure = Failure.of(reduced, path, config.getoption("--candidate"), store.trouble)
     blob = [note.strip() for note in getattr(error, "__notes__", ()) if "reproduce_failure" in note]
     return Told([*failure.lines(), *blob])

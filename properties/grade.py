@@ -50,10 +50,6 @@ class Grade:
         """The trials that found it."""
         return [r for r in self.results if r.found]
 
-    def share(self, holds: Callable[[Result], object]) -> float:
-        """The share of trials of which *holds* is true; 0 if there are none."""
-        return sum(bool(holds(r)) for r in self.results) / max(1, len(self.results))
-
     def spread(self, value: Callable[[Result], float]) -> tuple[float, float, float] | None:
         """First quartile, median and third quartile of *value* over what was solved."""
         values = [value(r) for r in self.solved]

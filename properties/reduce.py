@@ -23,6 +23,7 @@ from properties.cut import CannotCut
 from properties.judge import judge
 from properties.narrow import narrowed
 from properties.passes import PASSES
+from properties.search import forget
 
 
 if TYPE_CHECKING:
@@ -47,10 +48,6 @@ LAW = "law_"
 
 #: Programs of no more steps are not condensed.
 SHORT = 12
-
-
-def forget(_program: Program, _finding: Finding) -> None:
-    """Do nothing about a smaller program that was found."""
 
 
 @frozen

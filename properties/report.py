@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from model.errors import BadInput
+from properties.commands import replay
 from properties.ledger import Ledger
 from properties.pagemap import in_words, page_map, runs_in_words
 
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from model.program import Program
     from properties.finding import Finding, Row
+    from properties.reduce import Reduced
 
 #: Columns that a report may take.
 WIDTH = 98
@@ -51,6 +54,12 @@ class Failure:
     saved: str = ""
     replay: str = ""
     found: str = ""
+
+    @classmethod
+    def of(cls, reduced: Reduced, path: Path, candidate: str, trouble: str = "") -> Failure:
+        """What came of reducing, kept at *path* unless there was *trouble*."""
+        saved = trouble or str(path)
+        return cls(reduced.program, reduced.finding, reduced.text(), saved, replay(path, candidate))
 
     def lines(self) -> list[str]:
         """The whole report."""

@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 SPREAD = 1_000_003
 
 
+def forget(_program: Program, _finding: Finding) -> None:
+    """Do nothing about what was found."""
+
+
 class Watcher:
     """Is told what a search does. This one does not care."""
 
@@ -50,6 +54,43 @@ class Watcher:
     def enough(self) -> bool:
         """Whether a round may end before its time. Asked between programs."""
         return False
+
+
+class Tally(Watcher):
+    """Counts programs and steps, and remembers the first failure and the first that was dearer.
+
+    :param keep: Is told of both at once.
+    """
+
+    def __init__(self, keep: Callable[[Program, Finding], object] = forget) -> None:
+        self.programs = 0
+        self.steps = 0
+        self.failure: tuple[Program, Finding] | None = None
+        self.dearer: tuple[Program, Finding] | None = None
+        self._keep = keep
+
+    @property
+    def worst(self) -> tuple[Program, Finding] | None:
+        """The failure, or else what was dearer."""
+        return self.failure or self.dearer
+
+    def step(self, run: Run, reached: set[str]) -> None:
+        """One more."""
+        self.steps += 1
+
+    def ended(self, run: Run) -> None:
+        """One more, and perhaps dearer."""
+        self.programs += 1
+        if run.dearer and self.dearer is None:
+            self.dearer = (run.so_far, run.dearer)
+            self._keep(*self.dearer)
+
+    def found(self, program: Program, finding: Finding) -> None:
+        """One more, and the first that fails is the one."""
+        if self.failure is None:
+            self.programs += 1
+            self.failure = (program, finding)
+            self._keep(program, finding)
 
 
 @frozen

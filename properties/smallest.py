@@ -15,8 +15,9 @@ from attrs import evolve
 
 from model.errors import BadInput
 from properties.exhaustive import nodes, run
-from properties.reduce import Reduced, forget, reduce
+from properties.reduce import Reduced, reduce
 from properties.scope import around
+from properties.search import forget
 
 
 if TYPE_CHECKING:
@@ -39,6 +40,21 @@ LONG = 32
 
 #: A program that hangs takes as long as this many that do not.
 HANG = 2_000
+
+
+def shrunk(
+    program: Program,
+    finding: Finding,
+    make: Callable[[], Candidate],
+    better: Callable[[Program, Finding], object] = forget,
+    most: int = MOST_TRIED,
+    progress: Callable[[int], None] = lambda _tried: None,
+) -> Reduced:
+    """The smallest program found that fails with the signature of *finding*, proved if it can be.
+
+    The parameters are those of `properties.reduce.reduce` and of `smallest`.
+    """
+    return smallest(reduce(program, finding, make, better), make, better, most, progress)
 
 
 def smallest(

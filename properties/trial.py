@@ -10,13 +10,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from model.semantics import semantics
 from properties import candidates, layouts, searches
 from properties.canary import Canary
 from properties.reduce import reduce
-from properties.search import SPREAD, Search, Watcher
+from properties.search import SPREAD, Search, Tally
 from properties.smallest import smallest
 
 
@@ -91,41 +91,37 @@ class Result:
     diverged: int | None = None
 
 
-class _Watcher(Watcher):
+class _Watcher(Tally):
     """Counts up to the first failure, or to the end of the budget."""
 
     def __init__(self, budget: int) -> None:
-        self.programs = 0
-        self.steps = 0
+        super().__init__()
         self.seconds = 0.0
-        self.failure: tuple[Program, Finding] | None = None
         self._budget = budget
         self._started = time.perf_counter()
 
     def step(self, run: Run, reached: set[str]) -> None:
         if self.failure is None:
-            self.steps += 1
+            super().step(run, reached)
 
     def ended(self, run: Run) -> None:
         if run.dearer:
             # Some searches leave it to whoever listens whether that fails.
-            self.found(evolve(run.program, steps=tuple(run.steps)), run.dearer)
+            self.found(run.so_far, run.dearer)
         elif self.failure is None:
-            self.programs += 1
+            super().ended(run)
 
     def found(self, program: Program, finding: Finding) -> None:
         if self.failure is None:
-            self.programs += 1
-            self.failure = (program, finding)
-            self.seconds = time.perf_counter() - self._started
+            super().found(program, finding)
+            self.stop()
 
     def enough(self) -> bool:
         return self.failure is not None or self.steps >= self._budget
 
     def stop(self) -> None:
         """The search is over."""
-        if self.failure is None:
-            self.seconds = time.perf_counter() - self._started
+        self.seconds = self.seconds or time.perf_counter() - self._started
 
 
 def run(trial: Trial) -> Result:

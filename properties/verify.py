@@ -11,18 +11,16 @@ from typing import TYPE_CHECKING
 from attrs import evolve, field, frozen
 
 from properties.matrices import cells
-from properties.reduce import Reduced, reduce
-from properties.search import SPREAD, Watcher
-from properties.smallest import BRIEF, smallest
+from properties.search import SPREAD, Tally
+from properties.smallest import BRIEF, shrunk
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from model.program import Program
-    from properties.finding import Finding
     from properties.judge import Run
     from properties.matrices import Cell
+    from properties.reduce import Reduced
     from properties.search import Search, Searcher
     from properties.store import Store
 
@@ -31,6 +29,7 @@ if TYPE_CHECKING:
 class Coverage:
     """What a search did.
 
+    :param rounds: How many it made; so many repeat it.
     :param situations: How often each situation was reached, in steps.
     :param combinations: How often each cell of the matrices was, likewise.
     :param rejected: How often a drawn call made no sense.
@@ -50,32 +49,26 @@ class Outcome:
     """What a search came to.
 
     :param reduced: The failure, reduced, if there is one.
-    :param rounds: The number of rounds that repeats the search.
     """
 
     coverage: Coverage
-    rounds: int
     reduced: Reduced | None = None
 
 
-class _Collector(Watcher):
-    """Hears what the search does, and keeps the first failure at once."""
+class _Collector(Tally):
+    """Counts what was reached, too, and says now and then how far it is."""
 
     def __init__(self, store: Store, progress: Callable[[Coverage], None]) -> None:
-        self.failure: tuple[Program, Finding] | None = None
-        self.dearer: tuple[Program, Finding] | None = None
+        super().__init__(store.keep)
         self.rounds = 0
-        self.programs = 0
-        self.steps = 0
         self.situations: Counter[str] = Counter()
         self.combinations: Counter[Cell] = Counter()
         self.rejections: Counter[str] = Counter()
-        self._store = store
         self._progress = progress
         self._started = time.monotonic()
 
     def step(self, run: Run, reached: set[str]) -> None:
-        self.steps += 1
+        super().step(run, reached)
         if reached:
             self.situations.update(reached)
         if run.record and run.record.lists:
@@ -85,19 +78,6 @@ class _Collector(Watcher):
 
     def rejected(self, call: str) -> None:
         self.rejections[call] += 1
-
-    def ended(self, run: Run) -> None:
-        self.programs += 1
-        if run.dearer and self.dearer is None:
-            program = evolve(run.program, steps=tuple(run.steps))
-            self._store.keep(program, run.dearer)
-            self.dearer = (program, run.dearer)
-
-    def found(self, program: Program, finding: Finding) -> None:
-        if self.failure is None:
-            self.programs += 1
-            self._store.keep(program, finding)
-            self.failure = (program, finding)
 
     def seconds(self) -> float:
         return time.monotonic() - self._started
@@ -142,10 +122,7 @@ def verify(
             break
         searchers[collector.rounds % len(searchers)](search, seed * SPREAD + collector.rounds)
         collector.rounds += 1
-    worst = collector.failure or collector.dearer
     coverage = collector.coverage()
-    reduced = None
-    if worst:
-        reduced = reduce(*worst, search.candidate, store.keep)
-        reduced = smallest(reduced, search.candidate, store.keep, prove)
-    return Outcome(coverage, coverage.rounds, reduced)
+    if collector.worst is None:
+        return Outcome(coverage)
+    return Outcome(coverage, shrunk(*collector.worst, search.candidate, store.keep, prove))

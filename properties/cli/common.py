@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from functools import wraps
 from pathlib import Path
@@ -14,13 +13,16 @@ import click
 from rich.console import Console
 
 from model.errors import BadInput
+from model.semantics import DEFAULT, semantics
 from properties import candidates
+from properties.commands import CANDIDATE
 from properties.store import write
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from model.semantics import Semantics
     from properties.report import Failure
 
 
@@ -67,9 +69,12 @@ def reported(command: Callable[..., int]) -> Callable[..., None]:
 
 candidate_option = click.option(
     "--candidate",
-    default="optimised",
+    default=CANDIDATE,
     metavar="SPEC",
     help=f"What to put under test: {candidates.FORMS}.",
+)
+semantics_option = click.option(
+    "--semantics", "version", default=DEFAULT.version, help="Kernel version to follow."
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 cost_option = click.option(
@@ -79,6 +84,18 @@ cost_option = click.option(
     help="Whether 'agreed but dearer' fails (exit 1), or is only reported (exit 0).",
 )
 PATH = click.Path(path_type=Path)
+
+
+def counting_as(spec: candidates.Spec, version: str) -> Semantics:
+    """The semantics of *version*.
+
+    :raises BadInput: if there are none, or the candidate does not count so.
+    """
+    found = semantics(version)
+    if version not in spec.make().abilities.semantics:
+        reason = f"{spec.text} does not count as {version} does"
+        raise BadInput(reason)
+    return found
 
 
 def prove_option(most: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -91,13 +108,6 @@ def prove_option(most: int) -> Callable[[Callable[..., Any]], Callable[..., Any]
         metavar="N",
         help="Try so many smaller programs, to prove the smallest; 0 does not.",
     )
-
-
-def replay_command(path: Path, candidate: str) -> str:
-    """The command that judges the trace at *path* again."""
-    command = ["headcount", "replay", str(path)]
-    command += ["--candidate", candidate] if candidate != "optimised" else []
-    return shlex.join(command)
 
 
 def print_failure(failure: Failure) -> None:

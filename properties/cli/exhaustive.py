@@ -5,16 +5,15 @@
 from __future__ import annotations
 
 import json
-import shlex
 import sys
 import textwrap
 from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 import click
+from attrs import evolve
 
 from model.errors import BadInput
-from model.semantics import DEFAULT, semantics
 from model.steps import STEPS
 from properties import candidates
 from properties.cli.bar import Bar
@@ -23,50 +22,41 @@ from properties.cli.common import (
     candidate_option,
     console,
     cost_option,
+    counting_as,
     finding_json,
     json_option,
     print_failure,
     prove_option,
-    replay_command,
     reported,
+    semantics_option,
 )
+from properties.commands import command
 from properties.exhaustive import able, everything, nodes
-from properties.reduce import reduce
 from properties.report import Failure
 from properties.scope import CALLS, UNBOUNDED, Scope
-from properties.search import Search, Watcher
-from properties.smallest import BRIEF, smallest
+from properties.search import Search, Tally
+from properties.smallest import BRIEF, shrunk
 from properties.store import DIRECTORY, Store
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from model.program import Program
-    from properties.finding import Finding
     from properties.judge import Run
 
 
-class _Counter(Watcher):
-    """Counts programs, shows them in the bar, and keeps the first failure."""
+class _Counter(Tally):
+    """Shows in the bar how many programs there were."""
 
-    def __init__(self, bar: Bar, total: int) -> None:
-        self.programs = 0
-        self.failure: tuple[Program, Finding] | None = None
-        self.dearer: tuple[Program, Finding] | None = None
+    def __init__(self, store: Store, bar: Bar, total: int) -> None:
+        super().__init__(store.keep)
         self._bar = bar
         self._total = total
 
     def ended(self, run: Run) -> None:
-        self.programs += 1
-        if run.dearer and self.dearer is None:
-            self.dearer = (run.program, run.dearer)
+        super().ended(run)
         if self.programs % 500 == 0:
             self._bar.update(self.programs, f"{self.programs:,} of {self._total:,} programs")
-
-    def found(self, program: Program, finding: Finding) -> None:
-        self.programs += 1
-        self.failure = (program, finding)
 
 
 def _at_most(name: str, default: int, what: str) -> Callable[[Callable[..., Any]], Any]:
@@ -77,7 +67,7 @@ def _at_most(name: str, default: int, what: str) -> Callable[[Callable[..., Any]
 
 @click.command()
 @candidate_option
-@click.option("--semantics", "version", default=DEFAULT.version, help="Kernel version to follow.")
+@semantics_option
 @_at_most("steps", 2, "Steps of a program.")
 @_at_most("compound", 2, "Compound pages, side by side.")
 @click.option(
@@ -119,32 +109,33 @@ def exhaustive(
         listed,
         frames or UNBOUNDED,
         calls=calls or CALLS,
-        semantics=semantics(version),
+        semantics=counting_as(spec, version),
     )
     scope = able(scope, spec.make().abilities.calls)
     if not scope.calls:
         reason = f"{candidate} has none of the calls that were asked for"
         raise BadInput(reason)
     total = sum(1 for _ in nodes(scope))
-    command = ["headcount", "exhaustive"]
-    command += ["--candidate", candidate] if candidate != "optimised" else []
-    command += ["--semantics", version] if version != DEFAULT.version else []
-    command += ["--steps", str(steps), "--compound", str(compound), "--order", str(order)]
-    command += ["--listed", str(listed)] + (["--frames", str(frames)] if frames else [])
-    command += [part for call in calls for part in ("--call", call)]
+    words = ["--steps", str(steps), "--compound", str(compound), "--order", str(order)]
+    words += ["--listed", str(listed)] + (["--frames", str(frames)] if frames else [])
+    words += [part for call in calls for part in ("--call", call)]
+    again = command("exhaustive", *words, candidate=candidate, version=version, cost=cost)
+    store = Store(spec.make, (f"found by {again}",))
+    failure = None
     with Bar("exhaustive", total, quiet=as_json) as bar, redirect_stdout(sys.stderr):
-        counter = _Counter(bar, total)
-        search = Search(spec.make, scope.semantics, watcher=counter)
-        everything(search, scope)
-        worst = counter.failure or counter.dearer
-        failure = _failure(worst, spec, shlex.join(command), prove) if worst else None
+        counter = _Counter(store, bar, total)
+        everything(Search(spec.make, scope.semantics, watcher=counter), scope)
+        if counter.worst:
+            reduced = shrunk(*counter.worst, spec.make, store.keep, prove)
+            path = store.path(reduced.finding.signature) or DIRECTORY
+            failure = Failure.of(reduced, path, candidate, store.trouble)
     if as_json:
         said: dict[str, Any] = {"programs": counter.programs, "of": total, "scope": scope.text()}
         if failure:
             said["finding"] = finding_json(failure)
         click.echo(json.dumps(said, indent=2))
     elif failure:
-        print_failure(failure)
+        print_failure(evolve(failure, found=again))
     else:
         console.print(f"[bold green]agreed[/]   in every one of {total:,} programs, which proves")
         proves = (
@@ -155,23 +146,7 @@ def exhaustive(
         )
         for line in textwrap.wrap(proves, 91):
             console.print(f"         {line}", markup=False)
-        console.print(f"repeat   {shlex.join(command)}", markup=False)
-    dearer = counter.failure is None
-    return 0 if worst is None or (dearer and cost == "report") else FINDING
-
-
-def _failure(
-    worst: tuple[Program, Finding], spec: candidates.Spec, found: str, prove: int
-) -> Failure:
-    store = Store(spec.make, (f"found by {found}",))
-    reduced = reduce(*worst, spec.make, store.keep)
-    reduced = smallest(reduced, spec.make, store.keep, prove)
-    path = store.keep(reduced.program, reduced.finding) or DIRECTORY
-    return Failure(
-        reduced.program,
-        reduced.finding,
-        reduced.text(),
-        store.trouble or str(path),
-        replay_command(path, spec.text),
-        found,
-    )
+        console.print(f"repeat   {again}", markup=False)
+    if failure is None:
+        return 0
+    return 0 if counter.failure is None and cost == "report" else FINDING

@@ -25,15 +25,13 @@ from properties.cli.common import (
     print_failure,
     prove_option,
     put,
-    replay_command,
     reported,
 )
 from properties.judge import judge
-from properties.reduce import forget
-from properties.reduce import reduce as reduce_program
 from properties.report import Failure
+from properties.search import forget
 from properties.show import shown_steps
-from properties.smallest import MOST_TRIED, smallest
+from properties.smallest import MOST_TRIED, shrunk
 from properties.store import DIRECTORY, Store
 
 
@@ -130,22 +128,14 @@ def reduce(file: Path, candidate: str, output: Path | None, prove: int) -> int:
     store = Store(spec.make, (f"reduced from {file.name}",))
     better = store.keep if output is None else forget
     with Bar("prove", prove) as bar:
-        reduced = reduce_program(program, verdict.worst, spec.make, better)
-        reduced = smallest(reduced, spec.make, better, prove, bar.update)
+        reduced = shrunk(program, verdict.worst, spec.make, better, prove, bar.update)
     if output is not None:
         put(output, evolve(reduced.program, comments=program.comments).text())
     path = output or store.path(reduced.finding.signature) or DIRECTORY
     before, after = program.size(), reduced.program.size()
-    print_failure(
-        Failure(
-            reduced.program,
-            reduced.finding,
-            f"{before[0]} steps to {after[0]}, {before[3]} pages named to {after[3]}: "
-            f"{reduced.text()}",
-            str(path),
-            replay_command(path, candidate),
-        )
-    )
+    failure = Failure.of(reduced, path, candidate, store.trouble)
+    less = f"{before[0]} steps to {after[0]}, {before[3]} pages named to {after[3]}"
+    print_failure(evolve(failure, smallest=f"{less}: {failure.smallest}"))
     return FINDING
 
 

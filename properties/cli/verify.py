@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import shlex
 import sys
 from contextlib import redirect_stdout
 from functools import partial
@@ -16,7 +15,6 @@ import click
 from attrs import evolve
 
 from model.errors import BadInput
-from model.semantics import DEFAULT, semantics
 from properties import candidates, layouts, searches
 from properties.cli.bar import Bar
 from properties.cli.common import (
@@ -26,13 +24,15 @@ from properties.cli.common import (
     candidate_option,
     console,
     cost_option,
+    counting_as,
     finding_json,
     json_option,
     print_failure,
     prove_option,
-    replay_command,
     reported,
+    semantics_option,
 )
+from properties.commands import command
 from properties.matrices import CELLS, MATRICES, Cell
 from properties.report import Failure
 from properties.search import Search
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @candidate_option
-@click.option("--semantics", "version", default=DEFAULT.version, help="Kernel version to follow.")
+@semantics_option
 @click.option("--seconds", type=click.FloatRange(min=0), default=10.0, help="How long to search.")
 @click.option("--rounds", type=click.IntRange(min=1), help="Search for so many rounds instead.")
 @click.option(
@@ -94,22 +94,16 @@ def verify(
     seed = secrets.randbelow(1 << 32) if seed is None else seed
     search = Search(
         spec.make,
-        semantics(version),
+        counting_as(spec, version),
         layouts.load(layout_files) if layout_files else layouts.kept(),
         captured_only=bool(layout_files),
     )
-    base = ["headcount", "verify"]
-    base += ["--candidate", candidate] if candidate != "optimised" else []
-    base += ["--semantics", version] if version != DEFAULT.version else []
-    base += [part for path in layout_files for part in ("--layout", str(path))]
+    words = [part for path in layout_files for part in ("--layout", str(path))]
     if names != searches.TURNS:
-        base += [part for name in names for part in ("--search", name)]
-    base += ["--cost", cost] if cost != "strict" else []
-    base += ["--seed", str(seed)]
-    store = Store(spec.make, (f"found by {shlex.join(base)}",))
-    if version not in spec.make().abilities.semantics:
-        reason = f"{candidate} does not count as {version} does"
-        raise BadInput(reason)
+        words += [part for name in names for part in ("--search", name)]
+    words += ["--seed", str(seed)]
+    repeat = partial(command, "verify", candidate=candidate, version=version, cost=cost)
+    store = Store(spec.make, (f"found by {repeat(*words)}",))
     # What a candidate prints must not get into what is printed of it.
     with Bar("verify", rounds or seconds, quiet=as_json) as bar, redirect_stdout(sys.stderr):
         outcome = run_verify(
@@ -122,34 +116,22 @@ def verify(
             prove=prove,
             progress=partial(_told, bar, rounds),
         )
-    command = shlex.join([*base, "--rounds", str(outcome.rounds)])
+    again = repeat(*words, "--rounds", str(outcome.coverage.rounds))
     if not outcome.coverage.steps:
         reason = f"{candidate} was searched for no step at all"
         raise BadInput(reason)
     failure = None
     if outcome.reduced:
-        failure = _failure(outcome, store, candidate)
+        path = store.path(outcome.reduced.finding.signature) or DIRECTORY
+        failure = Failure.of(outcome.reduced, path, candidate, store.trouble)
     if as_json:
-        _print_json(outcome, failure, seed, command)
+        _print_json(outcome, failure, seed, again)
     else:
-        _print_outcome(outcome, failure, search, command, matrices=matrices)
+        _print_outcome(outcome, failure, search, again, matrices=matrices)
     if outcome.reduced is None:
         return 0
     dearer = outcome.reduced.finding.oracle == "cost"
     return 0 if dearer and cost == "report" else FINDING
-
-
-def _failure(outcome: Outcome, store: Store, candidate: str) -> Failure:
-    reduced = outcome.reduced
-    assert reduced is not None
-    path = store.path(reduced.finding.signature) or DIRECTORY
-    return Failure(
-        reduced.program,
-        reduced.finding,
-        reduced.text(),
-        store.trouble or str(path),
-        replay_command(path, candidate),
-    )
 
 
 def _told(bar: Bar, rounds: int | None, coverage: Coverage) -> None:
@@ -166,11 +148,11 @@ def _rate(coverage: Coverage) -> str:
 
 
 def _print_outcome(
-    outcome: Outcome, failure: Failure | None, search: Search, command: str, *, matrices: bool
+    outcome: Outcome, failure: Failure | None, search: Search, again: str, *, matrices: bool
 ) -> None:
     coverage = outcome.coverage
     if failure:
-        print_failure(evolve(failure, found=command))
+        print_failure(evolve(failure, found=again))
         if matrices:
             _print_matrices(coverage)
         return
@@ -190,7 +172,7 @@ def _print_outcome(
         console.print(f"         not reached: {name} ({SITUATIONS[name]})", markup=False)
     if matrices:
         _print_matrices(coverage)
-    console.print(f"repeat   {command}", markup=False)
+    console.print(f"repeat   {again}", markup=False)
 
 
 def _print_matrices(coverage: Coverage) -> None:
@@ -201,7 +183,7 @@ def _print_matrices(coverage: Coverage) -> None:
     console.print()
 
 
-def _print_json(outcome: Outcome, failure: Failure | None, seed: int, command: str) -> None:
+def _print_json(outcome: Outcome, failure: Failure | None, seed: int, again: str) -> None:
     coverage = outcome.coverage
     verdict = "agrees"
     if failure:
@@ -212,7 +194,7 @@ def _print_json(outcome: Outcome, failure: Failure | None, seed: int, command: s
         "steps": coverage.steps,
         "seconds": round(coverage.seconds, 3),
         "seed": seed,
-        "command": command,
+        "command": again,
         "situations": {name: coverage.situations.get(name, 0) for name in SITUATIONS},
         "matrices": [
             {

@@ -240,7 +240,7 @@ def test_killed_run_keeps_its_finding(home):
     """What was found is on disk before it is reduced."""
     script = (
         "import os, sys\nfrom properties import verify\n"
-        "verify.reduce = lambda *a: os.kill(os.getpid(), 9)\n"
+        "verify.shrunk = lambda *a: os.kill(os.getpid(), 9)\n"
         "from properties.cli import main\nmain()\n"
     )
     arguments = ["verify", "--candidate", f"{SKETCHES}:NoTailOffset", "--seed", "6"]

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: MIT
+
+"""The commands that repeat what was done, for people to copy."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from model.semantics import DEFAULT
+
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+#: What is put under test unasked.
+CANDIDATE = "optimised"
+
+
+def command(
+    name: str,
+    *words: str,
+    file: str = "",
+    candidate: str = CANDIDATE,
+    version: str = DEFAULT.version,
+    cost: str = "strict",
+) -> str:
+    """``headcount NAME FILE WORDS``, with the options that are not as they would be unasked."""
+    parts = ["headcount", name, *([file] if file else [])]
+    parts += ["--candidate", candidate] if candidate != CANDIDATE else []
+    parts += ["--semantics", version] if version != DEFAULT.version else []
+    parts += ["--cost", cost] if cost != "strict" else []
+    return shlex.join([*parts, *words])
+
+
+def replay(path: Path, candidate: str) -> str:
+    """The command that judges the trace at *path* again."""
+    return command("replay", file=str(path), candidate=candidate)
