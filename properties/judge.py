@@ -8,30 +8,25 @@ search that decides on a step when it has seen what came of the last.
 
 from __future__ import annotations
 
-import traceback
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
 from model.candidate import Snapshot
-from model.candidate import __file__ as candidate_file
 from model.errors import BadInput
-from model.memory import Memory, NoProgress, Oops
-from model.memory import __file__ as memory_file
 from model.program import Program
 from model.reference import Reference
 from model.steps import AllocPages, IbUmemRelease, SplitHugePage
+from properties.contained import Contained, NoSnapshot
 from properties.holdings import ContractBroken
 from properties.ledger import Ledger
 from properties.oracles import ORACLES
 from properties.oracles.cost import cost
 from properties.oracles.record import UNPINS, Record
-from properties.watchdog import Hang, Watchdog
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from model.candidate import Abilities, Candidate
     from model.mapping import Mapping
@@ -87,15 +82,6 @@ class Verdict:
     def worst(self) -> Finding | None:
         """The finding, or else the one about cost."""
         return self.finding or self.dearer
-
-
-@frozen
-class Failure:
-    """A candidate that gave no snapshot: why, and where from."""
-
-    what: str
-    summary: str
-    notes: tuple[str, ...] = ()
 
 
 class Run:
@@ -156,7 +142,7 @@ class Run:
             self._fields,
             "ledger" if self.alone else "reference",
         )
-        if isinstance(shown, Failure):
+        if isinstance(shown, NoSnapshot):
             return record.finding("laws", shown.what, shown.summary, notes=shown.notes)
         try:
             for oracle in ORACLES:
@@ -193,84 +179,6 @@ class Run:
             return NOTHING
         lists = [pages.resolve(self.ledger.table) for pages in step.lists()]
         return lists, getattr(step, "make_dirty", False)
-
-
-class Contained:
-    """A candidate at work, whatever it does: raise, never return, end early."""
-
-    def __init__(self, candidate: Candidate, program: Program) -> None:
-        self._candidate = candidate
-        self._snapshots = self._begin(program)
-        self._watchdog = Watchdog()
-
-    def _begin(self, program: Program) -> Iterator[Snapshot]:
-        # Inside a generator, so that a candidate that fails to begin fails at a step.
-        yield from self._candidate.execute(program)
-
-    def step(self, step: Step, npages: int) -> Snapshot | Failure:
-        """The snapshot after *step*, or how the candidate failed to give one.
-
-        :param npages: How many pages the step goes through.
-        """
-        try:
-            return self._step(step, npages)
-        except Hang:
-            # It barked again while what the first had ended was being let go.
-            self._watchdog.rest()
-            return Failure("hang", f"{step.call} does not return")
-
-    def _step(self, step: Step, npages: int) -> Snapshot | Failure:
-        call = step.call
-        self._watchdog.watch(min(npages, MOST_VISITS))
-        try:
-            shown = next(self._snapshots)
-            if isinstance(shown, Snapshot):
-                return shown
-            return Failure("no_snapshot", f"{call} gave {type(shown).__name__}, not a snapshot")
-        except Hang:
-            return Failure("hang", f"{call} does not return")
-        except NoProgress as err:
-            empty = any(e.what == "put" and not e.refs for e in self.partial().events)
-            why = "a run of 0 pages makes no progress" if empty else str(err)
-            return Failure("no_progress", f"{call}: {why}", _where(err))
-        except Oops as err:
-            return Failure("oops", f"{call} leaves its pages: {err}", _where(err))
-        except StopIteration:
-            return Failure("no_snapshot", f"the candidate ended before {call}")
-        except KeyboardInterrupt:
-            raise
-        except BaseException as err:
-            name = type(err).__name__
-            said = _said(err)
-            return Failure(f"raised_{name}", f"{call} raised {name}: {said}", _where(err))
-        finally:
-            self._watchdog.rest()
-
-    def partial(self) -> Snapshot:
-        """What a candidate that failed had put in its journal by then."""
-        memory = getattr(self._candidate, "memory", None)
-        events = memory.events[:1000] if isinstance(memory, Memory) else ()
-        return Snapshot(None, {}, 0, 0, events=events)
-
-
-def _said(err: BaseException) -> str:
-    """The text of *err* in one line, whatever is in it."""
-    try:
-        text = str(err)
-    except Exception:
-        text = "something that cannot be shown"
-    return " ".join(text.encode(errors="replace").decode().split())[:200]
-
-
-def _where(err: BaseException) -> tuple[str, ...]:
-    """Where in the candidate's own files *err* came from, innermost last."""
-    frames = traceback.extract_tb(err.__traceback__)
-    ours = {__file__, candidate_file, memory_file}
-    return tuple(
-        f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}: {frame.line}"
-        for frame in frames
-        if frame.filename not in ours
-    )[-4:]
 
 
 def judge(program: Program, candidate: Candidate) -> Verdict:
@@ -360,6 +268,6 @@ def _unjudged(program: Program, candidate: Candidate) -> Verdict:
     contained = Contained(candidate, program)
     for i, step in enumerate(program.steps):
         shown = contained.step(step, step.npages_named)
-        if isinstance(shown, Failure):
+        if isinstance(shown, NoSnapshot):
             return Verdict(i + 1, unjudged=f"at step {i + 1} {shown.summary}")
     return Verdict(len(program.steps), unjudged=f"ran to its end, {len(program.steps)} steps")

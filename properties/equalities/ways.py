@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from attrs import evolve, frozen
 
 from model.memory import NR_FOLL_PIN_ACQUIRED, NR_FOLL_PIN_RELEASED, HeadState
+from properties.contained import Contained, NoSnapshot
 from properties.finding import Finding, Row
-from properties.judge import Contained, Failure
 from properties.ledger import Ledger
 
 
@@ -105,7 +105,7 @@ def _end(program: Program, candidate: Candidate) -> End | Finding:
     acquired = released = 0
     for index, step in enumerate(program.steps):
         shown = contained.step(step, step.npages_named)
-        if isinstance(shown, Failure):
+        if isinstance(shown, NoSnapshot):
             return Finding("laws", shown.what, index, step, shown.summary, notes=shown.notes)
         heads.update(shown.heads)
         acquired, released = shown.acquired, shown.released
