@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from properties.trial import Result, Trial, run
+from properties.trial import Found, Result, Trial, run
 
 
 if TYPE_CHECKING:
@@ -50,6 +50,11 @@ class Grade:
         """The trials that found it."""
         return [r for r in self.results if r.found]
 
+    @property
+    def whole(self) -> bool:
+        """Whether every trial found it, and there was one."""
+        return bool(self.results) and len(self.solved) == len(self.results)
+
     def spread(self, value: Callable[[Result], float]) -> tuple[float, float, float] | None:
         """First quartile, median and third quartile of *value* over what was solved."""
         values = [value(r) for r in self.solved]
@@ -61,15 +66,16 @@ class Grade:
         return low, median(values), high
 
     @property
+    def reduced(self) -> list[Found]:
+        """What was found and then reduced."""
+        return [r.found for r in self.results if r.found and r.trial.reduce]
+
+    @property
     def at_smallest(self) -> int:
         """How many reductions ended at the smallest size known for what they found."""
-        return sum(
-            tuple(r.found.size) <= self.smallest.get(r.found.signature, r.found.size)
-            for r in self.results
-            if r.found
-        )
+        return sum(f.size <= self.smallest.get(f.signature, f.size) for f in self.reduced)
 
     @property
     def proved(self) -> int:
         """How many of them are proved to be the smallest of their scope."""
-        return sum(r.found.proved for r in self.results if r.found)
+        return sum(f.proved for f in self.reduced)

@@ -63,8 +63,8 @@ def _heat(grades: Grades, faults: Sequence[str], searches: Sequence[str]) -> Any
         for search in searches:
             grade = grades.get((fault, search))
             spread = grade.spread(lambda r: r.steps) if grade else None
-            whole = grade is not None and len(grade.solved) == len(grade.results)
-            row.append(log10(max(spread[1], 1)) if spread and whole else float("nan"))
+            known = spread and grade and grade.whole
+            row.append(log10(max(spread[1], 1)) if spread and known else float("nan"))
         cells.append(row)
     figure = Figure(figsize=(2.5 + 0.9 * len(searches), 1.5 + 0.17 * len(faults)))
     axes = figure.add_subplot()

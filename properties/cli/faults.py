@@ -4,14 +4,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections import defaultdict
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
-from attrs import asdict
 
 from model.errors import BadInput
 from properties import searches
@@ -22,11 +20,13 @@ from properties.faults.fault import GROUPS
 from properties.faults.known import FILE, Known, load, text
 from properties.grade import Grade, budget, results
 from properties.pictures import draw, prepare
+from properties.recording import read
+from properties.recording import text as written
 from properties.trial import Trial
 
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from properties.faults import Fault
@@ -70,6 +70,13 @@ if TYPE_CHECKING:
 @click.option("--levels/--no-levels", default=True, help="Whether to see when faults are reached.")
 @click.option("--reduce/--no-reduce", default=True, help="Whether to reduce what is found.")
 @click.option("--json", "json_file", type=PATH, help="Put all figures into this file.")
+@click.option(
+    "--from",
+    "former",
+    type=PATH,
+    multiple=True,
+    help="Run nothing; grade what --json put into this file. Again for more.",
+)
 @click.option("--pictures", type=PATH, help="Draw a heat map and a curve into this directory.")
 @click.option("--record", is_flag=True, help="Keep the smallest traces and budgets (for CI).")
 @click.option("--list", "listing", is_flag=True, help="Only list the faults and their stories.")
@@ -86,6 +93,7 @@ def faults(
     levels: bool,
     reduce: bool,
     json_file: Path | None,
+    former: tuple[Path, ...],
     pictures: Path | None,
     record: bool,
     listing: bool,
@@ -103,26 +111,20 @@ def faults(
         return 0
     if pictures:
         prepare()
-    trials = [
-        Trial(search, fault.spec, fault.versions[-1], seed, budget(search, steps), levels, reduce)
-        for fault in chosen
-        for search in how
-        for seed in range(first, first + seeds)
-    ]
+    if former:
+        ran = [result for path in former for result in read(path)]
+        how = tuple(dict.fromkeys(result.trial.search for result in ran))
+        tried = {_name(result) for result in ran}
+        chosen = [fault for fault in chosen if fault.name in tried]
+        if not chosen:
+            msg = "no results of these faults are in the files"
+            raise BadInput(msg)
+    else:
+        ran = _run(chosen, how, range(first, first + seeds), steps, jobs, levels, reduce)
     by: defaultdict[tuple[str, str], list[Result]] = defaultdict(list)
-    with Bar("faults", len(trials)) as bar:
-        for done, result in enumerate(results(trials, jobs), start=1):
-            name = result.trial.candidate.rpartition(":")[2]
-            by[name, result.trial.search].append(result)
-            bar.update(done, f"{done:,} of {len(trials):,} trials")
-    for found in by.values():
-        found.sort(key=lambda r: r.trial.seed)
-    known = load()
-    for fault in chosen:
-        one = known.setdefault(fault.name, Known())
-        for search in how:
-            if not fault.equivalent:
-                one.learn(by[fault.name, search])
+    for result in sorted(ran, key=lambda r: r.trial.seed):
+        by[_name(result), result.trial.search].append(result)
+    known = _learned(chosen, by)
     grades = {
         (fault.name, search): Grade(by[fault.name, search], known[fault.name].sizes)
         for fault in chosen
@@ -132,13 +134,54 @@ def faults(
         kept = {name: one for name, one in known.items() if one.trace}
         put(FILE, text(kept))
     if json_file:
-        put(json_file, json.dumps([asdict(r) for found in by.values() for r in found], indent=1))
-    alarms = _print(chosen, how, seeds, grades)
+        put(json_file, written(r for found in by.values() for r in found))
+    alarms = _print(chosen, how, grades)
     if pictures:
         real = {key: g for key, g in grades.items() if not FAULTS[key[0]].equivalent}
         for path in draw(real, pictures):
             console.print(f"drawn    {path}", markup=False)
     return FINDING if alarms else 0
+
+
+def _learned(
+    chosen: Sequence[Fault], by: Mapping[tuple[str, str], Sequence[Result]]
+) -> dict[str, Known]:
+    """What is known of each fault, and now more."""
+    known = load()
+    for fault in chosen:
+        one = known.setdefault(fault.name, Known())
+        for (name, _), found in by.items():
+            if name == fault.name and not fault.equivalent:
+                one.learn(found)
+    return known
+
+
+def _name(result: Result) -> str:
+    """The fault that *result* is about."""
+    return result.trial.candidate.rpartition(":")[2]
+
+
+def _run(
+    chosen: Sequence[Fault],
+    how: Sequence[str],
+    seeds: Iterable[int],
+    steps: int,
+    jobs: int,
+    *options: bool,
+) -> list[Result]:
+    """A trial of each search on each fault with each seed, spread over *jobs* processes."""
+    trials = [
+        Trial(name, fault.spec, fault.versions[-1], seed, budget(name, steps), *options)
+        for fault in chosen
+        for name in how
+        for seed in seeds
+    ]
+    ran = []
+    with Bar("faults", len(trials)) as bar:
+        for done, result in enumerate(results(trials, jobs), start=1):
+            ran.append(result)
+            bar.update(done, f"{done:,} of {len(trials):,} trials")
+    return ran
 
 
 def _chosen(names: Sequence[str]) -> list[Fault]:
@@ -163,7 +206,6 @@ def _print_stories(chosen: Sequence[Fault]) -> None:
 def _print(
     chosen: Sequence[Fault],
     how: Sequence[str],
-    seeds: int,
     grades: dict[tuple[str, str], Grade],
 ) -> list[str]:
     """Print the table; the faults that no search found on every seed, and false alarms."""
@@ -181,9 +223,9 @@ def _print(
         small = sum(g.at_smallest for g in mine)
         proved = sum(g.proved for g in mine)
         solved = sum(len(g.solved) for g in mine)
-        tail = f"  {small}/{solved}, {proved} proved" if solved else ""
-        best = max(len(g.solved) for g in mine)
-        bad = bool(best) if fault.equivalent else best < seeds
+        reduced = sum(len(g.reduced) for g in mine)
+        tail = f"  {small}/{reduced}, {proved} proved" if reduced else ""
+        bad = bool(solved) if fault.equivalent else not any(g.whole for g in mine)
         if bad:
             alarms.append(fault.name)
         mark = "*" if fault.long else "=" if fault.equivalent else " "
@@ -199,6 +241,8 @@ def _print(
 
 
 def _cell(grade: Grade) -> str:
+    if not grade.results:
+        return ""
     solved = f"{len(grade.solved)}/{len(grade.results)}"
     spread = grade.spread(lambda r: r.steps)
     if spread is None:
@@ -217,7 +261,7 @@ def _print_summary(name: str, grades: Sequence[Grade]) -> None:
     solved = [r for g in grades for r in g.solved]
     if not trials:
         return
-    whole = sum(len(g.solved) == len(g.results) for g in grades)
+    whole = sum(g.whole for g in grades)
     reached = sum(r.reached is not None for r in trials)
     diverged = sum(r.diverged is not None for r in trials)
     console.print(
@@ -232,22 +276,23 @@ def _print_summary(name: str, grades: Sequence[Grade]) -> None:
             markup=False,
         )
     if solved:
-        founds: list[Any] = [r.found for r in solved]
-        small = sum(g.at_smallest for g in grades)
-        short = [f for f in founds if f.first <= 50] or founds
         console.print(
             f"{'':<10}median {median(r.programs for r in solved):,.0f} programs, "
             f"{median(r.steps for r in solved):,.0f} steps, "
             f"{median(r.seconds for r in solved):.3f} s to the first failure",
             markup=False,
         )
+    founds = [found for g in grades for found in g.reduced]
+    if founds:
+        small = sum(g.at_smallest for g in grades)
+        short = [f for f in founds if f.first <= 50] or founds
         console.print(
             f"{'':<10}reduced in {median(f.executions for f in short):.0f} programs and "
             f"{1000 * median(f.seconds for f in short):.0f} ms (median, from up to 50 steps)",
             markup=False,
         )
         console.print(
-            f"{'':<10}{100 * small / len(solved):.1f} % at the smallest known, "
+            f"{'':<10}{100 * small / len(founds):.1f} % at the smallest known, "
             f"{100 * sum(f.proved for f in founds) / len(founds):.0f} % proved",
             markup=False,
         )

@@ -132,6 +132,60 @@ def test_command(tmp_path):
     )
 
 
+def test_former_results(tmp_path):
+    """What was put into files is graded again, together, to the same table."""
+    files = [tmp_path / "soak.json", tmp_path / "laws.json"]
+    for search, file in zip(("soak", "laws"), files, strict=True):
+        ran = cli(
+            *("--fault", "NoTailOffset", "--search", search, "--seeds", 2, "--budget", 3_000),
+            *("--jobs", 1, "--json", file),
+        )
+    again = cli("--from", files[1])
+    both = cli("--from", files[0], "--from", files[1], "--json", tmp_path / "both.json")
+
+    assert 0 == ran.exit_code == again.exit_code == both.exit_code, both.output
+    assert ran.output == again.output
+    assert "soak" in both.output.splitlines()[0]
+    (row,) = (line for line in both.output.splitlines() if line.startswith("NoTailOffset"))
+    assert 2 == row.count(" 2/2 ")
+    assert 4 == len(json.loads((tmp_path / "both.json").read_text()))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "No such file"),
+        ("{", "holds no results"),
+        ("3", "holds no results"),
+        ("[3]", "holds no results"),
+        ('[{"trial": {}}]', "holds no results"),
+        ("[]", "no results of these faults"),
+    ],
+)
+def test_former_results_that_are_none(tmp_path, content, said):
+    """A file that holds something else is bad input, in one line."""
+    file = tmp_path / "figures.json"
+    if content is not None:
+        file.write_text(content)
+    result = cli("--from", file)
+
+    assert 2 == result.exit_code
+    assert said in result.stderr
+    assert 1 == len(result.stderr.splitlines())
+
+
+def test_not_reduced():
+    """Nothing is said of reduction where there was none."""
+    result = cli(
+        *("--fault", "NoTailOffset", "--search", "soak", "--seeds", 1, "--budget", 3_000),
+        *("--jobs", 1, "--no-reduce", "--no-levels"),
+    )
+
+    assert "solved" in result.output
+    assert "reduced in" not in result.output
+    assert "proved" not in result.output.replace("known or proved", "")
+
+
 def test_command_fails_for_what_is_missed():
     """A fault that no search finds on every seed is named, and the status says so."""
     result = cli(

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: MIT
+
+"""Results of trials in a file: graded again later, or together, without being run again."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from attrs import asdict, fields
+
+from model.errors import BadInput
+from properties.trial import Found, Result, Trial
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+
+def text(results: Iterable[Result]) -> str:
+    """*results* as a JSON list."""
+    return json.dumps([asdict(result) for result in results], indent=1) + "\n"
+
+
+def read(path: Path) -> list[Result]:
+    """The results in the file at *path*.
+
+    :raises BadInput: if it cannot be read, or holds something else.
+    """
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as err:
+        raise BadInput(err.strerror or str(err), file=str(path)) from None
+    except ValueError:
+        kept = None
+    try:
+        return [_result(one) for one in kept]
+    except (TypeError, KeyError, ValueError):
+        msg = "holds no results; headcount faults --json FILE writes them"
+        raise BadInput(msg, file=str(path)) from None
+
+
+def _result(kept: dict[str, Any]) -> Result:
+    found = kept["found"]
+    if found is not None:
+        found = _made(Found, {**found, "size": tuple(map(int, found["size"]))})
+    trial = _made(Trial, kept["trial"])
+    result: Result = _made(Result, {**kept, "trial": trial, "found": found})
+    return result
+
+
+def _made(cls: type[Any], kept: dict[str, Any]) -> Any:
+    """An object of *cls*, with no field more and none less."""
+    if {field.name for field in fields(cls)} != kept.keys():
+        raise KeyError
+    return cls(**kept)
