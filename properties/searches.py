@@ -13,7 +13,7 @@ from model.errors import BadInput
 from properties.equalities import equalities
 from properties.exhaustive import exhaustive
 from properties.machine import explore
-from properties.soak import soak
+from properties.soak import long, soak
 from properties.wide import wide
 
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 SEARCHES: dict[str, Searcher] = {
     "machine": explore,
     "soak": soak,
+    "long": long,
     "wide": wide,
     "laws": equalities,
     "exhaustive": exhaustive,

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 #: Steps of one program. Most are short enough to try many layouts.
 LENGTHS = (200, 500, 500, 1_000, 1_000, 2_000, 2_000, 5_000)
 
+#: Steps of a program of `long`.
+LONG = 100_000
+
 #: What can be drawn is weighed anew after so many steps.
 WEIGH_EVERY = 256
 
@@ -85,6 +88,11 @@ def soak(search: Search, number: int, steps: int = 0) -> None:
     """
     dice = Dice(number)
     _Soak(search, dice).run(steps or LENGTHS[dice.randrange(len(LENGTHS))])
+
+
+def long(search: Search, number: int) -> None:
+    """The same, but with a history as long as leaks, wrap-around and what builds up need."""
+    soak(search, number, LONG)
 
 
 class _Soak:

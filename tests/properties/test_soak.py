@@ -21,6 +21,7 @@ from properties import soak as soak_module
 from properties.faults import FAULTS
 from properties.judge import judge
 from properties.search import Search, Watcher
+from properties.searches import load
 from properties.soak import LENGTHS, SHORT, WEIGH_EVERY, soak
 from properties.strategies.dice import Dice
 
@@ -103,6 +104,15 @@ def test_numbers_differ():
     programs = heard(range(20), 40).programs
 
     assert 20 == len({program.text() for program in programs})
+
+
+def test_search_of_long_programs(monkeypatch):
+    """The search `long` makes one program of a round, as long as it says."""
+    monkeypatch.setattr("properties.soak.LONG", 6_000)
+    listener = Listener()
+    load("long")(Search(Optimised, watcher=listener), 3)
+
+    assert [6_000] == [len(program.steps) for program in listener.programs]
 
 
 @pytest.mark.parametrize("steps", [1, 200, 777])
