@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from signal import SIG_IGN, SIGINT, signal
 from statistics import median, quantiles
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from properties.trial import Found, Result, Trial, run
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
 #: A search whose steps cost so many times as much gets so much less of them.
 SHARES = {"wide": 100, "machine": 2}
@@ -25,14 +26,21 @@ def budget(search: str, steps: int) -> int:
     return max(1, steps // SHARES.get(search, 1))
 
 
-def results(trials: Sequence[Trial], jobs: int) -> Iterator[Result]:
-    """Run *trials* on *jobs* processes; each result as it comes."""
+def results(trials: Sequence[Trial], jobs: int) -> Generator[Result, None, None]:
+    """Run *trials* on *jobs* processes; each result as it comes.
+
+    Whoever stops listening waits for those that are under way, and no others begin.
+    """
     if jobs == 1:
         yield from map(run, trials)
         return
-    with ProcessPoolExecutor(jobs) as pool:
-        for future in as_completed([pool.submit(run, trial) for trial in trials]):
-            yield future.result()
+    # An interrupt reaches all processes of the terminal, and is for this one.
+    with ProcessPoolExecutor(jobs, initializer=signal, initargs=(SIGINT, SIG_IGN)) as pool:
+        try:
+            for future in as_completed([pool.submit(run, trial) for trial in trials]):
+                yield future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 @frozen

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
+from contextlib import closing
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -114,13 +115,13 @@ def faults(
     if former:
         ran = [result for path in former for result in read(path)]
         how = tuple(dict.fromkeys(result.trial.search for result in ran))
-        tried = {_name(result) for result in ran}
-        chosen = [fault for fault in chosen if fault.name in tried]
-        if not chosen:
-            msg = "no results of these faults are in the files"
-            raise BadInput(msg)
     else:
         ran = _run(chosen, how, range(first, first + seeds), steps, jobs, levels, reduce)
+    tried = {_name(result) for result in ran}
+    chosen = [fault for fault in chosen if fault.name in tried]
+    if former and not chosen:
+        msg = "no results of these faults are in the files"
+        raise BadInput(msg)
     by: defaultdict[tuple[str, str], list[Result]] = defaultdict(list)
     for result in sorted(ran, key=lambda r: r.trial.seed):
         by[_name(result), result.trial.search].append(result)
@@ -177,10 +178,14 @@ def _run(
         for seed in seeds
     ]
     ran = []
-    with Bar("faults", len(trials)) as bar:
-        for done, result in enumerate(results(trials, jobs), start=1):
-            ran.append(result)
-            bar.update(done, f"{done:,} of {len(trials):,} trials")
+    with Bar("faults", len(trials)) as bar, closing(results(trials, jobs)) as running:
+        try:
+            for done, result in enumerate(running, start=1):
+                ran.append(result)
+                bar.update(done, f"{done:,} of {len(trials):,} trials")
+        except KeyboardInterrupt:
+            # An hour's trials are not thrown away.
+            console.print(f"interrupted after {len(ran):,} of {len(trials):,} trials")
     return ran
 
 

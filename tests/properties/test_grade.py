@@ -174,6 +174,26 @@ def test_former_results_that_are_none(tmp_path, content, said):
     assert 1 == len(result.stderr.splitlines())
 
 
+def test_interrupted(monkeypatch, tmp_path):
+    """What was tried before an interrupt is graded and kept, and only that."""
+
+    def interrupted(trials, jobs):
+        yield run(trials[0])
+        yield run(trials[1])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys.modules["properties.cli.faults"], "results", interrupted)
+    result = cli(
+        *("--fault", "NoTailOffset", "--fault", "OneWalker"),
+        *("--search", "soak", "--json", tmp_path / "two.json"),
+    )
+
+    assert "interrupted after 2 of 20 trials" in result.output
+    assert " 2/2 " in result.output
+    assert "OneWalker" not in result.output
+    assert 2 == len(json.loads((tmp_path / "two.json").read_text()))
+
+
 def test_not_reduced():
     """Nothing is said of reduction where there was none."""
     result = cli(
