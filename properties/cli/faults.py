@@ -19,11 +19,11 @@ from properties.cli.common import FINDING, PATH, console, put, reported
 from properties.faults import FAULTS
 from properties.faults.fault import GROUPS
 from properties.faults.known import FILE, Known, load, text
-from properties.grade import Grade, budget, results
-from properties.pictures import draw, prepare
-from properties.recording import read
-from properties.recording import text as written
-from properties.trial import Trial
+from properties.grading.grade import Grade, budget, results
+from properties.grading.pictures import draw, prepare
+from properties.grading.recording import read
+from properties.grading.recording import text as written
+from properties.grading.trial import Trial
 
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from properties.faults import Fault
-    from properties.trial import Result
+    from properties.grading.trial import Result
 
 
 @click.command()

@@ -18,7 +18,7 @@ from attrs import define, field
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from properties.trial import Result
+    from properties.grading.trial import Result
 
 FILE = Path(__file__).with_name("known.json")
 

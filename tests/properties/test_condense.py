@@ -10,11 +10,11 @@ from model.optimised import Optimised
 from model.parse import parse_program
 from model.program import check
 from model.steps import GetPage
-from properties.condense import MOST_LISTED, MOST_MAPS, CannotCondense, condensed
 from properties.faults import FAULTS
 from properties.judge import judge
 from properties.ledger import Ledger
 from properties.reduce import reduce
+from properties.reduce.condense import MOST_LISTED, MOST_MAPS, CannotCondense, condensed
 from properties.search import Search, Watcher
 from properties.soak import soak
 

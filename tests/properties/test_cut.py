@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from model.pagelist import Group, PageList, Slice
 from model.parse import parse_program
-from properties.cut import ALL, CannotCut, cut, without_entries, without_steps
-from properties.rewrite import join_pins, lower_order, repoint, without_compound
+from properties.reduce.cut import ALL, CannotCut, cut, without_entries, without_steps
+from properties.reduce.rewrite import join_pins, lower_order, repoint, without_compound
 
 
 HEADER = '# headcount 1\nsemantics("5.13")\n'

@@ -10,10 +10,10 @@ import pytest
 from model.parse import parse_program
 from model.program import check
 from properties.faults import FAULTS
-from properties.fold import clamp, closer, merge
 from properties.judge import judge
 from properties.ledger import Ledger
 from properties.reduce import reduce
+from properties.reduce.fold import clamp, closer, merge
 from properties.search import Search, Watcher
 from properties.soak import soak
 

@@ -9,11 +9,11 @@ import pytest
 from attrs import evolve
 from click.testing import CliRunner
 
-from properties.canary import Canary
 from properties.cli import main
 from properties.faults import FAULTS
-from properties.grade import Grade, budget, results
-from properties.trial import Found, Result, Trial, run
+from properties.grading.canary import Canary
+from properties.grading.grade import Grade, budget, results
+from properties.grading.trial import Found, Result, Trial, run
 
 
 SPEC = FAULTS["NoTailOffset"].spec

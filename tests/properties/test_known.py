@@ -10,10 +10,10 @@ from model.optimised import Optimised
 from model.parse import parse_program
 from properties.faults import FAULTS
 from properties.faults.known import LEAST, Known, load, text
+from properties.grading.trial import Found, Result, Trial, run
 from properties.judge import judge
 from properties.search import Search, Watcher
 from properties.soak import soak
-from properties.trial import Found, Result, Trial, run
 from properties.wide import wide
 
 

@@ -12,8 +12,8 @@ from model.parse import parse_program
 from model.program import check
 from properties.faults import FAULTS
 from properties.judge import judge
-from properties.narrow import MOST_KEPT, narrowed
 from properties.reduce import reduce
+from properties.reduce.narrow import MOST_KEPT, narrowed
 from properties.search import Search, Watcher
 from properties.soak import soak
 

@@ -12,8 +12,8 @@ from model.pagelist import PageList, from_entries
 from model.semantics import PAGE_SIZE
 from model.step import MAX_SEGMENT, SgEntry
 from model.steps import IbUmem, IbUmemGet, PinUserPages, PinUserPagesFastOnly
-from properties.cut import PLAIN, with_lists
-from properties.rewrite import (
+from properties.reduce.cut import PLAIN, with_lists
+from properties.reduce.rewrite import (
     plain,
     replaced,
 )
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from model.program import Program
     from model.step import Step
-    from properties.passes import Pass
+    from properties.reduce.rewrite import Pass
 
 
 def simplify(program: Program) -> Pass:

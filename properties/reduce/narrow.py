@@ -2,7 +2,7 @@
 
 """A long program with no compound pages but those that its last step has to do with.
 
-Where a failure depends on more than what is held (`properties.condense`), it
+Where a failure depends on more than what is held (`properties.reduce.condense`), it
 mostly depends on what was done to the same pages before. Of a hundred thousand
 steps that leaves hundreds, in one execution instead of one for each step.
 """
@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from model.steps import AllocPages, IbUmemRelease
-from properties.cut import ALL, cut
 from properties.ledger import Ledger
-from properties.rewrite import compound, npages, placements
+from properties.reduce.cut import ALL, cut
+from properties.reduce.rewrite import compound, npages, placements
 
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from model.mapping import Mapping
     from model.program import Program
-    from properties.cut import Gone, Intervals
+    from properties.reduce.cut import Gone, Intervals
 
 #: Where the last step names more compound pages than these, there is little to leave out.
 MOST_KEPT = 512

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import asdict, fields
 
 from model.errors import BadInput
-from properties.trial import Found, Result, Trial
+from properties.grading.trial import Found, Result, Trial
 
 
 if TYPE_CHECKING:

@@ -2,8 +2,7 @@
 
 """The passes of the reducer: what may be left out, joined, lowered or made plainer.
 
-Each is a generator: it proposes a program and is sent back the one that it
-became, if that fails too, or None. What counts as smaller is
+Each is a generator (`properties.reduce.rewrite.Pass`). What counts as smaller is
 `model.program.Program.size`.
 """
 
@@ -17,10 +16,10 @@ from model.pagelist import from_entries
 from model.semantics import PAGE_SIZE
 from model.step import MAX_SEGMENT, shown
 from model.steps import IbUmem, IbUmemGet
-from properties.cut import HANDLES, PLAIN, CannotCut, without_entries, without_steps
-from properties.fold import clamp, closer, merge
-from properties.plainer import simplify
-from properties.rewrite import (
+from properties.reduce.cut import HANDLES, PLAIN, CannotCut, without_entries, without_steps
+from properties.reduce.fold import clamp, closer, merge
+from properties.reduce.plainer import simplify
+from properties.reduce.rewrite import (
     join_pins,
     lower_order,
     repoint,
@@ -32,8 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from model.program import Program
-
-    Pass = Generator[Program, Program | None, None]
+    from properties.reduce.rewrite import Pass
 
 
 #: A list is long if it has more entries than this.

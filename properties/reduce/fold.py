@@ -16,7 +16,8 @@ from model.errors import BadInput
 from model.mapping import Extent
 from model.pagelist import PageList, from_entries, span
 from model.steps import AllocPages, GetPage, IbUmemGet
-from properties.cut import (
+from properties.ledger import LIMIT, Ledger
+from properties.reduce.cut import (
     HANDLES,
     PLAIN,
     CannotCut,
@@ -25,8 +26,7 @@ from properties.cut import (
     without_entries,
     without_steps,
 )
-from properties.ledger import LIMIT, Ledger
-from properties.rewrite import compound, npages, placements, with_mapping, without_compound
+from properties.reduce.rewrite import compound, npages, placements, with_mapping, without_compound
 
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from model.mapping import Mapping
     from model.program import Program
     from model.step import Step
-    from properties.passes import Pass
+    from properties.reduce.rewrite import Pass
 
 #: Fewer plain references at once than these are not there to reach `LIMIT`.
 MANY = 1 << 20

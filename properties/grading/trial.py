@@ -14,7 +14,7 @@ from attrs import frozen
 
 from model.semantics import semantics
 from properties import candidates, layouts, searches
-from properties.canary import Canary
+from properties.grading.canary import Canary
 from properties.reduce import reduce
 from properties.search import SPREAD, Search, Tally
 from properties.smallest import smallest

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from properties.trial import Found, Result, Trial, run
+from properties.grading.trial import Found, Result, Trial, run
 
 
 if TYPE_CHECKING:

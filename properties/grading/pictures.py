@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from properties.grade import Grade
+    from properties.grading.grade import Grade
 
     Grades = Mapping[tuple[str, str], Grade]
 

@@ -7,7 +7,7 @@ faults, Hypothesis alone ended at the smallest known size in 34 to 44 % of runs,
 and in 94 % with such a reducer after it (QuickCheck's users ask for the same:
 remove an action and turn a later one to another variable in one go).
 
-What may be left out or made plainer is in `properties.passes`.
+What may be left out or made plainer is in `properties.reduce.passes`.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from attrs import evolve, frozen
 
 from model.errors import BadInput
 from model.program import check
-from properties.condense import CannotCondense, condensed
-from properties.cut import CannotCut
 from properties.judge import judge
-from properties.narrow import narrowed
-from properties.passes import PASSES
+from properties.reduce.condense import CannotCondense, condensed
+from properties.reduce.cut import CannotCut
+from properties.reduce.narrow import narrowed
+from properties.reduce.passes import PASSES
 from properties.search import forget
 
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from model.candidate import Candidate
     from model.program import Program
     from properties.finding import Finding
-    from properties.passes import Pass
+    from properties.reduce.rewrite import Pass
 
 #: Programs that are tried at most.
 MOST_EXECUTIONS = 5_000

@@ -10,14 +10,18 @@ from attrs import evolve
 
 from model.mapping import FIRST_PFN, Extent, Mapping, default_pfn, placed
 from model.pagelist import Group, PageList, Slice, from_entries
-from properties.cut import ALL, HANDLES, PLAIN, cut, inside, with_lists
+from properties.reduce.cut import ALL, HANDLES, PLAIN, cut, inside, with_lists
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Sequence
 
     from model.program import Program
     from model.step import Step
+
+    #: It proposes a program, and is sent back the one that it became if that
+    #: fails too, or None.
+    Pass = Generator[Program, Program | None, None]
 
 
 # Changing what pages there are.

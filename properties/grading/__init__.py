@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+
+"""How well searches do on planted bugs: trials, what came of them, tables and pictures."""
