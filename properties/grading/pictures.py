@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from math import log10
 from typing import TYPE_CHECKING, Any
 
 from model.errors import BadInput
+from properties.faults import FAULTS
 
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ def prepare() -> None:
         raise BadInput(msg) from None
     mpl.use("svg")
     mpl.rcParams["svg.hashsalt"] = "headcount"
+    # Names stay text, which a browser finds and a reader can copy.
+    mpl.rcParams["svg.fonttype"] = "none"
 
 
 def draw(grades: Grades, directory: Path) -> list[Path]:
@@ -53,28 +57,39 @@ def draw(grades: Grades, directory: Path) -> list[Path]:
     return files
 
 
-def _heat(grades: Grades, faults: Sequence[str], searches: Sequence[str]) -> Any:
-    """Median steps to the first failure, a row for each fault; grey where a seed missed it."""
-    from matplotlib.figure import Figure  # noqa: PLC0415
+def _short(search: str) -> str:
+    """A search's own name, without the module it is in."""
+    return search.rpartition(":")[2]
 
-    cells = []
-    for fault in faults:
-        row = []
-        for search in searches:
-            grade = grades.get((fault, search))
-            spread = grade.spread(lambda r: r.steps) if grade else None
-            known = spread and grade and grade.whole
-            row.append(log10(max(spread[1], 1)) if spread and known else float("nan"))
-        cells.append(row)
-    figure = Figure(figsize=(2.5 + 0.9 * len(searches), 1.5 + 0.17 * len(faults)))
+
+def _heat(grades: Grades, faults: Sequence[str], searches: Sequence[str]) -> Any:
+    """Median steps to the first failure, a row for each fault, group by group."""
+    from matplotlib.figure import Figure  # noqa: PLC0415
+    from matplotlib.patches import Rectangle  # noqa: PLC0415
+
+    figure = Figure(figsize=(3.5 + 0.9 * len(searches), 1.5 + 0.17 * len(faults)))
     axes = figure.add_subplot()
-    axes.set_facecolor("0.75")
-    image = axes.imshow(cells, aspect="auto", cmap="viridis_r")
-    axes.set_xticks(range(len(searches)), searches)
+    cells = []
+    for y, fault in enumerate(faults):
+        row = []
+        for x, search in enumerate(searches):
+            grade = grades.get((fault, search))
+            spread = grade.spread(lambda r: r.steps) if grade and grade.whole else None
+            row.append(log10(max(spread[1], 1)) if spread else float("nan"))
+            if grade and grade.results and not grade.whole:
+                axes.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, color="0.75"))
+        cells.append(row)
+    image = axes.imshow(cells, aspect="auto", cmap="viridis_r", vmin=0, vmax=5)
+    axes.set_xticks(range(len(searches)), map(_short, searches))
     axes.set_yticks(range(len(faults)), faults, fontsize=6)
-    axes.set_title("steps to the first failure, median\n(grey: not found on every seed)", size=9)
-    bar = figure.colorbar(image, ax=axes)
-    bar.set_label("powers of ten")
+    right = len(searches) - 0.4
+    for group, rows in groupby(range(len(faults)), key=lambda y: FAULTS[faults[y]].group):
+        first, *_ = lines = [*rows]
+        axes.text(right, (first + lines[-1]) / 2, group, fontsize=7, va="center")
+        axes.axhline(first - 0.5, color="white", linewidth=2)
+    axes.set_title("steps to the first failure, median\n(grey: missed on some seed)", size=9)
+    bar = figure.colorbar(image, ax=axes, pad=0.25, format=lambda power, _: f"$10^{power:.0f}$")
+    bar.set_ticks(range(6))
     return figure
 
 
@@ -88,8 +103,9 @@ def _curve(grades: Grades, faults: Sequence[str], searches: Sequence[str]) -> An
         mine = [grades[fault, search] for fault in faults if (fault, search) in grades]
         total = sum(len(grade.results) for grade in mine)
         steps = sorted(r.steps for grade in mine for r in grade.solved)
+        label = f"{_short(search)}, {sum(bool(grade.results) for grade in mine)} faults"
         shares = [100 * (i + 1) / total for i in range(len(steps))]
-        axes.step(steps, shares, where="post", label=search)
+        axes.step(steps, shares, where="post", label=label)
     axes.set_xscale("log")
     axes.set_ylim(0, 101)
     axes.set_xlabel("steps")
