@@ -27,11 +27,11 @@ from model.steps import (
     Unmap,
     UnpinUserPages,
 )
-from properties.ledger import Ledger
+from properties.ledger import LIMIT, Ledger
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from model.mapping import Mapping
     from model.program import Program
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 #: Regions and lists of more pages than these are not built again.
 MOST_LISTED = 4_096
 
-#: A page is mapped, or unmapped, no more often than this.
+#: Steps that map pages, each all that are still to be mapped.
 MOST_MAPS = 64
 
 
@@ -52,8 +52,9 @@ class CannotCondense(Exception):
 def condensed(program: Program, window: int) -> Program:
     """The last *window* steps of *program*, behind what brings about the state before them.
 
-    Where a count nears 2^31 it matters in which order references were taken. What
-    is made of that may hold less, or break the contract: whoever asks judges it.
+    Where a count nears 2^31 it matters in which order references were taken, and a
+    page that is mapped very often is made to hold plain references instead. What is
+    made of that may hold less, or break the contract: whoever asks judges it.
 
     :raises CannotCondense: if that cannot be done.
     :raises BadInput: if the program breaks the contract.
@@ -92,23 +93,33 @@ class _Builder:
 
     def steps(self) -> Iterator[Step]:
         """All of them, in an order in which each can be carried out."""
-        for head, held in self._heads.items():
-            if abs(held.maps - self._ledger.first_refs(head)) > MOST_MAPS:
-                raise CannotCondense
-            for _ in range(held.maps - self._ledger.first_refs(head)):
-                yield Map(pages=self._page(head))
-        for name in self._used:
-            yield from self._again(name)
-        yield from self._rest()
+        yield from self._mapped()
+        again = [step for name in self._used for step in self._again(name)]
+        # A count that passed 2^31 did so by a pin: plain references were there before.
+        wrapped = {head for head, held in self._heads.items() if held.total >= LIMIT}
+        yield from self._got(wrapped)
+        yield from again
+        yield from self._pinned()
+        yield from self._got(self._heads.keys() - wrapped)
         dirty = [head for head, held in self._heads.items() if held.dirty]
         if dirty:
             yield SetPageDirty(pages=self._list(dirty))
-        for head, held in self._heads.items():
-            for _ in range(self._ledger.first_refs(head) - held.maps):
-                yield Unmap(pages=self._page(head))
+        yield from self._unmapped()
 
-    def _rest(self) -> Iterator[Step]:
-        """Pins and references that no name that is used later stands for."""
+    def _mapped(self) -> Iterator[Step]:
+        """Mappings, and plain references in the place of those that would take too many steps."""
+        more = {h: held.maps - self._ledger.first_refs(h) for h, held in self._heads.items()}
+        for level in range(min(max(more.values(), default=0), MOST_MAPS)):
+            yield Map(pages=self._list([head for head, n in more.items() if n > level]))
+        self._gets.update({head: MOST_MAPS - n for head, n in more.items() if n > MOST_MAPS})
+
+    def _unmapped(self) -> Iterator[Step]:
+        fewer = {h: self._ledger.first_refs(h) - held.maps for h, held in self._heads.items()}
+        for level in range(max(fewer.values(), default=0)):
+            yield Unmap(pages=self._list([head for head, n in fewer.items() if n > level]))
+
+    def _pinned(self) -> Iterator[Step]:
+        """Pins that no name that is used later stands for."""
         more = {h: held.pins - self._pins[h] for h, held in self._heads.items()}
         taken = [self._page(head, n) for head, n in more.items() if n > 0]
         if taken:
@@ -116,8 +127,11 @@ class _Builder:
         given = [self._page(head, -n) for head, n in more.items() if n < 0]
         if given:
             yield UnpinUserPages(pages=joined(given))
-        for head, held in self._heads.items():
-            n = held.gets - self._gets[head]
+
+    def _got(self, heads: Collection[int]) -> Iterator[Step]:
+        """Plain references of *heads* that no name that is used later stands for."""
+        for head in sorted(heads):
+            n = self._heads[head].gets - self._gets[head]
             if n > 0:
                 yield GetPage(pages=self._page(head), n=n)
             elif n < 0:

@@ -240,20 +240,40 @@ def test_too_long(take, give, pages, good):
             condensed(long, 1)
 
 
-@pytest.mark.parametrize(("maps", "good"), [(MOST_MAPS, True), (MOST_MAPS + 1, False)])
-def test_too_many_mappings(maps, good):
-    """A page that is mapped too often would take too many steps."""
+def test_mapped_often():
+    """Pages are mapped together; what is mapped too often holds plain references instead."""
     long = program(
-        'a = mapping("driver", orders=[0])\n'
-        + "map(a[0:1])\n" * maps
+        'a = mapping("driver", orders=[0, 1, 0])\n'
+        + "map(a[0:1] + a[3:4])\n" * (MOST_MAPS - 1)
+        + "map(a[0:3])\n" * 3
         + "h1 = pin_user_pages(a[0:1])\n"
     )
 
-    if good:
-        assert maps + 1 == len(condensed(long, 1).steps)
-    else:
-        with pytest.raises(CannotCondense):
-            condensed(long, 1)
+    assert (
+        'a = mapping("driver", orders=[0, 1, 0])\n'
+        + "map(a[0:2] + a[3:4])\n" * 3
+        + "map(a[0:1] + a[3:4])\n" * (MOST_MAPS - 4)
+        + "map(a[0:1])\n"
+        + "get_page(a[0:1], n=2)\n"
+        + "h1 = pin_user_pages(a[0:1])\n"
+    ) == condensed(long, 1).text().removeprefix(HEADER)
+
+
+def test_count_past_its_limit():
+    """Where a pin carried a count past 2^31 it does so again, after the plain references."""
+    long = program(
+        'a = mapping("base", orders=[0])\n'
+        "h1 = pin_user_pages(a[0:1])\n"
+        "unmap(a[0:1])\n"
+        "map(a[0:1])\n"
+        "get_page(a[0:1], n=2147482000)\n"
+        "h2 = pin_user_pages(a[0:1])\n"
+        "h3 = get_user_pages(a[0:1])\n"
+    )
+    short = condensed(long, 1)
+
+    assert ["get_page", "pin_user_pages", "get_user_pages"] == [s.call for s in short.steps]
+    same(books(long, 5), books(short, 2), ())
 
 
 def test_broken_contract():
