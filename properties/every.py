@@ -11,7 +11,7 @@ from __future__ import annotations
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-from model.pagelist import PageList, from_entries
+from model.pagelist import PageList, from_entries, span
 from model.semantics import PAGE_SIZE
 from model.step import SgEntry
 from model.steps import (
@@ -72,13 +72,22 @@ class Every:
     # Lists of pages.
 
     def _named(self, positions: tuple[int, ...]) -> PageList:
-        return from_entries([(self._name, i) for i in positions])
+        entries = [(self._name, i) for i in positions]
+        return from_entries(entries) if entries else span(self._name, 0, 0)
 
     def _lists(self) -> Iterator[PageList]:
         """Every list of pages."""
         for length in range(1, self._most + 1):
             for positions in product(range(len(self._pages)), repeat=length):
                 yield self._named(positions)
+
+    def _unpinned(self, npages: int | None) -> Iterator[PageList]:
+        """Every list that may be unpinned; any at all if *npages* is an error value."""
+        yield self._named(())
+        if npages is None:
+            yield from map(self._named, self._pinned())
+        else:
+            yield from self._lists()
 
     def _pinned(self) -> Iterator[tuple[int, ...]]:
         """Every list of pages whose pins are held."""
@@ -142,19 +151,19 @@ class Every:
                 yield UnpinUserPage(page=self._named(positions))
 
     def _unpin_user_pages(self) -> Iterator[Step]:
-        for positions in self._pinned():
-            for npages in self._scope.values["npages"]:
-                yield UnpinUserPages(pages=self._named(positions), npages=npages)
+        for npages in self._scope.values["npages"]:
+            for pages in self._unpinned(npages):
+                yield UnpinUserPages(pages=pages, npages=npages)
 
     def _unpin_user_pages_dirty_lock(self) -> Iterator[Step]:
-        for positions in self._pinned():
-            pages = self._named(positions)
+        for pages in self._unpinned(None):
             yield UnpinUserPagesDirtyLock(pages=pages, make_dirty=True)
-            for npages in self._scope.values["npages"]:
+        for npages in self._scope.values["npages"]:
+            for pages in self._unpinned(npages):
                 yield UnpinUserPagesDirtyLock(pages=pages, make_dirty=False, npages=npages)
 
     def _unpin_user_page_range_dirty_lock(self) -> Iterator[Step]:
-        for pages in self._ranges():
+        for pages in (self._named(()), *self._ranges()):
             for make_dirty in YES_NO:
                 yield UnpinUserPageRangeDirtyLock(pages=pages, make_dirty=make_dirty)
 

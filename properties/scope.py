@@ -58,6 +58,8 @@ class Scope:
     :param values: The values of other arguments than pages, yes and no.
     :param refs: How often each page is mapped at first.
     :param mappings: The only layouts, if given.
+    :param merged: Compound pages of any order count as well, where all of them
+        together have no more pages than this.
     """
 
     steps: int
@@ -72,6 +74,7 @@ class Scope:
     kind: str = "driver"
     semantics: Semantics = DEFAULT
     mappings: tuple[Mapping, ...] = ()
+    merged: int = 0
 
     def text(self) -> str:
         """What is bounded, in words."""
@@ -82,16 +85,22 @@ class Scope:
             f"order {self.order} or less{frames}, {_some(self.listed, 'page')} in a list{named}"
         )
 
+    @property
+    def highest(self) -> int:
+        """The highest order there is at all."""
+        return max(self.order, self.merged.bit_length() - 1)
+
     def layouts(self) -> Iterator[Mapping]:
         """The mappings: fewest compound pages first, then lowest orders."""
         if self.mappings:
             yield from self.mappings
             return
         allowed = self.semantics.orders[self.kind]
-        orders = [order for order in range(self.order + 1) if order in allowed]
+        orders = [order for order in range(self.highest + 1) if order in allowed]
         for count in range(1, self.compound + 1):
             for layout in sorted(product(orders, repeat=count), key=sum):
-                if sum(1 << order for order in layout) <= self.frames:
+                pages = sum(1 << order for order in layout)
+                if pages <= (self.frames if max(layout) <= self.order else self.merged):
                     for refs in self.refs:
                         yield from _placements(layout, self.kind, refs)
 
@@ -120,7 +129,8 @@ def around(program: Program) -> Scope:
     """The scope that *program* itself is at the edge of.
 
     Its calls and its values, and the plainest beside them: no more steps,
-    compound pages, pages in a list and pages in all lists than it has.
+    compound pages, pages in a list and pages in all lists than it has. Several
+    compound pages may also be one of a higher order.
     """
     values = PLAINEST.copy()
     for step in program.steps:
@@ -135,6 +145,7 @@ def around(program: Program) -> Scope:
         compound=sum(m.ncompound for m in program.mappings),
         order=max(e.order for m in program.mappings for e in m.extents),
         listed=max(lists, default=0),
+        merged=1 << (sum(m.npages for m in program.mappings) - 1).bit_length(),
         named=sum(lists),
         calls=tuple(calls),
         values=values,

@@ -116,7 +116,7 @@ class _Proof:
         """Whether all that is smaller was tried; `program` is what failed of it, if any did."""
         while True:
             scope = around(self.program)
-            if (scope.order + 1) ** scope.compound > self._most:
+            if (scope.highest + 1) ** scope.compound > self._most:
                 # There are more layouts alone than programs may be tried.
                 return False
             try:
@@ -143,6 +143,8 @@ class _Proof:
                 if length == steps and size > (compound, orders):
                     continue
                 most = named - 1 if (length, *size) == (steps, compound, orders) else named
+                if most < 0:
+                    continue
                 self._spent += 1
                 part = evolve(scope, steps=length, named=most, mappings=(mapping,))
                 for node in nodes(part, self.finding.step.call, self._failed):

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from model.errors import BadInput
 from model.mapping import FIRST_PFN, Extent, Mapping, placed
 from model.optimised import Optimised
-from model.pagelist import from_entries
+from model.pagelist import from_entries, span
 from model.parse import parse_program
 from model.program import Program, check
 from model.semantics import DEFAULT, semantics
@@ -61,10 +61,11 @@ def all_layouts(scope):
     """Every mapping of *scope*: as many orders as allowed, from many a frame on."""
     found = {}
     for count in range(1, scope.compound + 1):
-        for orders in product(range(scope.order + 1), repeat=count):
-            if sum(1 << order for order in orders) > scope.frames:
+        for orders in product(range(8), repeat=count):
+            pages = sum(1 << order for order in orders)
+            if pages > (scope.frames if max(orders) <= scope.order else scope.merged):
                 continue
-            for start in range(FIRST_PFN, FIRST_PFN + (2 << scope.order)):
+            for start in range(FIRST_PFN, FIRST_PFN + (2 << max(orders))):
                 extents = placed([(order, 1) for order in orders], start)
                 gaps = tuple(a.stop != b.pfn for a, b in pairwise(extents))
                 for refs in scope.refs:
@@ -80,15 +81,24 @@ def all_steps(mapping, nth, scope):
         for positions in product(range(mapping.npages), repeat=length)
     ]
     single = [pages for pages in lists if len(pages) == 1]
+    unpinned = [span("a", 0, 0), *lists]
+    lengths = scope.values["npages"]
     makers = {
         "pin_user_pages": [PinUserPages(handle=f"h{nth}", pages=p) for p in lists],
         "unpin_user_page": [UnpinUserPage(page=p) for p in single],
-        "unpin_user_pages": [UnpinUserPages(pages=p) for p in lists],
+        "unpin_user_pages": [UnpinUserPages(pages=p, npages=n) for p in unpinned for n in lengths],
         "unpin_user_pages_dirty_lock": [
-            UnpinUserPagesDirtyLock(pages=p, make_dirty=d) for p in lists for d in (True, False)
+            *(UnpinUserPagesDirtyLock(pages=p, make_dirty=True) for p in unpinned),
+            *(
+                UnpinUserPagesDirtyLock(pages=p, make_dirty=False, npages=n)
+                for p in unpinned
+                for n in lengths
+            ),
         ],
         "unpin_user_page_range_dirty_lock": [
-            UnpinUserPageRangeDirtyLock(pages=p, make_dirty=d) for p in lists for d in (True, False)
+            UnpinUserPageRangeDirtyLock(pages=p, make_dirty=d)
+            for p in unpinned
+            for d in (True, False)
         ],
         "ib_umem_get": [
             IbUmemGet(umem=f"m{nth}", pages=p, writable=w) for p in lists for w in (True, False)
@@ -166,8 +176,8 @@ def exchanged(step, change):
     if isinstance(step, IbUmemRelease):
         return step
     name = "page" if isinstance(step, UnpinUserPage) else "pages"
-    pages = from_entries([(n, change[i]) for n, i in getattr(step, name).entries()])
-    return evolve(step, **{name: pages})
+    entries = [(n, change[i]) for n, i in getattr(step, name).entries()]
+    return evolve(step, **{name: from_entries(entries)}) if entries else step
 
 
 def orbit(node):
@@ -215,6 +225,15 @@ SCOPES = {
     "order 2": Scope(2, compound=1, order=2, listed=2),
     "frames": Scope(2, compound=3, order=1, listed=1, frames=3),
     "named": Scope(3, compound=2, order=0, listed=2, named=4),
+    "merged": Scope(2, compound=3, order=0, listed=2, merged=2, frames=2),
+    "error values": Scope(
+        2,
+        compound=2,
+        order=0,
+        listed=2,
+        calls=("pin_user_pages", "unpin_user_pages", "unpin_user_pages_dirty_lock"),
+        values=PLAINEST | {"npages": (None, -4095)},
+    ),
     "mapped twice": Scope(3, compound=1, order=1, listed=1, refs=(1, 2)),
     "before the series": Scope(
         2, compound=2, order=1, listed=2, semantics=semantics("5.11"), calls=CALLS[:4]
@@ -324,7 +343,7 @@ def test_failed_cuts():
 
 def test_layouts():
     """Every layout of the scope once, with and without the gap that alignment makes."""
-    scope = Scope(1, compound=3, order=2, listed=1, frames=9, refs=(1, 3))
+    scope = Scope(1, compound=3, order=2, listed=1, frames=9, refs=(1, 3), merged=16)
     found = list(scope.layouts())
 
     keys = []
@@ -458,13 +477,20 @@ def test_alloc_pages():
 
 
 def test_no_more_pages():
-    """When no page may be named any more, nothing that names one comes."""
+    """When no page may be named any more, only what names none comes."""
     mapping = Mapping("a", "driver", placed([(0, 2)], 0x1000))
     ledger = Ledger(DEFAULT, (mapping,))
     ledger.take(PinUserPages(handle="h1", pages=from_entries([("a", 0)])))
     every = Every(rich(), mapping, ledger, 2, 0)
 
-    assert [] == [step for call in STEPS for step in every.steps(call)]
+    steps = [step for call in STEPS for step in every.steps(call)]
+
+    assert {0} == {step.npages_named for step in steps}
+    assert {
+        "unpin_user_pages",
+        "unpin_user_pages_dirty_lock",
+        "unpin_user_page_range_dirty_lock",
+    } == {step.call for step in steps}
 
 
 # Scopes.

@@ -9,7 +9,7 @@ from attrs import evolve
 
 from model.errors import BadInput
 from model.mapping import FIRST_PFN, Mapping, placed
-from model.pagelist import from_entries
+from model.pagelist import from_entries, span
 from model.parse import parse_program
 from model.program import Program, check
 from model.semantics import DEFAULT
@@ -84,12 +84,16 @@ def candidate_of(name):
 # Brute force: all that is smaller, written down with no thought of what is alike.
 
 
-def naive_layouts(compound, order):
-    """Mappings of so many compound pages at most, gaps or none."""
+def naive_layouts(compound, order, npages):
+    """Mappings of so many compound pages at most, gaps or none; of any order if in few pages."""
+    while npages & (npages - 1):
+        npages += 1
     for count in range(1, compound + 1):
-        for orders in product(range(order + 1), repeat=count):
+        for orders in product(range(8), repeat=count):
+            if max(orders) > order and sum(2**o for o in orders) > npages:
+                continue
             gaps = set()
-            for start in range(FIRST_PFN, FIRST_PFN + (1 << order)):
+            for start in range(FIRST_PFN, FIRST_PFN + (1 << max(orders))):
                 extents = placed([(o, 1) for o in orders], start)
                 apart = tuple(a.stop != b.pfn for a, b in pairwise(extents))
                 if apart not in gaps:
@@ -102,6 +106,13 @@ def naive_steps(mapping, nth, calls, listed):
     yes_no = (True, False)
     if "ib_umem_release" in calls:
         yield from (IbUmemRelease(umem=f"m{nth - 1}", dirty=d) for d in yes_no)
+    empty = span("a", 0, 0)
+    nothing = [
+        UnpinUserPages(pages=empty),
+        *(UnpinUserPagesDirtyLock(pages=empty, make_dirty=d) for d in yes_no),
+        *(UnpinUserPageRangeDirtyLock(pages=empty, make_dirty=d) for d in yes_no),
+    ]
+    yield from (step for step in nothing if step.call in calls)
     for length in range(1, listed + 1):
         for positions in product(range(mapping.npages), repeat=length):
             p = from_entries([("a", i) for i in positions])
@@ -124,9 +135,10 @@ def naive_smallest(reduced, candidate):
     steps, compound, _, _ = best
     lists = [len(pages) for step in reduced.program.steps for pages in step.lists()]
     order = max(e.order for m in reduced.program.mappings for e in m.extents)
+    npages = sum(m.npages for m in reduced.program.mappings)
     calls = {"pin_user_pages", *(step.call for step in reduced.program.steps)}
     for length in range(1, steps + 1):
-        for mapping in naive_layouts(compound, order):
+        for mapping in naive_layouts(compound, order, npages):
             bare = Program((mapping,), (), DEFAULT)
             if (length, *bare.size()[1:3]) > best[:3]:
                 continue
@@ -320,3 +332,33 @@ def test_too_many_layouts():
     result = smallest(Reduced(program, found, 1), FAULTS["CountsRuns"].candidate)
 
     assert (program, 0, False) == (result.program, result.tried, result.proved)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "size"),
+    [
+        (
+            "LastErrorIsLength",
+            'a = mapping("base", orders=[0])\nh1 = pin_user_pages(a[0:1])\n'
+            "unpin_user_pages(h1[0:1], npages=-4095)\n",
+            (1, 1, 0, 1),
+        ),
+        (
+            "EmptyListWalked",
+            'a = mapping("base", orders=[0, 0])\nh1 = pin_user_pages(a[0:2])\n'
+            "unpin_user_pages(h1[0:0])\n",
+            (1, 1, 0, 0),
+        ),
+        (
+            "SegmentRoundedUp",
+            'a = mapping("driver", orders=[0, 0])\nm1 = ib_umem_get(a[0:2], max_segment=4196)\n',
+            (1, 1, 1, 2),
+        ),
+    ],
+)
+def test_what_was_left_out_once(name, text, size):
+    """Pages that are not held and an error value, no pages at all, two pages made one."""
+    result = smallest(found(text, candidate_of(name)), candidate_of(name))
+
+    assert result.proved
+    assert size == result.program.size()[:4]
