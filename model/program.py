@@ -173,6 +173,9 @@ class Checker:
                 msg = f"{name} is used before it is made"
                 raise BadInput(msg)
         for pages in step.lists():
+            if not pages.terms:
+                msg = f"{step.call} of a list without a name"
+                raise BadInput(msg)
             if not pages.is_slice() and len(pages) > MAX_LISTED:
                 msg = f"{pages} lists more than {MAX_LISTED} pages"
                 raise BadInput(msg)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
-from model.pagelist import Group, PageList, Slice, from_entries
+from model.pagelist import Group, PageList, Slice, from_entries, span
 from model.semantics import PAGE_SIZE
 from model.step import Step, shown
 from model.steps import (
@@ -87,6 +87,8 @@ def without_entries(program: Program, index: int, start: int, stop: int) -> Prog
     step = program.steps[index]
     pages = next(step.lists())
     kept = PageList((*_between(pages, 0, start), *_between(pages, stop, len(pages))))
+    if not kept.terms:
+        kept = span(next(pages.slices()).name, 0, 0)
     changed = with_lists(_renumbered(step, [(start, stop)]), lambda _pages: kept)
     before = program.steps[:index]
     after = evolve(program, steps=program.steps[index + 1 :])

@@ -59,6 +59,14 @@ def test_entries_go():
     ) == text(without_entries(program(), 0, 0, 4))
 
 
+def test_all_entries_go():
+    """A list that has lost all entries is an empty one of what it named, and can be read."""
+    changed = without_entries(program(), 2, 0, 6)
+
+    assert "unpin_user_pages(h1[0:0])\n" in text(changed)
+    assert text(changed) == text(program(text(changed)))
+
+
 def test_compound_pages_go():
     """A compound page goes with all its pages; frames move up, or stay."""
     moved, stayed = without_compound(program(), "a", 0, 1)
