@@ -8,7 +8,7 @@ would only be another name for the same ones.
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import combinations, product
 from typing import TYPE_CHECKING, Any
 
 from model.pagelist import PageList, from_entries, span
@@ -43,6 +43,9 @@ if TYPE_CHECKING:
     from properties.scope import Scope
 
 YES_NO = (True, False)
+
+#: Calls whose lists are sets of heads: in another order they would do the same.
+SETS = frozenset({"map", "unmap", "set_page_dirty", "clean", "get_page", "put_page"})
 
 #: Kinds of mappings whose compound pages can be split.
 SPLIT = frozenset({"thp", "page-cache"})
@@ -123,14 +126,15 @@ class Every:
                 yield self._named(tuple(range(start, stop)))
 
     def _heads(self, what: str = "alive", least: int = 1) -> Iterator[PageList]:
-        """Each compound page that is not free, by its head; with *least* of *what* at least."""
-        if not self._most:
-            return
+        """Each set of compound pages not free, by their heads, with *least* of *what* at least."""
+        heads = []
         for i, page in enumerate(self._pages):
             if self._ledger.head(page) == page:
                 held = self._ledger.held(page)
                 if held.alive and getattr(held, what) >= least:
-                    yield self._named((i,))
+                    heads.append(i)
+        for length in range(1, self._most + 1):
+            yield from map(self._named, combinations(heads, length))
 
     # Calls.
 
@@ -232,8 +236,8 @@ class Every:
     def _split_huge_page(self) -> Iterator[Step]:
         if self._kind in SPLIT:
             for pages in self._heads():
-                ((_, i),) = pages.entries()
-                if self._ledger.order(self._pages[i]):
+                (_, i), *more = pages.entries()
+                if not more and self._ledger.order(self._pages[i]):
                     yield SplitHugePage(pages=pages)
 
     def _alloc_pages(self) -> Iterator[Step]:

@@ -14,7 +14,7 @@ from attrs import evolve, frozen
 
 from model.errors import BadInput
 from model.program import Program
-from properties.every import Every
+from properties.every import SETS, Every
 from properties.judge import Run
 from properties.ledger import Ledger
 from properties.scope import Scope
@@ -22,10 +22,10 @@ from properties.search import SPREAD
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
+    from model import mapping
     from model.candidate import Candidate
-    from model.mapping import Mapping
     from model.semantics import Semantics
     from model.step import Step
     from properties.finding import Finding
@@ -44,7 +44,7 @@ LADDER = (
 class Layout:
     """A mapping, and which of its pages are heads, the last of theirs, and alike."""
 
-    def __init__(self, mapping: Mapping) -> None:
+    def __init__(self, mapping: mapping.Mapping) -> None:
         self.mapping = mapping
         #: For each page the page of its head.
         self.head: list[int] = []
@@ -68,16 +68,17 @@ class Node:
     """The beginning of a program.
 
     :param named: Pages that its lists name.
-    :param used: The heads that they name, in the order of their first use.
+    :param uses: For each head that they name when it was used, as numbers: a
+        set uses all of its heads at once.
     :param edge: Whether a list goes from the last page of a compound page to
         the first of another, so that it matters which of them is which.
-    :param ordered: Whether heads that are alike are first used in their order.
+    :param ordered: Whether of heads that were alike up to a use the first are used.
     """
 
     layout: Layout
     steps: tuple[Step, ...] = ()
     named: int = 0
-    used: tuple[int, ...] = ()
+    uses: Mapping[int, tuple[int, ...]] = {}
     edge: bool = False
     ordered: bool = True
 
@@ -86,27 +87,32 @@ class Node:
         """Whether it stands for itself: no exchange of what is alike gives another.
 
         Crossing an edge is kept by every exchange, so a program that crosses
-        none is the same as the one whose heads are used in order.
+        none is the same as the one that uses the first of what is alike.
         """
         return self.edge or self.ordered
 
     def then(self, step: Step) -> Node:
         """The program that goes on with *step*."""
-        used, edge, ordered = self.used, self.edge, self.ordered
+        uses, edge, ordered = dict(self.uses), self.edge, self.ordered
         layout = self.layout
+        at_once = step.call in SETS
+        use = self.named
         for pages in step.lists():
             previous = -1
             for _, i in pages.entries():
                 head = layout.head[i]
-                if head not in used:
-                    before = layout.before.get(head)
-                    ordered = ordered and (before is None or before in used)
-                    used = (*used, head)
+                before = layout.before.get(head)
+                now = (*uses.get(head, ()), use)
+                # Up to this use the one before may have been just the same, and is left out.
+                if before is not None and uses.get(before, ()) == now[:-1]:
+                    ordered = False
+                uses[head] = now
                 if previous >= 0 and layout.crosses(previous, i):
                     edge = True
                 previous = i
+                use += not at_once
         named = self.named + step.npages_named
-        return Node(layout, (*self.steps, step), named, used, edge, ordered)
+        return Node(layout, (*self.steps, step), named, uses, edge, ordered)
 
     def program(self, scope: Scope) -> Program:
         """It, to be kept."""

@@ -159,7 +159,7 @@ class _Proof:
             self._progress(self.tried)
         judged, found = run(node, self.program.semantics, self._make)
         found = found or judged.dearer
-        if found and found.what in {"hang", "no_progress"}:
+        if found and found.what == "no_progress":
             self._spent += HANG
         return found
 

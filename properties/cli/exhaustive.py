@@ -116,6 +116,9 @@ def exhaustive(
         reason = f"{candidate} has none of the calls that were asked for"
         raise BadInput(reason)
     total = sum(1 for _ in nodes(scope))
+    if not total:
+        reason = f"there is no program with {scope.text()}, of the calls {', '.join(scope.calls)}"
+        raise BadInput(reason)
     words = ["--steps", str(steps), "--compound", str(compound), "--order", str(order)]
     words += ["--listed", str(listed)] + (["--frames", str(frames)] if frames else [])
     words += [part for call in calls for part in ("--call", call)]
@@ -140,9 +143,9 @@ def exhaustive(
         console.print(f"[bold green]agreed[/]   in every one of {total:,} programs, which proves")
         proves = (
             f"no disagreement in any program with {scope.text()}, of the calls "
-            f"{', '.join(scope.calls)}, with other arguments at their plainest, and one page at "
-            f"a time where the world maps, writes or gets them; compound pages side by side in "
-            f"one mapping, up to the exchange of those that are alike; semantics {version}"
+            f"{', '.join(scope.calls)}, with other arguments at their plainest, and sets of "
+            f"heads where the world maps, writes or gets them; compound pages side by side in "
+            f"one driver mapping, up to the exchange of those that are alike; semantics {version}"
         )
         for line in textwrap.wrap(proves, 91):
             console.print(f"         {line}", markup=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from itertools import pairwise, permutations, product
+from itertools import combinations, pairwise, permutations, product
 
 import pytest
 from attrs import evolve
@@ -81,6 +81,11 @@ def all_steps(mapping, nth, scope):
         for positions in product(range(mapping.npages), repeat=length)
     ]
     single = [pages for pages in lists if len(pages) == 1]
+    world = [
+        from_entries([("a", i) for i in positions])
+        for length in range(1, scope.listed + 1)
+        for positions in combinations(range(mapping.npages), length)
+    ]
     unpinned = [span("a", 0, 0), *lists]
     lengths = scope.values["npages"]
     makers = {
@@ -106,12 +111,12 @@ def all_steps(mapping, nth, scope):
         "ib_umem_release": [
             IbUmemRelease(umem=f"m{i}", dirty=d) for i in range(1, nth) for d in (True, False)
         ],
-        "map": [Map(pages=p) for p in single],
-        "unmap": [Unmap(pages=p) for p in single],
-        "set_page_dirty": [SetPageDirty(pages=p) for p in single],
-        "clean": [Clean(pages=p) for p in single],
-        "get_page": [GetPage(pages=p) for p in single],
-        "put_page": [PutPage(pages=p) for p in single],
+        "map": [Map(pages=p) for p in world],
+        "unmap": [Unmap(pages=p) for p in world],
+        "set_page_dirty": [SetPageDirty(pages=p) for p in world],
+        "clean": [Clean(pages=p) for p in world],
+        "get_page": [GetPage(pages=p) for p in world],
+        "put_page": [PutPage(pages=p) for p in world],
         "split_huge_page": [SplitHugePage(pages=p) for p in single],
     }
     return [step for call in scope.calls for step in makers[call]]
@@ -123,8 +128,8 @@ def legal(mapping, steps, version):
     try:
         for step in steps:
             if step.call in WORLD:
-                (page,) = step.pages.resolve(ledger.table)
-                if ledger.head(page) != page:
+                pages = step.pages.resolve(ledger.table)
+                if any(ledger.head(page) != page for page in pages):
                     return False
             ledger.take(step)
     except BadInput:
@@ -177,6 +182,9 @@ def exchanged(step, change):
         return step
     name = "page" if isinstance(step, UnpinUserPage) else "pages"
     entries = [(n, change[i]) for n, i in getattr(step, name).entries()]
+    if step.call in WORLD:
+        # What the world does it does to a set.
+        entries.sort()
     return evolve(step, **{name: from_entries(entries)}) if entries else step
 
 
@@ -683,6 +691,15 @@ def test_command_finds(home):
     assert f"found by headcount exhaustive --candidate {fault.spec} --steps 2" in result.output
     replay = next(line for line in lines if line.startswith("replay")).split()[2:]
     assert 1 == CliRunner().invoke(main, replay).exit_code
+
+
+def test_command_nothing(home):
+    """Where there is no program there is nothing to prove."""
+    result = command("--call", "ib_umem_release")
+
+    assert 2 == result.exit_code
+    assert "there is no program with at most 2 steps" in result.stderr
+    assert "of the calls ib_umem_release" in result.stderr
 
 
 def test_command_does_not_prove(home):

@@ -303,7 +303,7 @@ def test_hangs():
     reduced = found(text, candidate_of(name))
     result = smallest(reduced, candidate_of(name), most=2 * HANG)
 
-    assert reduced.finding.what in {"hang", "no_progress"}
+    assert reduced.finding.what == "no_progress"
     assert result.finding.signature == reduced.finding.signature
     assert result.tried < 2 * HANG
 
@@ -334,31 +334,27 @@ def test_too_many_layouts():
     assert (program, 0, False) == (result.program, result.tried, result.proved)
 
 
+LEFT_OUT_ONCE = {
+    "LastErrorIsLength": 'a = mapping("base", orders=[0])\nh1 = pin_user_pages(a[0:1])\n'
+    "unpin_user_pages(h1[0:1], npages=-4095)\n",
+    "EmptyListWalked": 'a = mapping("base", orders=[0, 0])\nh1 = pin_user_pages(a[0:2])\n'
+    "unpin_user_pages(h1[0:0])\n",
+    "SegmentRoundedUp": 'a = mapping("driver", orders=[0, 0])\n'
+    "m1 = ib_umem_get(a[0:2], max_segment=4196)\n",
+}
+
+
 @pytest.mark.parametrize(
-    ("name", "text", "size"),
+    ("name", "size"),
     [
-        (
-            "LastErrorIsLength",
-            'a = mapping("base", orders=[0])\nh1 = pin_user_pages(a[0:1])\n'
-            "unpin_user_pages(h1[0:1], npages=-4095)\n",
-            (1, 1, 0, 1),
-        ),
-        (
-            "EmptyListWalked",
-            'a = mapping("base", orders=[0, 0])\nh1 = pin_user_pages(a[0:2])\n'
-            "unpin_user_pages(h1[0:0])\n",
-            (1, 1, 0, 0),
-        ),
-        (
-            "SegmentRoundedUp",
-            'a = mapping("driver", orders=[0, 0])\nm1 = ib_umem_get(a[0:2], max_segment=4196)\n',
-            (1, 1, 1, 2),
-        ),
+        ("LastErrorIsLength", (1, 1, 0, 1)),
+        ("EmptyListWalked", (1, 1, 0, 0)),
+        ("SegmentRoundedUp", (1, 1, 1, 2)),
     ],
 )
-def test_what_was_left_out_once(name, text, size):
+def test_what_was_left_out_once(name, size):
     """Pages that are not held and an error value, no pages at all, two pages made one."""
-    result = smallest(found(text, candidate_of(name)), candidate_of(name))
+    result = smallest(found(LEFT_OUT_ONCE[name], candidate_of(name)), candidate_of(name))
 
     assert result.proved
     assert size == result.program.size()[:4]
