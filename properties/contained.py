@@ -59,7 +59,7 @@ class Contained:
         except Hang:
             # It barked again while what the first had ended was being let go.
             self._watchdog.rest()
-            return NoSnapshot("hang", f"{step.call} does not return")
+            return NoSnapshot("no_progress", f"{step.call} does not return")
 
     def _step(self, step: Step, npages: int) -> Snapshot | NoSnapshot:
         call = step.call
@@ -70,7 +70,7 @@ class Contained:
                 return shown
             return NoSnapshot("no_snapshot", f"{call} gave {type(shown).__name__}, not a snapshot")
         except Hang:
-            return NoSnapshot("hang", f"{call} does not return")
+            return NoSnapshot("no_progress", f"{call} does not return")
         except NoProgress as err:
             empty = any(e.what == "put" and not e.refs for e in self.partial().events)
             why = "a run of 0 pages makes no progress" if empty else str(err)

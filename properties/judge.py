@@ -210,6 +210,17 @@ def visits(program: Program) -> int:
     )
 
 
+def effort(program: Program) -> int:
+    """How many pages, or compound pages where the ledger judges alone, judging it visits."""
+    pages = visits(program)
+    return pages if pages <= MOST_VISITS else _heads(program)
+
+
+def _heads(program: Program) -> int:
+    least = min((e.order for m in program.mappings for e in m.extents), default=0)
+    return visits(program) >> least
+
+
 def take(run: Run, program: Program, index: int) -> Finding | None:
     """Let *run* carry out step *index* of *program*.
 
@@ -240,8 +251,7 @@ def inapplicable(program: Program, abilities: Abilities) -> str:
         reason = beyond(step, abilities)
         if reason:
             return reason
-    least = min((e.order for m in program.mappings for e in m.extents), default=0)
-    heads = visits(program) >> least
+    heads = _heads(program)
     if heads > MOST_HEADS:
         return (
             f"its steps name up to {heads} compound pages: the ledger visits each, "

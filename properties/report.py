@@ -80,7 +80,7 @@ def explained(program: Program, finding: Finding) -> list[str]:
     heading = HEADINGS[finding.oracle]
     if finding.what.startswith("raised"):
         heading = "RAISED"
-    elif finding.what in {"hang", "no_progress"}:
+    elif finding.what == "no_progress":
         heading = "NO END"
     title = f"{heading} at step {finding.index + 1} of {len(program.steps)}: {finding.summary}"
     semantics = f"semantics {program.semantics.version}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from model.errors import BadInput
-from properties.judge import Run, inapplicable, take
+from properties.judge import MOST_VISITS, Run, inapplicable, take, visits
 from properties.pagemap import page_map, runs_in_words
 from properties.report import MOST_LISTS, explained, step_lists
 
@@ -36,7 +36,8 @@ def shown_steps(program: Program, candidate: Candidate) -> Iterator[str]:
         reason = "it misuses the calls, so there is no one state to show"
     if reason:
         raise BadInput(reason)
-    run = Run(candidate, program.mappings, program.semantics)
+    alone = visits(program) > MOST_VISITS
+    run = Run(candidate, program.mappings, program.semantics, alone=alone)
     yield from (f"{line}" for line in evolve(program, steps=()).statements())
     for i, step in enumerate(program.steps):
         lists = step_lists(program, i, run.ledger)

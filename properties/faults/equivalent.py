@@ -12,6 +12,7 @@ from model.memory import NR_FOLL_PIN_ACQUIRED, NR_FOLL_PIN_RELEASED
 from model.optimised import MAX_ERRNO, Optimised
 from model.semantics import BIAS
 from properties.faults.fault import fault
+from properties.oracles.cost import MOST_AT_ONCE
 
 
 if TYPE_CHECKING:
@@ -149,6 +150,21 @@ class Halves(_Walks):
             head, ntails = left.pop()
             right[0] = (head, ntails + right[0][1])
         return left + right
+
+
+@fault("equivalent", "refs * 1024 is an int in put_compound_head(), 5.13")
+class PutsInParts(_Walks):
+    """A run is put in several goes where its references do not fit into an ``int``.
+
+    From 2^21 entries of a page whose pins are counted in its references the
+    product passes 2^31. A put more for each such part is what it takes.
+    """
+
+    def runs(self, pages: Sequence[int]) -> Iterator[tuple[int, int]]:
+        """The runs, none longer than fits."""
+        for head, ntails in super().runs(pages):
+            for start in range(0, ntails, MOST_AT_ONCE):
+                yield head, min(MOST_AT_ONCE, ntails - start)
 
 
 @fault("equivalent", "5.11's callers did so", versions=("5.13",))

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from properties.oracles.record import Record
 
 
+#: Entries of a run from which on it may be put in parts: from twice as many the
+#: product of count and bias does not fit into an ``int``, as put_compound_head() of
+#: 5.13 multiplies them.
+MOST_AT_ONCE = 1 << 20
+
+
 def cost(record: Record) -> Finding | None:
     """The finding that the candidate took more puts, or locks, than suffice."""
     if record.step.call not in UNPINS:
@@ -38,7 +44,7 @@ def cost(record: Record) -> Finding | None:
 def _puts(record: Record) -> int:
     if not record.ledger.semantics.batched:
         return sum(map(len, record.lists))
-    return len(record.runs())
+    return sum(-(-entries // MOST_AT_ONCE) for _, entries in record.runs())
 
 
 def _dearer(record: Record, what: str, took: int, enough: int) -> Finding:

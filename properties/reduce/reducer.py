@@ -18,7 +18,7 @@ from attrs import evolve, frozen
 
 from model.errors import BadInput
 from model.program import check
-from properties.judge import judge
+from properties.judge import effort, judge
 from properties.reduce.condense import CannotCondense, condensed
 from properties.reduce.cut import CannotCut
 from properties.reduce.narrow import narrowed
@@ -140,9 +140,9 @@ class _Reducer:
             return False
         finally:
             self.executions += 1
-            self._visits += sum(step.npages_named for step in program.steps)
+            self._visits += effort(program)
         found = verdict.worst
-        if found and found.what in {"hang", "no_progress"}:
+        if found and found.what == "no_progress":
             self._visits += VISITS_OF_A_HANG
         if found is None or found.signature != self.finding.signature:
             return False

@@ -72,6 +72,35 @@ def test_one_tebibyte_dearer(tebibyte):
     assert "where 1024 suffice" in verdict.dearer.summary
 
 
+@pytest.mark.parametrize("entries", [1 << 20, (1 << 20) + 1, 1 << 21, (1 << 21) + 1])
+def test_puts_in_parts(entries):
+    """A run may be put in parts where an int would not hold its references, and in no more."""
+    huge = program(
+        'a = mapping("driver", orders=[2])',
+        f"h1 = pin_user_pages(a[0:1]*{entries})",
+        f"unpin_user_pages(a[0:1]*{entries})",
+    )
+
+    class PutsInMoreParts(FAULTS["PutsInParts"].candidate):
+        def runs(self, pages):
+            for head, ntails in super().runs(pages):
+                yield from ((head, ntails - 1), (head, 1))
+
+    dearer = judge(huge, PutsInMoreParts()).dearer
+    most = -(-entries // (1 << 20))
+
+    assert "agrees" == judge(huge, FAULTS["PutsInParts"].candidate()).kind
+    assert f"{2 * most} puts where {most} suffice" in dearer.summary
+
+
+def test_show_alone(tebibyte):
+    """``headcount show`` shows what is too large for one page at a time."""
+    shown = CliRunner().invoke(main, ["show", str(TRACE)])
+
+    assert 0 == shown.exit_code
+    assert "unpin_user_page_range_dirty_lock" in shown.output
+
+
 def test_replay_says_so(home):
     """``headcount replay`` says who judged, where that was not the reference."""
     (home / "small.trace").write_text(SMALL + "map(a[0:1])\n")

@@ -102,7 +102,7 @@ def test_hanging_is_a_finding(sketches, monkeypatch):
 
     finding = verdict(PINNED + "unpin_user_page(h1[0:1])\n", sketches.NeverReturns()).finding
 
-    assert "hang" == finding.what
+    assert "no_progress" == finding.what
 
 
 def test_ends_early():

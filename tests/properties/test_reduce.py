@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from model.optimised import Optimised
 from model.parse import parse_program
-from properties.judge import judge
+from properties.judge import MOST_VISITS, judge, visits
 from properties.machine import explore
 from properties.reduce import reduce
 from properties.search import Search, Watcher
@@ -213,3 +213,17 @@ def test_right_candidates_have_nothing_to_reduce():
     explore(Search(Optimised, watcher=watcher), 11, 40)
 
     assert watcher.failure is None
+
+
+def test_too_large_for_one_page_at_a_time(sketches):
+    """Pages that nobody visits one by one are not counted so, and small ones are left."""
+    text = (
+        'a = mapping("hugetlb", orders=[18]*512)\n'
+        "h1 = pin_user_pages(a[0:134217728])\n"
+        "unpin_user_page_range_dirty_lock(h1[5:134217728], make_dirty=True)\n"
+    )
+    small = parse_program(HEADER + reduced(text, sketches.NoTailOffset))
+
+    assert visits(parse_program(HEADER + text)) > MOST_VISITS
+    assert (1, 2) <= small.size()[:2] <= (2, 2)
+    assert small.size()[3] <= 4
