@@ -25,6 +25,7 @@ from properties.reduce.rewrite import (
     repoint,
     without_compound,
 )
+from properties.reduce.shortcut import cancel, shortcut
 
 
 if TYPE_CHECKING:
@@ -285,8 +286,10 @@ def pin_what_is_unpinned(program: Program) -> Pass:
 
 PASSES: tuple[Callable[[Program], Pass], ...] = (
     fail_alone,
-    drop_steps,
     halve_lists,
+    shortcut,
+    drop_steps,
+    cancel,
     simplify,
     drop_compound,
     lower_orders,
