@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from model.errors import BadInput
 from properties.equalities import equalities
@@ -47,9 +48,19 @@ def load(name: str) -> Searcher:
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
+    msg = f"search {name!r} is not known; it can be {FORMS}"
+    if not where or where.startswith(".") or not function:
+        raise BadInput(msg)
     try:
-        found: Searcher = getattr(importlib.import_module(where), function)
-    except (ImportError, AttributeError, ValueError):
-        msg = f"search {name!r} is not known; it can be {FORMS}"
+        found: Any = getattr(importlib.import_module(where), function, None)
+    except ModuleNotFoundError:
         raise BadInput(msg) from None
-    return found
+    except Exception as err:
+        reason = f"search {name!r} cannot be imported: {type(err).__name__}: {err}"
+        raise BadInput(reason) from None
+    try:
+        inspect.signature(found).bind(None, 0)
+    except (TypeError, ValueError):
+        reason = f"{name} is no search: it cannot be called with (search, number)"
+        raise BadInput(reason) from None
+    return found  # type: ignore[no-any-return]
