@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from contextlib import suppress
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,9 +30,21 @@ if TYPE_CHECKING:
 
 FINDING = 1
 BAD_INPUT = 2
+#: As a shell has it of a program that SIGINT ended.
+INTERRUPTED = 130
+
+
+class Paper(Console):
+    """A console whose reader may go away: the verdict stands all the same."""
+
+    def on_broken_pipe(self) -> None:
+        """Print to nowhere from now on."""
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
 
 #: Plain where it is no terminal, and never wrapped: lines are cut for 100 columns.
-console = Console(highlight=False, soft_wrap=True, emoji=False)
+console = Paper(highlight=False, soft_wrap=True, emoji=False)
 
 
 class Seed(click.ParamType):  # type: ignore[type-arg]
@@ -59,9 +73,17 @@ def reported(command: Callable[..., int]) -> Callable[..., None]:
         except BadInput as err:
             click.echo(f"headcount: {err}", err=True)
             status = BAD_INPUT
+        except KeyboardInterrupt:
+            click.echo("headcount: interrupted; what had failed by then is kept", err=True)
+            status = INTERRUPTED
         except BrokenPipeError:
             status = 0
             sys.stderr.close()
+        except OSError as err:
+            click.echo(f"headcount: cannot print: {err.strerror or err}", err=True)
+            status = BAD_INPUT
+            with suppress(OSError):
+                sys.stdout.close()
         sys.exit(status)
 
     return run
@@ -132,6 +154,19 @@ def finding_json(failure: Failure) -> dict[str, Any]:
         "replay": failure.replay,
         "trace": failure.program.text(),
     }
+
+
+def touch(path: Path) -> None:
+    """See that *path* can be written, and leave what is in it.
+
+    :raises BadInput: if it cannot.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a"):
+            pass
+    except OSError as err:
+        raise BadInput(err.strerror or str(err), file=str(path)) from None
 
 
 def put(path: Path, text: str) -> None:

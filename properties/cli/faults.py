@@ -15,7 +15,7 @@ import click
 from model.errors import BadInput
 from properties import searches
 from properties.cli.bar import Bar
-from properties.cli.common import FINDING, PATH, console, put, reported
+from properties.cli.common import FINDING, INTERRUPTED, PATH, console, put, reported, touch
 from properties.faults import FAULTS
 from properties.faults.fault import GROUPS
 from properties.faults.known import FILE, Known, load, text
@@ -110,10 +110,10 @@ def faults(
     if listing:
         _print_stories(chosen)
         return 0
-    if pictures:
-        prepare()
+    _prepare(chosen, pictures, json_file)
     if former:
-        ran = [result for path in former for result in read(path)]
+        # The same trial may be in several files.
+        ran = [*{r.trial: r for path in former for r in read(path)}.values()]
         how = tuple(dict.fromkeys(result.trial.search for result in ran))
     else:
         ran = _run(chosen, how, range(first, first + seeds), steps, jobs, levels, reduce)
@@ -141,7 +141,20 @@ def faults(
         real = {key: g for key, g in grades.items() if not FAULTS[key[0]].equivalent}
         for path in draw(real, pictures):
             console.print(f"drawn    {path}", markup=False)
+    if ran and not former and len(ran) < len(chosen) * len(how) * seeds:
+        return INTERRUPTED
     return FINDING if alarms else 0
+
+
+def _prepare(chosen: Sequence[Fault], pictures: Path | None, json_file: Path | None) -> None:
+    """See that something is to be tried and can be kept, before hours are spent on it."""
+    if not chosen:
+        msg = "no fault is chosen: those named are not in the groups"
+        raise BadInput(msg)
+    if pictures:
+        prepare(pictures)
+    if json_file:
+        touch(json_file)
 
 
 def _learned(
@@ -178,7 +191,10 @@ def _run(
         for seed in seeds
     ]
     ran = []
-    with Bar("faults", len(trials)) as bar, closing(results(trials, jobs)) as running:
+    with (
+        Bar("faults", len(trials)) as bar,
+        closing(results(trials, min(jobs, len(trials)))) as running,
+    ):
         try:
             for done, result in enumerate(running, start=1):
                 ran.append(result)

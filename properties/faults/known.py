@@ -59,7 +59,9 @@ class Known:
             self.sizes[found.signature] = min(tuple(found.size), tuple(size))
         if results and all(r.found for r in results):
             worst = max(r.steps for r in results)
-            self.budgets[results[0].trial.search] = max(LEAST, SLACK * worst)
+            search = results[0].trial.search
+            # Fewer seeds, or luck, make no budget smaller: take it out to learn it anew.
+            self.budgets[search] = max(LEAST, SLACK * worst, self.budgets.get(search, 0))
 
 
 def _rank(size: tuple[int, ...], trace: str) -> tuple[Any, ...]:

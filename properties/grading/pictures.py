@@ -21,16 +21,20 @@ if TYPE_CHECKING:
     Grades = Mapping[tuple[str, str], Grade]
 
 
-def prepare() -> None:
-    """Get ready to draw, the same picture for the same figures.
+def prepare(directory: Path) -> None:
+    """Get ready to draw into *directory*, the same picture for the same figures.
 
-    :raises BadInput: if matplotlib is not installed.
+    :raises BadInput: if matplotlib is not installed, or that is no directory.
     """
     try:
         import matplotlib as mpl  # noqa: PLC0415 - an extra, asked for by name
     except ImportError:
         msg = "matplotlib is not installed; pip install 'headcount[pictures]'"
         raise BadInput(msg) from None
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as err:
+        raise BadInput(err.strerror or str(err), file=str(directory)) from None
     mpl.use("svg")
     mpl.rcParams["svg.hashsalt"] = "headcount"
     # Names stay text, which a browser finds and a reader can copy.
@@ -40,12 +44,11 @@ def prepare() -> None:
 def draw(grades: Grades, directory: Path) -> list[Path]:
     """Draw *grades*, by fault and search, into *directory*; the files written.
 
-    :raises BadInput: if matplotlib is not installed.
+    :raises BadInput: as `prepare` does.
     """
-    prepare()
+    prepare(directory)
     faults = list(dict.fromkeys(fault for fault, _ in grades))
     searches = list(dict.fromkeys(search for _, search in grades))
-    directory.mkdir(parents=True, exist_ok=True)
     files = []
     for name, figure in (
         ("heat", _heat(grades, faults, searches)),

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 from attrs import asdict, fields
 
@@ -32,7 +32,7 @@ def read(path: Path) -> list[Result]:
         kept = json.loads(path.read_text(encoding="utf-8"))
     except OSError as err:
         raise BadInput(err.strerror or str(err), file=str(path)) from None
-    except ValueError:
+    except (ValueError, RecursionError):
         kept = None
     try:
         return [_result(one) for one in kept]
@@ -54,4 +54,8 @@ def _made(cls: type[Any], kept: dict[str, Any]) -> Any:
     """An object of *cls*, with no field more and none less."""
     if {field.name for field in fields(cls)} != kept.keys():
         raise KeyError
+    for name, hint in get_type_hints(cls).items():
+        kinds: Any = {float: (float, int), tuple[int, int, int, int]: tuple}.get(hint, hint)
+        if not isinstance(kept[name], kinds):
+            raise TypeError
     return cls(**kept)

@@ -236,6 +236,55 @@ def test_closed_output(trace):
     assert "" == done.stderr
 
 
+@pytest.mark.parametrize(("name", "status"), [("", 0), ("NoTailOffset", 1)])
+def test_closed_output_keeps_the_verdict(home, trace, name, status):
+    """A reader that goes away changes no exit status."""
+    candidate = f"--candidate {SKETCHES}:{name}" if name else ""
+    command = (
+        f"{sys.executable} -m properties replay {trace} {candidate} | true; echo ${{PIPESTATUS[0]}}"
+    )
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+
+    assert f"{status}\n" == done.stdout
+    assert "" == done.stderr
+
+
+def test_full_disk(trace):
+    """Where output cannot be written it is one line, and bad input."""
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("needs /dev/full")
+    with full.open("w") as out:
+        done = subprocess.run(
+            [sys.executable, "-m", "properties", "show", trace],
+            check=False,
+            stdout=out,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    assert 2 == done.returncode
+    assert "headcount: cannot print: No space left on device\n" == done.stderr
+
+
+def test_interrupted(home):
+    """An interrupt is one line, with the status of a program that SIGINT ended."""
+    script = (
+        "import signal\nfrom properties import searches\n"
+        "searches.load = lambda name: lambda *a: signal.raise_signal(signal.SIGINT)\n"
+        "from properties.cli import main\nmain()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, "verify", "--search", "soak"],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+    assert 130 == done.returncode
+    assert "headcount: interrupted; what had failed by then is kept" == done.stderr.strip()
+
+
 def test_killed_run_keeps_its_finding(home):
     """What was found is on disk before it is reduced."""
     script = (

@@ -13,6 +13,7 @@ from properties.cli import main
 from properties.faults import FAULTS
 from properties.grading.canary import Canary
 from properties.grading.grade import Grade, budget, results
+from properties.grading.recording import text
 from properties.grading.trial import Found, Result, Trial, run
 
 
@@ -159,6 +160,7 @@ def test_former_results(tmp_path):
         ("3", "holds no results"),
         ("[3]", "holds no results"),
         ('[{"trial": {}}]', "holds no results"),
+        ("[" * 100_000, "holds no results"),
         ("[]", "no results of these faults"),
     ],
 )
@@ -172,6 +174,61 @@ def test_former_results_that_are_none(tmp_path, content, said):
     assert 2 == result.exit_code
     assert said in result.stderr
     assert 1 == len(result.stderr.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [
+        (("trial", "seed"), "x"),
+        (("trial", "candidate"), 5),
+        (("trial", "search"), ["soak"]),
+        (("seconds",), None),
+        (("found", "trace"), 7),
+        (("found", "size"), [1, "x", 0, 0]),
+        (("found", "size"), 3),
+        (("found",), "NoTailOffset"),
+        (("more",), 1),
+    ],
+)
+def test_former_results_of_other_types(tmp_path, where, value):
+    """A field that holds something else is bad input, not a traceback later."""
+    file = tmp_path / "figures.json"
+    kept = json.loads(text([run(Trial("soak", SPEC, "5.13", 1, 3_000, levels=False))]))
+    *path, last = where
+    inner = kept[0]
+    for name in path:
+        inner = inner[name]
+    inner[last] = value
+    file.write_text(json.dumps(kept))
+    result = cli("--from", file)
+
+    assert 2 == result.exit_code
+    assert "holds no results" in result.stderr
+
+
+def test_same_trial_in_two_files(tmp_path):
+    """A trial that is in several files counts once."""
+    file = tmp_path / "figures.json"
+    file.write_text(text([run(Trial("soak", SPEC, "5.13", 1, 3_000, levels=False))]))
+    result = cli("--from", file, "--from", file)
+
+    assert " 1/1 " in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--json", "/proc/x.json"), "/proc/x.json"),
+        (("--group", "umem"), "no fault is chosen"),
+    ],
+)
+def test_said_before_anything_runs(arguments, said, monkeypatch):
+    """What cannot be kept, or is nothing, is refused before trials are made."""
+    monkeypatch.setattr(sys.modules["properties.cli.faults"], "results", None)
+    result = cli("--fault", "NoTailOffset", *arguments)
+
+    assert 2 == result.exit_code
+    assert said in result.stderr
 
 
 def test_interrupted(monkeypatch, tmp_path):
@@ -188,6 +245,7 @@ def test_interrupted(monkeypatch, tmp_path):
         *("--search", "soak", "--json", tmp_path / "two.json"),
     )
 
+    assert 130 == result.exit_code
     assert "interrupted after 2 of 20 trials" in result.output
     assert " 2/2 " in result.output
     assert "OneWalker" not in result.output
@@ -271,6 +329,16 @@ def test_pictures(tmp_path):
     curve = (tmp_path / "drawn" / "faults-curve.svg").read_text()
     assert "<svg" in heat
     assert "<svg" in curve
+
+
+def test_pictures_need_a_directory(tmp_path):
+    """Where a file is in the way it is said before anything runs."""
+    pytest.importorskip("matplotlib", reason="needs the extra 'pictures'")
+    (tmp_path / "drawn").write_text("")
+    result = cli("--fault", "NoTailOffset", "--pictures", tmp_path / "drawn")
+
+    assert 2 == result.exit_code
+    assert "drawn: File exists" in result.stderr
 
 
 def test_pictures_need_their_extra(tmp_path, monkeypatch):

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import pytest
+from attrs import evolve
 
 from model.optimised import Optimised
 from model.parse import parse_program
@@ -100,7 +101,11 @@ def test_learn():
     assert {"soak": 8_000} == known.budgets
 
     known.learn([result(10, trace="a\n"), result(10, size=(3, 1, 0, 2), trace="\n")])
-    assert ("a\n", LEAST) == (known.trace, known.budgets["soak"])
+    assert ("a\n", 8_000) == (known.trace, known.budgets["soak"])
+    known.learn([result(3_000)])
+    assert 12_000 == known.budgets["soak"]
+    known.learn([evolve(result(10), trial=evolve(result(10).trial, search="wide"))])
+    assert LEAST == known.budgets["wide"]
 
 
 def test_no_budget_where_a_seed_missed():
