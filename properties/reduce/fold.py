@@ -15,7 +15,7 @@ from attrs import evolve
 from model.errors import BadInput
 from model.mapping import Extent
 from model.pagelist import PageList, from_entries, span
-from model.steps import AllocPages, GetPage, IbUmemGet
+from model.steps import AllocPages, GetPage, GetUserPages, IbUmemGet
 from properties.ledger import LIMIT, Ledger
 from properties.reduce.cut import (
     HANDLES,
@@ -44,10 +44,10 @@ MANY = 1 << 20
 MOST = 8
 
 
-def _renamed(program: Program, name: str, change: Callable[[int], int]) -> Program | None:
+def renamed(program: Program, name: str, change: Callable[[int], int]) -> Program | None:
     """*program* with page *i* of mapping *name* turned to page ``change(i)``."""
 
-    def renamed(pages: PageList) -> PageList:
+    def changed(pages: PageList) -> PageList:
         if name not in pages.names():
             return pages
         entries = [(n, change(i) if n == name else i) for n, i in pages.entries()]
@@ -57,7 +57,7 @@ def _renamed(program: Program, name: str, change: Callable[[int], int]) -> Progr
     for step in program.steps:
         if step.npages_named > PLAIN:
             return None
-        steps.append(step if isinstance(step, AllocPages) else with_lists(step, renamed))
+        steps.append(step if isinstance(step, AllocPages) else with_lists(step, changed))
     return evolve(program, steps=tuple(steps), lines=())
 
 
@@ -76,11 +76,11 @@ def _merged(program: Program, mapping: Mapping, x: int, y: int) -> Iterator[Prog
     lo, hi = _bounds(mapping, x)
     first, stop = _bounds(mapping, y)
     last = stop - first - 1
-    renamed = _renamed(
+    named = renamed(
         program, mapping.name, lambda i: first + min(i - lo, last) if lo <= i < hi else i
     )
-    if renamed is not None:
-        yield from without_compound(renamed, mapping.name, x, x + 1)
+    if named is not None:
+        yield from without_compound(named, mapping.name, x, x + 1)
 
 
 def clamp(program: Program) -> Pass:
@@ -97,8 +97,8 @@ def clamp(program: Program) -> Pass:
 def _clamped(program: Program, mapping: Mapping, index: int, lower: int) -> Iterator[Program]:
     lo, hi = _bounds(mapping, index)
     stop = lo + (1 << lower)
-    renamed = _renamed(program, mapping.name, lambda i: min(i, stop - 1) if lo <= i < hi else i)
-    if renamed is None:
+    named = renamed(program, mapping.name, lambda i: min(i, stop - 1) if lo <= i < hi else i)
+    if named is None:
         return
     (page,) = compound(mapping.extents, index, index + 1)
     kind = mapping.kind if lower in program.semantics.orders[mapping.kind] else "driver"
@@ -111,10 +111,10 @@ def _clamped(program: Program, mapping: Mapping, index: int, lower: int) -> Iter
             evolve(step, pages=span(mapping.name, lo, stop), orders=orders)
             if isinstance(step, AllocPages) and step.pages == whole
             else step
-            for step in renamed.steps
+            for step in named.steps
         )
         shorter = cut(
-            evolve(renamed, steps=again), {mapping.name: [(stop, hi)]}, with_mapping(program, less)
+            evolve(named, steps=again), {mapping.name: [(stop, hi)]}, with_mapping(program, less)
         )
         yield from placements(shorter)
 
@@ -160,10 +160,19 @@ def _fewer(program: Program, index: int) -> Iterator[Program]:
 
 
 def _total(program: Program, step: GetPage) -> int:
-    """What its head's count is before the last step of *program*; 0 if it has no sense."""
+    """What its head's count would be after *program*, if its last step took all that it asks for.
+
+    0 if it has no sense.
+    """
     try:
         ledger = Ledger.after(program, program.steps[:-1])
         head = ledger.head(step.pages.resolve(ledger.table)[0])
+        total = ledger.held(head).total
+        last = program.steps[-1]
+        if isinstance(last, (*HANDLES, IbUmemGet)):
+            each = 1 if isinstance(last, GetUserPages) else ledger.each(head)
+            runs = ledger.runs(last.pages.resolve(ledger.table))
+            total += sum(each * entries for of, entries in runs if of == head)
     except BadInput:
         return 0
-    return ledger.held(head).total
+    return total

@@ -17,6 +17,7 @@ from model.semantics import PAGE_SIZE
 from model.step import MAX_SEGMENT, shown
 from model.steps import IbUmem, IbUmemGet
 from properties.reduce.cut import HANDLES, PLAIN, CannotCut, without_entries, without_steps
+from properties.reduce.edge import edges
 from properties.reduce.fold import clamp, closer, merge
 from properties.reduce.plainer import simplify
 from properties.reduce.rewrite import (
@@ -297,6 +298,7 @@ PASSES: tuple[Callable[[Program], Pass], ...] = (
     closer,
     clamp,
     merge,
+    edges,
     join,
     register,
     repeat_one,
