@@ -7,7 +7,7 @@ from __future__ import annotations
 from itertools import pairwise, product
 from typing import TYPE_CHECKING, Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from model.mapping import FIRST_PFN, Mapping, align_up, placed
 from model.semantics import DEFAULT, Semantics
@@ -39,6 +39,9 @@ PLAINEST: dict[str, tuple[Any, ...]] = {
     "append_fails": (None,),
     "npages": (None,),
 }
+
+#: Pages that a list may name at least, to do what a step more would.
+MORE = 3
 
 #: No bound but the others.
 UNBOUNDED = 1 << 20
@@ -151,4 +154,20 @@ def around(program: Program) -> Scope:
         values=values,
         refs=tuple(dict.fromkeys((1, *(m.refs for m in program.mappings)))),
         semantics=program.semantics,
+    )
+
+
+def beside(scope: Scope) -> Scope:
+    """The scope of fewer steps than *scope* has, that may name more pages in their lists.
+
+    One step less is worth more than any number of pages: what took a step of its
+    own to bring about may be had of a page that is named twice.
+    """
+    return evolve(
+        scope,
+        steps=scope.steps - 1,
+        compound=max(scope.compound, 2),
+        listed=max(scope.listed, MORE),
+        named=UNBOUNDED,
+        merged=max(scope.merged, 2),
     )

@@ -4,7 +4,8 @@
 
 Smaller is what has fewer steps; of as many, fewer compound pages; of as many,
 lower orders in all; of as low, fewer pages named. The text, by which
-`model.program.Program.size` tells the rest apart, is not gone into.
+`model.program.Program.size` tells the rest apart, is not gone into. Fewer steps
+are also looked for beside its scope, in lists that name a few pages more.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from attrs import evolve
 from model.errors import BadInput
 from properties.exhaustive import nodes, run
 from properties.reduce import Reduced, reduce
-from properties.scope import around
+from properties.scope import around, beside
 from properties.search import forget
 
 
@@ -113,21 +114,35 @@ class _Proof:
         self._progress = progress
 
     def run(self) -> bool:
-        """Whether all that is smaller was tried; `program` is what failed of it, if any did."""
+        """Whether all that is smaller was tried; `program` is what failed of it, if any did.
+
+        Then `tried` is how many were, without those that were tried beside the scope.
+        """
         while True:
             scope = around(self.program)
             if (scope.highest + 1) ** scope.compound > self._most:
                 # There are more layouts alone than programs may be tried.
                 return False
+            inside = 0
             try:
-                smaller = next(filter(None, self._each(scope)), None)
+                found = self._found(scope)
+                if not found:
+                    inside = self.tried
+                    found = self._found(beside(scope))
             except _Spent:
-                return False
-            if smaller is None:
+                found = None
+                if not inside:
+                    return False
+            if not found:
+                self.tried = inside
                 return True
             comments = self.program.comments
-            self.program = evolve(smaller[0].program(scope), comments=comments)
-            self.finding = smaller[1]
+            self.program = evolve(found[0].program(scope), comments=comments)
+            self.finding = found[1]
+
+    def _found(self, scope: Scope) -> tuple[Node, Finding] | None:
+        """The first program of *scope* that is smaller and fails as it should."""
+        return next(filter(None, self._each(scope)), None)
 
     def _each(self, scope: Scope) -> Iterator[tuple[Node, Finding] | None]:
         """For each smaller program in turn: it, if it fails as it should."""
@@ -137,12 +152,14 @@ class _Proof:
             # Only there does it matter of what kind a page is.
             kinds |= {mapping.kind for mapping in self.program.mappings}
         layouts = [m for kind in sorted(kinds) for m in evolve(scope, kind=kind).layouts()]
-        for length in range(1, steps + 1):
+        for length in range(1, scope.steps + 1):
             for mapping in layouts:
                 size = (mapping.ncompound, sum(e.order * e.count for e in mapping.extents))
                 if length == steps and size > (compound, orders):
                     continue
-                most = named - 1 if (length, *size) == (steps, compound, orders) else named
+                most = scope.named
+                if (length, *size) == (steps, compound, orders):
+                    most = min(most, named - 1)
                 if most < 0:
                     continue
                 self._spent += 1

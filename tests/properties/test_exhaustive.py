@@ -42,7 +42,7 @@ from properties.exhaustive import LADDER, Layout, Node, able, everything, exhaus
 from properties.faults import FAULTS
 from properties.judge import judge
 from properties.ledger import Ledger
-from properties.scope import CALLS, PLAINEST, UNBOUNDED, Scope, around
+from properties.scope import CALLS, PLAINEST, UNBOUNDED, Scope, around, beside
 from properties.search import SPREAD, Search, Watcher
 
 
@@ -540,6 +540,15 @@ def test_around():
     assert (None, -14) == scope.values["npages"]
     assert (1, 2) == scope.refs
     assert program.mappings[0].extents in [m.extents for m in scope.layouts() if m.refs == 2]
+
+
+def test_beside():
+    """A step less, of two compound pages and three pages in a list, or as many as there were."""
+    few = Scope(3, compound=1, order=1, listed=1, named=3, frames=9)
+    many = evolve(few, compound=3, listed=5, merged=8)
+
+    assert evolve(few, steps=2, compound=2, listed=3, named=UNBOUNDED, merged=2) == beside(few)
+    assert evolve(many, steps=2, named=UNBOUNDED) == beside(many)
 
 
 def test_scope_in_words():

@@ -358,3 +358,54 @@ def test_what_was_left_out_once(name, size):
 
     assert result.proved
     assert size == result.program.size()[:4]
+
+
+BESIDE = {
+    "LocksDirtyPages": 'a = mapping("base", orders=[0])\nh1 = pin_user_pages(a[0:1])\n'
+    "set_page_dirty(a[0:1])\nunpin_user_pages_dirty_lock(h1[0:1], make_dirty=True)\n",
+    "AsksFirstHeadOnly": 'a = mapping("base", orders=[0, 0])\nm1 = ib_umem_get(a[0:2])\n'
+    "set_page_dirty(a[0:1])\nib_umem_release(m1)\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "size"), [("LocksDirtyPages", (2, 2, 0, 6)), ("AsksFirstHeadOnly", (2, 2, 0, 3))]
+)
+def test_fewer_steps_that_name_more_pages(name, size):
+    """A step less is found though the lists of what has it name more pages."""
+    before = found(BESIDE[name], candidate_of(name))
+    result = smallest(before, candidate_of(name))
+
+    assert 3 == len(before.program.steps)
+    assert result.proved
+    assert size == result.program.size()[:4]
+
+
+def test_beside_is_not_counted(monkeypatch):
+    """What was tried beside the scope is no part of the proof."""
+    candidate = candidate_of("PartialPinIsError")
+    reduced = reduce(*first("PartialPinIsError"), candidate)
+    result = smallest(reduced, candidate)
+    asked = []
+
+    def nothing(scope):
+        asked.append(scope)
+        return evolve(scope, steps=0)
+
+    monkeypatch.setattr("properties.smallest.beside", nothing)
+
+    assert 2 <= len(result.program.steps)
+    assert result == smallest(reduced, candidate)
+    assert 1 == len(asked)
+
+
+def test_budget_beside():
+    """A proof stands when what is beside its scope could not all be tried."""
+    name = "LocksDirtyPages"
+    before = found(BESIDE[name], candidate_of(name))
+    most = {n: smallest(before, candidate_of(name), most=n) for n in range(10, 1_200, 20)}
+    proved = {n: result for n, result in most.items() if result.proved}
+
+    assert 10 not in proved
+    assert {(3, 1, 0, 3), (2, 2, 0, 6)} == {r.program.size()[:4] for r in most.values()}
+    assert (3, 1, 0, 3) == proved[min(proved)].program.size()[:4]
