@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from model.mapping import placed
+from model.mapping import Extent, placed
 from model.steps import AllocPages, SplitHugePage
 from properties.reduce.fold import MOST, renamed
 from properties.reduce.rewrite import compound, npages, replaced, with_mapping
@@ -75,3 +75,8 @@ def _lower(program: Program, mapping: Mapping, index: int) -> Iterator[Program]:
         orders = [*before, (p, 1), (q, 1), *after]
         other = evolve(mapping, extents=placed(orders, mapping.extents[0].pfn))
         yield replaced(evolve(named, mappings=tuple(with_mapping(named, other))))
+        if left.stop == right.pfn and p <= left.order and q <= right.order:
+            # They still meet, where a higher order after a lower one would leave a gap.
+            pair = (Extent(right.pfn - (1 << p), p, 1), Extent(right.pfn, q, 1))
+            other = evolve(mapping, extents=(*front, *pair, *back))
+            yield evolve(named, mappings=tuple(with_mapping(named, other)))

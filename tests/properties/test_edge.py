@@ -29,6 +29,17 @@ def test_edges():
     } == set(proposed(text))
 
 
+def test_they_still_meet():
+    """Frames that followed each other do so also where a lower order comes first."""
+    text = 'a = mapping("driver", orders=[0, 1, 2, 0], pfn=0x1001)\nh1 = pin_user_pages(a[2:4])\n'
+    found = [parse_program(HEADER + text) for text in proposed(text)]
+
+    meeting = 'a = mapping("driver", orders=[0] + [0, 2, 0], pfn=[0x1001, 0x1003])\n'
+    assert any(meeting in p.text() for p in found)
+    for p in found:
+        check(p)
+
+
 def test_lowest_first():
     """What has the lowest orders is tried first."""
     text = 'a = mapping("driver", orders=[3, 3])\nh1 = pin_user_pages(a[7:9])\n'

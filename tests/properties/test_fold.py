@@ -200,6 +200,7 @@ FOUND = {
     ("GetUnchecked", 0, 200): (2, 1, 0, 3),
     ("RoomRoundedDown", 2, 200): (2, 1, 0, 2),
     ("NoTailOffset", 2, 200): (2, 2, 2, 4),
+    ("CutAtNpages", 2, 200): (2, 2, 2, 4),
     ("RunsOf512", 90, 150): (2, 1, 0, 1026),
 }
 
