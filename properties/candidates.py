@@ -49,7 +49,7 @@ def load(text: str) -> Spec:
         return Spec(text, NAMED[text])
     where, colon, name = text.rpartition(":")
     if not colon or not where or not name:
-        msg = f"candidate {text!r} is not known; it can be {FORMS}"
+        msg = f"candidate {text!r} is none of {FORMS}"
         raise BadInput(msg)
     module = _from_file(Path(where)) if where.endswith(".py") else _from_package(where)
     make = getattr(module, name, None)

@@ -34,7 +34,7 @@ def page_map(ledger: Ledger, pages: Sequence[int], label: str = "list") -> list[
     """The lines that draw where *pages* lie.
 
     :param pages: Frames, in the order in which the call gets them.
-    :param label: What a list is called; one that rises without a gap is a range.
+    :param label: What it is called; a list that rises without a gap is a range.
     """
     rising = _rises(pages)
     ends: Sequence[int] = range(len(pages))
@@ -49,7 +49,8 @@ def page_map(ledger: Ledger, pages: Sequence[int], label: str = "list") -> list[
             if offset is not None:
                 found.setdefault(offset, []).append(position)
         if found:
-            lines += _draw(ledger, mapping, found, "range" if rising else label)
+            name = "range" if rising and label == "list" else label
+            lines += _draw(ledger, mapping, found, name, rising)
     return lines
 
 
@@ -59,8 +60,9 @@ def _rises(pages: Sequence[int]) -> bool:
     return all(b == a + 1 for a, b in pairwise(pages))
 
 
-def _draw(ledger: Ledger, mapping: Mapping, found: dict[int, list[int]], label: str) -> list[str]:
-    rising = label == "range"
+def _draw(
+    ledger: Ledger, mapping: Mapping, found: dict[int, list[int]], label: str, rising: bool
+) -> list[str]:
     marks = {o: "+".join(map(str, p[:3])) + "+" * (len(p) > 3) for o, p in found.items()}
     shown = _shown(ledger, mapping, sorted(found))
     widest = max(len(str(max(shown))), 0 if rising else max(map(len, marks.values())))

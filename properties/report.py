@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 #: Columns that a report may take.
 WIDTH = 98
 
+#: Characters of a value in the table.
+MOST_VALUE = 30
+
 #: Scatterlist entries whose place is drawn.
 MOST_LISTS = 4
 
@@ -102,11 +105,13 @@ def _table(rows: Sequence[Row], sides: tuple[str, str]) -> list[str]:
     what = max(len(row.what) for row in rows)
     order = 10 if any(row.order is not None for row in rows) else 0
     lead = 2 + (where + 2 if where else 0) + order + what
-    lines = [f"{'':{lead}}{sides[0]:>14}{sides[1]:>14}"]
+    columns = ([row.expected for row in rows], [row.shown for row in rows])
+    wide = [max(14, *(len(_value(value)) + 2 for value in column)) for column in columns]
+    lines = [f"{'':{lead}}{sides[0]:>{wide[0]}}{sides[1]:>{wide[1]}}"]
     for row in rows:
         place = f"{row.where:{where}}  " if where else ""
         rank = f"order {row.order}" if row.order is not None else ""
-        values = f"{_value(row.expected):>14}{_value(row.shown):>14}"
+        values = f"{_value(row.expected):>{wide[0]}}{_value(row.shown):>{wide[1]}}"
         lines.append(f"  {place}{rank:{order}}{row.what:{what}}{values}")
     return lines
 
@@ -114,7 +119,7 @@ def _table(rows: Sequence[Row], sides: tuple[str, str]) -> list[str]:
 def _value(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return str(value)[:40]
+    return str(value)[:MOST_VALUE]
 
 
 def _map(program: Program, finding: Finding) -> list[str]:
@@ -152,11 +157,12 @@ def step_lists(program: Program, index: int, ledger: Ledger) -> list[tuple[str, 
     if step.call == "ib_umem_release":
         (name,) = step.uses()
         region = ledger.umems.get(name)
-        return [(f"sg {i}", e) for i, e in enumerate(region.entries)] if region else []
-    try:
-        lists = [pages.resolve(ledger.table) for pages in step.lists()]
-    except BadInput:
-        return []
+        lists = region.entries if region else []
+    else:
+        try:
+            lists = [pages.resolve(ledger.table) for pages in step.lists()]
+        except BadInput:
+            return []
     if len(lists) == 1:
         return [("list", lists[0])]
     return [(f"sg {i}", pages) for i, pages in enumerate(lists)]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from model.capture import capture_machine, capture_process
+from model.errors import BadInput
 from properties.cli.common import (
     PATH,
     console,
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 @reported
 def capture(output: Path | None, pid: int | None, limit: int | None, when: str) -> int:
     """Read this machine's page layout (needs root)."""
+    if not when.isprintable():
+        msg = "--when is no line of text"
+        raise BadInput(msg)
     when = when or "a day that was not noted"
     found = capture_process(pid, when) if pid else capture_machine(when, limit=limit)
     if output is None:

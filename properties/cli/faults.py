@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from properties.grading.trial import Result
 
 
+#: Searches side by side of which the table still shows how far the steps spread.
+MOST_SPREAD = 2
+
+
 @click.command()
 @click.option(
     "--fault", "names", multiple=True, metavar="NAME", help="Only this one; again for more."
@@ -231,21 +235,22 @@ def _print(
 ) -> list[str]:
     """Print the table; the faults that no search found on every seed, and false alarms."""
     short = [name.rpartition(":")[2] for name in how]
+    # Beside three others there is no room for how far the steps spread.
+    wide = 24 if len(how) <= MOST_SPREAD else 13
+    cells = "solved steps (IQR)" if len(how) <= MOST_SPREAD else "steps"
     console.print(
-        f"{'fault':<25}" + "".join(f"{s:>22}" for s in short) + "  smallest", markup=False
+        f"{'fault':<25}" + "".join(f"{s[:11]:>{wide}}" for s in short) + "  smallest", markup=False
     )
-    console.print(
-        " " * 25 + f"{'solved  steps (IQR)':>22}" * len(how) + "  known or proved", markup=False
-    )
+    console.print(" " * 25 + f"{cells:>{wide}}" * len(how) + "  or proved", markup=False)
     alarms = []
     for fault in chosen:
         mine = [grades[fault.name, search] for search in how]
-        cells = "".join(f"{_cell(grade):>22}" for grade in mine)
+        cells = "".join(f"{_cell(grade, len(how) <= MOST_SPREAD):>{wide}}" for grade in mine)
         small = sum(g.at_smallest for g in mine)
         proved = sum(g.proved for g in mine)
         solved = sum(len(g.solved) for g in mine)
         reduced = sum(len(g.reduced) for g in mine)
-        tail = f"  {small}/{reduced}, {proved} proved" if reduced else ""
+        tail = f"  {small}/{reduced}, {proved}" if reduced else ""
         bad = bool(solved) if fault.equivalent else not any(g.whole for g in mine)
         if bad:
             alarms.append(fault.name)
@@ -261,20 +266,23 @@ def _print(
     return alarms
 
 
-def _cell(grade: Grade) -> str:
+def _cell(grade: Grade, spreads: bool) -> str:
     if not grade.results:
         return ""
     solved = f"{len(grade.solved)}/{len(grade.results)}"
     spread = grade.spread(lambda r: r.steps)
     if spread is None:
-        return f"{solved}  {'-':>13}"
+        return f"{solved} {'-':>4}" + " " * 12 * spreads
     low, middle, high = map(_brief, spread)
-    return f"{solved} {middle:>5} ({low}-{high})"
+    return f"{solved} {middle:>4}" + f" {f'({low}-{high})':>11}" * spreads
 
 
 def _brief(n: float) -> str:
-    """*n* in at most four characters or so: 950, 12k."""
-    return f"{n:.0f}" if n < 10_000 else f"{n / 1000:.0f}k"
+    """*n* in at most four characters: 950, 2.3k, 12k, 1.2M."""
+    unit, name = (1_000, "k") if n < 999_500 else (1_000_000, "M")
+    if n < 999.5:
+        return f"{n:.0f}"
+    return f"{n / unit:.{int(n < 9.95 * unit)}f}{name}"
 
 
 def _print_summary(name: str, grades: Sequence[Grade]) -> None:

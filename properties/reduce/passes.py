@@ -132,7 +132,7 @@ def _order(mapping: Any, index: int) -> int:
 
 
 def halve_lists(program: Program) -> Pass:
-    """Name far fewer pages in each list that is long, before anything else is tried on it."""
+    """Name far fewer pages in each list that is long, before its steps are tried one by one."""
     return fewer_pages(program, long=LONG)
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""The last pass of the reducer: plainer arguments, mappings and ways to write a list."""
+"""The pass that makes programs easy to read: plainer arguments, mappings and lists."""
 
 from __future__ import annotations
 

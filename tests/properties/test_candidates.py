@@ -34,8 +34,8 @@ def test_file(home):
 @pytest.mark.parametrize(
     ("text", "source", "reason"),
     [
-        ("nonsense", None, "candidate 'nonsense' is not known; it can be optimised,"),
-        ("sketch.py:", None, "is not known"),
+        ("nonsense", None, "candidate 'nonsense' is none of optimised,"),
+        ("sketch.py:", None, "is none of"),
         ("sketch.py:Mine", None, "sketch.py: no such file"),
         ("sketch.py:Mine", "class Other: pass", "sketch.py has no class Mine; it has Other"),
         ("sketch.py:Mine", "Mine = 3", "sketch.py has no class Mine"),

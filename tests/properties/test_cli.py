@@ -201,7 +201,7 @@ def test_show_failure(trace):
         (["show", "broken.trace"], "broken.trace:6: unpins 1 of a+0, where 0 are held"),
         (["reduce", "broken.trace"], "broken.trace:6: unpins 1 of a+0, where 0 are held"),
         (["replay", "good.trace", "--semantics", "9.9"], "semantics '9.9' are not known"),
-        (["replay", "good.trace", "--candidate", "x"], "candidate 'x' is not known"),
+        (["replay", "good.trace", "--candidate", "x"], "candidate 'x' is none of"),
         (["verify", "--semantics", "2.4"], "semantics '2.4' are not known"),
         (
             ["verify", "--layout", "good.trace"],

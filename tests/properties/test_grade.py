@@ -261,7 +261,7 @@ def test_not_reduced():
 
     assert "solved" in result.output
     assert "reduced in" not in result.output
-    assert "proved" not in result.output.replace("known or proved", "")
+    assert "proved" not in result.output.replace("or proved", "")
 
 
 def test_command_fails_for_what_is_missed():
@@ -351,3 +351,52 @@ def test_pictures_need_their_extra(tmp_path, monkeypatch):
 
     assert 2 == result.exit_code
     assert "pip install 'headcount[pictures]'" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("n", "said"),
+    [
+        (0, "0"),
+        (999, "999"),
+        (999.4, "999"),
+        (999.6, "1.0k"),
+        (9_949, "9.9k"),
+        (9_951, "10k"),
+        (999_499, "999k"),
+        (999_500, "1.0M"),
+        (12_345_678, "12M"),
+    ],
+)
+def test_brief(n, said):
+    """A number of steps takes four characters at most."""
+    assert said == sys.modules["properties.cli.faults"]._brief(n)
+    assert len(said) <= 4
+
+
+@pytest.mark.parametrize("searches", [("soak",), ("soak", "wide"), ("soak", "wide", "machine")])
+def test_table_is_narrow(tmp_path, searches):
+    """The table fits 100 columns, its headings stand above what they say."""
+    found = Found("refcount-x", (2, 1, 0, 2), "", 123_456, 300, 0.1, proved=True)
+    file = tmp_path / "figures.json"
+    file.write_text(
+        text(
+            [
+                Result(
+                    Trial(search, SPEC, "5.13", seed, 10**9),
+                    programs=1,
+                    steps=10 ** (6 + seed % 2) - 1,
+                    seconds=1.0,
+                    found=found,
+                )
+                for search in searches
+                for seed in range(30)
+            ]
+        )
+    )
+    lines = cli("--from", file).output.splitlines()
+
+    # Headings end where the figures below them do.
+    head, below, first = (line[: len(lines[0]) - len("  smallest")] for line in lines[:3])
+    assert all(len(line) <= 100 for line in lines)
+    assert len(head.rstrip()) == len(below.rstrip()) == len(first.rstrip())
+    assert ")" == first.rstrip()[-1] or len(searches) > 2

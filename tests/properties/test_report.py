@@ -153,6 +153,40 @@ def test_headings(sketches, name, step, heading):
     assert all(len(line) <= 100 for line in lines)
 
 
+def test_entries_of_a_region(sketches):
+    """Each scatterlist entry is drawn by its number; a region of one is a range."""
+    text = 'a = mapping("driver", orders=[2, 1])\nm1 = ib_umem_get({})\nib_umem_release(m1)\n'
+    one = parse_program(HEADER + text.format("a[1:6]"))
+    two = parse_program(HEADER + text.format("a[1:3] + a[4:6]"))
+
+    lines = list(shown_steps(one, Optimised()))
+    assert 1 == sum(line.startswith("     range") for line in lines[-9:])
+    assert not any("sg 0" in line for line in lines)
+    lines = list(shown_steps(two, Optimised()))
+    assert [
+        "     sg 0       ^^^^^^^^",
+        "     sg 1          ^^^^^^^^",
+    ] == [line for line in lines if line.startswith("     sg")]
+
+
+def test_wide_values():
+    """Values that are wide make their column wider, and headings stand above them."""
+
+    class Talks(Optimised):
+        def pin_user_pages(self, pages):
+            return 10**40
+
+    program = parse_program(
+        HEADER + 'a = mapping("driver", orders=[0])\nh1 = pin_user_pages(a[0:1])\n'
+    )
+    lines = explained(program, judge(program, Talks()).finding)
+
+    ends = {len(line) for line in lines[1 : lines.index("")]}
+    assert 1 == len(ends)
+    assert max(map(len, lines)) <= 100
+    assert any(f"1{'0' * 29}" in line for line in lines)
+
+
 def test_many_rows(sketches):
     """When very many values differ, the first dozen will do."""
 

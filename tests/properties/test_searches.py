@@ -25,12 +25,12 @@ def test_of_another_module(home):
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("wandering", "search 'wandering' is not known; it can be"),
-        ("", "is not known"),
-        (":search", "is not known"),
-        (".mine:search", "is not known"),
-        ("model:", "is not known"),
-        ("no_such_module:search", "is not known"),
+        ("wandering", "search 'wandering' is none of machine, soak"),
+        ("", "is none of"),
+        (":search", "is none of"),
+        (".mine:search", "is none of"),
+        ("model:", "is none of"),
+        ("no_such_module:search", "is none of"),
         ("broken:search", "cannot be imported: SyntaxError"),
         ("raises:search", "cannot be imported: ZeroDivisionError"),
         ("properties.soak:nothing", "is no search"),
