@@ -291,10 +291,11 @@ def _print_summary(name: str, grades: Sequence[Grade]) -> None:
     if not trials:
         return
     whole = sum(g.whole for g in grades)
+    tried = sum(bool(g.results) for g in grades)
     reached = sum(r.reached is not None for r in trials)
     diverged = sum(r.diverged is not None for r in trials)
     console.print(
-        f"{name:<10}{len(solved):,} of {len(trials):,} trials solved, {whole} of {len(grades)} "
+        f"{name:<10}{len(solved):,} of {len(trials):,} trials solved, {whole} of {tried} "
         f"faults on every seed",
         markup=False,
     )

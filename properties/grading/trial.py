@@ -114,6 +114,9 @@ class _Watcher(Tally):
     def found(self, program: Program, finding: Finding) -> None:
         if self.failure is None:
             super().found(program, finding)
+            if finding.oracle == "cost":
+                # What is dearer goes on to the end of its program.
+                self.steps -= len(program.steps) - finding.index - 1
             self.stop()
 
     def enough(self) -> bool:

@@ -9,12 +9,15 @@ import pytest
 from attrs import evolve
 from click.testing import CliRunner
 
+from properties import layouts
 from properties.cli import main
 from properties.faults import FAULTS
 from properties.grading.canary import Canary
 from properties.grading.grade import Grade, budget, results
 from properties.grading.recording import text
 from properties.grading.trial import Found, Result, Trial, run
+from properties.search import SPREAD, Search, Tally
+from properties.soak import soak
 
 
 SPEC = FAULTS["NoTailOffset"].spec
@@ -41,6 +44,37 @@ def test_trial(search):
     assert result.diverged <= result.steps or search in {"laws", "exhaustive"}
     assert result.found.size <= (2, 2, 2, 4)
     assert result.found.trace.startswith("# headcount 1\n")
+
+
+def test_steps_to_what_is_dearer():
+    """What is dearer counts from the step that was, though its program went on."""
+    fault = FAULTS["RangeStopsBeforeEdge"]
+    tally = Tally()
+    search = Search(fault.candidate, captured=layouts.kept(), strict=True, watcher=tally)
+    soak(search, SPREAD)
+    program, finding = tally.failure
+    result = run(Trial("soak", fault.spec, "5.13", 1, 5_000, reduce=False))
+
+    assert finding.oracle == "cost"
+    assert finding.index + 1 < len(program.steps)
+    assert finding.index + 1 == result.steps
+    assert result.reached <= result.diverged <= result.steps
+
+
+def test_not_tried_is_not_missed(tmp_path):
+    """A search that was let loose on a few faults is graded on those."""
+    file = tmp_path / "figures.json"
+    other = FAULTS["RunOnePageLong"].spec
+    trials = [
+        Trial("soak", SPEC, "5.13", 1, 3_000, levels=False),
+        Trial("soak", other, "5.13", 1, 3_000, levels=False),
+        Trial("wide", SPEC, "5.13", 1, 300, levels=False),
+    ]
+    file.write_text(text([run(trial) for trial in trials]))
+    said = cli("--from", file).output
+
+    assert "2 of 2 trials solved, 2 of 2 faults on every seed" in said
+    assert "1 of 1 trials solved, 1 of 1 faults on every seed" in said
 
 
 def test_trial_repeats():
@@ -77,7 +111,7 @@ def test_canary_tells_reached_from_diverged():
 
     assert result.found is None
     assert result.reached is not None
-    assert result.diverged is None
+    assert result.reached <= result.diverged <= result.steps
     assert (None, None) == (canary.reached, canary.diverged)
 
 
