@@ -7,7 +7,6 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from contextlib import closing
-from statistics import median
 from typing import TYPE_CHECKING
 
 import click
@@ -16,6 +15,7 @@ from model.errors import BadInput
 from properties import searches
 from properties.cli.bar import Bar
 from properties.cli.common import FINDING, INTERRUPTED, PATH, console, put, reported, touch
+from properties.cli.grades import show
 from properties.faults import FAULTS
 from properties.faults.fault import GROUPS
 from properties.faults.known import FILE, Known, load, text
@@ -32,10 +32,6 @@ if TYPE_CHECKING:
 
     from properties.faults import Fault
     from properties.grading.trial import Result
-
-
-#: Searches side by side of which the table still shows how far the steps spread.
-MOST_SPREAD = 2
 
 
 @click.command()
@@ -140,7 +136,7 @@ def faults(
         put(FILE, text(kept))
     if json_file:
         put(json_file, written(r for found in by.values() for r in found))
-    alarms = _print(chosen, how, grades)
+    alarms = show(chosen, how, grades)
     if pictures:
         real = {key: g for key, g in grades.items() if not FAULTS[key[0]].equivalent}
         for path in draw(real, pictures):
@@ -226,103 +222,3 @@ def _print_stories(chosen: Sequence[Fault]) -> None:
         console.print(f"  {fault.name} ({fault.source})", markup=False)
         for line in fault.story.splitlines():
             console.print(f"    {line}".rstrip(), markup=False)
-
-
-def _print(
-    chosen: Sequence[Fault],
-    how: Sequence[str],
-    grades: dict[tuple[str, str], Grade],
-) -> list[str]:
-    """Print the table; the faults that no search found on every seed, and false alarms."""
-    short = [name.rpartition(":")[2] for name in how]
-    # Beside three others there is no room for how far the steps spread.
-    wide = 24 if len(how) <= MOST_SPREAD else 13
-    cells = "solved steps (IQR)" if len(how) <= MOST_SPREAD else "steps"
-    console.print(
-        f"{'fault':<25}" + "".join(f"{s[:11]:>{wide}}" for s in short) + "  smallest", markup=False
-    )
-    console.print(" " * 25 + f"{cells:>{wide}}" * len(how) + "  or proved", markup=False)
-    alarms = []
-    for fault in chosen:
-        mine = [grades[fault.name, search] for search in how]
-        cells = "".join(f"{_cell(grade, len(how) <= MOST_SPREAD):>{wide}}" for grade in mine)
-        small = sum(g.at_smallest for g in mine)
-        proved = sum(g.proved for g in mine)
-        solved = sum(len(g.solved) for g in mine)
-        reduced = sum(len(g.reduced) for g in mine)
-        tail = f"  {small}/{reduced}, {proved}" if reduced else ""
-        bad = bool(solved) if fault.equivalent else not any(g.whole for g in mine)
-        if bad:
-            alarms.append(fault.name)
-        mark = "*" if fault.long else "=" if fault.equivalent else " "
-        console.print(
-            f"{fault.name:<24}{mark}{cells}{tail}", markup=False, style="red" if bad else None
-        )
-    console.print("* long   = equivalent: must survive", markup=False)
-    for search, name in zip(how, short, strict=True):
-        _print_summary(name, [grades[f.name, search] for f in chosen if not f.equivalent])
-    if alarms:
-        console.print(f"[bold red]not as it should be:[/] {', '.join(alarms)}")
-    return alarms
-
-
-def _cell(grade: Grade, spreads: bool) -> str:
-    if not grade.results:
-        return ""
-    solved = f"{len(grade.solved)}/{len(grade.results)}"
-    spread = grade.spread(lambda r: r.steps)
-    if spread is None:
-        return f"{solved} {'-':>4}" + " " * 12 * spreads
-    low, middle, high = map(_brief, spread)
-    return f"{solved} {middle:>4}" + f" {f'({low}-{high})':>11}" * spreads
-
-
-def _brief(n: float) -> str:
-    """*n* in at most four characters: 950, 2.3k, 12k, 1.2M."""
-    unit, name = (1_000, "k") if n < 999_500 else (1_000_000, "M")
-    if n < 999.5:
-        return f"{n:.0f}"
-    return f"{n / unit:.{int(n < 9.95 * unit)}f}{name}"
-
-
-def _print_summary(name: str, grades: Sequence[Grade]) -> None:
-    trials = [r for g in grades for r in g.results]
-    solved = [r for g in grades for r in g.solved]
-    if not trials:
-        return
-    whole = sum(g.whole for g in grades)
-    tried = sum(bool(g.results) for g in grades)
-    reached = sum(r.reached is not None for r in trials)
-    diverged = sum(r.diverged is not None for r in trials)
-    console.print(
-        f"{name:<10}{len(solved):,} of {len(trials):,} trials solved, {whole} of {tried} "
-        f"faults on every seed",
-        markup=False,
-    )
-    if reached:
-        console.print(
-            f"{'':<10}fault reached in {reached:,}, state diverged in {diverged:,}, "
-            f"reported in {len(solved):,}",
-            markup=False,
-        )
-    if solved:
-        console.print(
-            f"{'':<10}median {median(r.programs for r in solved):,.0f} programs, "
-            f"{median(r.steps for r in solved):,.0f} steps, "
-            f"{median(r.seconds for r in solved):.3f} s to the first failure",
-            markup=False,
-        )
-    founds = [found for g in grades for found in g.reduced]
-    if founds:
-        small = sum(g.at_smallest for g in grades)
-        short = [f for f in founds if f.first <= 50] or founds
-        console.print(
-            f"{'':<10}reduced in {median(f.executions for f in short):.0f} programs and "
-            f"{1000 * median(f.seconds for f in short):.0f} ms (median, from up to 50 steps)",
-            markup=False,
-        )
-        console.print(
-            f"{'':<10}{100 * small / len(founds):.1f} % at the smallest known, "
-            f"{100 * sum(f.proved for f in founds) / len(founds):.0f} % proved",
-            markup=False,
-        )

@@ -36,6 +36,9 @@ REPEATS = (2, 4, 64, MOST_REPEATS)
 #: A head is drawn from so many that were pinned last.
 LATEST = 8
 
+#: One list in so many is of pages that were pinned before.
+AGAIN_ONE_IN = 8
+
 #: So many handles are drawn until one is found that still holds pins.
 TRIES = 3
 
@@ -65,12 +68,21 @@ def draw_length(random: Random, most: int) -> int:
         # Every power of two as often, or nearly all would be of the largest.
         powers = LONG.bit_length() - short.bit_length()
         longest = LONG >> random.randrange(powers)
+        edge = longest - 1 + random.randrange(3)
+        if edge <= most and one_in(random, 2):
+            # Where a width ends, or a batch.
+            return edge
         return short + 1 + random.randrange(min(most, longest) - short)
     return 1 + random.randrange(min(most, among(random, SHORT)))
 
 
-def draw_pins(random: Random, ledger: Ledger) -> PageList:
-    """Pages to pin: one stretch, now and then several, or one that is mapped twice."""
+def draw_pins(random: Random, ledger: Ledger, handles: list[str]) -> PageList:
+    """Pages to pin: one stretch, now and then several, or one that is mapped twice.
+
+    Some were pinned before, and may since have been split or allocated anew.
+    """
+    if handles and one_in(random, AGAIN_ONE_IN):
+        return _again(random, ledger, handles)
     stretch = draw_stretch(random, among(random, ledger.mappings))
     if not one_in(random, 4) or len(stretch) > 64:
         return stretch
@@ -87,10 +99,21 @@ def draw_pins(random: Random, ledger: Ledger) -> PageList:
     return PageList((Group((first, second), 2),))
 
 
+def _again(random: Random, ledger: Ledger, handles: list[str]) -> PageList:
+    """Few neighbours, begun at a page of one of the last *handles*."""
+    frames = ledger.table[handles[-1 - random.randrange(min(len(handles), LATEST))]]
+    first = by_mapping(ledger, frames[random.randrange(len(frames))])
+    (start,) = first.slices()
+    (mapping,) = (m for m in ledger.mappings if m.name == start.name)
+    at = start.indices[0]
+    length = draw_length(random, min(mapping.npages - at, SHORT[-1]))
+    return span(start.name, at, at + length)
+
+
 def draw_pieces(random: Random, ledger: Ledger, handles: list[str]) -> PageList:
     """Entries of one to three of *handles*: whole, part, reversed, repeated, interleaved."""
     if one_in(random, 12):
-        twice = [h for h in _latest(ledger.pinned) if ledger.held(h).pins > 1]
+        twice = [h for h in latest(ledger.pinned) if ledger.held(h).pins > 1]
         if len(twice) > 1:
             first = random.randrange(len(twice) - 1)
             slices = [next(by_mapping(ledger, head).slices()) for head in twice[first : first + 2]]
@@ -182,12 +205,12 @@ def draw_held_page(random: Random, ledger: Ledger, heads: dict[int, None]) -> Pa
     """Some page of one of *heads*, by its mapping."""
     if not heads:
         return None
-    head = among(random, _latest(heads))
+    head = among(random, latest(heads))
     page = head + random.randrange(min(4, 1 << ledger.order(head)))
     return by_mapping(ledger, page)
 
 
-def _latest(heads: dict[int, None]) -> list[int]:
+def latest(heads: dict[int, None]) -> list[int]:
     """The few of *heads* that came last, the latest first."""
     return list(islice(reversed(heads), LATEST))
 

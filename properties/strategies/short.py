@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 #: Pages are named by this many compound pages of a mapping, from either end.
 NEAR = 8
 
+#: Bytes of the largest segment of a region; one is no whole number of pages.
+SEGMENTS = (4_096, 8_192, 16_384, 4_196)
+
 #: A list of pins is given back in turn once so many are held.
 MOST_HELD = 24
 
@@ -143,7 +146,7 @@ class Short:
             umem=self._steps.name("m"),
             pages=self._stretch(dice),
             writable=dice.randrange(2) == 0,
-            max_segment=4096 << dice.randrange(3),
+            max_segment=SEGMENTS[dice.randrange(len(SEGMENTS))],
             nmap=(None, 1, 0)[dice.randrange(3)],
         )
 
@@ -207,6 +210,16 @@ class Short:
         if dice.randrange(2):
             return UnpinUserPages(pages=pages)
         return UnpinUserPagesDirtyLock(pages=pages, make_dirty=True)
+
+    def unpin_nothing(self, dice: Dice) -> Step | None:
+        """Unpin a list of no pages."""
+        nothing = self._stretch(dice).prefix(0)
+        form = dice.randrange(3)
+        if form == 0:
+            return UnpinUserPages(pages=nothing)
+        if form == 1:
+            return UnpinUserPagesDirtyLock(pages=nothing, make_dirty=dice.randrange(2) == 0)
+        return UnpinUserPageRangeDirtyLock(pages=nothing, make_dirty=dice.randrange(2) == 0)
 
     def release(self, dice: Dice) -> Step | None:
         """Release a region."""

@@ -42,6 +42,7 @@ from properties.strategies.lists import (
     draw_pins,
     draw_range,
     draw_stretch,
+    latest,
     live,
     releasable,
 )
@@ -89,17 +90,17 @@ class Steps:
 
     def pin_user_pages(self, random: Random) -> Step | None:
         """Pin a stretch of a mapping, or a list."""
-        pages = draw_pins(random, self.ledger)
+        pages = draw_pins(random, self.ledger, self.handles)
         return PinUserPages(handle=self.name("h"), pages=pages, flags=among(random, FLAGS))
 
     def get_user_pages(self, random: Random) -> Step | None:
         """Take plain references likewise."""
-        pages = draw_pins(random, self.ledger)
+        pages = draw_pins(random, self.ledger, self.handles)
         return GetUserPages(handle=self.name("h"), pages=pages, flags=among(random, FLAGS))
 
     def pin_user_pages_fast_only(self, random: Random) -> Step | None:
         """Pin without the slow path; half the time an entry changes on the way."""
-        pages = draw_pins(random, self.ledger)
+        pages = draw_pins(random, self.ledger, self.handles)
         changed = random.randrange(len(pages)) if one_in(random, 2) else None
         return PinUserPagesFastOnly(
             handle=self.name("h"), pages=pages, flags=among(random, FLAGS), changed=changed
@@ -109,7 +110,12 @@ class Steps:
 
     def unpin_user_page(self, random: Random) -> Step | None:
         """Unpin some page of a head that is pinned."""
-        page = draw_held_page(random, self.ledger, self.ledger.pinned)
+        pinned = self.ledger.pinned
+        # Where nothing but pins is left, the last one frees the page.
+        dying = [head for head in latest(pinned) if not self.ledger.held(head).maps]
+        if dying and one_in(random, 2):
+            pinned = dict.fromkeys(dying)
+        page = draw_held_page(random, self.ledger, pinned)
         return UnpinUserPage(page=page) if page else None
 
     def unpin_user_pages(self, random: Random) -> Step | None:

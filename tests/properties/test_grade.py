@@ -403,7 +403,7 @@ def test_pictures_need_their_extra(tmp_path, monkeypatch):
 )
 def test_brief(n, said):
     """A number of steps takes four characters at most."""
-    assert said == sys.modules["properties.cli.faults"]._brief(n)
+    assert said == sys.modules["properties.cli.grades"]._brief(n)
     assert len(said) <= 4
 
 
