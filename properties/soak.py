@@ -61,7 +61,8 @@ SWARM_WEIGHT = 12
 
 #: Forms of `properties.strategies.short`, and how often each is drawn at first.
 SHORT = {
-    "pin": 24,
+    "pin": 20,
+    "pin_across": 4,
     "pin_again": 4,
     "pin_strided": 3,
     "pin_two": 8,
@@ -102,7 +103,7 @@ FEW = {
 SMALL = 512
 MOST_SCALE = 32
 
-TAKING = frozenset({"pin", "pin_again", "pin_strided", "pin_two", "pin_fast"})
+TAKING = frozenset(f for f in SHORT if f.startswith("pin"))
 GIVING = frozenset(f for f in SHORT if f.startswith("unpin")) - {"unpin_nothing"}
 
 

@@ -21,8 +21,11 @@ if TYPE_CHECKING:
 #: Most calls name few pages. Where there are many, every other names many, which
 #: comes to about one call in twenty.
 SHORT = (4, 4, 16, 64)
-LONG = 1 << 17
+LONG = 1 << 16
 ONE_LONG_IN = 2
+
+#: Long lists are often as long as one of so many powers of two, up to 2^15 pages.
+EDGES = 9
 
 #: So many compound pages of a handle are searched for where they begin and end.
 SEARCHED = 16
@@ -65,13 +68,13 @@ def draw_length(random: Random, most: int) -> int:
     """A number of pages, from 1 to *most*."""
     short = SHORT[-1]
     if most > short and one_in(random, ONE_LONG_IN):
-        # Every power of two as often, or nearly all would be of the largest.
-        powers = LONG.bit_length() - short.bit_length()
-        longest = LONG >> random.randrange(powers)
-        edge = longest - 1 + random.randrange(3)
+        edge = (2 * short << random.randrange(EDGES)) - 1 + random.randrange(3)
         if edge <= most and one_in(random, 2):
             # Where a width ends, or a batch.
             return edge
+        # Every power of two as often, or nearly all would be of the largest.
+        powers = LONG.bit_length() - short.bit_length()
+        longest = LONG >> random.randrange(powers)
         return short + 1 + random.randrange(min(most, longest) - short)
     return 1 + random.randrange(min(most, among(random, SHORT)))
 

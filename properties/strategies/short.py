@@ -43,6 +43,9 @@ NEAR = 8
 #: Bytes of the largest segment of a region; one is no whole number of pages.
 SEGMENTS = (4_096, 8_192, 16_384, 4_196)
 
+#: Pages of a stretch that is to cross several heads.
+MOST_ACROSS = 24
+
 #: A list of pins is given back in turn once so many are held.
 MOST_HELD = 24
 
@@ -111,6 +114,13 @@ class Short:
     def pin(self, dice: Dice) -> Step | None:
         """Pin neighbouring pages."""
         return PinUserPages(handle=self._steps.name("h"), pages=self._stretch(dice))
+
+    def pin_across(self, dice: Dice) -> Step | None:
+        """Pin the pages of several neighbouring compound pages."""
+        name, start, npages = self._spots[dice.randrange(len(self._spots))]
+        stop = min(start + 1 + dice.randrange(MOST_ACROSS), npages)
+        pages = PageList((Slice(name, range(start, stop)),))
+        return PinUserPages(handle=self._steps.name("h"), pages=pages)
 
     def pin_again(self, dice: Dice) -> Step | None:
         """Pin a page several times in one call."""
