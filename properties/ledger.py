@@ -320,6 +320,8 @@ class Ledger(Holdings):
         for page in range(pfn, extents[-1].stop):
             self._held.pop(page, None)
             self.freed.pop(page, None)
+            # What was a head may be a tail now, and has no counts of its own.
+            self.touched.discard(page)
         self._frames.replace(extents)
         self._last = Block(0, 0, 0, 0, "")
         for extent in extents:

@@ -7,13 +7,20 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 from hypothesis import HealthCheck, Phase, Verbosity, settings
 
 from model.parse import read_program
+from properties.finding import diverged
 from properties.judge import judge
 from properties.machine import Machine
 from properties.report import Failure
+from properties.search import SPREAD, Tally
+from properties.searches import load
 
+
+#: Rounds of the searches beside the machine, for each hundred of its programs.
+ROUNDS = {"soak": 40, "wide": 10, "laws": 40}
 
 TRACES = sorted((Path(__file__).parent / "traces").glob("*.trace"))
 
@@ -36,6 +43,21 @@ TestMachine.settings = settings(
 @pytest.fixture(autouse=True, scope="module")
 def _under_test(search):
     Candidate.search = search
+
+
+@pytest.mark.parametrize("name", ROUNDS)
+def test_search(name, search, request):
+    """What long, wide and paired programs do agrees too."""
+    drawn = request.config.getoption("--hypothesis-seed") or "0"
+    seed = int(drawn) if drawn.isdecimal() else 0
+    tally = Tally(search.watcher.found)
+    listening = evolve(search, watcher=tally)
+    for number in range(ROUNDS[name] * settings.default.max_examples // 100):
+        load(name)(listening, seed * SPREAD + number)
+        failed = tally.failure or (tally.dearer if search.strict else None)
+        if failed:
+            program, finding = failed
+            raise diverged(finding.signature)(program, finding)
 
 
 @pytest.mark.parametrize("path", TRACES, ids=lambda path: path.stem)

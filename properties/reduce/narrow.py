@@ -49,6 +49,8 @@ def narrowed(program: Program) -> Iterator[Program]:
             kept |= _compound(program, head, head + (1 << ledger.order(head)))
             if len(kept) > MOST_KEPT:
                 return
+    if not kept:
+        return
     made = [
         _compound(program, min(pages), max(pages) + 1)
         for step in program.steps

@@ -51,6 +51,7 @@ class Standing:
     """
 
     page: Slice
+    order: int
     maps: int
     gets: int
     pins: int
@@ -90,6 +91,7 @@ def _standings(program: Program, at: set[int]) -> dict[int, dict[int, Standing]]
             found[i] = {
                 head: Standing(
                     Slice(name, range(offset, offset + 1), 1),
+                    ledger.order(head),
                     held.maps,
                     held.gets,
                     held.pins,
@@ -121,8 +123,9 @@ def _short(
                 # Split, or allocated otherwise: it was no head at first.
                 return None
             refs = fresh.first_refs(head)
-            then = evolve(now, maps=refs, gets=0, pins=0, dirty=False, alive=True)
-        if now.alive > then.alive:
+            order = fresh.order(head)
+            then = evolve(now, order=order, maps=refs, gets=0, pins=0, dirty=False, alive=True)
+        if now.alive > then.alive or now.order != then.order:
             return None
         changes.append((then, now))
     taken = {step.makes for step in steps}
@@ -178,11 +181,18 @@ def cancel(program: Program) -> Pass:
     while 0 < later <= MOST_PAIRED:
         for earlier in range(later - 1, -1, -1):
             smaller = _without_both(program, earlier, later)
+            if smaller and _last(smaller) != _last(program):
+                # It used the pin, and went with it.
+                continue
             answer = (yield smaller) if smaller else None
             if answer:
                 program = answer
                 break
         later = min(later, len(program.steps) - 1) - 1
+
+
+def _last(program: Program) -> str:
+    return program.steps[-1].call if program.steps else ""
 
 
 def _without_both(program: Program, earlier: int, later: int) -> Program | None:

@@ -42,6 +42,9 @@ LATEST = 8
 #: One list in so many is of pages that were pinned before.
 AGAIN_ONE_IN = 8
 
+#: One handle in so many is the longest of so few.
+LONGEST_ONE_IN = 6
+
 #: So many handles are drawn until one is found that still holds pins.
 TRIES = 3
 
@@ -171,7 +174,12 @@ def _piece(random: Random, ledger: Ledger, handles: list[str]) -> PageList:
 
 
 def live(random: Random, ledger: Ledger, handles: list[str]) -> str:
-    """One of *handles*, rather one whose pins were not all given back."""
+    """One of *handles*, rather one whose pins were not all given back.
+
+    Now and then it is the longest of the last ones: few are long.
+    """
+    if one_in(random, LONGEST_ONE_IN):
+        return max(handles[-LATEST:], key=lambda name: len(ledger.table[name]))
     name = handles[-1 - random.randrange(len(handles))]
     for _ in range(TRIES - 1):
         first = ledger.head(ledger.table[name][0])

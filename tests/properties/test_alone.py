@@ -330,6 +330,18 @@ def test_dirty_flag_goes_with_the_page():
     assert "agrees" == judge(made, Optimised()).kind
 
 
+def test_heads_that_became_tails():
+    """Two pages that were allocated anew as one have one count, also where the ledger is alone."""
+    made = program(
+        'a = mapping("driver", orders=[1, 1])',
+        "unmap(a[0:1] + a[2:3])",
+        "alloc_pages(a[0:4], orders=[2])",
+    )
+
+    assert carried_out(made, Optimised, alone=True)[0] is None
+    assert carried_out(made, FAULTS["BornHeldTwice"].candidate, alone=True)[0] is not None
+
+
 @pytest.mark.parametrize(("fails", "warned"), [(0, False), (1, True), (None, True)])
 def test_append_fails_before_a_refused_grab(fails, warned):
     """The walk ends with the batch that finds no memory, so a later grab cannot warn."""

@@ -57,13 +57,19 @@ class Last(Watcher):
 
 @pytest.fixture(scope="module")
 def programs():
-    """Random programs in which no count comes near 2^31, where order matters."""
+    """Random programs in which no count comes near 2^31, where order matters.
+
+    Their last step names pages: one that does not goes with those that are left out.
+    """
     found = []
     for seed in range(40):
         watcher = Last()
         soak(Search(Optimised, watcher=watcher), seed, 60)
-        if sum(getattr(s, "n", 1) for s in watcher.program.steps if isinstance(s, GetPage)) < 1e9:
-            found.append(watcher.program)
+        made = watcher.program
+        if sum(s.n for s in made.steps if isinstance(s, GetPage)) >= 1e9:
+            continue
+        if all(map(len, made.steps[-1].lists())):
+            found.append(made)
     assert len(found) > 20
     return found
 
@@ -173,7 +179,7 @@ def test_same_state(programs, accept):
             assert before == books(offer)
             offers += 1
 
-    assert offers > 100
+    assert offers > 60
 
 
 def test_used_later():
@@ -316,18 +322,23 @@ def test_cancel_keeps_sense(programs):
     assert kept > 20
 
 
-@pytest.mark.parametrize(
-    ("seed", "steps", "most"), [(9, 604, 8), (11, 350, 7), (19, 776, 7), (48, 884, 7)]
-)
-def test_reduces_what_depends_on_history(seed, steps, most):
+def test_reduces_what_depends_on_history():
     """A failure that hides what led to it behind hundreds of steps becomes a few."""
     candidate = FAULTS["StaleHead"].candidate
-    tally = Tally()
-    soak(Search(candidate, watcher=tally), seed, 1_000)
-    long, finding = tally.failure
-    reduced = reduce(long, finding, candidate)
+    lengths = []
+    seed = 0
+    while len(lengths) < 6:
+        tally = Tally()
+        soak(Search(candidate, watcher=tally), seed, 1_000)
+        seed += 1
+        if tally.failure is None or len(tally.failure[0].steps) < 200:
+            continue
+        long, finding = tally.failure
+        reduced = reduce(long, finding, candidate)
+        lengths.append(len(reduced.program.steps))
 
-    # The soak may draw other programs one day; then others are to be chosen here.
-    assert steps == len(long.steps)
-    assert finding.signature == reduced.finding.signature
-    assert len(reduced.program.steps) <= most
+        assert finding.signature == reduced.finding.signature
+
+    # A page is pinned, unpinned, split or freed and allocated, and pinned again.
+    assert max(lengths) <= 9
+    assert sorted(lengths)[3] <= 6
