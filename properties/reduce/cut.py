@@ -180,7 +180,13 @@ def _cut_umem(step: IbUmem, gone: Gone) -> IbUmem | None:
 
 
 def _cut_list(pages: PageList, gone: Gone) -> tuple[PageList | None, Intervals]:
-    """What is left of a list, if anything, and the positions that went."""
+    """What is left of a list, if anything, and the positions that went.
+
+    One that was empty before has lost nothing, as long as there is what it names.
+    """
+    if not len(pages):
+        names = [s.name for s in pages.slices() if gone.get(s.name) != ALL]
+        return (span(names[0], 0, 0) if names else None), []
     terms: list[Slice | Group] = []
     positions: Intervals = []
     at = 0

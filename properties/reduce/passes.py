@@ -27,18 +27,19 @@ from properties.reduce.drop import (
 )
 from properties.reduce.edge import edges
 from properties.reduce.fold import clamp, closer, merge
+from properties.reduce.limit import at_limit
 from properties.reduce.plainer import simplify
+from properties.reduce.repeat import repeat_most, repeat_one, repeat_two
 from properties.reduce.rewrite import (
     join_pins,
     lower_order,
     repoint,
-    without_compound,
 )
 from properties.reduce.shortcut import cancel, shortcut
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
 
     from model.program import Program
     from properties.reduce.rewrite import Pass
@@ -133,46 +134,6 @@ def register(program: Program) -> Pass:
                 return
 
 
-def repeat_one(program: Program) -> Pass:
-    """Let a list that pins name its first page over and over, so that others can go."""
-    for index, step in enumerate(program.steps):
-        if isinstance(step, (*HANDLES, IbUmemGet)) and 1 < len(step.pages) <= PLAIN:
-            entries = [next(step.pages.entries())] * len(step.pages)
-            once = evolve(step, pages=from_entries(entries))
-            if isinstance(once, IbUmemGet):
-                once = evolve(once, max_segment=MAX_SEGMENT)
-            steps = (*program.steps[:index], once, *program.steps[index + 1 :])
-            smaller = evolve(program, steps=steps)
-            if (yield smaller):
-                return
-            for mapping in program.mappings:
-                for only in _only_first(smaller, mapping.name):
-                    answer = yield only
-                    if answer:
-                        return
-            folded = clamp(smaller)
-            for less in folded:
-                if (yield less):
-                    return
-
-
-def _only_first(program: Program, name: str) -> Generator[Program, None, None]:
-    """*program* with one compound page of *name*, the first that a list names."""
-    mapping = next(m for m in program.mappings if m.name == name)
-    used = {i for s in program.steps for p in s.lists() for n, i in p.entries() if n == name}
-    if not used or mapping.ncompound == 1 or mapping.ncompound > 64:
-        return
-    at = nth = 0
-    for extent in mapping.extents:
-        for _ in range(extent.count):
-            if any(at <= page < at + (1 << extent.order) for page in used):
-                for after in without_compound(program, name, nth + 1, mapping.ncompound):
-                    yield from without_compound(after, name, 0, nth) if nth else [after]
-                return
-            at += 1 << extent.order
-            nth += 1
-
-
 def pin_what_is_unpinned(program: Program) -> Pass:
     """Let a pin name the very pages that a later step does."""
     for later in range(len(program.steps) - 1, 0, -1):
@@ -192,6 +153,7 @@ def pin_what_is_unpinned(program: Program) -> Pass:
 
 PASSES: tuple[Callable[[Program], Pass], ...] = (
     fail_alone,
+    at_limit,
     halve_lists,
     shortcut,
     drop_steps,
@@ -200,6 +162,7 @@ PASSES: tuple[Callable[[Program], Pass], ...] = (
     unpin_fewer,
     unmap_fewer,
     simplify,
+    repeat_most,
     drop_compound,
     lower_orders,
     fewer_pages,
@@ -210,6 +173,7 @@ PASSES: tuple[Callable[[Program], Pass], ...] = (
     join,
     register,
     repeat_one,
+    repeat_two,
     pin_what_is_unpinned,
     drop_pairs,
 )

@@ -67,6 +67,15 @@ def test_all_entries_go():
     assert text(changed) == text(program(text(changed)))
 
 
+def test_empty_lists_stay():
+    """What named no page still names none, for as long as there is what it named."""
+    lines = ('a = mapping("driver", orders=[2, 2])\n', 'b = mapping("base", orders=[0])\n')
+    empty = program("".join((*lines, "unpin_user_pages(a[0:0])\n")))
+
+    assert "unpin_user_pages(a[0:0])\n" in text(next(without_compound(empty, "a", 0, 1)))
+    assert "unpin" not in text(next(without_compound(empty, "a", 0, 2)))
+
+
 def test_compound_pages_go():
     """A compound page goes with all its pages; frames move up, or stay."""
     moved, stayed = without_compound(program(), "a", 0, 1)
