@@ -12,13 +12,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from types import FrameType
 
-#: Seconds a step may take, and more for each page that it goes through.
+#: Seconds of processor time a step may take, and more for each page that it goes through.
 LIMIT = 4.0
 PER_PAGE = 0.0002
 
-#: Seconds once some step of this process ran into the limit: the shrinker and
-#: the reducer will repeat it often. Still a thousand times what a step needs.
-LIMIT_AGAIN = 0.2
+#: The same once some step of this process ran into the limit: the shrinker and
+#: the reducer will repeat it often. Still a thousand times what a step needs,
+#: and more than collecting the garbage of a long test session takes.
+LIMIT_AGAIN = 0.5
+
+#: By the clock on the wall it may take so many times as long: where others keep
+#: the machine busy, what is right must not be reported; what sleeps must end.
+PATIENCE = 20
 
 
 class Hang(BaseException):
@@ -29,7 +34,7 @@ class Hang(BaseException):
 
 
 class Watchdog:
-    """An interval timer around a candidate's step.
+    """Two interval timers around a candidate's step: one of processor time, one of the clock.
 
     It works in the main thread only; elsewhere it never barks, and the count
     of operations that `model.memory` keeps is what ends a step.
@@ -41,6 +46,7 @@ class Watchdog:
         self._usable = threading.current_thread() is threading.main_thread()
         self._watching = False
         if self._usable:
+            signal.signal(signal.SIGVTALRM, self._bark)
             signal.signal(signal.SIGALRM, self._bark)
 
     def watch(self, npages: int) -> None:
@@ -48,12 +54,14 @@ class Watchdog:
         if self._usable:
             self._watching = True
             limit = (LIMIT_AGAIN if Watchdog._hung else LIMIT) + npages * PER_PAGE
-            signal.setitimer(signal.ITIMER_REAL, limit, LIMIT_AGAIN)
+            signal.setitimer(signal.ITIMER_VIRTUAL, limit, LIMIT_AGAIN)
+            signal.setitimer(signal.ITIMER_REAL, limit * PATIENCE, LIMIT_AGAIN)
 
     def rest(self) -> None:
         """The step is over."""
         self._watching = False
         if self._usable:
+            signal.setitimer(signal.ITIMER_VIRTUAL, 0)
             signal.setitimer(signal.ITIMER_REAL, 0)
 
     def _bark(self, _signal: int, _frame: FrameType | None) -> None:

@@ -79,6 +79,14 @@ if TYPE_CHECKING:
     help="Run nothing; grade what --json put into this file. Again for more.",
 )
 @click.option("--pictures", type=PATH, help="Draw a heat map and a curve into this directory.")
+@click.option(
+    "--in",
+    "unit",
+    type=click.Choice(["steps", "programs", "seconds"]),
+    default="steps",
+    show_default=True,
+    help="What the table shows of the first failure.",
+)
 @click.option("--record", is_flag=True, help="Keep the smallest traces and budgets (for CI).")
 @click.option("--list", "listing", is_flag=True, help="Only list the faults and their stories.")
 @reported
@@ -96,6 +104,7 @@ def faults(
     json_file: Path | None,
     former: tuple[Path, ...],
     pictures: Path | None,
+    unit: str,
     record: bool,
     listing: bool,
 ) -> int:
@@ -136,7 +145,7 @@ def faults(
         put(FILE, text(kept))
     if json_file:
         put(json_file, written(r for found in by.values() for r in found))
-    alarms = show(chosen, how, grades)
+    alarms = show(chosen, how, grades, unit)
     if pictures:
         real = {key: g for key, g in grades.items() if not FAULTS[key[0]].equivalent}
         for path in draw(real, pictures):

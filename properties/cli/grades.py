@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -19,17 +20,24 @@ if TYPE_CHECKING:
 #: Searches side by side of which the table still shows how far the steps spread.
 MOST_SPREAD = 2
 
+#: Failures of no more steps are what people mostly look at.
+SHORT = 50
+
 
 def show(
     chosen: Sequence[Fault],
     how: Sequence[str],
     grades: dict[tuple[str, str], Grade],
+    unit: str = "steps",
 ) -> list[str]:
-    """Print the table; the faults that no search found on every seed, and false alarms."""
+    """Print the table; the faults that no search found on every seed, and false alarms.
+
+    :param unit: What it shows of the first failure: steps, programs or seconds.
+    """
     short = [name.rpartition(":")[2] for name in how]
     # Beside three others there is no room for how far the steps spread.
     wide = 24 if len(how) <= MOST_SPREAD else 13
-    cells = "solved steps (IQR)" if len(how) <= MOST_SPREAD else "steps"
+    cells = f"solved {unit} (IQR)" if len(how) <= MOST_SPREAD else unit
     console.print(
         f"{'fault':<25}" + "".join(f"{s[:11]:>{wide}}" for s in short) + "  smallest", markup=False
     )
@@ -37,7 +45,7 @@ def show(
     alarms = []
     for fault in chosen:
         mine = [grades[fault.name, search] for search in how]
-        cells = "".join(f"{_cell(grade, len(how) <= MOST_SPREAD):>{wide}}" for grade in mine)
+        cells = "".join(f"{_cell(grade, unit, len(how) <= MOST_SPREAD):>{wide}}" for grade in mine)
         small = sum(g.at_smallest for g in mine)
         proved = sum(g.proved for g in mine)
         solved = sum(len(g.solved) for g in mine)
@@ -58,11 +66,11 @@ def show(
     return alarms
 
 
-def _cell(grade: Grade, spreads: bool) -> str:
+def _cell(grade: Grade, unit: str, spreads: bool) -> str:
     if not grade.results:
         return ""
     solved = f"{len(grade.solved)}/{len(grade.results)}"
-    spread = grade.spread(lambda r: r.steps)
+    spread = grade.spread(attrgetter(unit))
     if spread is None:
         return f"{solved} {'-':>4}" + " " * 12 * spreads
     low, middle, high = map(_brief, spread)
@@ -70,7 +78,9 @@ def _cell(grade: Grade, spreads: bool) -> str:
 
 
 def _brief(n: float) -> str:
-    """*n* in at most four characters: 950, 2.3k, 12k, 1.2M."""
+    """*n* in at most four characters: 0.04, 7.5, 950, 2.3k, 12k, 1.2M."""
+    if n < 9.95 and n != int(n):
+        return f"{n:.2f}" if n < 0.995 else f"{n:.1f}"
     unit, name = (1_000, "k") if n < 999_500 else (1_000_000, "M")
     if n < 999.5:
         return f"{n:.0f}"
@@ -104,17 +114,16 @@ def _print_summary(name: str, grades: Sequence[Grade]) -> None:
             f"{median(r.seconds for r in solved):.3f} s to the first failure",
             markup=False,
         )
-    founds = [found for g in grades for found in g.reduced]
+    founds = [(found, g.is_smallest(found)) for g in grades for found in g.reduced]
+    short = [pair for pair in founds if pair[0].first <= SHORT]
     if founds:
-        small = sum(g.at_smallest for g in grades)
-        short = [f for f in founds if f.first <= 50] or founds
-        console.print(
-            f"{'':<10}reduced in {median(f.executions for f in short):.0f} programs and "
-            f"{1000 * median(f.seconds for f in short):.0f} ms (median, from up to 50 steps)",
-            markup=False,
-        )
-        console.print(
-            f"{'':<10}{100 * small / len(founds):.1f} % at the smallest known, "
-            f"{100 * sum(f.proved for f in founds) / len(founds):.0f} % proved",
-            markup=False,
-        )
+        console.print(f"{'':<10}reduced (median)", markup=False)
+    for which, some in ((f"of up to {SHORT} steps", short), ("of any length", founds)):
+        if some:
+            console.print(
+                f"{'':<12}{which}: {median(f.executions for f, _ in some):.0f} programs, "
+                f"{1000 * median(f.seconds for f, _ in some):.0f} ms; "
+                f"{100 * sum(at for _, at in some) / len(some):.1f} % at the smallest known, "
+                f"{100 * sum(f.proved for f, _ in some) / len(some):.0f} % proved",
+                markup=False,
+            )

@@ -81,7 +81,11 @@ class Grade:
     @property
     def at_smallest(self) -> int:
         """How many reductions ended at the smallest size known for what they found."""
-        return sum(f.size <= self.smallest.get(f.signature, f.size) for f in self.reduced)
+        return sum(map(self.is_smallest, self.reduced))
+
+    def is_smallest(self, found: Found) -> bool:
+        """Whether none is known to be smaller that fails as *found* does."""
+        return found.size <= self.smallest.get(found.signature, found.size)
 
     @property
     def proved(self) -> int:

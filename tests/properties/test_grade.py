@@ -294,7 +294,7 @@ def test_not_reduced():
     )
 
     assert "solved" in result.output
-    assert "reduced in" not in result.output
+    assert "reduced (median)" not in result.output
     assert "proved" not in result.output.replace("or proved", "")
 
 
@@ -391,6 +391,11 @@ def test_pictures_need_their_extra(tmp_path, monkeypatch):
     ("n", "said"),
     [
         (0, "0"),
+        (0.004, "0.00"),
+        (0.994, "0.99"),
+        (0.996, "1.0"),
+        (9.94, "9.9"),
+        (9.96, "10"),
         (999, "999"),
         (999.4, "999"),
         (999.6, "1.0k"),
@@ -402,9 +407,49 @@ def test_pictures_need_their_extra(tmp_path, monkeypatch):
     ],
 )
 def test_brief(n, said):
-    """A number of steps takes four characters at most."""
+    """A number of steps or of seconds takes four characters at most."""
     assert said == sys.modules["properties.cli.grades"]._brief(n)
     assert len(said) <= 4
+
+
+@pytest.fixture
+def figures(tmp_path):
+    """Results of one seed that took 80 steps and 20, and of one that took 2,000."""
+    small = Found("refcount-x", (2, 1, 0, 2), "", 20, 10, 0.005, proved=True)
+    large = Found("refcount-x", (3, 2, 1, 4), "", 2_000, 90, 0.5, proved=False)
+    trials = [Trial("soak", SPEC, "5.13", seed, 10**9) for seed in range(2)]
+    path = tmp_path / "figures.json"
+    path.write_text(
+        text([Result(trials[0], 4, 80, 0.25, small), Result(trials[1], 6, 2_000, 3.0, large)])
+    )
+    return path
+
+
+@pytest.mark.parametrize(
+    ("unit", "cell"),
+    [
+        ("steps", "2/2 1.0k  (560-1.5k)"),
+        ("programs", "2/2    5   (4.5-5.5)"),
+        ("seconds", "2/2  1.6  (0.94-2.3)"),
+    ],
+)
+def test_units(figures, unit, cell):
+    """The table shows steps, programs or seconds, as asked for."""
+    result = cli("--from", figures, "--in", unit)
+
+    assert 0 == result.exit_code
+    assert f"solved {unit} (IQR)" in result.output
+    assert cell in result.output
+
+
+def test_reductions_of_short_programs_apart(figures):
+    """What reducing came to is said of failures of up to 50 steps, and of all."""
+    said = cli("--from", figures).output.split("reduced (median)\n")[1].splitlines()
+
+    assert [
+        "of up to 50 steps: 10 programs, 5 ms; 100.0 % at the smallest known, 100 % proved",
+        "of any length: 50 programs, 252 ms; 50.0 % at the smallest known, 50 % proved",
+    ] == [line.strip() for line in said[:2]]
 
 
 @pytest.mark.parametrize("searches", [("soak",), ("soak", "wide"), ("soak", "wide", "machine")])

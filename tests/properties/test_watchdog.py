@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from properties.watchdog import Hang, Watchdog
+from properties.watchdog import PATIENCE, Hang, Watchdog
 
 
 @pytest.fixture(autouse=True)
@@ -46,6 +46,29 @@ def test_except_exception_does_not_help():
         except Exception:
             pytest.fail("swallowed")
     dog.rest()
+
+
+def test_sleep_ends_too():
+    """What only waits takes no processor time, and is ended by the clock, later."""
+    dog = Watchdog()
+    started = time.monotonic()
+
+    with pytest.raises(Hang):
+        dog.watch(1)
+        time.sleep(20)
+    dog.rest()
+
+    assert 0.05 * PATIENCE <= time.monotonic() - started
+
+
+def test_busy_machine():
+    """What waits for a processor for some times its limit is let go on."""
+    dog = Watchdog()
+    dog.watch(1)
+    time.sleep(0.2)
+    dog.rest()
+
+    assert not Watchdog._hung
 
 
 def test_rests():
