@@ -154,8 +154,8 @@ def pin_what_is_unpinned(program: Program) -> Pass:
 PASSES: tuple[Callable[[Program], Pass], ...] = (
     fail_alone,
     at_limit,
-    halve_lists,
     shortcut,
+    halve_lists,
     drop_steps,
     cancel,
     put_fewer,

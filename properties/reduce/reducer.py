@@ -23,6 +23,7 @@ from properties.reduce.condense import CannotCondense, condensed
 from properties.reduce.cut import CannotCut
 from properties.reduce.narrow import narrowed
 from properties.reduce.passes import PASSES
+from properties.reduce.project import projected
 from properties.search import forget
 
 
@@ -177,10 +178,15 @@ class _Reducer:
         return self._smaller(shorter) and self.fails(shorter)
 
     def _narrowed(self) -> bool:
-        try:
-            return any(self._smaller(p) and self.fails(p) for p in narrowed(self.best))
-        except (BadInput, CannotCut):
-            return False
+        before = self.best
+        for propose in (projected, narrowed):
+            try:
+                # Until nothing more of what it names can go.
+                while any(self._smaller(p) and self.fails(p) for p in propose(self.best)):
+                    pass
+            except (BadInput, CannotCut):
+                continue
+        return self.best is not before
 
     def run(self, propose: Callable[[Program], Pass]) -> None:
         """Try all that *propose* has to offer."""

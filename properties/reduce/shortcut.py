@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from model.step import Step
     from properties.reduce.rewrite import Pass
 
-#: Where more compound pages were touched, little is held of each.
-MOST_HEADS = 256
+#: Compound pages that were touched, for all steps at which they are looked at together.
+MOST_STANDINGS = 100_000
 
 #: Steps, and entries of a list, in which pairs are looked for.
 MOST_PAIRED = 64
@@ -86,7 +86,7 @@ def _standings(program: Program, at: set[int]) -> dict[int, dict[int, Standing]]
     for i, step in enumerate(program.steps):
         if i in at:
             known = ledger.known()
-            if len(known) > MOST_HEADS:
+            if len(known) * len(at) > MOST_STANDINGS:
                 return {}
             found[i] = {
                 head: Standing(
@@ -130,13 +130,13 @@ def _short(
         changes.append((then, now))
     taken = {step.makes for step in steps}
     handle = next(name for name in (f"h{i}" for i in count(1)) if name not in taken)
-    fewer = [*_steps(changes, handle)]
+    fewer = [*bridge(changes, handle)]
     if len(fewer) >= stop - start:
         return None
     return evolve(program, steps=(*steps[:start], *fewer, *steps[stop:]), lines=())
 
 
-def _steps(changes: Sequence[tuple[Standing, Standing]], handle: str) -> Iterator[Step]:
+def bridge(changes: Sequence[tuple[Standing, Standing]], handle: str) -> Iterator[Step]:
     """What makes the second of each pair of the first: all is taken before any is given back."""
     maps = [(now, now.maps - then.maps) for then, now in changes]
     gets = [(now, now.gets - then.gets) for then, now in changes]

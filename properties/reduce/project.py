@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: MIT
+
+"""A long program with nothing in it but what was done to the pages that its last step names.
+
+Where a failure depends on history, leaving steps out one after another takes an
+execution for each of tens of thousands. Here every list is cut down to the pages
+that matter, all at once. What other pages did to the counters of the same heads
+is made up for after each step, so that those stand as they stood.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from attrs import evolve
+
+from model.errors import BadInput
+from model.pagelist import Slice, from_entries
+from model.steps import (
+    AllocPages,
+    IbUmem,
+    IbUmemGet,
+    IbUmemRelease,
+    PinUserPagesFastOnly,
+    SplitHugePage,
+)
+from properties.ledger import Ledger
+from properties.reduce.cut import PLAIN, CannotCut, with_lists
+from properties.reduce.shortcut import Standing, bridge
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from model.program import Program
+    from model.step import Step
+
+#: Where the last step names more pages than these, there is little to leave out.
+MOST_NAMED = 64
+
+#: More plain references than these are there to bring a count near 2^31. A failure
+#: that needs them is one of state, which `properties.reduce.condense` keeps.
+MANY = 1 << 20
+
+#: What changes which pages are heads: done as it was, to all its pages.
+REGROUPS = (SplitHugePage, AllocPages)
+
+
+def projected(program: Program) -> Iterator[Program]:
+    """*program* with each list cut down to pages that its last step names; to half of those.
+
+    :raises BadInput: if the program breaks the contract.
+    :raises CannotCut: if the last step names none, or many, or what is left is no program.
+    """
+    pages = _named(program)
+    half = len(pages) // 2
+    for left in (pages, pages[half:], pages[:half] if half else ()):
+        if left:
+            yield _projected(program, left)
+
+
+def _projected(program: Program, pages: Sequence[int]) -> Program:
+    """*program* with *pages* alone, of which its last step names some."""
+    frames = frozenset(pages)
+    around = _around(program, frames)
+    then = Ledger(program.semantics, program.mappings)
+    now = Ledger(program.semantics, program.mappings)
+    steps: list[Step] = []
+
+    def take(step: Step) -> None:
+        now.take(step)
+        steps.append(step)
+
+    *before, last = program.steps
+    for number, step in enumerate(before, start=1):
+        if isinstance(step, REGROUPS):
+            whole = next(step.lists()).resolve(then.table)
+            less = None
+            if any(page in one for one in around for page in whole):
+                less = _listing(step, then, whole)
+                for one in _made_up({then.head(page) for page in whole}, then, now, number):
+                    take(one)
+        else:
+            less = _only(step, then, frames)
+        then.take(step)
+        try:
+            if less is not None:
+                take(less)
+        except BadInput:
+            # It broke the contract without what else was pinned; made up for below.
+            less = None
+        touched = {then.head(frame) for frame in frames}
+        if less is not None or touched & then.touched:
+            for one in _made_up(touched, then, now, number):
+                take(one)
+    steps.append(_listing(last, then, pages))
+    return evolve(program, steps=tuple(steps), lines=())
+
+
+def _named(program: Program) -> Sequence[int]:
+    """The frames that the last step of *program* names."""
+    ledger = Ledger.after(program, program.steps[:-1])
+    last = program.steps[-1]
+    if isinstance(last, (IbUmem, IbUmemRelease)):
+        raise CannotCut
+    pages = next(last.lists()).resolve(ledger.table)
+    if not 0 < len(pages) <= MOST_NAMED:
+        raise CannotCut
+    return pages
+
+
+def _around(program: Program, frames: Iterable[int]) -> list[range]:
+    """The compound pages, as they were at first, that *frames* are of."""
+    found = {}
+    for mapping in program.mappings:
+        for extent in mapping.extents:
+            for frame in frames:
+                if extent.pfn <= frame < extent.stop:
+                    start = frame - (frame - extent.pfn) % (1 << extent.order)
+                    found[start] = range(start, start + (1 << extent.order))
+    return list(found.values())
+
+
+def _only(step: Any, ledger: Ledger, frames: frozenset[int]) -> Step | None:
+    """*step* with those pages that are in *frames*, if there are any, and can be done apart."""
+    if isinstance(step, (IbUmem, IbUmemGet, IbUmemRelease)):
+        return None
+    if getattr(step, "npages", None) is not None or getattr(step, "n", 0) > MANY:
+        return None
+    if isinstance(step, PinUserPagesFastOnly):
+        step = evolve(step, changed=None)
+    kept = [page for page in next(step.lists()).resolve(ledger.table) if page in frames]
+    return _listing(step, ledger, kept) if kept else None
+
+
+def _listing(step: Step, ledger: Ledger, frames: Sequence[int]) -> Step:
+    """*step* on *frames*, each named by its mapping."""
+    if len(frames) > PLAIN:
+        raise CannotCut
+    entries = [place for place in map(ledger.where, frames) if place]
+    return with_lists(step, lambda _pages: from_entries(entries))
+
+
+def _made_up(heads: set[int], then: Ledger, now: Ledger, number: int) -> Iterator[Step]:
+    """Steps after which *heads* stand in *now* as they do in *then*."""
+    changes = [(_standing(head, now), _standing(head, then)) for head in sorted(heads)]
+    if any(a.order != b.order or b.alive > a.alive for a, b in changes):
+        raise CannotCut
+    differ = [(a, b) for a, b in changes if a != b and a.alive]
+    yield from bridge(differ, f"p{number}")
+
+
+def _standing(head: int, ledger: Ledger) -> Standing:
+    held = ledger.held(head)
+    name, offset = ledger.where(head) or ("", 0)
+    page = Slice(name, range(offset, offset + 1), 1)
+    gets = min(held.gets, MANY)
+    return Standing(page, ledger.order(head), held.maps, gets, held.pins, held.dirty, held.alive)
