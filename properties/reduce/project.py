@@ -10,6 +10,8 @@ is made up for after each step, so that those stand as they stood.
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
     from model.step import Step
 
 #: Where the last step names more pages than these, there is little to leave out.
-MOST_NAMED = 64
+MOST_NAMED = 1024
 
 #: More plain references than these are there to bring a count near 2^31. A failure
 #: that needs them is one of state, which `properties.reduce.condense` keeps.
@@ -62,6 +64,7 @@ def projected(program: Program) -> Iterator[Program]:
 def _projected(program: Program, pages: Sequence[int]) -> Program:
     """*program* with *pages* alone, of which its last step names some."""
     frames = frozenset(pages)
+    ordered = sorted(frames)
     around = _around(program, frames)
     then = Ledger(program.semantics, program.mappings)
     now = Ledger(program.semantics, program.mappings)
@@ -83,16 +86,15 @@ def _projected(program: Program, pages: Sequence[int]) -> Program:
         else:
             less = _only(step, then, frames)
         then.take(step)
-        try:
+        touched = set(then.touched)
+        # Without what else was pinned it may break the contract; made up for below.
+        with suppress(BadInput):
             if less is not None:
                 take(less)
-        except BadInput:
-            # It broke the contract without what else was pinned; made up for below.
-            less = None
-        touched = {then.head(frame) for frame in frames}
-        if less is not None or touched & then.touched:
-            for one in _made_up(touched, then, now, number):
-                take(one)
+                touched |= now.touched
+        heads = {head for head in touched if _holds(then, head, ordered)}
+        for one in _made_up(heads, then, now, number):
+            take(one)
     steps.append(_listing(last, then, pages))
     return evolve(program, steps=tuple(steps), lines=())
 
@@ -107,6 +109,13 @@ def _named(program: Program) -> Sequence[int]:
     if not 0 < len(pages) <= MOST_NAMED:
         raise CannotCut
     return pages
+
+
+def _holds(ledger: Ledger, head: int, frames: Sequence[int]) -> bool:
+    """Whether *head* is one, and its compound page has some of *frames*, which are in order."""
+    at = bisect_left(frames, head)
+    stop = head + (1 << ledger.order(head))
+    return at < len(frames) and frames[at] < stop and ledger.head(head) == head
 
 
 def _around(program: Program, frames: Iterable[int]) -> list[range]:

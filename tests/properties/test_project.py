@@ -110,7 +110,7 @@ def test_no_count_is_driven_to_its_limit():
 )
 def test_names_none_or_many(last):
     """A last step that names no pages, or many, says little of which matter."""
-    pages = 'a = mapping("driver", orders=[9])\nh1 = pin_user_pages(a[0:512])\n'
+    pages = 'a = mapping("driver", orders=[10, 10])\nh1 = pin_user_pages(a[0:2048])\n'
 
     with pytest.raises(CannotCut):
         offered(f"{pages}{last}\n")
