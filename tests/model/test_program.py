@@ -9,6 +9,7 @@ from model.errors import BadInput
 from model.mapping import Extent, Mapping
 from model.pagelist import Group, PageList, Slice, joined, span
 from model.program import (
+    LINE_LIMIT,
     MAX_LISTED,
     Checker,
     Program,
@@ -218,6 +219,11 @@ def test_good_steps(steps):
                     )
                 )
             ),
+        ),
+        ("clean of a list without a name", Clean(pages=PageList(()))),
+        (
+            f"the line is over {LINE_LIMIT} bytes as headcount writes it",
+            GetPage(pages=PageList((Slice("a", range(1)), Slice("a", range(2, 3))) * 300)),
         ),
         (
             "b[0:2] is not a range: its frames do not follow each other",
