@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve
 
 from model.errors import BadInput
-from model.pagelist import Slice, from_entries
+from model.pagelist import from_entries
 from model.steps import (
     AllocPages,
     IbUmem,
@@ -160,8 +160,5 @@ def _made_up(heads: set[int], then: Ledger, now: Ledger, number: int) -> Iterato
 
 
 def _standing(head: int, ledger: Ledger) -> Standing:
-    held = ledger.held(head)
-    name, offset = ledger.where(head) or ("", 0)
-    page = Slice(name, range(offset, offset + 1), 1)
-    gets = min(held.gets, MANY)
-    return Standing(page, ledger.order(head), held.maps, gets, held.pins, held.dirty, held.alive)
+    one = Standing.of(head, ledger)
+    return evolve(one, gets=min(one.gets, MANY))

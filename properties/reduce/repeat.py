@@ -75,9 +75,7 @@ def repeat_most(program: Program) -> Pass:
         for left in range(1, FEW + 1):
             for kept in ([(name, page + n) for n in range(left + 1)], entries[-left - 1 :]):
                 most = [kept[0]] * (len(entries) - left)
-                changed: Any = evolve(step, pages=from_entries([*most, *kept[1:]]))
-                steps = (*program.steps[:index], changed, *program.steps[index + 1 :])
-                smaller = _only_named(evolve(program, steps=steps))
+                smaller = _only_named(_with(program, index, [*most, *kept[1:]]))
                 for less in chain([smaller], clamp(smaller)):
                     if (yield less):
                         return
@@ -87,9 +85,14 @@ def _listing(program: Program, index: int, pages: list[tuple[str, int]]) -> Prog
     """*program* with as many entries in the list of step *index*, *pages* in turn."""
     step: Any = program.steps[index]
     entries = [pages[at % len(pages)] for at in range(len(step.pages))]
-    changed = evolve(step, pages=from_entries(entries))
-    if isinstance(changed, IbUmemGet):
-        changed = evolve(changed, max_segment=MAX_SEGMENT)
+    more = {"max_segment": MAX_SEGMENT} if isinstance(step, IbUmemGet) else {}
+    return _with(program, index, entries, **more)
+
+
+def _with(program: Program, index: int, entries: list[tuple[str, int]], **more: Any) -> Program:
+    """*program* with *entries* for the list of step *index*, and *more* of its fields."""
+    step: Any = program.steps[index]
+    changed = evolve(step, pages=from_entries(entries), **more)
     return evolve(program, steps=(*program.steps[:index], changed, *program.steps[index + 1 :]))
 
 
@@ -114,8 +117,10 @@ def _only_named(program: Program) -> Program:
 
 def _named(program: Program, name: str) -> list[bool]:
     """Whether some list names it, for each compound page of mapping *name*; none if too many."""
-    used = {i for s in program.steps for p in s.lists() for n, i in p.entries() if n == name}
     spans = _spans(program, name)
+    if not spans:
+        return []
+    used = {i for s in program.steps for p in s.lists() for n, i in p.entries() if n == name}
     ordered = sorted(used)
     return [bisect_left(ordered, start) < bisect_left(ordered, stop) for start, stop in spans]
 

@@ -10,7 +10,7 @@ of steps is replaced by as few as change what is held in the same way.
 from __future__ import annotations
 
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from attrs import evolve, frozen
 
@@ -58,6 +58,16 @@ class Standing:
     dirty: bool
     alive: bool
 
+    @classmethod
+    def of(cls, head: int, ledger: Ledger) -> Self:
+        """How *head* stands in *ledger*."""
+        held = ledger.held(head)
+        name, offset = ledger.where(head) or ("", 0)
+        page = Slice(name, range(offset, offset + 1), 1)
+        return cls(
+            page, ledger.order(head), held.maps, held.gets, held.pins, held.dirty, held.alive
+        )
+
     def times(self, n: int) -> PageList:
         """Its head, *n* times."""
         return PageList((evolve(self.page, times=n),))
@@ -88,19 +98,7 @@ def _standings(program: Program, at: set[int]) -> dict[int, dict[int, Standing]]
             known = ledger.known()
             if len(known) * len(at) > MOST_STANDINGS:
                 return {}
-            found[i] = {
-                head: Standing(
-                    Slice(name, range(offset, offset + 1), 1),
-                    ledger.order(head),
-                    held.maps,
-                    held.gets,
-                    held.pins,
-                    held.dirty,
-                    held.alive,
-                )
-                for head, held in known
-                for name, offset in [ledger.where(head) or ("", 0)]
-            }
+            found[i] = {head: Standing.of(head, ledger) for head, _ in known}
         ledger.take(step)
     return found
 

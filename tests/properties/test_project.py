@@ -129,8 +129,12 @@ def test_history_of_one_page():
         "split_huge_page(a[0:1])\nh2 = pin_user_pages(a[505:506])\nunpin_user_pages(h2[0:1])\n"
     )
     candidate = FAULTS["StaleHead"].candidate
+    found = judge(program, candidate()).worst
 
-    result = reduce(program, judge(program, candidate()).worst, candidate)
+    left = next(projected(program))
+    result = reduce(program, found, candidate)
 
+    assert len(left.steps) < len(program.steps)
+    assert found.signature == judge(left, candidate()).worst.signature
     assert 5 == len(result.program.steps)
     assert result.executions < 150
