@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 import signal
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 
 if TYPE_CHECKING:
@@ -25,6 +27,14 @@ LIMIT_AGAIN = 0.5
 #: the machine busy, what is right must not be reported; what sleeps must end.
 PATIENCE = 20
 
+#: Seconds from one tick of a clock to the next. Both clocks go on from step to
+#: step: setting and stopping them for each would be four system calls.
+TICK = 0.1
+
+
+#: The clocks, and the signals of their ticks.
+CLOCKS = {signal.ITIMER_VIRTUAL: signal.SIGVTALRM, signal.ITIMER_REAL: signal.SIGALRM}
+
 
 class Hang(BaseException):
     """Raised into a candidate that takes too long.
@@ -34,38 +44,76 @@ class Hang(BaseException):
 
 
 class Watchdog:
-    """Two interval timers around a candidate's step: one of processor time, one of the clock.
+    """Two clocks beside a candidate's step: one of processor time, one on the wall.
 
     It works in the main thread only; elsewhere it never barks, and the count
-    of operations that `model.memory` keeps is what ends a step.
+    of operations that `model.memory` keeps is what ends a step. A clock that
+    somebody else has set, as a test's timeout does, is left to them.
     """
 
     _hung = False
+    _ticking = False
+    #: The one that watches a step now.
+    _awake: ClassVar[Watchdog | None] = None
 
     def __init__(self) -> None:
         self._usable = threading.current_thread() is threading.main_thread()
-        self._watching = False
-        if self._usable:
-            signal.signal(signal.SIGVTALRM, self._bark)
-            signal.signal(signal.SIGALRM, self._bark)
+        self._processor = self._wall = 0.0
 
     def watch(self, npages: int) -> None:
         """Allow for a step that goes through *npages* pages from now on."""
         if self._usable:
-            self._watching = True
             limit = (LIMIT_AGAIN if Watchdog._hung else LIMIT) + npages * PER_PAGE
-            signal.setitimer(signal.ITIMER_VIRTUAL, limit, LIMIT_AGAIN)
-            signal.setitimer(signal.ITIMER_REAL, limit * PATIENCE, LIMIT_AGAIN)
+            self._processor = limit
+            self._wall = limit * PATIENCE
+            Watchdog._awake = self
+            if not Watchdog._ticking:
+                self._start()
 
     def rest(self) -> None:
         """The step is over."""
-        self._watching = False
+        # A tick may come when its memory is still being let go.
         if self._usable:
-            signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            Watchdog._awake = None
 
-    def _bark(self, _signal: int, _frame: FrameType | None) -> None:
-        # A bark may come late, when the step has ended and its memory is let go.
-        if self._watching:
-            Watchdog._hung = True
+    @classmethod
+    def _start(cls) -> None:
+        """Start the clocks. They stop by themselves when they find no step to watch."""
+        cls._ticking = True
+        for clock, number in CLOCKS.items():
+            if signal.getitimer(clock) == (0.0, 0.0):
+                signal.signal(number, cls._tick)
+                signal.setitimer(clock, TICK, TICK)
+
+    @classmethod
+    def stop(cls) -> None:
+        """Stop the clocks, those of others excepted."""
+        for clock, number in CLOCKS.items():
+            if signal.getsignal(number) == cls._tick:
+                signal.setitimer(clock, 0)
+        cls._ticking = False
+
+    @classmethod
+    def _tick(cls, number: int, _frame: FrameType | None) -> None:
+        dog = cls._awake
+        if dog is None:
+            cls.stop()
+        elif dog._late(number):
+            cls._hung = True
+            # Time to let go of what it ended, before it barks again.
+            dog._processor = dog._wall = LIMIT_AGAIN
             raise Hang
+
+    def _late(self, number: int) -> bool:
+        """Note that a tick of one clock has passed; whether the step is over its limit."""
+        if number == signal.SIGVTALRM:
+            self._processor -= TICK
+        else:
+            self._wall -= TICK
+        # The first tick came at once, perhaps.
+        return min(self._processor, self._wall) < -TICK
+
+
+# A tick that finds its handler gone would end the process; a child inherits no clock.
+atexit.register(Watchdog.stop)
+os.register_at_fork(after_in_child=Watchdog.stop)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -14,6 +18,7 @@ from properties.watchdog import PATIENCE, Hang, Watchdog
 def _short(monkeypatch):
     monkeypatch.setattr("properties.watchdog.LIMIT", 0.05)
     monkeypatch.setattr("properties.watchdog.LIMIT_AGAIN", 0.02)
+    monkeypatch.setattr("properties.watchdog.TICK", 0.01)
     monkeypatch.setattr(Watchdog, "_hung", False)
 
 
@@ -111,3 +116,80 @@ def test_other_threads():
     thread.join()
 
     assert ["done"] == results
+
+
+def test_clocks_stop():
+    """When no step is watched any more the clocks stop by themselves."""
+    dog = Watchdog()
+    dog.watch(1)
+    dog.rest()
+    time.sleep(0.05)
+    until = time.process_time() + 0.05
+    while time.process_time() < until:
+        pass
+
+    assert (0.0, 0.0) == signal.getitimer(signal.ITIMER_REAL)
+    assert (0.0, 0.0) == signal.getitimer(signal.ITIMER_VIRTUAL)
+
+
+def test_timeout_of_others():
+    """The clock of a test's timeout goes on, and its handler is the one that is called."""
+    late = []
+    before = signal.signal(signal.SIGALRM, lambda *_: late.append("late"))
+    signal.setitimer(signal.ITIMER_REAL, 0.05)
+    try:
+        dog = Watchdog()
+        dog.watch(1)
+        dog.rest()
+        Watchdog.stop()
+        time.sleep(0.1)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+    assert ["late"] == late
+
+
+def test_one_of_several():
+    """Of several, it is the one whose step is under way that barks."""
+    first, second = Watchdog(), Watchdog()
+    second.watch(1)
+    second.rest()
+
+    with pytest.raises(Hang):
+        first.watch(1)
+        spin()
+    first.rest()
+
+
+def test_child():
+    """A child of fork() has clocks of its own."""
+    dog = Watchdog()
+    dog.watch(1)
+    child = os.fork()
+    if child == 0:
+        try:
+            dog.watch(1)
+            spin()
+        except Hang:
+            os._exit(3)
+        os._exit(4)
+    dog.rest()
+
+    assert 3 == os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def test_end_of_process():
+    """A process that ends right after a step does not end by the signal of a clock."""
+    lines = (
+        "from properties import watchdog",
+        "watchdog.TICK = 0.001",
+        "watchdog.Watchdog().watch(1)",
+        "import sys",
+        "sys.exit(7)",
+    )
+    ended = [
+        subprocess.run([sys.executable, "-c", "\n".join(lines)], check=False).returncode
+        for _ in range(5)
+    ]
+
+    assert [7] * 5 == ended
