@@ -56,6 +56,10 @@ class Extent:
         """The first frame after it."""
         return self.pfn + (self.count << self.order)
 
+    def heads(self) -> range:
+        """The first frame of each of its compound pages."""
+        return range(self.pfn, self.stop, 1 << self.order)
+
 
 def placed(orders: Iterable[tuple[int, int]], pfn: int) -> tuple[Extent, ...]:
     """Extents for runs of (order, count), each at the next frame that fits."""
@@ -65,6 +69,11 @@ def placed(orders: Iterable[tuple[int, int]], pfn: int) -> tuple[Extent, ...]:
         extents.append(Extent(at, order, count))
         pfn = extents[-1].stop
     return tuple(extents)
+
+
+def side_by_side(orders: Iterable[int], pfn: int) -> tuple[Extent, ...]:
+    """Extents for compound pages of *orders* from *pfn* on, in as few as there can be."""
+    return placed(((order, sum(1 for _ in run)) for order, run in groupby(orders)), pfn)
 
 
 def _joined(extents: Iterable[Extent]) -> tuple[Extent, ...]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from attrs import define
 
 from model.frames import Frames
-from model.mapping import placed
+from model.mapping import side_by_side
 from model.semantics import BIAS, PMD_ORDER
 
 
@@ -100,6 +100,8 @@ class Page:
 
 def wrapped(count: int) -> int:
     """*count* as a signed 32-bit integer holds it."""
+    if -0x8000_0000 <= count < 0x8000_0000:
+        return count
     return (count + 0x8000_0000) % 0x1_0000_0000 - 0x8000_0000
 
 
@@ -290,15 +292,16 @@ class Memory:
         The compound pages that stood there are gone; each new one is mapped
         *refs* times and not otherwise held.
         """
-        extents = placed(((order, 1) for order in orders), pfn)
+        extents = side_by_side(orders, pfn)
         self._frames.replace(extents)
         self._stop = 0
         for page in range(pfn, extents[-1].stop):
             self._pages.pop(page, None)
         for extent in extents:
             exact = self.semantics.exact(extent.order)
-            self._pages[extent.pfn] = Page(refs, exact, maps=refs, dirty=dirty)
-            self.touched.add(extent.pfn)
+            for head in extent.heads():
+                self._pages[head] = Page(refs, exact, maps=refs, dirty=dirty)
+                self.touched.add(head)
 
     # Inside.
 

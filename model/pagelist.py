@@ -97,7 +97,8 @@ class PageList:
     terms: tuple[Slice | Group, ...]
 
     def __len__(self) -> int:
-        return self._length
+        terms = self.terms
+        return len(terms[0]) if len(terms) == 1 else self._length
 
     @cached_property
     def _length(self) -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from attrs import field, frozen
 
 from model.errors import BadInput
-from model.mapping import FIRST_PFN, Mapping, default_pfn, placed
+from model.mapping import FIRST_PFN, Mapping, default_pfn, side_by_side
 from model.semantics import DEFAULT, PAGE_SIZE, Semantics
 from model.step import ERR_FIRST, ERR_LIMIT, Step, Table, contiguous
 from model.steps import (
@@ -248,7 +248,7 @@ class Checker:
             return f"orders={list(step.orders)[:8]}: an order is not in 0..18"
         if sum(1 << order for order in step.orders) != len(pages):
             return f"orders={list(step.orders)[:8]} do not fill the {len(pages)} pages"
-        extents = placed(((order, 1) for order in step.orders), pages[0])
+        extents = side_by_side(step.orders, pages[0])
         at = [e.pfn for e in extents] + [extents[-1].stop]
         if (
             at[0] != pages[0]

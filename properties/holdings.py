@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from itertools import chain, groupby
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from attrs import define
@@ -77,6 +77,10 @@ class Holdings:
         #: Heads that the last step had to do with, and whether it must have warned.
         self.touched: set[int] = set()
         self.warned = False
+        #: Lists of frames that it unpinned, each of which the code under test sees
+        #: as one, and whether it is to dirty them.
+        self.unpinned: list[Sequence[int]] = []
+        self.dirties = False
         self.released_umem: Region | None = None
         self.pinned: dict[int, None] = {}
         self.got: dict[int, None] = {}
@@ -85,21 +89,20 @@ class Holdings:
         self._last = Block(0, 0, 0, 0, "")
         self._held: dict[int, Held] = {}
 
-    def state(self, head: int) -> HeadState:
-        """What *head* must look like now: the only counts that fit what is held of it."""
+    def looks(self, head: int) -> tuple[HeadState, bool]:
+        """What *head* must look like now, and whether it must look pinned.
+
+        Its counts are the only ones that fit what is held of it, and a page that
+        is pinned never looks as if it was not.
+        """
         held = self.held(head)
-        exact = held.each == 1
-        count = held.maps + held.gets + held.pins * held.each
+        pins, each = held.pins, held.each
+        count = held.maps + held.gets + pins * each
         if count > MOST:
             count = wrapped(count)
-        return HeadState(count, held.pins if exact else 0, held.dirty, held.alive)
-
-    def maybe_dma_pinned(self, head: int) -> bool:
-        """Whether *head* must look pinned: never a no for a page that is."""
-        held = self.held(head)
-        if held.each == 1:
-            return held.pins > 0
-        return not 0 <= wrapped(held.total) < BIAS
+        if each == 1:
+            return HeadState(count, pins, held.dirty, held.alive), pins > 0
+        return HeadState(count, 0, held.dirty, held.alive), not 0 <= count < BIAS
 
     def held(self, head: int) -> Held:
         """What is held of the compound page at *head*."""
@@ -149,20 +152,30 @@ class Holdings:
 
     def runs(self, pages: Sequence[int]) -> Iterator[tuple[int, int]]:
         """(head, entries) of each stretch of adjacent entries of one head."""
-        if not isinstance(pages, range):
-            # Repeats of a page are many, if any, and counted quickly.
-            repeats = ((page, len(list(run))) for page, run in groupby(pages))
-            for head, same in groupby(repeats, key=lambda item: self.head(item[0])):
-                yield head, sum(times for _, times in same)
+        if isinstance(pages, range):
+            at, end, step = 0, len(pages), pages.step
+            while at < end:
+                page = pages[at]
+                start, _, order, _, _ = self._block(page)
+                head = page - (page - start) % (1 << order)
+                last = head + (1 << order) - 1 if step > 0 else head
+                entries = min((last - page) // step + 1, end - at)
+                yield head, entries
+                at += entries
             return
-        at = 0
-        while at < len(pages):
-            start, _, order, _, _ = self._block(pages[at])
-            head = pages[at] - (pages[at] - start) % (1 << order)
-            last = head + (1 << order) - 1 if pages.step > 0 else head
-            entries = min((last - pages[at]) // pages.step + 1, len(pages) - at)
+        head = stop = entries = 0
+        for page in pages:
+            if head <= page < stop:
+                entries += 1
+                continue
+            if entries:
+                yield head, entries
+            start, _, order, _, _ = self._block(page)
+            head = page - (page - start) % (1 << order)
+            stop = head + (1 << order)
+            entries = 1
+        if entries:
             yield head, entries
-            at += entries
 
     def counts(self, pages: Sequence[int]) -> dict[int, int]:
         """How many entries each head has in *pages*."""

@@ -22,7 +22,7 @@ from properties.holdings import ContractBroken
 from properties.ledger import Ledger
 from properties.oracles import ORACLES
 from properties.oracles.cost import cost
-from properties.oracles.record import UNPINS, Record
+from properties.oracles.record import Record
 
 
 if TYPE_CHECKING:
@@ -39,10 +39,6 @@ if TYPE_CHECKING:
 #: the ledger judges alone, which visits no more compound pages than `MOST_HEADS`.
 MOST_VISITS = 1 << 20
 MOST_HEADS = 1 << 23
-
-
-#: What a step that unpins nothing unpins, and whether it dirties it.
-NOTHING: tuple[list[Sequence[int]], bool] = ([], False)
 
 
 @frozen
@@ -121,8 +117,9 @@ class Run:
         :raises BadInput: if the step breaks the contract, or its names do not
             hold what it wants. Nothing was carried out then.
         """
-        lists, dirties = self._unpins(step) if step.call in UNPINS else NOTHING
-        returned = self.ledger.take(step)
+        ledger = self.ledger
+        returned = ledger.take(step)
+        lists = ledger.unpinned
         if self.record is not None:
             self._before.update(self.record.reference.heads)
         self.steps.append(step)
@@ -134,10 +131,10 @@ class Run:
             step,
             reference,
             shown if isinstance(shown, Snapshot) else self._candidate.partial(),
-            self.ledger,
+            ledger,
             returned,
             lists,
-            dirties,
+            ledger.dirties,
             self._before,
             self._fields,
             "ledger" if self.alone else "reference",
@@ -160,25 +157,15 @@ class Run:
     def _legal(self, returned: int | None) -> Snapshot:
         """What the ledger allows, as a snapshot."""
         ledger = self.ledger
-        heads = sorted(ledger.touched)
+        looks = {head: ledger.looks(head) for head in sorted(ledger.touched)}
         return Snapshot(
             returned,
-            {head: ledger.state(head) for head in heads},
+            {head: state for head, (state, _) in looks.items()},
             ledger.acquired,
             ledger.released,
             ("as the ledger says",) if ledger.warned else (),
-            maybe_pinned=frozenset(head for head in heads if ledger.maybe_dma_pinned(head)),
+            maybe_pinned=frozenset(head for head, (_, pinned) in looks.items() if pinned),
         )
-
-    def _unpins(self, step: Step) -> tuple[list[Sequence[int]], bool]:
-        """The lists of frames that *step* unpins, and whether it is to dirty them."""
-        if isinstance(step, IbUmemRelease):
-            region = self.ledger.umems.get(step.umem)
-            return (region.entries, region.writable and step.dirty) if region else NOTHING
-        if getattr(step, "npages", None) is not None:
-            return NOTHING
-        lists = [pages.resolve(self.ledger.table) for pages in step.lists()]
-        return lists, getattr(step, "make_dirty", False)
 
 
 def judge(program: Program, candidate: Candidate) -> Verdict:

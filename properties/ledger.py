@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 from model.frames import Block
-from model.mapping import placed
+from model.mapping import side_by_side
 from model.memory import wrapped
 from model.semantics import PAGE_SIZE, PMD_ORDER
 from model.step import contiguous
@@ -56,6 +56,8 @@ class Ledger(Holdings):
         """
         self.touched = set()
         self.warned = False
+        self.unpinned = []
+        self.dirties = False
         entry: Callable[[Any], int | None] = getattr(self, f"_{step.call}")
         return entry(step)
 
@@ -173,6 +175,8 @@ class Ledger(Holdings):
                 raise ContractBroken(msg)
         for head, entries in counts.items():
             self._put_back(head, entries, dirty=dirty)
+        self.unpinned = [pages]
+        self.dirties = dirty
 
     def _unpin_user_page(self, step: Any) -> None:
         self._release(step.page.resolve(self.table), step.page)
@@ -250,6 +254,7 @@ class Ledger(Holdings):
             raise ContractBroken(msg)
         region = self.umems[step.umem]
         self._release(region.pages(), step.umem, dirty=region.writable and step.dirty)
+        self.unpinned = region.entries
         self.released_umem = self.umems.pop(step.umem)
 
     # What the world does.
@@ -316,7 +321,7 @@ class Ledger(Holdings):
         self._rebuild(pages[0], step.orders, 1, dirty=False)
 
     def _rebuild(self, pfn: int, orders: Sequence[int], maps: int, *, dirty: bool) -> None:
-        extents = placed(((order, 1) for order in orders), pfn)
+        extents = side_by_side(orders, pfn)
         for page in range(pfn, extents[-1].stop):
             self._held.pop(page, None)
             self.freed.pop(page, None)
@@ -325,8 +330,10 @@ class Ledger(Holdings):
         self._frames.replace(extents)
         self._last = Block(0, 0, 0, 0, "")
         for extent in extents:
-            self._held[extent.pfn] = Held(self._each(extent.order), maps, dirty=dirty)
-            self.touched.add(extent.pfn)
+            each = self._each(extent.order)
+            for head in extent.heads():
+                self._held[head] = Held(each, maps, dirty=dirty)
+                self.touched.add(head)
 
     def _get_page(self, step: Any) -> None:
         self._alive(step.pages, step.call)

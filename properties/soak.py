@@ -209,7 +209,8 @@ class _Soak:
         self._steps.taken(step)
         self._short.taken(step)
         if reached:
-            self._met.update(reached)
+            for situation in reached:
+                self._met[situation] += 1
             self._last[name] = reached
         return finding
 

@@ -20,12 +20,8 @@ if TYPE_CHECKING:
 def legal(record: Record) -> Finding | None:
     """The finding that the reference shows a state the ledger does not allow."""
     ledger, reference = record.ledger, record.reference
-    pinned = reference.maybe_pinned
     if (
-        all(
-            ledger.state(page) == state and ledger.maybe_dma_pinned(page) == (page in pinned)
-            for page, state in reference.heads.items()
-        )
+        _heads(record)
         and ledger.acquired == reference.acquired
         and ledger.released == reference.released
         and ledger.warned == bool(reference.warnings)
@@ -38,15 +34,24 @@ def legal(record: Record) -> Finding | None:
     return record.finding("ledger", what, summary, rows, ("ledger", "reference"))
 
 
+def _heads(record: Record) -> bool:
+    """Whether every head that the step touched looks as it must."""
+    looks, pinned = record.ledger.looks, record.reference.maybe_pinned
+    for page, state in record.reference.heads.items():  # noqa: SIM110 - asked after every step
+        if looks(page) != (state, page in pinned):
+            return False
+    return True
+
+
 def _rows(record: Record) -> list[Row]:
     ledger, reference = record.ledger, record.reference
     rows = []
     for page, state in reference.heads.items():
         name, order = ledger.name(page), ledger.order(page)
-        for what, expected, shown in zip(state._fields, ledger.state(page), state, strict=True):
+        must, pinned = ledger.looks(page)
+        for what, expected, shown in zip(state._fields, must, state, strict=True):
             if expected != shown:
                 rows.append(Row(name, order, what, expected, shown))
-        pinned = ledger.maybe_dma_pinned(page)
         if pinned != (page in reference.maybe_pinned):
             rows.append(Row(name, order, "maybe_dma_pinned", pinned, not pinned))
     others: tuple[tuple[str, object, object], ...] = (

@@ -75,8 +75,10 @@ class Short:
 
     def taken(self, step: Step) -> None:
         """Note that *step* was carried out."""
-        if step.call.startswith("pin_") and step.makes in self._ledger.table:
-            self._held.append((step.makes, 0, len(self._ledger.table[step.makes])))
+        if step.call.startswith("pin_"):
+            pages = self._ledger.table.get(step.makes)
+            if pages:
+                self._held.append((step.makes, 0, len(pages)))
 
     # Pages.
 

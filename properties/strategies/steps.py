@@ -81,10 +81,11 @@ class Steps:
 
     def taken(self, step: Step) -> None:
         """Note that *step* was carried out."""
-        if step.makes:
-            self._made[step.makes[0]] += 1
-        if step.makes in self.ledger.table:
-            (self.gets if isinstance(step, GetUserPages) else self.handles).append(step.makes)
+        made = step.makes
+        if made:
+            self._made[made[0]] += 1
+            if made in self.ledger.table:
+                (self.gets if isinstance(step, GetUserPages) else self.handles).append(made)
 
     # Pinning.
 

@@ -17,7 +17,7 @@ from properties import layouts, searches
 from properties.search import Search, Watcher
 
 
-STEPS = 10_000
+STEPS = 20_000
 
 
 class Counter(Watcher):

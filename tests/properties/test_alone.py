@@ -324,7 +324,7 @@ def test_dirty_flag_goes_with_the_page():
     shown = []
     for step in made.steps:
         ledger.take(step)
-        shown.append((ledger.state(head).dirty, ledger.state(head).allocated))
+        shown.append((ledger.looks(head)[0].dirty, ledger.looks(head)[0].allocated))
 
     assert [(True, True), (False, False), (False, True), (True, True)] == shown
     assert "agrees" == judge(made, Optimised()).kind

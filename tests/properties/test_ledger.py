@@ -31,7 +31,7 @@ def test_bias():
     )
 
     assert 3 == returned
-    assert (1 + 3 * 1024, 0, False, True) == ledger.state(0x10)
+    assert (1 + 3 * 1024, 0, False, True) == ledger.looks(0x10)[0]
     assert (3, 0) == (ledger.acquired, ledger.released)
 
 
@@ -44,7 +44,7 @@ def test_exact_from_order_two(order, legal):
         f'a = mapping("driver", orders=[{order}], pfn=0x10)', "h1 = pin_user_pages(a[0:2])"
     )
 
-    assert legal == ledger.state(0x10)
+    assert legal == ledger.looks(0x10)[0]
 
 
 def test_over_unpin_is_refused():
@@ -58,7 +58,7 @@ def test_over_unpin_is_refused():
     with pytest.raises(ContractBroken, match="unpins 3 of a\\+0, where 2 are held"):
         ledger.take(step)
 
-    assert (3, 2, False, True) == ledger.state(0x10)
+    assert (3, 2, False, True) == ledger.looks(0x10)[0]
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_umem_fails_and_unwinds():
 
     assert -12 == returned
     assert (1024, 1024) == (ledger.acquired, ledger.released)
-    assert (1, 0, False, True) == ledger.state(0x400)
+    assert (1, 0, False, True) == ledger.looks(0x400)[0]
 
 
 def test_umem_segments():
@@ -127,7 +127,7 @@ def test_refused_grab():
     )
 
     assert 2 == returned
-    assert (1 + 2147482000 + 2048 - 2**32, 0, False, True) == ledger.state(0x10)
+    assert (1 + 2147482000 + 2048 - 2**32, 0, False, True) == ledger.looks(0x10)[0]
 
 
 @pytest.mark.parametrize("step", ["a[1:7]", "a[6:0:-1]", "a[0:8:3]", "a[1:3] + a[1:3]"])
