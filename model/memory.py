@@ -214,7 +214,7 @@ class Memory:
         record = self._change(page)
         record.refcount = wrapped(record.refcount + refs)
         if self._journal:
-            self._note("grab", page, refs, record)
+            self.events.append(Event("grab", page, refs, record.dirty))
 
     def page_ref_sub_and_test(self, page: int, refs: int) -> bool:
         """Drop *refs* references in one put; True if that left exactly none."""
@@ -225,7 +225,7 @@ class Memory:
         record = self._change(page)
         self.puts += 1
         if self._journal:
-            self._note("put", page, refs, record)
+            self.events.append(Event("put", page, refs, record.dirty))
         record.refcount = wrapped(record.refcount - refs)
         return record.refcount == 0
 
@@ -247,7 +247,7 @@ class Memory:
         """
         record = self._change(head)
         if self._journal:
-            self._note("free", head, record.pincount, record)
+            self.events.append(Event("free", head, record.pincount, record.dirty))
         record.dirty = False
         record.allocated = False
 
@@ -259,7 +259,7 @@ class Memory:
         record = self._change(head)
         self.dirty_locks += 1
         if self._journal:
-            self._note("dirty", head, 0, record)
+            self.events.append(Event("dirty", head, 0, record.dirty))
         record.dirty = True
 
     def set_dirty(self, head: int, *, dirty: bool) -> None:
@@ -328,11 +328,8 @@ class Memory:
         record = self._pages.get(page) or self._page(page)
         self.touched.add(page)
         if not record.allocated and self._journal:
-            self._note("stale", page, 0, record)
+            self.events.append(Event("stale", page, 0, record.dirty))
         return record
-
-    def _note(self, what: str, page: int, refs: int, record: Page) -> None:
-        self.events.append(Event(what, page, refs, record.dirty))
 
     def _exhausted(self) -> None:
         msg = "it spent more operations than its pages can need"

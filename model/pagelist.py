@@ -60,8 +60,11 @@ class Slice:
             raise BadInput(msg)
         indices = self.indices
         start, stop, step = indices.start, indices.stop, indices.step
-        # The larger of the first and the last index, without making a list of any.
-        if indices and (indices[-1] if step > 0 else start) >= len(pages):
+        if step == 1:
+            beyond = start < stop > len(pages)
+        else:
+            beyond = bool(indices) and max(start, indices[-1]) >= len(pages)
+        if beyond:
             msg = f"{self} lies beyond {self.name}, which holds {len(pages)} pages"
             raise BadInput(msg)
         found = pages[start : stop if stop >= 0 else None : step]

@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from model.program import Program
     from model.step import Step
 
-#: A step has time for no more pages than these.
-MOST_PAGES = 1 << 20
-
 
 @frozen
 class NoSnapshot:
@@ -42,12 +39,9 @@ class Contained:
 
     def __init__(self, candidate: Candidate, program: Program) -> None:
         self._candidate = candidate
-        self._snapshots = self._begin(program)
+        self._program = program
+        self._snapshots: Iterator[Snapshot] | None = None
         self._watchdog = Watchdog()
-
-    def _begin(self, program: Program) -> Iterator[Snapshot]:
-        # Inside a generator, so that a candidate that fails to begin fails at a step.
-        yield from self._candidate.execute(program)
 
     def step(self, step: Step, npages: int) -> Snapshot | NoSnapshot:
         """The snapshot after *step*, or how the candidate failed to give one.
@@ -63,8 +57,11 @@ class Contained:
 
     def _step(self, step: Step, npages: int) -> Snapshot | NoSnapshot:
         call = step.call
-        self._watchdog.watch(min(npages, MOST_PAGES))
+        self._watchdog.watch(npages)
         try:
+            if self._snapshots is None:
+                # Here, so that a candidate that fails to begin fails at a step.
+                self._snapshots = iter(self._candidate.execute(self._program))
             shown = next(self._snapshots)
             if isinstance(shown, Snapshot):
                 return shown

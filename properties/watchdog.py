@@ -14,17 +14,19 @@ from typing import TYPE_CHECKING, ClassVar
 if TYPE_CHECKING:
     from types import FrameType
 
-#: Seconds of processor time a step may take, and more for each page that it goes through.
+#: Seconds of processor time a step may take, and more for each page that it goes
+#: through, though for no more pages than these.
 LIMIT = 4.0
 PER_PAGE = 0.0002
+MOST_PAGES = 1 << 20
 
 #: The same once some step of this process ran into the limit: the shrinker and
 #: the reducer will repeat it often. Still a thousand times what a step needs,
 #: and more than collecting the garbage of a long test session takes.
 LIMIT_AGAIN = 0.5
 
-#: By the clock on the wall it may take so many times as long: where others keep
-#: the machine busy, what is right must not be reported; what sleeps must end.
+#: On the wall so many seconds count as one: where others keep the machine busy,
+#: what is right must not be reported; what sleeps must end.
 PATIENCE = 20
 
 #: Seconds from one tick of a clock to the next. Both clocks go on from step to
@@ -58,14 +60,14 @@ class Watchdog:
 
     def __init__(self) -> None:
         self._usable = threading.current_thread() is threading.main_thread()
-        self._processor = self._wall = 0.0
+        self._left = 0.0
 
     def watch(self, npages: int) -> None:
         """Allow for a step that goes through *npages* pages from now on."""
         if self._usable:
-            limit = (LIMIT_AGAIN if Watchdog._hung else LIMIT) + npages * PER_PAGE
-            self._processor = limit
-            self._wall = limit * PATIENCE
+            self._left = LIMIT_AGAIN if Watchdog._hung else LIMIT
+            if npages > 1:
+                self._left += min(npages, MOST_PAGES) * PER_PAGE
             Watchdog._awake = self
             if not Watchdog._ticking:
                 self._start()
@@ -98,20 +100,14 @@ class Watchdog:
         dog = cls._awake
         if dog is None:
             cls.stop()
-        elif dog._late(number):
+            return
+        dog._left -= TICK if number == signal.SIGVTALRM else TICK / PATIENCE
+        # The first tick came at once, perhaps.
+        if dog._left < -TICK:
             cls._hung = True
             # Time to let go of what it ended, before it barks again.
-            dog._processor = dog._wall = LIMIT_AGAIN
+            dog._left = LIMIT_AGAIN
             raise Hang
-
-    def _late(self, number: int) -> bool:
-        """Note that a tick of one clock has passed; whether the step is over its limit."""
-        if number == signal.SIGVTALRM:
-            self._processor -= TICK
-        else:
-            self._wall -= TICK
-        # The first tick came at once, perhaps.
-        return min(self._processor, self._wall) < -TICK
 
 
 # A tick that finds its handler gone would end the process; a child inherits no clock.
