@@ -100,14 +100,19 @@ class Watchdog:
         dog = cls._awake
         if dog is None:
             cls.stop()
-            return
-        dog._left -= TICK if number == signal.SIGVTALRM else TICK / PATIENCE
-        # The first tick came at once, perhaps.
-        if dog._left < -TICK:
+        elif dog.late(TICK if number == signal.SIGVTALRM else TICK / PATIENCE):
             cls._hung = True
-            # Time to let go of what it ended, before it barks again.
-            dog._left = LIMIT_AGAIN
             raise Hang
+
+    def late(self, seconds: float) -> bool:
+        """Note that *seconds* have passed; whether the step has taken too long."""
+        self._left -= seconds
+        # The first tick came at once, perhaps.
+        if self._left >= -TICK:
+            return False
+        # Time to let go of what this ends, before it barks again.
+        self._left = LIMIT_AGAIN
+        return True
 
 
 # A tick that finds its handler gone would end the process; a child inherits no clock.

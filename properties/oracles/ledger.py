@@ -37,7 +37,7 @@ def legal(record: Record) -> Finding | None:
 def _heads(record: Record) -> bool:
     """Whether every head that the step touched looks as it must."""
     looks, pinned = record.ledger.looks, record.reference.maybe_pinned
-    for page, state in record.reference.heads.items():  # noqa: SIM110 - asked after every step
+    for page, state in record.reference.heads.items():
         if looks(page) != (state, page in pinned):
             return False
     return True

@@ -206,7 +206,7 @@ def _cut_list(pages: PageList, gone: Gone) -> tuple[PageList | None, Intervals]:
             terms += pieces
         positions += [(at + start, at + stop) for start, stop in went]
         at += len(term)
-    return (PageList(_merged(terms)) if terms else None), positions
+    return (PageList(merged(terms)) if terms else None), positions
 
 
 def _cut_slice(term: Slice, intervals: Intervals) -> tuple[list[Slice], Intervals]:
@@ -266,11 +266,11 @@ def inside(indices: range, interval: tuple[int, int]) -> tuple[int, int]:
     return min(max(first, 0), len(indices)), min(max(stop, 0), len(indices))
 
 
-def _merged(terms: Iterable[Slice | Group]) -> tuple[Slice | Group, ...]:
+def merged(terms: Iterable[Slice | Group]) -> tuple[Slice | Group, ...]:
     """*terms* with slices joined where one goes on where the last ended."""
-    merged: list[Slice | Group] = []
+    found: list[Slice | Group] = []
     for term in terms:
-        last = merged[-1] if merged else None
+        last = found[-1] if found else None
         if (
             isinstance(last, Slice)
             and isinstance(term, Slice)
@@ -280,10 +280,10 @@ def _merged(terms: Iterable[Slice | Group]) -> tuple[Slice | Group, ...]:
         ):
             stop = term.indices[-1] + term.indices.step
             joined = range(last.indices.start, stop, last.indices.step)
-            merged[-1] = evolve(last, indices=joined)
+            found[-1] = evolve(last, indices=joined)
         else:
-            merged.append(term)
-    return tuple(merged)
+            found.append(term)
+    return tuple(found)
 
 
 def with_lists(step: Step, change: Any) -> Step:

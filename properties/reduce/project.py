@@ -44,6 +44,9 @@ MOST_NAMED = 1024
 #: that needs them is one of state, which `properties.reduce.condense` keeps.
 MANY = 1 << 20
 
+#: What is made up for is named by one of these and the place where it stands.
+LETTERS = "pqrstuvwxyz"
+
 #: What changes which pages are heads: done as it was, to all its pages.
 REGROUPS = (SplitHugePage, AllocPages)
 
@@ -51,17 +54,20 @@ REGROUPS = (SplitHugePage, AllocPages)
 def projected(program: Program) -> Iterator[Program]:
     """*program* with each list cut down to pages that its last step names; to half of those.
 
+    Then the same with pins made up for one by one: what fails may be lists.
+
     :raises BadInput: if the program breaks the contract.
     :raises CannotCut: if the last step names none, or many, or what is left is no program.
     """
     pages = _named(program)
     half = len(pages) // 2
-    for left in (pages, pages[half:], pages[:half] if half else ()):
-        if left:
-            yield _projected(program, left)
+    parts = (pages, pages[half:], pages[:half]) if half else (pages,)
+    for apart in (False, True):
+        for left in parts:
+            yield _projected(program, left, apart=apart)
 
 
-def _projected(program: Program, pages: Sequence[int]) -> Program:
+def _projected(program: Program, pages: Sequence[int], *, apart: bool) -> Program:
     """*program* with *pages* alone, of which its last step names some."""
     frames = frozenset(pages)
     ordered = sorted(frames)
@@ -69,20 +75,29 @@ def _projected(program: Program, pages: Sequence[int]) -> Program:
     then = Ledger(program.semantics, program.mappings)
     now = Ledger(program.semantics, program.mappings)
     steps: list[Step] = []
+    # What was made up for before had such names, and stays if it names these pages.
+    names = [step.makes for step in program.steps] + [m.name for m in program.mappings]
+    taken = {name[:1] for name in names}
+    letter = next((c for c in LETTERS if c not in taken), None)
+    if letter is None:
+        raise CannotCut
+
+    def made_up(heads: Iterable[int]) -> None:
+        for step in _made_up(heads, then, now, f"{letter}{len(steps) + 1}", apart=apart):
+            take(step)
 
     def take(step: Step) -> None:
         now.take(step)
         steps.append(step)
 
     *before, last = program.steps
-    for number, step in enumerate(before, start=1):
+    for step in before:
         if isinstance(step, REGROUPS):
             whole = next(step.lists()).resolve(then.table)
             less = None
             if any(page in one for one in around for page in whole):
                 less = _listing(step, then, whole)
-                for one in _made_up({then.head(page) for page in whole}, then, now, number):
-                    take(one)
+                made_up({then.head(page) for page in whole})
         else:
             less = _only(step, then, frames)
         then.take(step)
@@ -92,9 +107,7 @@ def _projected(program: Program, pages: Sequence[int]) -> Program:
             if less is not None:
                 take(less)
                 touched |= now.touched
-        heads = {head for head in touched if _holds(then, head, ordered)}
-        for one in _made_up(heads, then, now, number):
-            take(one)
+        made_up(head for head in touched if _holds(then, head, ordered))
     steps.append(_listing(last, then, pages))
     return evolve(program, steps=tuple(steps), lines=())
 
@@ -150,13 +163,15 @@ def _listing(step: Step, ledger: Ledger, frames: Sequence[int]) -> Step:
     return with_lists(step, lambda _pages: from_entries(entries))
 
 
-def _made_up(heads: set[int], then: Ledger, now: Ledger, number: int) -> Iterator[Step]:
+def _made_up(
+    heads: Iterable[int], then: Ledger, now: Ledger, handle: str, *, apart: bool
+) -> Iterator[Step]:
     """Steps after which *heads* stand in *now* as they do in *then*."""
     changes = [(_standing(head, now), _standing(head, then)) for head in sorted(heads)]
     if any(a.order != b.order or b.alive > a.alive for a, b in changes):
         raise CannotCut
     differ = [(a, b) for a, b in changes if a != b and a.alive]
-    yield from bridge(differ, f"p{number}")
+    yield from bridge(differ, handle, apart=apart)
 
 
 def _standing(head: int, ledger: Ledger) -> Standing:

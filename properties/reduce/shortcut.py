@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 
 from attrs import evolve, frozen
 
-from model.pagelist import PageList, Slice, joined
+from model.pagelist import PageList, Slice
 from model.steps import (
     Clean,
     GetPage,
@@ -23,14 +23,15 @@ from model.steps import (
     PutPage,
     SetPageDirty,
     Unmap,
+    UnpinUserPage,
     UnpinUserPages,
 )
 from properties.ledger import Ledger
-from properties.reduce.cut import without_entries, without_steps
+from properties.reduce.cut import merged, without_entries, without_steps
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from model.program import Program
     from model.step import Step
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
 
 #: Compound pages that were touched, for all steps at which they are looked at together.
 MOST_STANDINGS = 100_000
+
+#: So many of the terms of a list fit into one line, whatever numbers stand in them.
+MOST_TERMS = 96
 
 #: Steps, and entries of a list, in which pairs are looked for.
 MOST_PAIRED = 64
@@ -68,9 +72,9 @@ class Standing:
             page, ledger.order(head), held.maps, held.gets, held.pins, held.dirty, held.alive
         )
 
-    def times(self, n: int) -> PageList:
+    def times(self, n: int) -> Slice:
         """Its head, *n* times."""
-        return PageList((evolve(self.page, times=n),))
+        return evolve(self.page, times=n)
 
 
 def shortcut(program: Program) -> Pass:
@@ -134,33 +138,50 @@ def _short(
     return evolve(program, steps=(*steps[:start], *fewer, *steps[stop:]), lines=())
 
 
-def bridge(changes: Sequence[tuple[Standing, Standing]], handle: str) -> Iterator[Step]:
-    """What makes the second of each pair of the first: all is taken before any is given back."""
+def bridge(
+    changes: Sequence[tuple[Standing, Standing]], handle: str, *, apart: bool = False
+) -> Iterator[Step]:
+    """What makes the second of each pair of the first: all is taken before any is given back.
+
+    :param apart: Whether pins are given back each on its own, not by lists.
+    """
     maps = [(now, now.maps - then.maps) for then, now in changes]
     gets = [(now, now.gets - then.gets) for then, now in changes]
     pins = [(now, now.pins - then.pins) for then, now in changes]
     for level in range(max((n for _, n in maps), default=0)):
-        yield Map(pages=joined(one.times(1) for one, n in maps if n > level))
+        yield from _each(Map, [one.times(1) for one, n in maps if n > level])
     for one, n in gets:
         if n > 0:
-            yield GetPage(pages=one.times(1), n=n)
-    more = [one.times(n) for one, n in pins if n > 0]
-    if more:
-        yield PinUserPages(handle=handle, pages=joined(more))
+            yield GetPage(pages=PageList((one.times(1),)), n=n)
+    for number, pages in enumerate(_lists(one.times(n) for one, n in pins if n > 0)):
+        yield PinUserPages(handle=f"{handle}_{number}" if number else handle, pages=pages)
     dirty = [now.times(1) for then, now in changes if now.alive and now.dirty > then.dirty]
-    if dirty:
-        yield SetPageDirty(pages=joined(dirty))
+    yield from _each(SetPageDirty, dirty)
     clean = [now.times(1) for then, now in changes if now.alive and now.dirty < then.dirty]
-    if clean:
-        yield Clean(pages=joined(clean))
+    yield from _each(Clean, clean)
     fewer = [one.times(-n) for one, n in pins if n < 0]
-    if fewer:
-        yield UnpinUserPages(pages=joined(fewer))
+    if apart:
+        alone = (evolve(one, times=1) for one in fewer for _ in range(one.times))
+        yield from (UnpinUserPage(page=PageList((one,))) for one in alone)
+    else:
+        yield from _each(UnpinUserPages, fewer)
     for one, n in gets:
         if n < 0:
-            yield PutPage(pages=one.times(1), n=-n)
+            yield PutPage(pages=PageList((one.times(1),)), n=-n)
     for level in range(max((-n for _, n in maps), default=0)):
-        yield Unmap(pages=joined(one.times(1) for one, n in maps if -n > level))
+        yield from _each(Unmap, [one.times(1) for one, n in maps if -n > level])
+
+
+def _each(make: Callable[..., Step], pages: Sequence[Slice]) -> Iterator[Step]:
+    """A step of *make* on *pages*, or several."""
+    return (make(pages=some) for some in _lists(pages))
+
+
+def _lists(pages: Iterable[Slice]) -> Iterator[PageList]:
+    """*pages* in as few lists as lines of a trace have room for."""
+    terms = merged(pages)
+    for at in range(0, len(terms), MOST_TERMS):
+        yield PageList(terms[at : at + MOST_TERMS])
 
 
 #: Calls that take, and those that give the same back.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from model.optimised import Optimised
 from model.parse import parse_program
 from properties.faults import FAULTS
 from properties.judge import judge
@@ -36,7 +37,7 @@ def test_other_pages_are_made_up_for():
 
     assert (
         pages + "h1 = pin_user_pages(a[3:4])\n"
-        "p1 = pin_user_pages(a[0:1]*3)\n"
+        "p2 = pin_user_pages(a[0:1]*3)\n"
         "unpin_user_pages(a[0:1]*2)\n"
         "get_page(a[0:1], n=5)\n"
         "put_page(a[0:1], n=2)\n"
@@ -77,7 +78,41 @@ def test_halves():
     assert [
         pages + "h1 = pin_user_pages(a[1:3])\nunpin_user_pages(a[1:3])\n",
         pages + "h1 = pin_user_pages(a[0:1])\nunpin_user_pages(a[0:1])\n",
-    ] == left[1:]
+    ] == left[1:3]
+
+
+def test_made_up_apart():
+    """If lists are what fails, pins are given back one by one as well."""
+    pages = 'a = mapping("driver", orders=[2])\n'
+
+    left = offered(
+        pages + "h1 = pin_user_pages(a[0:4])\n"
+        "unpin_user_pages(h1[1:3])\n"
+        "unpin_user_pages(h1[3:4])\n"
+    )
+
+    assert (
+        pages + "h1 = pin_user_pages(a[3:4])\n"
+        "p2 = pin_user_pages(a[0:1]*3)\n"
+        "unpin_user_page(a[0:1])\n"
+        "unpin_user_page(a[0:1])\n"
+        "unpin_user_pages(a[3:4])\n"
+    ) == left[1]
+
+
+def test_again():
+    """What was made up for once has names of its own, which are not given again."""
+    pages = 'p = mapping("driver", orders=[2])\n'
+    program = parse_program(
+        HEADER + pages + "q1 = pin_user_pages(p[3:4])\n"
+        "q2 = pin_user_pages(p[0:1]*3)\n"
+        "unpin_user_pages(p[3:4])\n"
+    )
+
+    left = next(projected(program))
+
+    assert ["q1", "r2"] == [step.makes for step in left.steps if step.makes]
+    assert "agrees" == judge(left, Optimised()).kind
 
 
 def test_no_count_is_driven_to_its_limit():
@@ -94,7 +129,7 @@ def test_no_count_is_driven_to_its_limit():
     assert (
         f"{pages}get_page(a[0:1], n={MANY})\n"
         "h1 = pin_user_pages(a[0:1])\n"
-        "p2 = pin_user_pages(a[0:1])\n"
+        "p3 = pin_user_pages(a[0:1])\n"
         f"put_page(a[0:1], n={MANY})\n"
         "unpin_user_pages(a[0:1])\n"
     ) == left[0]

@@ -74,6 +74,34 @@ def programs():
     return found
 
 
+def test_lines_have_room():
+    """What is done at once to many heads is written in lines that a trace may have."""
+    many = "".join(f"unpin_user_pages(a[{n}:{n + 1}])\n" for n in range(0, 1200, 2))
+    start = program(
+        'a = mapping("driver", orders=[1]*600)\n'
+        "h1 = pin_user_pages(a[0:1200])\n"
+        f"{many}"
+        "map(a[0:1200])\n"
+        "h2 = pin_user_pages(a[0:1200])\n"
+        "unpin_user_pages(a[1199:1200])\n"
+    )
+
+    first = next(p for p in shortcut(start) if len(p.steps) < 100)
+
+    check(first)
+    assert books(start) == books(first)
+
+
+def test_neighbours_are_one_slice():
+    """Single pages side by side, of which the same becomes, are written as one slice."""
+    pages = 'a = mapping("base", orders=[0]*8)\n'
+    one_by_one = "".join(f"map(a[{n}:{n + 1}])\n" for n in range(2, 6))
+
+    offers = proposed(shortcut, f"{pages}{one_by_one}unmap(a[0:1])\nmap(a[1:2])\n")
+
+    assert f"{pages}map(a[2:6])\nunmap(a[0:1])\nmap(a[1:2])\n" in offers
+
+
 def books(program):
     """What is held of each head that anything is held of at the end of *program*."""
     ledger = Ledger.after(program, program.steps)
