@@ -52,7 +52,7 @@ REGROUPS = (SplitHugePage, AllocPages)
 
 
 def projected(program: Program) -> Iterator[Program]:
-    """*program* with each list cut down to pages that its last step names; to half of those.
+    """*program* with each list cut down to half of the pages that its last step names; to all.
 
     Then the same with pins made up for one by one: what fails may be lists.
 
@@ -61,7 +61,7 @@ def projected(program: Program) -> Iterator[Program]:
     """
     pages = _named(program)
     half = len(pages) // 2
-    parts = (pages, pages[half:], pages[:half]) if half else (pages,)
+    parts = (pages[half:], pages[:half], pages) if half else (pages,)
     for apart in (False, True):
         for left in parts:
             yield _projected(program, left, apart=apart)
@@ -167,11 +167,16 @@ def _made_up(
     heads: Iterable[int], then: Ledger, now: Ledger, handle: str, *, apart: bool
 ) -> Iterator[Step]:
     """Steps after which *heads* stand in *now* as they do in *then*."""
-    changes = [(_standing(head, now), _standing(head, then)) for head in sorted(heads)]
+    changes = [
+        (_standing(head, now), _standing(head, then))
+        for head in sorted(heads)
+        if now.held(head) != then.held(head) or now.order(head) != then.order(head)
+    ]
     if any(a.order != b.order or b.alive > a.alive for a, b in changes):
         raise CannotCut
     differ = [(a, b) for a, b in changes if a != b and a.alive]
-    yield from bridge(differ, handle, apart=apart)
+    if differ:
+        yield from bridge(differ, handle, apart=apart)
 
 
 def _standing(head: int, ledger: Ledger) -> Standing:
