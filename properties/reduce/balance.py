@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from model.program import Program
     from properties.reduce.rewrite import Pass
 
+#: A list that is unpinned as a whole, and one that pinned it, is of no more pages.
+MOST_UNPINNED = 1024
+
 
 def put_fewer(program: Program) -> Pass:
     """Get fewer references in one step, and put as many fewer in a later one."""
@@ -70,7 +73,7 @@ def unpin_fewer(program: Program) -> Pass:
 def _unpin_fewer(program: Program, later: int) -> Program | None:
     steps = program.steps
     giving = steps[later]
-    if giving.call not in UNPINS or not 0 < giving.npages_named <= MOST_PAIRED:
+    if giving.call not in UNPINS or not 0 < giving.npages_named <= MOST_UNPINNED:
         # A region's release names no pages.
         return None
     if getattr(giving, "npages", None) is not None:
@@ -81,7 +84,7 @@ def _unpin_fewer(program: Program, later: int) -> Program | None:
         i
         for i, step in enumerate(steps[:later])
         if step.call in {"pin_user_pages", "ib_umem_get"}
-        and step.npages_named <= MOST_PAIRED
+        and step.npages_named <= MOST_UNPINNED
         and step.makes not in released
     ]
     heads = _heads(program, {*pins, later})
@@ -105,9 +108,20 @@ def _unpin_fewer(program: Program, later: int) -> Program | None:
         if len(going) == steps[i].npages_named:
             fewer = without_steps(fewer, i, i + 1)
             continue
-        for at in going:
-            fewer = without_entries(fewer, i, at, at + 1)
+        for start, stop in _stretches(going):
+            fewer = without_entries(fewer, i, start, stop)
     return None if missing.total() else fewer
+
+
+def _stretches(falling: list[int]) -> list[tuple[int, int]]:
+    """From and to where numbers that fall follow each other, the highest first."""
+    found: list[tuple[int, int]] = []
+    for number in falling:
+        if found and found[-1][0] == number + 1:
+            found[-1] = (number, found[-1][1])
+        else:
+            found.append((number, number + 1))
+    return found
 
 
 def unmap_fewer(program: Program) -> Pass:
