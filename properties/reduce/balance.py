@@ -108,20 +108,9 @@ def _unpin_fewer(program: Program, later: int) -> Program | None:
         if len(going) == steps[i].npages_named:
             fewer = without_steps(fewer, i, i + 1)
             continue
-        for start, stop in _stretches(going):
-            fewer = without_entries(fewer, i, start, stop)
+        for at in going:
+            fewer = without_entries(fewer, i, at, at + 1)
     return None if missing.total() else fewer
-
-
-def _stretches(falling: list[int]) -> list[tuple[int, int]]:
-    """From and to where numbers that fall follow each other, the highest first."""
-    found: list[tuple[int, int]] = []
-    for number in falling:
-        if found and found[-1][0] == number + 1:
-            found[-1] = (number, found[-1][1])
-        else:
-            found.append((number, number + 1))
-    return found
 
 
 def unmap_fewer(program: Program) -> Pass:

@@ -10,7 +10,7 @@ from model.parse import parse_program
 from model.program import check
 from model.steps import GetPage
 from properties.ledger import Ledger
-from properties.reduce.balance import put_fewer, unmap_fewer, unpin_fewer
+from properties.reduce.balance import MOST_UNPINNED, put_fewer, unmap_fewer, unpin_fewer
 from properties.reduce.drop import MOST_PAIRS, drop_pairs
 from properties.reduce.shortcut import MOST_PAIRED
 from properties.search import Search, Watcher
@@ -59,6 +59,15 @@ def test_unpin_fewer():
         ["h1 = pin_user_pages(a[0:2] + a[4:5])", other],
         ["h1 = pin_user_pages(a[0:1] + a[4:5])", own],
     ] == proposed(unpin_fewer, pin, other, own)
+
+
+def test_many():
+    """A page that is pinned and unpinned some hundred times goes so often less at once."""
+    assert [["h1 = pin_user_pages(a[3:4] + a[0:1]*4)"]] == proposed(
+        unpin_fewer, "h1 = pin_user_pages(a[3:4] + a[0:1]*604)", "unpin_user_pages(a[1:2]*600)"
+    )
+    most = [f"h1 = pin_user_pages(a[0:1]*{MOST_UNPINNED + 1})", "unpin_user_pages(a[1:2])"]
+    assert [] == proposed(unpin_fewer, *most)
 
 
 def test_pins_that_are_named():
