@@ -37,7 +37,7 @@ MOST_TRIED = 1_000_000
 BRIEF = 20_000
 
 #: A program that names many pages counts once more for each so many.
-LONG = 32
+LONG = 256
 
 #: A program that hangs takes as long as this many that do not.
 HANG = 2_000
