@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from attrs import field, frozen
 
-from model.memory import NR_FOLL_PIN_ACQUIRED, NR_FOLL_PIN_RELEASED, Event, HeadState, Memory
+from model.memory import NR_FOLL_PIN_ACQUIRED, NR_FOLL_PIN_RELEASED, Memory
 from model.semantics import KINDS, MAX_ORDER, SEMANTICS
 from model.steps import STEPS
 
@@ -16,6 +16,7 @@ from model.steps import STEPS
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from model.page import Event, HeadState
     from model.program import Program
     from model.step import Step, Table
 

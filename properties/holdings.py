@@ -12,7 +12,7 @@ from attrs import define
 from model.errors import BadInput
 from model.frames import Block, Frames
 from model.mapping import Extent
-from model.memory import HeadState, wrapped
+from model.page import HeadState, wrapped
 from model.semantics import BIAS
 from model.step import Table
 

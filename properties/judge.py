@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from model.candidate import Abilities, Candidate
     from model.mapping import Mapping
-    from model.memory import HeadState
+    from model.page import HeadState
     from model.semantics import Semantics
     from model.step import Step
     from properties.finding import Finding

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from model.frames import Block
 from model.mapping import side_by_side
-from model.memory import wrapped
-from model.semantics import PAGE_SIZE, PMD_ORDER
+from model.semantics import PAGE_SIZE
 from model.step import contiguous
-from properties.holdings import ContractBroken, Held, Holdings, Region
+from properties.holdings import ContractBroken, Held, Region
+from properties.pins import ENOMEM, LIMIT, Pins
 
 
 if TYPE_CHECKING:
@@ -27,14 +27,11 @@ if TYPE_CHECKING:
     from model.program import Program
     from model.step import Step
 
-LIMIT = 1 << 31
-EFAULT = -14
-ENOMEM = -12
 EBUSY = -16
 BATCH = 512
 
 
-class Ledger(Holdings):
+class Ledger(Pins):
     """The books of one program, step by step."""
 
     @classmethod
@@ -60,146 +57,6 @@ class Ledger(Holdings):
         self.dirties = False
         entry: Callable[[Any], int | None] = getattr(self, f"_{step.call}")
         return entry(step)
-
-    # Pinning.
-
-    def _grab(self, head: int, entries: int) -> int:
-        """Enter up to *entries* pins of *head*; how many a positive count allows."""
-        held = self.held(head)
-        count = wrapped(held.total)
-        room = -(-(LIMIT - count) // held.each) if count > 0 else 0
-        taken = min(entries, room)
-        if taken:
-            held.pins += taken
-            self.acquired += taken
-            self.pinned[head] = None
-        if taken < entries:
-            self.warned = True
-        return taken
-
-    def _put_back(self, head: int, entries: int, *, dirty: bool = False) -> None:
-        held = self.held(head)
-        held.pins -= entries
-        held.dirty = held.dirty or dirty
-        self.released += entries
-        if not held.pins:
-            self.pinned.pop(head, None)
-        self._free_if_last(head, held)
-
-    def _free_if_last(self, head: int, held: Held) -> None:
-        if not held.total:
-            held.alive = False
-            held.dirty = False
-            self.freed[head] = None
-
-    def _mapped(self, head: int) -> bool:
-        held = self.held(head)
-        return held.alive and held.maps > 0
-
-    def _pin(self, pages: Sequence[int]) -> tuple[int, int]:
-        """Pin a prefix of *pages*: how many, and the error that stopped it or 0."""
-        done = 0
-        for head, entries in self.runs(pages):
-            if not self._mapped(head):
-                return done, EFAULT
-            taken = self._grab(head, entries)
-            done += taken
-            if taken < entries:
-                return done, ENOMEM
-        return done, 0
-
-    def _bind(self, name: str, pages: Sequence[int], done: int) -> None:
-        if done:
-            self.table[name] = pages[:done]
-
-    def _pin_user_pages(self, step: Any) -> int:
-        pages = step.pages.resolve(self.table)
-        done, error = self._pin(pages)
-        self._bind(step.handle, pages, done)
-        return done or error
-
-    def _get_user_pages(self, step: Any) -> int:
-        pages = step.pages.resolve(self.table)
-        done = error = 0
-        for head, entries in self.runs(pages):
-            held = self.held(head)
-            if not self._mapped(head):
-                error = EFAULT
-                break
-            count = wrapped(held.total)
-            taken = min(entries, LIMIT - count) if count > 0 else 0
-            if taken:
-                held.gets += taken
-                self.got[head] = None
-            done += taken
-            if taken < entries:
-                self.warned = True
-                error = ENOMEM
-                break
-        self._bind(step.handle, pages, done)
-        return done or error
-
-    def _pin_user_pages_fast_only(self, step: Any) -> int:
-        pages = step.pages.resolve(self.table)
-        done = self._fast(pages, step.changed)
-        self._bind(step.handle, pages, done)
-        return done
-
-    def _fast(self, pages: Sequence[int], changed: int | None) -> int:
-        done = 0
-        for head, entries in self.runs(pages):
-            if not self._mapped(head):
-                return done
-            if changed is not None and changed < done + entries:
-                huge = self.order(head) >= PMD_ORDER
-                kept = 0 if huge else changed - done
-                taken = self._grab(head, kept)
-                if taken == kept:
-                    undone = self._grab(head, entries if huge else 1)
-                    self._put_back(head, undone)
-                return done + taken
-            taken = self._grab(head, entries)
-            done += taken
-            if taken < entries:
-                return done
-        return done
-
-    # Unpinning.
-
-    def _release(self, pages: Sequence[int], named: PageList | str, *, dirty: bool = False) -> None:
-        counts = self.counts(pages)
-        for head, entries in counts.items():
-            held = self.held(head)
-            if held.pins < entries:
-                msg = f"unpins {entries} of {self.name(head)}, where {held.pins} are held ({named})"
-                raise ContractBroken(msg)
-        for head, entries in counts.items():
-            self._put_back(head, entries, dirty=dirty)
-        self.unpinned = [pages]
-        self.dirties = dirty
-
-    def _unpin_user_page(self, step: Any) -> None:
-        self._release(step.page.resolve(self.table), step.page)
-
-    def _unpin_user_pages(self, step: Any) -> None:
-        if step.npages is not None:
-            self.warned = True  # an error value, which the call notices
-            return
-        dirty = getattr(step, "make_dirty", False)
-        self._release(step.pages.resolve(self.table), step.pages, dirty=dirty)
-
-    def _unpin_user_pages_dirty_lock(self, step: Any) -> None:
-        if step.npages is not None and step.make_dirty:
-            msg = f"{step.call} does not notice npages={step.npages} when it dirties"
-            raise ContractBroken(msg)
-        self._unpin_user_pages(step)
-
-    def _unpin_user_page_range_dirty_lock(self, step: Any) -> None:
-        if step.npages is not None:
-            msg = f"{step.call} does not notice npages={step.npages}"
-            raise ContractBroken(msg)
-        pages = contiguous(step.pages.resolve(self.table), step.pages)
-        self._release(pages, step.pages, dirty=step.make_dirty)
 
     # RDMA memory regions.
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from model.candidate import Candidate
-    from model.memory import HeadState
+    from model.page import HeadState
     from model.program import Program
     from properties.oracles.record import Record
 

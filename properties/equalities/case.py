@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from model.pagelist import from_entries
 from model.steps import UnpinUserPages, UnpinUserPagesDirtyLock
-from properties.ledger import LIMIT
+from properties.pins import LIMIT
 from properties.strategies import among, one_in
 from properties.strategies.lists import (
     by_mapping,

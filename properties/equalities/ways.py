@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
-from model.memory import NR_FOLL_PIN_ACQUIRED, NR_FOLL_PIN_RELEASED, HeadState
+from model.memory import NR_FOLL_PIN_ACQUIRED, NR_FOLL_PIN_RELEASED
+from model.page import HeadState
 from properties.contained import Contained, NoSnapshot
 from properties.finding import Finding, Row
 from properties.ledger import Ledger

@@ -7,7 +7,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from model.candidate import FIELDS
-from model.memory import NR_FOLL_PIN_ACQUIRED, NR_FOLL_PIN_RELEASED, HeadState
+from model.memory import NR_FOLL_PIN_ACQUIRED, NR_FOLL_PIN_RELEASED
+from model.page import HeadState
 from properties.finding import Row
 
 

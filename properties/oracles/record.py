@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field
 
-from model.memory import HeadState
+from model.page import HeadState
 from properties.finding import Finding
 
 

@@ -27,7 +27,8 @@ from model.steps import (
     Unmap,
     UnpinUserPages,
 )
-from properties.ledger import LIMIT, Ledger
+from properties.ledger import Ledger
+from properties.pins import LIMIT
 
 
 if TYPE_CHECKING:

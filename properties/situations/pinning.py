@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from model.pagelist import Slice
 from model.semantics import PAGE_SIZE
-from properties.ledger import BATCH, EFAULT, ENOMEM, LIMIT
+from properties.ledger import BATCH
+from properties.pins import EFAULT, ENOMEM, LIMIT
 from properties.situations.past import LOOKED_AT, PASTS
 
 

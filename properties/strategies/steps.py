@@ -33,7 +33,8 @@ from model.steps import (
     UnpinUserPages,
     UnpinUserPagesDirtyLock,
 )
-from properties.ledger import BATCH, LIMIT
+from properties.ledger import BATCH
+from properties.pins import LIMIT
 from properties.strategies import among, one_in
 from properties.strategies.lists import (
     by_mapping,

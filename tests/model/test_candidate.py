@@ -6,8 +6,9 @@ import pytest
 
 from model.candidate import FIELDS, Abilities, InProcess
 from model.errors import BadInput
-from model.memory import NR_FOLL_PIN_ACQUIRED, HeadState
+from model.memory import NR_FOLL_PIN_ACQUIRED
 from model.optimised import Optimised
+from model.page import HeadState
 from model.pagelist import span
 from model.parse import parse_program
 from model.program import Program

@@ -7,16 +7,8 @@ from itertools import count
 import pytest
 
 from model.mapping import Extent, Mapping
-from model.memory import (
-    NR_FOLL_PIN_ACQUIRED,
-    NR_FOLL_PIN_RELEASED,
-    Event,
-    HeadState,
-    Memory,
-    NoProgress,
-    Oops,
-    wrapped,
-)
+from model.memory import NR_FOLL_PIN_ACQUIRED, NR_FOLL_PIN_RELEASED, Memory, NoProgress, Oops
+from model.page import Event, HeadState, wrapped
 from model.semantics import DEFAULT
 
 

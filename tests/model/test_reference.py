@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.memory import HeadState, Oops
+from model.memory import Oops
 from model.optimised import Optimised
+from model.page import HeadState
 from model.reference import Reference, Region
 
 
