@@ -127,15 +127,16 @@ class InProcess:
         arguments = step.arguments(self._table)
         outcome = getattr(self, step.call)(*arguments)
         returned = step.bind(self._table, arguments, outcome)
+        heads, maybe_pinned = memory.looks()
         return Snapshot(
             returned,
-            memory.heads(),
+            heads,
             memory.stats[NR_FOLL_PIN_ACQUIRED],
             memory.stats[NR_FOLL_PIN_RELEASED],
             tuple(memory.warnings),
             memory.puts,
             memory.dirty_locks,
-            memory.maybe_pinned(),
+            maybe_pinned,
             memory.events,
         )
 

@@ -81,13 +81,18 @@ class Memory:
 
     def heads(self) -> dict[int, HeadState]:
         """What the frames look like now that this step has touched."""
-        pages = self._pages
-        return {page: pages[page].state() for page in self.touched}
+        return self.looks()[0]
 
-    def maybe_pinned(self) -> frozenset[int]:
-        """Those of them of which ``page_maybe_dma_pinned()`` says yes."""
-        pages = self._pages
-        return frozenset([page for page in self.touched if pages[page].maybe_dma_pinned()])
+    def looks(self) -> tuple[dict[int, HeadState], frozenset[int]]:
+        """The same, and those of them of which ``page_maybe_dma_pinned()`` says yes."""
+        states = {}
+        pinned = []
+        for page in self.touched:
+            record = self._pages[page]
+            states[page] = record.state()
+            if record.maybe_dma_pinned():
+                pinned.append(page)
+        return states, frozenset(pinned)
 
     # Look-ups.
 

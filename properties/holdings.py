@@ -47,6 +47,11 @@ class Held:
     alive: bool = True
 
     @property
+    def mapped(self) -> bool:
+        """Whether the page tables lead to it."""
+        return self.maps > 0 and self.alive
+
+    @property
     def total(self) -> int:
         """The refcount, were it as wide as it needs to be."""
         return self.maps + self.gets + self.pins * self.each

@@ -27,9 +27,8 @@ class Pins(Holdings):
 
     # Pinning.
 
-    def _grab(self, head: int, entries: int) -> int:
+    def _grab(self, head: int, held: Held, entries: int) -> int:
         """Enter up to *entries* pins of *head*; how many a positive count allows."""
-        held = self.held(head)
         count = wrapped(held.total)
         room = -(-(LIMIT - count) // held.each) if count > 0 else 0
         taken = min(entries, room)
@@ -41,8 +40,7 @@ class Pins(Holdings):
             self.warned = True
         return taken
 
-    def _put_back(self, head: int, entries: int, *, dirty: bool = False) -> None:
-        held = self.held(head)
+    def _put_back(self, head: int, held: Held, entries: int, *, dirty: bool = False) -> None:
         held.pins -= entries
         held.dirty = held.dirty or dirty
         self.released += entries
@@ -56,17 +54,14 @@ class Pins(Holdings):
             held.dirty = False
             self.freed[head] = None
 
-    def _mapped(self, head: int) -> bool:
-        held = self.held(head)
-        return held.alive and held.maps > 0
-
     def _pin(self, pages: Sequence[int]) -> tuple[int, int]:
         """Pin a prefix of *pages*: how many, and the error that stopped it or 0."""
         done = 0
         for head, entries in self.runs(pages):
-            if not self._mapped(head):
+            held = self.held(head)
+            if not held.mapped:
                 return done, EFAULT
-            taken = self._grab(head, entries)
+            taken = self._grab(head, held, entries)
             done += taken
             if taken < entries:
                 return done, ENOMEM
@@ -87,7 +82,7 @@ class Pins(Holdings):
         done = error = 0
         for head, entries in self.runs(pages):
             held = self.held(head)
-            if not self._mapped(head):
+            if not held.mapped:
                 error = EFAULT
                 break
             count = wrapped(held.total)
@@ -112,17 +107,18 @@ class Pins(Holdings):
     def _fast(self, pages: Sequence[int], changed: int | None) -> int:
         done = 0
         for head, entries in self.runs(pages):
-            if not self._mapped(head):
+            held = self.held(head)
+            if not held.mapped:
                 return done
             if changed is not None and changed < done + entries:
                 huge = self.order(head) >= PMD_ORDER
                 kept = 0 if huge else changed - done
-                taken = self._grab(head, kept)
+                taken = self._grab(head, held, kept)
                 if taken == kept:
-                    undone = self._grab(head, entries if huge else 1)
-                    self._put_back(head, undone)
+                    undone = self._grab(head, held, entries if huge else 1)
+                    self._put_back(head, held, undone)
                 return done + taken
-            taken = self._grab(head, entries)
+            taken = self._grab(head, held, entries)
             done += taken
             if taken < entries:
                 return done
@@ -131,14 +127,15 @@ class Pins(Holdings):
     # Unpinning.
 
     def _release(self, pages: Sequence[int], named: PageList | str, *, dirty: bool = False) -> None:
-        counts = self.counts(pages)
-        for head, entries in counts.items():
+        runs = []
+        for head, entries in self.counts(pages).items():
             held = self.held(head)
             if held.pins < entries:
                 msg = f"unpins {entries} of {self.name(head)}, where {held.pins} are held ({named})"
                 raise ContractBroken(msg)
-        for head, entries in counts.items():
-            self._put_back(head, entries, dirty=dirty)
+            runs.append((head, held, entries))
+        for head, held, entries in runs:
+            self._put_back(head, held, entries, dirty=dirty)
         self.unpinned = [pages]
         self.dirties = dirty
 

@@ -83,7 +83,7 @@ def umem_get(record: Record, found: set[str]) -> None:
             found.add("umem-map-fails")
     elif returned == EFAULT:
         held = _first(record)
-        if held.alive and held.maps:
+        if held.mapped:
             found.add("umem-pin-fails")
     elif returned > 0:
         if len(step.pages) > BATCH:

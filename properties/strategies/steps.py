@@ -226,7 +226,7 @@ class Steps:
             name = live(random, self.ledger, self.handles)
             last = len(self.ledger.table[name]) - 1
             held = self.ledger.held(self.ledger.head(self.ledger.table[name][last]))
-            if held.alive and held.maps:
+            if held.mapped:
                 return Unmap(pages=span(name, last, last + 1))
         return Unmap(pages=self._some(random))
 
