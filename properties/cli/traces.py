@@ -105,7 +105,8 @@ def _detail(verdict: Verdict) -> str:
     if verdict.worst:
         return verdict.worst.summary
     alone = ", by the ledger alone: too many pages for one at a time" if verdict.alone else ""
-    return verdict.inapplicable or verdict.unjudged or f"{verdict.steps} steps{alone}"
+    steps = f"{verdict.steps} step{'' if verdict.steps == 1 else 's'}{alone}"
+    return verdict.inapplicable or verdict.unjudged or steps
 
 
 @click.command()

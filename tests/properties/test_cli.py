@@ -130,7 +130,14 @@ def test_replay_versions(trace):
 
     assert 0 == result.exit_code
     assert "no longer applies: unpin_user_page_range_dirty_lock() does not exist" in result.output
-    assert "agrees now, 2 steps" in result.output
+    assert "agrees now, 2 steps\n" in result.output
+
+
+def test_replay_one_step(home):
+    """A trace of one step has a step, not steps."""
+    trace = SKETCHES.parent / "traces" / "v1-mapping-fails.trace"
+
+    assert "agrees now, 1 step\n" in run("replay", trace).output
 
 
 def test_replay_json(trace):
