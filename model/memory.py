@@ -26,10 +26,12 @@ if TYPE_CHECKING:
 NR_FOLL_PIN_ACQUIRED = "nr_foll_pin_acquired"
 NR_FOLL_PIN_RELEASED = "nr_foll_pin_released"
 
-#: A step may spend this many primitives, and eight times the square of its
-#: pages more (of the first `SQUARED` of them): any sane way to count needs less.
+#: A step may spend this many primitives, `PER_PAGE` for each of its pages, and
+#: eight times the square of the first `SQUARED` of them: any sane way to count
+#: needs less. What takes the square of more pages holds up a kernel as well.
 FUEL = 100_000
-SQUARED = 4_096
+PER_PAGE = 48
+SQUARED = 512
 
 #: Puts of no references are steps on the spot. So many are let pass, and four
 #: times as many as the step has pages more.
@@ -64,7 +66,9 @@ class Memory:
         self._journal = journal
         self._frames = Frames(mappings)
         self._pages: dict[int, Page] = {}
-        self._fuel = FUEL
+        self._npages = 0
+        self._spent = 0
+        self._allowed = self._fuel = FUEL
         self._empty_puts = EMPTY_PUTS
         # The block that was looked up last: most look-ups fall into it again.
         self._start = self._stop = self._mask = self._order = self._refs = 0
@@ -76,8 +80,15 @@ class Memory:
         self.events = []
         self.puts = 0
         self.dirty_locks = 0
-        self._fuel = FUEL + 8 * npages * min(npages, SQUARED)
+        self._npages = npages
+        self._spent = self.operations
+        self._allowed = self._fuel = FUEL + PER_PAGE * npages + 8 * min(npages, SQUARED) ** 2
         self._empty_puts = EMPTY_PUTS + 4 * npages
+
+    @property
+    def operations(self) -> int:
+        """How many primitives were spent, in all steps so far."""
+        return self._spent + self._allowed - max(self._fuel, 0)
 
     def heads(self) -> dict[int, HeadState]:
         """What the frames look like now that this step has touched."""
@@ -276,5 +287,6 @@ class Memory:
         return record
 
     def _exhausted(self) -> None:
-        msg = "it spent more operations than its pages can need"
+        spent = self.operations - self._spent
+        msg = f"not done after {spent:,} operations on {self._npages:,} pages"
         raise NoProgress(msg)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from attrs import evolve, frozen
 
 from model.errors import BadInput
+from model.memory import Memory
 from model.program import check
 from properties.judge import effort, judge
 from properties.reduce.condense import CannotCondense, condensed
@@ -39,9 +40,11 @@ if TYPE_CHECKING:
 MOST_EXECUTIONS = 5_000
 
 #: Pages that all of them together name at most: a minute's work or few. One that
-#: does not end counts as so many as could have been visited meanwhile.
+#: does not end counts as so many as could have been visited meanwhile, and one
+#: that takes the square of its pages as one for so many operations.
 MOST_VISITS = 20_000_000
 VISITS_OF_A_HANG = 50_000
+OPERATIONS_OF_A_VISIT = 12
 
 
 #: What `properties.equalities` finds begins with this.
@@ -134,14 +137,15 @@ class _Reducer:
 
     def fails(self, program: Program) -> bool:
         """Whether *program* fails as it should; if so it is the best from now on."""
+        candidate = self._candidate()
         try:
             check(program)
-            verdict = judge(program, self._candidate())
+            verdict = judge(program, candidate)
         except BadInput:
             return False
         finally:
             self.executions += 1
-            self._visits += effort(program)
+            self._visits += max(effort(program), _operations(candidate) // OPERATIONS_OF_A_VISIT)
         found = verdict.worst
         if found and found.what == "no_progress":
             self._visits += VISITS_OF_A_HANG
@@ -205,3 +209,9 @@ class _Reducer:
             return False
         self._tried.add(size[-1])
         return True
+
+
+def _operations(candidate: Candidate) -> int:
+    """How many operations *candidate* spent, where that is counted."""
+    memory = getattr(candidate, "memory", None)
+    return memory.operations if isinstance(memory, Memory) else 0

@@ -95,6 +95,32 @@ def test_raising_is_a_finding(sketches, name, what):
     assert any("sketches.py" in note for note in finding.notes)
 
 
+class PageByHead(Optimised):
+    """Right, but takes the square of the pages: for each head it looks at all entries."""
+
+    def unpin_user_pages(self, pages, npages):
+        heads = [self.memory.compound_head(page) for page in pages[:npages]]
+        for head in dict.fromkeys(heads):
+            entries = sum(self.memory.compound_head(page) == head for page in pages[:npages])
+            self.put_compound_head(head, entries)
+
+
+def test_the_square_of_some_pages():
+    """Hundreds of pages may be looked at for each of them."""
+    text = PINNED.replace("[2, 0]", "[0]*1000").replace("a[3:5]", "a[0:1000]")
+
+    assert "agrees" == verdict(text + "unpin_user_pages(h1[0:1000])\n", PageByHead()).kind
+
+
+def test_the_square_of_many_pages():
+    """Thousands may not: a count ends it, the same on every machine, and says so."""
+    text = PINNED.replace("[2, 0]", "[0]*5000").replace("a[3:5]", "a[0:5000]")
+    finding = verdict(text + "unpin_user_pages(h1[0:5000])\n", PageByHead()).finding
+
+    assert "no_progress" == finding.what
+    assert "unpin_user_pages: not done after 2,437,152 operations on 5,000 pages" == finding.summary
+
+
 def test_hanging_is_a_finding(sketches, monkeypatch):
     """A candidate that never returns is ended by the clock."""
     monkeypatch.setattr("properties.watchdog.LIMIT", 0.1)

@@ -227,3 +227,26 @@ def test_too_large_for_one_page_at_a_time(sketches):
     assert visits(parse_program(HEADER + text)) > MOST_VISITS
     assert (1, 2) <= small.size()[:2] <= (2, 2)
     assert small.size()[3] <= 4
+
+
+class SlowlyWrong(Optimised):
+    """Drops a pin too few of 40 pages and more, and takes its time with any."""
+
+    def unpin_user_pages(self, pages, npages):
+        for _ in range(10_000):
+            self.memory.compound_head(pages[0])
+        super().unpin_user_pages(pages, npages - (npages > 40))
+
+
+def test_operations_are_paid_for(monkeypatch):
+    """What a candidate spends on its pages ends a reduction, and not only their number."""
+    monkeypatch.setattr("properties.reduce.reducer.MOST_VISITS", 10_000)
+    text = (
+        'a = mapping("driver", orders=[0]*64)\n'
+        "h1 = pin_user_pages(a[0:64])\n"
+        "unpin_user_pages(h1[0:64])\n"
+    )
+    program = parse_program(HEADER + text)
+    small = reduce(program, judge(program, SlowlyWrong()).worst, SlowlyWrong)
+
+    assert 10_000 * 12 / 10_100 <= small.executions <= 13
