@@ -34,7 +34,7 @@ HEADLESS = "of a compound page whose head is not mapped"
 SURPLUS = "beyond the limit"
 
 #: Extents in one mapping. Each takes 35 bytes of its line at most (orders 16,
-#: brackets 5, frame 14), and a line may have `model.parse.LINE_LIMIT`.
+#: brackets 5, frame 14), and a line may have `model.program.LINE_LIMIT`.
 MAX_EXTENTS = 100
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import ast
 import re
-import warnings
 from typing import TYPE_CHECKING, TypeVar
 
 from model.errors import BadInput
@@ -19,6 +18,7 @@ from model.literals import VALUES, boolean, brackets, shortened, string, whole_n
 from model.mapping import FIRST_PFN, Mapping, default_pfn, placed
 from model.program import HEADER, LINE_LIMIT, VERSION, Checker, Program, Taken, check_kind
 from model.semantics import semantics
+from model.statement import arguments_of, check_name, read_statement
 from model.step import Step, shown
 from model.steps import STEPS
 
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _HEADER = re.compile(r"# headcount ([1-9][0-9]{0,8})")
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,15}")
 
 
 def read_program(path: Path) -> Program:
@@ -154,7 +153,7 @@ class _Reader:
             return
         if not line:
             return
-        name, call = _statement(line)
+        name, call = read_statement(line)
         function = call.func.id if isinstance(call.func, ast.Name) else ""
         if function == "semantics" and not name:
             self._semantics(call)
@@ -174,7 +173,7 @@ class _Reader:
         if self.semantics is not None or self.mappings:
             msg = "semantics(…) comes once, before everything else"
             raise BadInput(msg)
-        arguments = _arguments(call, ["version"], {"misuse"})
+        arguments = arguments_of(call, ["version"], {"misuse"})
         self.semantics = semantics(string(arguments["version"]))
         self.misuse = "misuse" in arguments and boolean(arguments["misuse"])
 
@@ -185,11 +184,11 @@ class _Reader:
         if self._checker is not None:
             msg = "mappings come before the first step"
             raise BadInput(msg)
-        _check_name(name)
+        check_name(name)
         if name in self._names:
             msg = f"{name} is made twice"
             raise BadInput(msg)
-        arguments = _arguments(call, ["kind"], {"orders", "pfn", "refs"})
+        arguments = arguments_of(call, ["kind"], {"orders", "pfn", "refs"})
         if "orders" not in arguments:
             msg = "mapping(…) needs orders=[…]"
             raise BadInput(msg)
@@ -257,57 +256,6 @@ class _Reader:
         self.steps.append(step)
 
 
-def _statement(line: str) -> tuple[str, ast.Call]:
-    """The name that is assigned to, if any, and the call."""
-    try:
-        with warnings.catch_warnings():
-            # What Python finds odd in a line is no concern of its reader's.
-            warnings.simplefilter("ignore")
-            body = ast.parse(line.strip()).body
-    except SyntaxError as err:
-        msg = f"not a statement: {err.msg}"
-        raise BadInput(msg) from None
-    except (ValueError, MemoryError, RecursionError):
-        msg = "not a statement: it nests too deeply"
-        raise BadInput(msg) from None
-    if len(body) == 1:
-        statement = body[0]
-        if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
-            return "", statement.value
-        if (
-            isinstance(statement, ast.Assign)
-            and len(statement.targets) == 1
-            and isinstance(statement.targets[0], ast.Name)
-            and isinstance(statement.value, ast.Call)
-        ):
-            return statement.targets[0].id, statement.value
-    msg = "not a call, nor a name for one"
-    raise BadInput(msg)
-
-
-def _check_name(name: str) -> None:
-    if not _NAME.fullmatch(name) or name == "sg":
-        msg = f"{name!r} is no good name: up to 16 of a-z, 0-9 and _, a letter first"
-        raise BadInput(msg)
-
-
-def _arguments(call: ast.Call, positional: list[str], keywords: set[str]) -> dict[str, ast.expr]:
-    if len(call.args) != len(positional):
-        wanted = ", ".join(positional)
-        msg = f"{ast.unparse(call.func)}(…) takes {wanted} first, then keywords"
-        raise BadInput(msg)
-    arguments = dict(zip(positional, call.args, strict=True))
-    for keyword in call.keywords:
-        if keyword.arg in arguments:
-            msg = f"{ast.unparse(call.func)}(…) is given {keyword.arg} twice"
-            raise BadInput(msg)
-        if keyword.arg not in keywords:
-            msg = f"{ast.unparse(call.func)}(…) has no keyword {keyword.arg}"
-            raise BadInput(msg)
-        arguments[keyword.arg] = keyword.value
-    return arguments
-
-
 def _step(name: str, cls: type[Step], call: ast.Call) -> Step:
     attributes = shown(cls)
     first, *rest = attributes
@@ -315,7 +263,7 @@ def _step(name: str, cls: type[Step], call: ast.Call) -> Step:
     flags = [a.name for a in rest if a.metadata["kind"] == "flags"]
     given = [first.name, *flags[: max(0, len(call.args) - 1)]]
     keywords = {a.name for a in rest} - set(flags) | {"cpu"}
-    arguments = _arguments(call, given, keywords)
+    arguments = arguments_of(call, given, keywords)
     values = {key: VALUES[kinds[key]](value) for key, value in arguments.items()}
     if not 0 <= values.get("cpu", 0) < 256:
         msg = f"cpu={values['cpu']} is not in 0..255"
@@ -325,6 +273,6 @@ def _step(name: str, cls: type[Step], call: ast.Call) -> Step:
             msg = f"{cls.call}(…) needs make_dirty=True or make_dirty=False"
             raise BadInput(msg)
     if name:
-        _check_name(name)
+        check_name(name)
         values[cls.names] = name
     return cls(**values)
