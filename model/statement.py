@@ -17,13 +17,14 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,15}")
 def read_statement(line: str) -> tuple[str, ast.Call]:
     """The name that is assigned to, "" if none is, and the call.
 
-    :raises BadInput: if *line* is anything else.
+    :param line: without white space around it.
+    :raises BadInput: if it is anything else.
     """
     try:
         with warnings.catch_warnings():
             # What Python finds odd in a line is no concern of its reader's.
             warnings.simplefilter("ignore")
-            body = ast.parse(line.strip()).body
+            body = ast.parse(line).body
     except SyntaxError as err:
         msg = f"not a statement: {err.msg}"
         raise BadInput(msg) from None
@@ -46,9 +47,9 @@ def read_statement(line: str) -> tuple[str, ast.Call]:
 
 
 def check_name(name: str) -> None:
-    """Whether a mapping or a handle may be called *name*.
+    """Refuse what no mapping and no handle may be called.
 
-    :raises BadInput: if it may not.
+    :raises BadInput: if *name* is such.
     """
     if not _NAME.fullmatch(name) or name == "sg":
         msg = f"{name!r} is no good name: up to 16 of a-z, 0-9 and _, a letter first"
