@@ -50,6 +50,7 @@ class Store:
         self._comments = comments
         self._directory = directory
         self._kept: dict[str, tuple[Path, Program]] = {}
+        self._written: dict[Path, bytes] = {}
         #: Why what was found could not be written; empty if it could.
         self.trouble = ""
 
@@ -60,9 +61,11 @@ class Store:
         path, smallest = self._kept[signature] = self._slot(signature, program)
         if not path.exists() or program.size() < smallest.size():
             comments = (" ".join(finding.summary.split()), *self._comments)
+            text = evolve(program, comments=comments).text()
             try:
-                write(path, evolve(program, comments=comments).text())
+                write(path, text)
                 self._kept[signature] = (path, program)
+                self._written[path] = text.encode()
             except OSError as err:
                 # The finding is worth more than its file: it is reported anyway.
                 self.trouble = f"nowhere: {path}: {err.strerror or err}"
@@ -84,11 +87,18 @@ class Store:
             path = self._directory / f"{signature}{suffix}.trace"
             if not path.exists():
                 return path, program
+            known = self._kept.get(signature)
+            if (
+                known
+                and known[0] == path
+                and known[1].semantics == program.semantics
+                and self._as_written(path)
+            ):
+                return known
             try:
                 stored = read_program(path)
                 if stored.semantics != program.semantics:
                     continue
-                known = self._kept.get(signature)
                 if known and known[0] == path and known[1].steps == stored.steps:
                     return known
                 found = judge(stored, self._candidate()).worst
@@ -97,6 +107,16 @@ class Store:
             if found is not None and found.signature == signature:
                 return path, stored
         raise AssertionError  # count() does not end
+
+    def _as_written(self, path: Path) -> bool:
+        """Whether what this store wrote into *path* is there still.
+
+        To parse 10^5 steps takes seconds, and the reducer keeps fifty programs.
+        """
+        try:
+            return path.read_bytes() == self._written.get(path)
+        except OSError:
+            return False
 
 
 def write(path: Path, text: str) -> None:

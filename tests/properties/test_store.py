@@ -8,6 +8,7 @@ import pytest
 from attrs import evolve
 
 from model.parse import parse_program, read_program
+from model.semantics import semantics
 from properties.judge import judge
 from properties.store import Store, write
 
@@ -57,6 +58,51 @@ def test_replaced_by_smaller_only(sketches, home, fails):
     assert 2 == len(read_program(path).steps)
     assert path == traces.keep(*fails(LARGE))
     assert 2 == len(read_program(path).steps)
+
+
+def test_own_file_is_not_parsed_again(sketches, home, fails, monkeypatch):
+    """What a store wrote itself it knows: a long trace takes seconds to parse."""
+    traces = store(sketches, home)
+    path = traces.keep(*fails(LARGE))
+    monkeypatch.setattr("properties.store.read_program", lambda _: pytest.fail("parsed"))
+
+    assert path == traces.keep(*fails(SMALL))
+    monkeypatch.undo()
+    assert 2 == len(read_program(path).steps)
+
+
+def test_each_semantics_has_its_file(sketches, home, fails):
+    """A program under other semantics does not replace one of the same signature."""
+    traces = store(sketches, home)
+    path = traces.keep(*fails(LARGE))
+    before = path.read_bytes()
+    program, finding = fails(SMALL)
+
+    other = traces.keep(evolve(program, semantics=semantics("5.11")), finding)
+
+    assert home / f"{NAME}-2.trace" == other
+    assert before == path.read_bytes()
+
+
+def test_smaller_from_another_run(sketches, home, fails):
+    """What another run puts there meanwhile stays, if it is smaller."""
+    traces = store(sketches, home)
+    path = traces.keep(*fails(LARGE.replace("clean(a[0:1])\n", "clean(a[0:1])\n" * 2)))
+    store(sketches, home).keep(*fails(SMALL))
+    before = path.read_bytes()
+
+    assert path == traces.keep(*fails(LARGE))
+    assert before == path.read_bytes()
+
+
+def test_something_else_from_another_run(sketches, home, fails):
+    """What was put in the place of a trace meanwhile stays, if it is none."""
+    traces = store(sketches, home)
+    path = traces.keep(*fails(LARGE))
+    path.write_bytes(b"\0\xff")
+
+    assert home / f"{NAME}-2.trace" == traces.keep(*fails(SMALL))
+    assert b"\0\xff" == path.read_bytes()
 
 
 def test_kept_across_runs(sketches, home, fails):
