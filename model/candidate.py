@@ -34,6 +34,9 @@ FIELDS = (
     "warnings",
 )
 
+#: No bound but those that programs have anyway.
+UNBOUNDED = 1 << 64
+
 
 @frozen
 class Abilities:
@@ -45,6 +48,8 @@ class Abilities:
     :param kinds: Kinds of mapping it can make.
     :param orders: Orders of compound pages it can make.
     :param fields: What its snapshots show, of `FIELDS`.
+    :param listed: Pages that a list may name that the call is given as an array.
+    :param span: Frames that may lie between the lowest and the highest.
     """
 
     name: str
@@ -53,6 +58,8 @@ class Abilities:
     kinds: frozenset[str] = frozenset(KINDS)
     orders: frozenset[int] = frozenset(range(MAX_ORDER + 1))
     fields: frozenset[str] = frozenset(FIELDS)
+    listed: int = UNBOUNDED
+    span: int = UNBOUNDED
 
 
 @frozen
@@ -120,6 +127,11 @@ class InProcess:
         self._table = program.table()
         for step in program.steps:
             yield self._take(step)
+
+    def partial(self) -> Sequence[Event]:
+        """The journal of a step that did not come to its end."""
+        memory = getattr(self, "memory", None)
+        return memory.events if isinstance(memory, Memory) else ()
 
     def _take(self, step: Step) -> Snapshot:
         memory = self.memory

@@ -18,6 +18,7 @@ from model.optimised import Optimised
 
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import ModuleType
 
     from model.candidate import Candidate
@@ -25,7 +26,11 @@ if TYPE_CHECKING:
 #: Candidates that come with headcount, by name.
 NAMED: dict[str, type[Candidate]] = {"optimised": Optimised}
 
-FORMS = "optimised, FILE.py:CLASS or package.module:CLASS"
+#: Candidates that are made of what stands after the colon: the module whose `load`
+#: does it, and what it needs beside headcount itself, with the extra that brings it.
+SCHEMES = {"kernel-source": ("model.kernel.source", ("cffi", "tree_sitter", "tree_sitter_c"), "kernel")}
+
+FORMS = "optimised, FILE.py:CLASS, package.module:CLASS or kernel-source:DIR"
 
 
 @frozen
@@ -37,7 +42,7 @@ class Spec:
     """
 
     text: str
-    make: type[Candidate]
+    make: Callable[[], Candidate]
 
 
 def load(text: str) -> Spec:
@@ -47,6 +52,9 @@ def load(text: str) -> Spec:
     """
     if text in NAMED:
         return Spec(text, NAMED[text])
+    scheme, _, rest = text.partition(":")
+    if scheme in SCHEMES:
+        return Spec(text, _scheme(scheme, rest))
     where, colon, name = text.rpartition(":")
     if not colon or not where or not name:
         msg = f"candidate {text!r} is none of {FORMS}"
@@ -64,6 +72,16 @@ def load(text: str) -> Spec:
         raise BadInput(msg)
     _check(make, where, name)
     return Spec(text, make)
+
+
+def _scheme(scheme: str, rest: str) -> Callable[[], Candidate]:
+    where, needed, extra = SCHEMES[scheme]
+    for package in needed:
+        if importlib.util.find_spec(package) is None:
+            msg = f"{scheme} needs {package}: pip install -e '.[{extra}]'"
+            raise BadInput(msg)
+    load: Callable[[str], Callable[[], Candidate]] = importlib.import_module(where).load
+    return load(rest)
 
 
 def _from_file(path: Path) -> ModuleType:

@@ -12,7 +12,7 @@ from attrs import frozen
 
 from model.candidate import Snapshot
 from model.candidate import __file__ as candidate_file
-from model.memory import Memory, NoProgress, Oops
+from model.memory import NoProgress, Oops
 from model.memory import __file__ as memory_file
 from properties.watchdog import Hang, Watchdog
 
@@ -87,9 +87,8 @@ class Contained:
 
     def partial(self) -> Snapshot:
         """What a candidate that failed had put in its journal by then."""
-        memory = getattr(self._candidate, "memory", None)
-        events = memory.events[:1000] if isinstance(memory, Memory) else ()
-        return Snapshot(None, {}, 0, 0, events=events)
+        partial = getattr(self._candidate, "partial", tuple)
+        return Snapshot(None, {}, 0, 0, events=partial()[:1000])
 
 
 def _said(err: BaseException) -> str:
@@ -105,8 +104,9 @@ def _where(err: BaseException) -> tuple[str, ...]:
     """Where in the candidate's own files *err* came from, innermost last."""
     frames = traceback.extract_tb(err.__traceback__)
     ours = {__file__, candidate_file, memory_file}
+    kernel = str(Path(candidate_file).parent / "kernel")
     return tuple(
         f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}: {frame.line}"
         for frame in frames
-        if frame.filename not in ours
+        if frame.filename not in ours and not frame.filename.startswith(kernel)
     )[-4:]

@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 MOST_VISITS = 1 << 20
 MOST_HEADS = 1 << 23
 
+#: Calls that are given an array of pages.
+ARRAYS = frozenset({"unpin_user_pages", "unpin_user_pages_dirty_lock"})
+
 
 @frozen
 class Verdict:
@@ -238,6 +241,9 @@ def inapplicable(program: Program, abilities: Abilities) -> str:
         reason = beyond(step, abilities)
         if reason:
             return reason
+    extents = [e for m in program.mappings for e in m.extents]
+    if extents and max(e.stop for e in extents) - min(e.pfn for e in extents) > abilities.span:
+        return f"{abilities.name} has no room for {abilities.span} frames and more"
     heads = _heads(program)
     if heads > MOST_HEADS:
         return (
@@ -251,6 +257,8 @@ def beyond(step: Step, abilities: Abilities) -> str:
     """Why a candidate of *abilities* cannot carry *step* out; empty if it can."""
     if step.call not in abilities.calls:
         return f"{abilities.name} has no {step.call}()"
+    if step.npages_named > abilities.listed and step.call in ARRAYS:
+        return f"{abilities.name} passes no list of more than {abilities.listed} pages"
     made = step.orders if isinstance(step, AllocPages) else ()
     if isinstance(step, SplitHugePage):
         made = (0,)

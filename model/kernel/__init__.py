@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+
+"""The kernel itself as a candidate: its source, cut out of a tree and compiled."""

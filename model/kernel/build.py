@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: MIT
+
+"""Compiles what was cut, into a library that is kept in the user's cache."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from model.errors import BadInput
+from model.kernel.cut import SHIM, cut
+from model.kernel.era import recognised
+from model.kernel.tree import cache
+
+
+if TYPE_CHECKING:
+    from model.kernel.tree import Tree
+
+#: As the kernel is compiled: integers wrap, pointers may alias, NULL may be tested late.
+FLAGS = (
+    "-std=gnu11",
+    "-O2",
+    "-g",
+    "-fPIC",
+    "-shared",
+    "-w",
+    "-Werror=implicit-function-declaration",
+    "-fno-strict-aliasing",
+    "-fno-strict-overflow",
+    "-fno-delete-null-pointer-checks",
+    "-fno-common",
+    "-Wl,-z,defs",
+)
+
+#: The harness's own side, which knows no struct page.
+BESIDE = ("memmap.c", "journal.c", "serve.c")
+
+#: The two memory models.
+MODELS = {"vmemmap": ("-DHC_VMEMMAP",), "classic": ()}
+
+#: Libraries that are kept; the one that was used longest ago goes first.
+KEPT = 64
+
+
+@frozen
+class Library:
+    """Compiled functions of a tree.
+
+    :param path: The shared object.
+    :param version: The tree's own, ``6.1.192``.
+    :param semantics: The row of `model.semantics` that it counts by.
+    :param model: ``vmemmap`` or ``classic``.
+    :param calls: Calls that it lacks.
+    :param names: What was cut, with where it stands: ``mm/gup.c:264``.
+    """
+
+    path: Path
+    version: str
+    semantics: str
+    model: str
+    names: dict[str, str]
+
+
+def build(tree: Tree, model: str, *more: str) -> Library:
+    """Compile *tree* for memory *model*, unless that was done before.
+
+    :raises BadInput: if there is no compiler, or something that is used is missing.
+    """
+    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+    if not compiler:
+        msg = "a kernel tree is compiled by cc, which is not installed (apt install gcc)"
+        raise BadInput(msg)
+    flags = (*FLAGS, *MODELS[model], *more)
+    place = cache() / "libraries"
+    stem = place / _digest(tree, compiler, flags)
+    library, told = stem.with_suffix(".so"), stem.with_suffix(".json")
+    if not (library.is_file() and told.is_file()):
+        place.mkdir(parents=True, exist_ok=True)
+        was = cut(tree, compiler, MODELS[model])
+        semantics = recognised(tree, was)
+        with tempfile.TemporaryDirectory(dir=place) as name:
+            made = Path(name) / "library.so"
+            _compile(tree, compiler, [*flags, "-o", str(made)], was.source)
+            (made.parent / "told").write_text(
+                json.dumps({"semantics": semantics, "names": was.names})
+            )
+            (made.parent / "told").rename(told)
+            made.rename(library)
+        _forget(place)
+    os.utime(library)
+    known = json.loads(told.read_text())
+    return Library(library, tree.version, known["semantics"], model, known["names"])
+
+
+def _compile(tree: Tree, compiler: str, flags: list[str], source: str) -> None:
+    done = subprocess.run(  # noqa: S603 - the compiler, on what the user asked to be compiled
+        [compiler, *flags, f"-I{SHIM}", "-x", "c", "-", *(str(SHIM / name) for name in BESIDE)],
+        input=source,
+        env={**os.environ, "LC_ALL": "C"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise BadInput(_complaint(done.stderr), file=tree.where)
+
+
+def _complaint(said: str) -> str:
+    """The first thing that the compiler, or the linker, complains of, in one line."""
+    missing = re.search(
+        r"^(.+?:\d+):.*?(?:implicit declaration of function|undefined reference to"
+        r"|unknown type name) ['`](\w+)'",
+        said,
+        re.MULTILINE,
+    )
+    if missing:
+        return (
+            f"{missing[1]} uses {missing[2]}, which is neither in the files that are read of a "
+            "tree nor in headcount's shim"
+        )
+    error = re.search(r"^(.+?:\d+):(?:\d+:)? (?:fatal )?error: (.+)$", said, re.MULTILINE)
+    if error:
+        return f"cannot be compiled: {error[1]}: {error[2]}"
+    return f"cannot be compiled: {(said.strip().splitlines() or ['the compiler says nothing'])[0]}"
+
+
+def _digest(tree: Tree, compiler: str, flags: tuple[str, ...]) -> str:
+    """Different for whatever would make another library."""
+    stat = Path(compiler).stat()
+    parts = [compiler, str(stat.st_size), str(stat.st_mtime_ns), *flags]
+    for file in sorted(SHIM.iterdir()):
+        parts += [file.name, file.read_text()]
+    for name in ("cut.py", "items.py", "conditions.py", "era.py", "build.py"):
+        parts.append(Path(__file__).with_name(name).read_text())
+    for file, text in sorted(tree.files.items()):
+        parts += [file, text]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
+
+
+def _forget(place: Path) -> None:
+    libraries = sorted(place.glob("*.so"), key=lambda path: path.stat().st_mtime)
+    for path in libraries[:-KEPT]:
+        path.unlink(missing_ok=True)
+        path.with_suffix(".json").unlink(missing_ok=True)

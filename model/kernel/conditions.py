@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: MIT
+
+"""Which lines of a C file count: its ``#if`` lines, settled by the compiler's own preprocessor.
+
+A file whose other lines are blank parses as plain C, with every name defined
+once and all line numbers as they were.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from typing import TYPE_CHECKING
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+DIRECTIVE = re.compile(r"^\s*#\s*(if|ifdef|ifndef|elif|else|endif)\b(.*)", re.DOTALL)
+COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
+
+#: The conditions that a line stands under, outermost first.
+Stack = tuple[str, ...]
+
+
+def stacks(text: str) -> list[Stack | None]:
+    """For each line of *text* the conditions it stands under; None for the directives."""
+    found: list[Stack | None] = []
+    stack: list[list[str]] = []  # for each open #if the conditions so far, the last one holds
+    lines = text.split("\n")
+    at = 0
+    while at < len(lines):
+        end = at + 1
+        while lines[end - 1].endswith("\\") and end < len(lines):
+            end += 1
+        directive = DIRECTIVE.match("\n".join(lines[at:end]))
+        if directive:
+            _enter(stack, directive[1], directive[2])
+        here = None if directive else tuple(map(_condition, stack))
+        found += [here] * (end - at)
+        at = end
+    return found
+
+
+def _enter(stack: list[list[str]], word: str, rest: str) -> None:
+    rest = " ".join(COMMENT.sub(" ", rest.replace("\\\n", " ")).split())
+    if word in {"ifdef", "ifndef"}:
+        stack.append([f"{'!' * (word == 'ifndef')}defined({rest.split(' ')[0]})"])
+    elif word == "if":
+        stack.append([rest])
+    elif word == "endif":
+        del stack[-1:]
+    elif stack:
+        stack[-1].append(rest if word == "elif" else "1")
+
+
+def _condition(branches: list[str]) -> str:
+    """The condition of the last of *branches*: none before it holds, and it does."""
+    return " && ".join([*(f"!({b})" for b in branches[:-1]), f"({branches[-1]})"])
+
+
+def settled(
+    wanted: Iterable[Stack], compiler: str, config: Path, flags: Iterable[str] = ()
+) -> set[Stack]:
+    """Those of *wanted* that hold under *flags* where the header *config* is read first."""
+    numbered = list(dict.fromkeys(wanted))
+    source = []
+    for number, stack in enumerate(numbered):
+        source += [f"#if {condition}" for condition in stack]
+        source.append(f"headcount_{number}")
+        source += ["#endif"] * len(stack)
+    # A condition that the preprocessor cannot read does not hold; it goes on with the next.
+    done = subprocess.run(  # noqa: S603 - only directives, and nothing is run of it
+        [compiler, "-E", "-P", "-w", *flags, "-x", "c", "-include", str(config), "-"],
+        input="\n".join(source) + "\n",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return {numbered[int(n)] for n in re.findall(r"^headcount_(\d+)$", done.stdout, re.MULTILINE)}
+
+
+def active(text: str, found: list[Stack | None], holding: set[Stack]) -> str:
+    """*text* with every line blank that stands under a condition that does not hold."""
+    lines = text.split("\n")
+    return "\n".join(
+        line if stack is not None and stack in holding else ""
+        for line, stack in zip(lines, found, strict=True)
+    )

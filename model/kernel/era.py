@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: MIT
+
+"""Which way of counting a tree has, by what it holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from model.errors import BadInput
+
+
+if TYPE_CHECKING:
+    from model.kernel.cut import Cut
+    from model.kernel.tree import Tree
+
+#: Functions that pin and unpin in some era: the first of them that all are there says which.
+ERAS = (
+    ("6.12", ("gup_put_folio", "try_grab_folio", "try_grab_folio_fast")),
+    ("6.1", ("gup_put_folio", "try_grab_folio", "try_grab_page", "is_zero_folio")),
+    ("5.18", ("gup_put_folio", "try_grab_folio", "try_grab_page")),
+    ("5.13", ("put_compound_head", "try_grab_compound_head", "compound_range_next")),
+    ("5.11", ("put_compound_head", "try_grab_compound_head", "try_grab_page")),
+)
+
+
+def recognised(tree: Tree, cut: Cut) -> str:
+    """The row of `model.semantics` that *tree* counts by.
+
+    :raises BadInput: if it is of no era that is known.
+    """
+    for version, names in ERAS:
+        if all(name in cut.known for name in names):
+            return version
+    put = next((n for n in ("gup_put_folio", "put_compound_head") if n in cut.known), "")
+    if not put:
+        msg = "mm/gup.c has neither put_compound_head() (5.11) nor gup_put_folio() (5.18)"
+        raise BadInput(msg, file=tree.where)
+    wanted = next(names for _, names in reversed(ERAS) if put in names)
+    missing = ", ".join(f"{name}()" for name in wanted if name not in cut.known)
+    msg = f"mm/gup.c has {put}(), but lacks {missing}"
+    raise BadInput(msg, file=tree.where)

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: MIT
+
+"""The side that asks a worker: one step at a time, through shared memory."""
+
+from __future__ import annotations
+
+import atexit
+import mmap
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+from array import array
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+import cffi
+
+from model.kernel.cut import SHIM
+from model.memory import NoProgress, Oops
+
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+#: Seconds of processor time that a step may take, beside 2 ms for each page. A step that
+#: counts its operations is ended by their number long before.
+SECONDS = 4
+
+FFI = cffi.FFI()
+FFI.cdef((SHIM / "shared.h").read_text())
+SIZE = FFI.sizeof("struct hc_shared")
+OPS: dict[str, int] = {
+    name: number for number, name in FFI.typeof("enum hc_op").elements.items()
+}
+_OFFSETS = {
+    name: FFI.offsetof("struct hc_shared", name) for name in ("events", "heads", "segs", "op")
+}
+_HEAD = FFI.sizeof("struct hc_head") // 8
+_EVENT = FFI.sizeof("struct hc_event") // 8
+_SEG = FFI.sizeof("struct hc_seg") // 8
+
+
+class Panic(Exception):
+    """The kernel's code ended in a way of its own: a BUG, a signal, memory without end."""
+
+
+class Worker:
+    """A process that has the compiled functions, and a life of it that carries out steps."""
+
+    _all: WeakSet[Worker] = WeakSet()
+
+    def __init__(self, library: Path) -> None:
+        self._library = library
+        self._process: subprocess.Popen[bytes] | None = None
+        self._alive = False
+        #: Whose program is under way.
+        self.owner: object = None
+        Worker._all.add(self)
+
+    def ask(self, op: str, segs: Sequence[Sequence[int]] = (), npages: int = 0, *arg: int) -> Any:
+        """Have *op* (``HC_PIN``) done on *segs*; what is shared then.
+
+        :param segs: Start, count and step each, as ``struct hc_seg`` has them.
+        :param npages: Pages that it goes through: how long it may take.
+        :raises Oops: if it left its pages.
+        :raises NoProgress: if it does not return.
+        :raises Panic: if it ended in another way.
+        """
+        if self._process is None:
+            self._start()
+        if not self._alive:
+            self._channel.send(b"f")
+            self._alive = True
+        shared = self._shared
+        shared.op = OPS[op]
+        shared.npages = npages
+        shared.nsegs = len(segs)
+        if segs:
+            flat = [number for seg in segs for number in seg]
+            start = _OFFSETS["segs"] // 8
+            self._words[start : start + len(flat)] = array("q", flat)  # type: ignore[assignment]
+        for i, value in enumerate(arg):
+            shared.arg[i] = value
+        try:
+            self._channel.send(b"s")
+            answer = self._channel.recv(1)
+        except BaseException:
+            # Interrupted, or ended by a clock: the life is not where it is thought to be.
+            self.close()
+            raise
+        if answer != b"k":
+            self._ended(answer)
+        return shared
+
+    def heads(self) -> list[list[int]]:
+        """Frame, refcount, pincount and look of each head that the step touched."""
+        return self._records("heads", self._shared.nheads, _HEAD)
+
+    def events(self) -> list[list[int]]:
+        """Kind, frame, references and dirty flag of what happened in the step."""
+        return self._records("events", self._shared.nevents, _EVENT)
+
+    def _records(self, what: str, count: int, width: int) -> list[list[int]]:
+        start = _OFFSETS[what] // 8
+        flat = self._words[start : start + count * width].tolist()
+        return [flat[i : i + width] for i in range(0, len(flat), width)]
+
+    def _start(self) -> None:
+        memory = os.memfd_create("headcount")
+        os.ftruncate(memory, SIZE)
+        self._memory = mmap.mmap(memory, SIZE)
+        self._words = memoryview(self._memory).cast("q")
+        self._shared = FFI.cast("struct hc_shared *", FFI.from_buffer(self._memory))
+        self._shared.seconds = SECONDS
+        self._channel, theirs = socket.socketpair()
+        with theirs:
+            program = str(Path(__file__).with_name("worker.py"))
+            self._process = subprocess.Popen(  # noqa: S603 - our own program, and the library
+                [sys.executable, program, str(self._library), str(memory), str(theirs.fileno())],
+                pass_fds=(memory, theirs.fileno()),
+                stdin=subprocess.DEVNULL,
+            )
+        os.close(memory)
+
+    def _ended(self, answer: bytes) -> None:
+        """Say how the life ended.
+
+        :raises Oops: and the others of `ask`.
+        """
+        self._alive = False
+        if not answer:
+            self.close()
+            msg = "the worker is gone"
+            raise Panic(msg)
+        (status,) = struct.unpack("i", self._channel.recv(4))
+        shared = self._shared
+        said = FFI.string(shared.trouble).decode(errors="replace")
+        if os.WIFSIGNALED(status):
+            said = f"the worker was ended by {signal.Signals(os.WTERMSIG(status)).name}"
+            raise Panic(said)
+        if shared.status == FFI.typeof("enum hc_status").relements["HC_OOPS"]:
+            raise Oops(said)
+        if shared.status == FFI.typeof("enum hc_status").relements["HC_STUCK"]:
+            raise NoProgress(said)
+        raise Panic(said or f"the worker exited with status {os.WEXITSTATUS(status)}")
+
+    def close(self) -> None:
+        """End the process and all that belongs to it. The next step starts another."""
+        if self._process is None:
+            return
+        process, self._process = self._process, None
+        if self._alive and self._shared.pid:
+            # Its parent waits for it, and tells nobody any more.
+            try:
+                os.kill(self._shared.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        self._alive = False
+        self._channel.close()
+        process.kill()
+        process.wait()
+
+    @classmethod
+    def close_all(cls) -> None:
+        """End the processes of all workers."""
+        for worker in list(cls._all):
+            worker.close()
+
+
+atexit.register(Worker.close_all)

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The configuration that a tree is read under, and how its questions about it are
+ * answered. The memory model is told on the command line, as HC_VMEMMAP.
+ */
+#define __KERNEL__ 1
+#define CONFIG_64BIT 1
+#define CONFIG_MMU 1
+#define CONFIG_SMP 1
+#define CONFIG_SPARSEMEM 1
+#ifdef HC_VMEMMAP
+#define CONFIG_SPARSEMEM_VMEMMAP 1
+#endif
+#define CONFIG_TRANSPARENT_HUGEPAGE 1
+#define CONFIG_HUGETLB_PAGE 1
+#define CONFIG_HAVE_FAST_GUP 1
+#define CONFIG_HAVE_GUP_FAST 1
+#define CONFIG_INFINIBAND_USER_MEM 1
+#define CONFIG_HAVE_ALIGNED_STRUCT_PAGE 1
+
+#define IS_ENABLED(option) 0
+#define IS_BUILTIN(option) 0
+#define IS_MODULE(option) 0

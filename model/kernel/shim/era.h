@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One name for what is called differently from era to era. HC_HAS_name says that the tree
+ * has the function: 5.11 to 5.17 count compound pages, 5.18 and later folios; 6.12 has
+ * another try_grab_folio() than 6.1.
+ */
+#ifdef HC_HAS_try_grab_folio_fast
+#define HC_GRAB_FAST(page, refs, flags) try_grab_folio_fast(page, refs, flags)
+#elif defined(HC_HAS_try_grab_compound_head)
+#define HC_GRAB_FAST(page, refs, flags) try_grab_compound_head(page, refs, flags)
+#else
+#define HC_GRAB_FAST(page, refs, flags) try_grab_folio(page, refs, flags)
+#endif
+
+/* try_grab_page() says true for success up to 6.1, and 0 from 6.2 on. */
+#ifdef HC_HAS_try_grab_page
+#define HC_GRAB_SLOW(page, flags) \
+	(__builtin_types_compatible_p(__typeof__(try_grab_page(page, flags)), bool) ? \
+		 try_grab_page(page, flags) : !try_grab_page(page, flags))
+#else
+#define HC_GRAB_SLOW(page, flags) (!try_grab_folio(page_folio(page), 1, flags))
+#endif
+
+#ifdef HC_HAS_put_compound_head
+#define HC_PUT(head, refs, flags) put_compound_head(head, refs, flags)
+#else
+#define HC_PUT(head, refs, flags) gup_put_folio((struct folio *)(head), refs, flags)
+#endif
+
+#ifdef HC_HAS_hpage_pincount_available
+#define HC_EXACT(head) hpage_pincount_available(head)
+#else
+#define HC_EXACT(head) folio_test_large((struct folio *)(head))
+#endif
+
+#ifdef HC_HAS_folio_pincount_ptr
+#define HC_PINCOUNT(head) atomic_read(folio_pincount_ptr((struct folio *)(head)))
+#elif defined(HC_HAS_compound_pincount_ptr)
+#define HC_PINCOUNT(head) atomic_read(compound_pincount_ptr(head))
+#else
+#define HC_PINCOUNT(head) atomic_read(&((struct folio *)(head))->_pincount)
+#endif
+
+#ifdef HC_HAS_folio_maybe_dma_pinned
+#define HC_MAYBE_PINNED(page) folio_maybe_dma_pinned((struct folio *)(page))
+#else
+#define HC_MAYBE_PINNED(page) page_maybe_dma_pinned(page)
+#endif
+
+#ifdef HC_HAS_folio_set_order
+#define HC_SET_ORDER(head, order) folio_set_order((struct folio *)(head), order)
+#else
+#define HC_SET_ORDER(head, order) set_compound_order(head, order)
+#endif
+
+#ifdef HC_HAS_sg_alloc_append_table_from_pages
+#define HC_APPEND_TABLE
+#define HC_UMEM_TABLE(umem) (&(umem)->sgt_append.sgt)
+#define HC_UMEM_NENTS(umem) ((umem)->sgt_append.sgt.orig_nents)
+#define HC_UMEM_MAPPED(umem, n) ((umem)->sgt_append.sgt.nents = (n))
+#else
+#define HC_UMEM_TABLE(umem) (&(umem)->sg_head)
+#define HC_UMEM_NENTS(umem) ((umem)->sg_nents)
+#define HC_UMEM_MAPPED(umem, n) ((umem)->sg_nents = hc_shared->nsegs, (umem)->nmap = (n))
+#endif
+
+/* An entry of a page table maps so large a page in one go, or a smaller one in parts. */
+#define HC_PMD_ORDER 9

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What passes between the kernel's functions and headcount: everything that is not a
+ * name of the kernel's begins with hc_.
+ */
+#ifndef HEADCOUNT_H
+#define HEADCOUNT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* One struct page takes as many bytes as on x86-64; a section has as many pages. */
+#define HC_PAGE_STRUCT 64
+#define HC_SECTION_SHIFT 10
+#define HC_SECTION_PAGES (1L << HC_SECTION_SHIFT)
+
+/* Bits of page->flags that are headcount's own: freed, the zero page, met already. */
+#define HC_FREE (1UL << 40)
+#define HC_ZERO (1UL << 41)
+#define HC_SEEN (1UL << 42)
+
+#include "shared.h"
+
+extern struct hc_shared *hc_shared;
+
+/* Where the struct pages lie (memmap.c). */
+extern char *hc_base;	  /* of the memmap in use */
+extern int64_t hc_first;  /* the frame whose struct page lies there */
+extern char *hc_bases[2]; /* of the two there are */
+int64_t hc_pfn(const void *page);
+int hc_whose(const void *page);
+void *hc_map_room(long bytes);
+void hc_reserve(void);
+void hc_lay_out(void);
+const struct hc_seg *hc_extent(int64_t pfn);
+
+/* What happened (journal.c). */
+extern int hc_recording;
+extern int64_t hc_stats[2][2];
+extern int64_t hc_fuel;
+void hc_changed(void *page, int64_t refs, enum hc_event_kind kind, bool dirty, bool stale);
+void hc_touch(void *page);
+void hc_counted_ref(void *page, int64_t refs, bool put, bool stale);
+void hc_flush(void);
+void hc_clear_journal(void);
+void hc_free_all(void);
+bool hc_is_dirty(const void *page);
+void hc_note(enum hc_event_kind kind, int64_t pfn, int64_t refs, bool dirty);
+void hc_warn(const char *file, int line, const char *what);
+__attribute__((noreturn)) void hc_end(enum hc_status status, const char *format, ...);
+__attribute__((noreturn)) void hc_spent_all(void);
+
+/* The kernel's side (driver.c), asked by the loop that serves (serve.c). */
+void hc_act(void);
+void hc_make(void *page, int64_t pfn, const struct hc_seg *extent);
+extern const unsigned int hc_refcount_offset;
+
+int hc_serve(int memory, int socket);
+
+#endif

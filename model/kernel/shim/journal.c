@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/* What happened in a step: which pages were touched, and what was done to their counts. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include "headcount.h"
+
+struct hc_shared *hc_shared;
+int hc_recording;
+int64_t hc_stats[2][2];
+int64_t hc_fuel;
+
+/* Subtracted without a test, so that the put that follows drops as many more. */
+static void *pending_page;
+static int64_t pending;
+
+#define MOST_ALLOCATED (1L << 30)
+static size_t allocated;
+
+void hc_note(enum hc_event_kind kind, int64_t pfn, int64_t refs, bool dirty)
+{
+	struct hc_shared *s = hc_shared;
+
+	if (s->nevents < HC_MAX_EVENTS)
+		s->events[s->nevents++] = (struct hc_event){kind, pfn, refs, dirty};
+}
+
+void hc_flush(void)
+{
+	if (pending_page) {
+		void *page = pending_page;
+
+		pending_page = NULL;
+		hc_shared->puts++;
+		hc_note(HC_EV_PUT, hc_pfn(page), pending, hc_is_dirty(page));
+	}
+}
+
+void hc_counted_ref(void *page, int64_t refs, bool put, bool stale)
+{
+	bool dirty = hc_is_dirty(page);
+
+	if (pending_page && (pending_page != page || refs >= 0))
+		hc_flush();
+	if (stale)
+		hc_note(HC_EV_STALE, hc_pfn(page), 0, dirty);
+	if (refs >= 0 && !put) {
+		hc_note(HC_EV_GRAB, hc_pfn(page), refs, dirty);
+	} else if (!put) {
+		pending = (pending_page ? pending : 0) - refs;
+		pending_page = page;
+	} else {
+		hc_shared->puts++;
+		hc_note(HC_EV_PUT, hc_pfn(page), (pending_page ? pending : 0) - refs, dirty);
+		pending_page = NULL;
+	}
+}
+
+void hc_changed(void *page, int64_t refs, enum hc_event_kind kind, bool dirty, bool stale)
+{
+	hc_touch(page);
+	if (stale)
+		hc_note(HC_EV_STALE, hc_pfn(page), 0, dirty);
+	hc_note(kind, hc_pfn(page), refs, dirty);
+}
+
+void hc_warn(const char *file, int line, const char *what)
+{
+	size_t used = strlen(hc_shared->warnings);
+
+	if (used + 256 < HC_MAX_TEXT)
+		snprintf(hc_shared->warnings + used, HC_MAX_TEXT - used, "%s:%d: %.160s\n", file, line,
+			 what);
+}
+
+/* A step begins. */
+void hc_clear_journal(void)
+{
+	struct hc_shared *s = hc_shared;
+
+	pending_page = NULL;
+	s->puts = s->dirty_locks = s->nheads = s->nevents = 0;
+	s->warnings[0] = s->trouble[0] = 0;
+}
+
+/* The step comes to no good end, and nothing after it can be trusted. */
+void hc_end(enum hc_status status, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(hc_shared->trouble, HC_MAX_TEXT, format, arguments);
+	va_end(arguments);
+	hc_shared->status = status;
+	_exit(1);
+}
+
+void hc_spent_all(void)
+{
+	hc_end(HC_STUCK, "not done after %ld operations on %ld pages", (long)hc_shared->spent,
+	       (long)hc_shared->npages);
+}
+
+/* Aligned as the kernel's allocators do: entries are told from links by their low bits. */
+struct block {
+	struct block *next, **here;
+	size_t size;
+	char pad[40];
+};
+static struct block *blocks;
+
+void *hc_alloc(size_t size)
+{
+	struct block *block = NULL;
+
+	if (size < MOST_ALLOCATED && allocated + size < MOST_ALLOCATED)
+		block = aligned_alloc(64, (sizeof(*block) + size + 63) & -64UL);
+	if (!block)
+		hc_end(HC_TROUBLE, "allocates %zu bytes, and has %zu already", size, allocated);
+	memset(block, 0, sizeof(*block) + size);
+	block->size = size;
+	block->next = blocks;
+	block->here = &blocks;
+	if (blocks)
+		blocks->here = &block->next;
+	blocks = block;
+	allocated += size;
+	return block + 1;
+}
+
+void hc_free(const void *pointer)
+{
+	struct block *block = (struct block *)pointer - 1;
+
+	if (!pointer)
+		return;
+	*block->here = block->next;
+	if (block->next)
+		block->next->here = block->here;
+	allocated -= block->size;
+	free(block);
+}
+
+void hc_free_all(void)
+{
+	while (blocks)
+		hc_free(blocks + 1);
+}

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the kernel's functions stand on here: types, atomics that are counted, warnings
+ * that are kept. Written from what the names are documented to do.
+ */
+#include "config.h"
+#include "headcount.h"
+
+typedef uint8_t u8;
+typedef uint16_t u16;
+typedef uint32_t u32;
+typedef uint64_t u64;
+typedef int8_t s8;
+typedef int16_t s16;
+typedef int32_t s32;
+typedef int64_t s64;
+typedef u64 phys_addr_t;
+typedef u64 dma_addr_t;
+typedef unsigned int gfp_t;
+typedef unsigned long pgoff_t;
+typedef long ssize_t;
+typedef unsigned int __u32;
+typedef u64 __u64;
+typedef struct {
+	int counter;
+} atomic_t;
+typedef struct {
+	s64 counter;
+} atomic64_t;
+typedef atomic64_t atomic_long_t;
+typedef struct {
+	int hc;
+} spinlock_t;
+typedef struct {
+	unsigned long bits;
+} hc_bits_t;
+typedef struct {
+	unsigned long f;
+} memdesc_flags_t;
+typedef struct {
+	unsigned long hc;
+} hc_entry_t;
+typedef hc_entry_t pgtable_t, pte_t, pmd_t, pud_t, pgprot_t, vm_fault_t;
+struct range {
+	u64 start, end;
+};
+struct list_head {
+	struct list_head *next, *prev;
+};
+struct hlist_node {
+	struct hlist_node *next, **pprev;
+};
+struct llist_node {
+	struct llist_node *next;
+};
+struct rcu_head {
+	void *hc[2];
+};
+struct work_struct {
+	void *hc[4];
+};
+
+void *memset(void *, int, size_t);
+void *memcpy(void *, const void *, size_t);
+void *calloc(size_t, size_t);
+void free(void *);
+
+#define __always_inline inline __attribute__((always_inline))
+#define noinline __attribute__((noinline))
+#define __must_check
+#define __maybe_unused __attribute__((unused))
+#define __attribute_const__
+#define __aligned(bytes) __attribute__((aligned(bytes)))
+#define __packed __attribute__((packed))
+#define ____cacheline_aligned_in_smp
+#define __user
+#define __rcu
+#define __percpu
+#define __iomem
+#define __force
+#define __private
+#define __init
+#define __ref
+#define __pure
+#define __cold
+#define EXPORT_SYMBOL(name)
+#define EXPORT_SYMBOL_GPL(name)
+#define likely(x) __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+#define barrier() __asm__ volatile("" ::: "memory")
+#define READ_ONCE(x) (*(const volatile __typeof__(x) *)&(x))
+#define WRITE_ONCE(x, value) (*(volatile __typeof__(x) *)&(x) = (value))
+#define smp_mb() barrier()
+#define smp_rmb() barrier()
+#define smp_wmb() barrier()
+#define smp_mb__after_atomic() barrier()
+#define smp_mb__before_atomic() barrier()
+#define might_sleep() ((void)0)
+#define might_lock(lock) ((void)0)
+#define cond_resched() ((void)0)
+#define rcu_read_lock() ((void)0)
+#define rcu_read_unlock() ((void)0)
+#define preempt_disable() ((void)0)
+#define preempt_enable() ((void)0)
+#define preempt_count() 1
+#define irqs_disabled() 1
+#define in_atomic() 1
+#define lockdep_assert_irqs_disabled() ((void)0)
+#define container_of(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define BIT(nr) (1UL << (nr))
+#define BITS_PER_LONG 64
+#define UINT_MAX (~0U)
+#define INT_MAX ((int)(~0U >> 1))
+#define ULONG_MAX (~0UL)
+#define min_t(type, a, b) ({ type hc_a = (type)(a); type hc_b = (type)(b); hc_a < hc_b ? hc_a : hc_b; })
+#define max_t(type, a, b) ({ type hc_a = (type)(a); type hc_b = (type)(b); hc_a > hc_b ? hc_a : hc_b; })
+#define min(a, b) ({ __typeof__(a) hc_a = (a); __typeof__(b) hc_b = (b); hc_a < hc_b ? hc_a : hc_b; })
+#define max(a, b) ({ __typeof__(a) hc_a = (a); __typeof__(b) hc_b = (b); hc_a > hc_b ? hc_a : hc_b; })
+#define DIV_ROUND_UP(n, d) (((n) + (d)-1) / (d))
+#define ALIGN(x, a) (((x) + (a)-1) & ~((__typeof__(x))(a)-1))
+#define ALIGN_DOWN(x, a) ((x) & ~((__typeof__(x))(a)-1))
+#define IS_ALIGNED(x, a) (((x) & ((__typeof__(x))(a)-1)) == 0)
+#define BUILD_BUG_ON(condition) ((void)sizeof(char[1 - 2 * !!(condition)]))
+#define BUILD_BUG() ((void)0)
+#define static_assert _Static_assert
+
+#define PAGE_SHIFT 12
+#define PAGE_SIZE (1UL << PAGE_SHIFT)
+#define PAGE_MASK (~(PAGE_SIZE - 1))
+#define PAGE_ALIGN(address) ALIGN(address, PAGE_SIZE)
+#define PAGE_ALIGNED(address) IS_ALIGNED((unsigned long)(address), PAGE_SIZE)
+
+/* Errors in pointers and in counts: the last 4095 values. */
+#define MAX_ERRNO 4095
+#define IS_ERR_VALUE(x) unlikely((unsigned long)(void *)(x) >= (unsigned long)-MAX_ERRNO)
+static inline void *ERR_PTR(long error) { return (void *)error; }
+static inline long PTR_ERR(const void *pointer) { return (long)pointer; }
+static inline bool IS_ERR(const void *pointer) { return IS_ERR_VALUE(pointer); }
+static inline bool IS_ERR_OR_NULL(const void *pointer) { return !pointer || IS_ERR_VALUE(pointer); }
+static inline void *ERR_CAST(const void *pointer) { return (void *)pointer; }
+#define EPERM 1
+#define EIO 5
+#define EAGAIN 11
+#define ENOMEM 12
+#define EFAULT 14
+#define EBUSY 16
+#define EINVAL 22
+#define EREMOTEIO 121
+#define EOPNOTSUPP 95
+
+/* Each is told, also those that a kernel tells once: a program is a boot of its own. */
+#define WARN_ON(condition) ({ \
+	int hc_ret = !!(condition); \
+	if (unlikely(hc_ret)) \
+		hc_warn(__FILE__, __LINE__, #condition); \
+	unlikely(hc_ret); })
+#define WARN(condition, ...) WARN_ON(condition)
+#define WARN_ON_ONCE(condition) WARN_ON(condition)
+#define WARN_ONCE(condition, ...) WARN_ON(condition)
+#define BUG_ON(condition) ({ \
+	if (unlikely(condition)) \
+		hc_end(HC_OOPS, "kernel BUG at %s:%d: %s", __FILE__, __LINE__, #condition); })
+#define BUG() BUG_ON(1)
+#ifdef HC_DEBUG_VM
+#define VM_BUG_ON(condition) BUG_ON(condition)
+#define VM_BUG_ON_PAGE(condition, page) BUG_ON(condition)
+#define VM_BUG_ON_FOLIO(condition, folio) BUG_ON(condition)
+#define VM_WARN_ON_ONCE_PAGE(condition, page) WARN_ON(condition)
+#define VM_WARN_ON_ONCE_FOLIO(condition, folio) WARN_ON(condition)
+#define VM_WARN_ON_FOLIO(condition, folio) WARN_ON(condition)
+#define VM_WARN_ON_ONCE(condition) WARN_ON(condition)
+#define VM_WARN_ON(condition) WARN_ON(condition)
+#else
+#define VM_BUG_ON(condition) ((void)sizeof((long)(condition)))
+#define VM_BUG_ON_PAGE(condition, page) ((void)sizeof((long)(condition)))
+#define VM_BUG_ON_FOLIO(condition, folio) ((void)sizeof((long)(condition)))
+#define VM_WARN_ON_ONCE_PAGE(condition, page) ((int)(0 * sizeof((long)(condition))))
+#define VM_WARN_ON_ONCE_FOLIO(condition, folio) ((int)(0 * sizeof((long)(condition))))
+#define VM_WARN_ON_FOLIO(condition, folio) ((int)(0 * sizeof((long)(condition))))
+#define VM_WARN_ON_ONCE(condition) ((int)(0 * sizeof((long)(condition))))
+#define VM_WARN_ON(condition) ((int)(0 * sizeof((long)(condition))))
+#endif
+#define VM_BUG_ON_PGFLAGS(condition, page) ((void)sizeof((long)(condition)))
+
+/*
+ * Atomics. One that changes a count of a page is told to the journal, unless they are
+ * to be measured: then they are what the processor has.
+ */
+static inline int atomic_read(const atomic_t *v) { return READ_ONCE(v->counter); }
+static inline void atomic_set(atomic_t *v, int i) { WRITE_ONCE(v->counter, i); }
+
+#ifdef HC_MEASURE
+static inline int hc_add(atomic_t *v, int i, bool put)
+{
+	return __atomic_add_fetch(&v->counter, i, __ATOMIC_SEQ_CST);
+}
+#else
+void hc_counted(atomic_t *v, int i, bool put);
+static inline int hc_add(atomic_t *v, int i, bool put)
+{
+	if (unlikely(hc_fuel-- <= 0))
+		hc_spent_all();
+	if (hc_recording)
+		hc_counted(v, i, put);
+	return v->counter = (int)((unsigned int)v->counter + (unsigned int)i);
+}
+#endif
+
+static inline void atomic_add(int i, atomic_t *v) { hc_add(v, i, false); }
+static inline void atomic_sub(int i, atomic_t *v) { hc_add(v, (int)-(unsigned int)i, false); }
+static inline void atomic_inc(atomic_t *v) { hc_add(v, 1, false); }
+static inline void atomic_dec(atomic_t *v) { hc_add(v, -1, false); }
+static inline int atomic_add_return(int i, atomic_t *v) { return hc_add(v, i, false); }
+static inline int atomic_sub_return(int i, atomic_t *v)
+{
+	return hc_add(v, (int)-(unsigned int)i, true);
+}
+static inline int atomic_inc_return(atomic_t *v) { return hc_add(v, 1, false); }
+static inline int atomic_dec_return(atomic_t *v) { return hc_add(v, -1, true); }
+static inline bool atomic_sub_and_test(int i, atomic_t *v)
+{
+	return hc_add(v, (int)-(unsigned int)i, true) == 0;
+}
+static inline bool atomic_dec_and_test(atomic_t *v) { return hc_add(v, -1, true) == 0; }
+static inline int atomic_fetch_add(int i, atomic_t *v) { return hc_add(v, i, false) - i; }
+static inline bool atomic_add_unless(atomic_t *v, int i, int unless)
+{
+#ifdef HC_MEASURE
+	int old = atomic_read(v);
+
+	do {
+		if (old == unless)
+			return false;
+	} while (!__atomic_compare_exchange_n(&v->counter, &old, old + i, true, __ATOMIC_SEQ_CST,
+					      __ATOMIC_SEQ_CST));
+	return true;
+#else
+	if (atomic_read(v) == unless)
+		return false;
+	hc_add(v, i, false);
+	return true;
+#endif
+}
+static inline bool atomic_inc_not_zero(atomic_t *v) { return atomic_add_unless(v, 1, 0); }
+static inline int atomic_cmpxchg(atomic_t *v, int old, int new)
+{
+	int found = atomic_read(v);
+
+	if (found == old)
+		hc_add(v, (int)((unsigned int)new - (unsigned int)old), false);
+	return found;
+}
+static inline s64 atomic64_add_return(s64 i, atomic64_t *v) { return v->counter += i; }
+static inline void atomic64_sub(s64 i, atomic64_t *v) { v->counter -= i; }
+static inline void atomic64_add(s64 i, atomic64_t *v) { v->counter += i; }
+static inline s64 atomic64_read(const atomic64_t *v) { return v->counter; }
+
+static inline bool test_bit(long nr, const volatile unsigned long *word)
+{
+	return word[nr / 64] >> (nr % 64) & 1;
+}
+#define hc_bit_named(name) (1UL << PG_##name)
+
+/* Memory: no more of it than a leak in a loop should have. */
+#define GFP_KERNEL 0U
+#define GFP_ATOMIC 0U
+#define __GFP_ZERO 0U
+void *hc_alloc(size_t size);
+void hc_free(const void *pointer);
+#define kmalloc(size, gfp) hc_alloc(size)
+#define kzalloc(size, gfp) hc_alloc(size)
+#define kmalloc_array(n, size, gfp) hc_alloc((size_t)(n) * (size))
+#define kcalloc(n, size, gfp) hc_alloc((size_t)(n) * (size))
+#define kfree(pointer) hc_free(pointer)
+#define __get_free_page(gfp) ((unsigned long)hc_alloc(PAGE_SIZE))
+#define free_page(address) hc_free((void *)(address))
+#define kmemleak_alloc(pointer, size, count, gfp) ((void)0)
+#define kmemleak_free(pointer) ((void)0)
+
+/* Frames and their struct pages, in either memory model. */
+struct page;
+#ifdef HC_MEASURE
+extern struct page *hc_pages;
+#define pfn_to_page(pfn) ((struct page *)((char *)hc_pages + (size_t)(pfn) * HC_PAGE_STRUCT))
+#define page_to_pfn(page) ((unsigned long)(((char *)(page) - (char *)hc_pages) / HC_PAGE_STRUCT))
+#elif defined(HC_VMEMMAP)
+#define pfn_to_page(pfn) \
+	((struct page *)(hc_base + ((int64_t)(pfn)-hc_first) * HC_PAGE_STRUCT))
+#define page_to_pfn(page) ((unsigned long)hc_pfn(page))
+#else
+struct page *hc_section_page(int64_t pfn);
+#define pfn_to_page(pfn) hc_section_page(pfn)
+#define page_to_pfn(page) ((unsigned long)hc_pfn(page))
+#endif
+#define __page_to_pfn page_to_pfn
+#define __pfn_to_page pfn_to_page

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where the struct pages lie. Address space is reserved for all that there could be;
+ * a section's are filled in when the first of them is touched, so that 16 TiB of pages
+ * cost what is looked at. What lies outside of the mappings is a fault, as it should be.
+ *
+ * With VMEMMAP the struct pages of all frames follow each other. Without, those of each
+ * section of 1024 frames do; sections lie in falling order, with a gap between any two,
+ * so that arithmetic on pointers from one section to the next is surely wrong.
+ */
+#define _GNU_SOURCE
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include "headcount.h"
+
+#define RESERVED (1L << 44)
+#define SECTION_BYTES (HC_SECTION_PAGES * HC_PAGE_STRUCT)
+/* 2 GiB of struct pages: 128 GiB of memory looked at. */
+#define MOST_SECTIONS (1L << 15)
+#define MANY 256
+
+char *hc_base, *hc_bases[2];
+int64_t hc_first;
+static char *nowhere; /* the head of what is no page */
+static struct hc_seg *extents;
+static int64_t nextents, room;
+static char *filled[MOST_SECTIONS];
+static long nfilled;
+static bool filling;
+
+#ifdef HC_VMEMMAP
+static int64_t section_at(const char *base, const char *address)
+{
+	return (address - base) / SECTION_BYTES;
+}
+static char *section_start(char *base, int64_t section) { return base + section * SECTION_BYTES; }
+#else
+#define STRIDE (2 * SECTION_BYTES)
+static int64_t section_at(const char *base, const char *address)
+{
+	int64_t fall = base + RESERVED - address - 1;
+
+	/* The gap lies above the section. */
+	return fall % STRIDE < SECTION_BYTES ? -1 : fall / STRIDE;
+}
+static char *section_start(char *base, int64_t section)
+{
+	return base + RESERVED - (section + 1) * STRIDE;
+}
+struct page *hc_section_page(int64_t pfn)
+{
+	int64_t section = (pfn - hc_first) >> HC_SECTION_SHIFT;
+
+	return (struct page *)(section_start(hc_base, section) +
+			       (pfn & (HC_SECTION_PAGES - 1)) * HC_PAGE_STRUCT);
+}
+#endif
+
+int64_t hc_pfn(const void *page)
+{
+	char *base = hc_bases[hc_whose(page) == 1];
+	int64_t section = section_at(base, page);
+
+	if (section < 0)
+		return -1;
+	return hc_first + (section << HC_SECTION_SHIFT) +
+	       ((const char *)page - section_start(base, section)) / HC_PAGE_STRUCT;
+}
+
+/* Which of the two memmaps an address lies in; -1 if in none. */
+int hc_whose(const void *page)
+{
+	for (int i = 0; i < 2; i++)
+		if (hc_bases[i] && (const char *)page >= hc_bases[i] &&
+		    (const char *)page < hc_bases[i] + RESERVED)
+			return i;
+	return -1;
+}
+
+const struct hc_seg *hc_extent(int64_t pfn)
+{
+	int64_t low = 0, high = nextents;
+
+	while (low < high) {
+		int64_t middle = (low + high) / 2;
+
+		if (extents[middle].start + (extents[middle].count << extents[middle].order) <= pfn)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < nextents && extents[low].start <= pfn ? &extents[low] : NULL;
+}
+
+static bool fill(char *base, int64_t section)
+{
+	char *start = section_start(base, section), *before = hc_base;
+	int64_t first = hc_first + (section << HC_SECTION_SHIFT), pfn;
+	bool any = false;
+
+	for (pfn = first; pfn < first + HC_SECTION_PAGES && !any; pfn++)
+		any = hc_extent(pfn) != NULL;
+	if (!any)
+		return false;
+	if (nfilled == MOST_SECTIONS)
+		hc_end(HC_TROUBLE, "looks at more than %ld struct pages",
+		       MOST_SECTIONS * HC_SECTION_PAGES);
+	if (mprotect(start, SECTION_BYTES, PROT_READ | PROT_WRITE))
+		hc_end(HC_TROUBLE, "there is no memory for struct pages");
+	filled[nfilled++] = start;
+	memset(start, 0, SECTION_BYTES);
+	hc_base = base;
+	for (pfn = first; pfn < first + HC_SECTION_PAGES; pfn++) {
+		const struct hc_seg *extent = hc_extent(pfn);
+
+		if (extent)
+			hc_make(start + (pfn - first) * HC_PAGE_STRUCT, pfn, extent);
+		else
+			((char **)(start + (pfn - first) * HC_PAGE_STRUCT))[1] = nowhere + 1;
+	}
+	hc_base = before;
+	return true;
+}
+
+static void faulted(int number, siginfo_t *info, void *context)
+{
+	char *address = info->si_addr;
+	int whose = hc_whose(address);
+	int64_t section;
+
+	if (whose >= 0 && !filling) {
+		bool done;
+
+		section = section_at(hc_bases[whose], address);
+		filling = true;
+		done = section >= 0 && fill(hc_bases[whose], section);
+		filling = false;
+		if (done)
+			return;
+		if (section < 0)
+			hc_end(HC_OOPS, "a struct page past the end of its section's memmap");
+		hc_end(HC_OOPS, "frame %#lx is in no mapping", (long)hc_pfn(address));
+	}
+	if (address >= nowhere && address < nowhere + 4096)
+		hc_end(HC_OOPS, "a struct page of a frame that is in no mapping");
+	if ((uintptr_t)address < 1 << 16)
+		hc_end(HC_OOPS, "NULL pointer dereference, address: %#lx", (long)address);
+	hc_end(HC_OOPS, "unable to handle a page fault for an address that is no struct page");
+}
+
+/* Room that costs nothing until it is used. */
+void *hc_map_room(long bytes)
+{
+	void *room = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (room == MAP_FAILED)
+		hc_end(HC_TROUBLE, "there is no address space");
+	return room;
+}
+
+void hc_reserve(void)
+{
+	static char stack[1 << 16];
+	stack_t alternative = {.ss_sp = stack, .ss_size = sizeof(stack)};
+	struct sigaction action = {.sa_sigaction = faulted,
+				   .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+
+	for (int i = 0; i < 2; i++) {
+		hc_bases[i] = mmap(NULL, RESERVED, PROT_NONE, flags, -1, 0);
+		if (hc_bases[i] == MAP_FAILED)
+			hc_end(HC_TROUBLE, "there is no address space for struct pages");
+	}
+	nowhere = mmap(NULL, 4096, PROT_NONE, flags, -1, 0);
+	hc_base = hc_bases[0];
+	sigaltstack(&alternative, NULL);
+	sigaction(SIGSEGV, &action, NULL);
+	sigaction(SIGBUS, &action, NULL);
+}
+
+/* The extents of a new program, from what is asked; the struct pages of the last are gone. */
+void hc_lay_out(void)
+{
+	for (long i = 0; i < nfilled; i++) {
+		mprotect(filled[i], SECTION_BYTES, PROT_NONE);
+		if (nfilled > MANY)
+			madvise(filled[i], SECTION_BYTES, MADV_DONTNEED);
+	}
+	nfilled = 0;
+	nextents = hc_shared->nsegs;
+	if (nextents > room) {
+		free(extents);
+		room = 2 * nextents;
+		extents = malloc(room * sizeof(*extents));
+	}
+	memcpy(extents, hc_shared->segs, nextents * sizeof(*extents));
+	hc_first = nextents ? extents[0].start & -HC_SECTION_PAGES : 0;
+	hc_base = hc_bases[0];
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the kernel does to pages elsewhere: flags, locks, dirtying, freeing, statistics.
+ * Read after the tree's own types.
+ */
+_Static_assert(sizeof(struct page) == HC_PAGE_STRUCT, "struct page has another size");
+
+const unsigned int hc_refcount_offset = offsetof(struct page, _refcount);
+
+/* The first word of a struct page holds its flags, whatever it is called. */
+static inline unsigned long *hc_flags(const void *page) { return (unsigned long *)page; }
+
+static inline struct page *hc_head(const void *page)
+{
+	unsigned long word = ((const unsigned long *)page)[1];
+
+	return (struct page *)(word & 1 ? word - 1 : (unsigned long)page);
+}
+
+static inline bool hc_test(const void *page, int flag) { return *hc_flags(page) >> flag & 1; }
+
+#ifdef HC_MEASURE
+static inline void hc_set(const void *page, int flag)
+{
+	__atomic_fetch_or(hc_flags(page), 1UL << flag, __ATOMIC_SEQ_CST);
+}
+static inline void hc_clear(const void *page, int flag)
+{
+	__atomic_fetch_and(hc_flags(page), ~(1UL << flag), __ATOMIC_SEQ_CST);
+}
+#define hc_lock(page) hc_set(hc_head(page), PG_locked)
+#define hc_unlock(page) hc_clear(hc_head(page), PG_locked)
+#define hc_mark_dirty(page, file, line) hc_set(hc_head(page), PG_dirty)
+#define hc_freed(page) hc_clear(page, PG_dirty)
+extern long hc_measured[2];
+#define hc_stat(item, refs) \
+	((void)__atomic_add_fetch(&hc_measured[(item) == NR_FOLL_PIN_RELEASED], (refs), __ATOMIC_RELAXED))
+#define is_zero_pfn(pfn) ((pfn) == ~0UL)
+#else
+static inline void hc_set(const void *page, int flag) { *hc_flags(page) |= 1UL << flag; }
+static inline void hc_clear(const void *page, int flag) { *hc_flags(page) &= ~(1UL << flag); }
+
+static inline void hc_lock(const void *page)
+{
+	page = hc_head(page);
+	if (hc_test(page, PG_locked))
+		hc_end(HC_STUCK, "waits for a page lock that it holds itself");
+	hc_set(page, PG_locked);
+	hc_shared->dirty_locks += hc_recording;
+}
+static inline void hc_unlock(const void *page) { hc_clear(hc_head(page), PG_locked); }
+
+static inline void hc_mark_dirty(const void *page, const char *file, int line)
+{
+	bool dirty = hc_test(page = hc_head(page), PG_dirty);
+
+	if (!hc_test(page, PG_locked))
+		hc_warn(file, line, "a page is dirtied without its lock");
+	if (hc_fuel-- <= 0)
+		hc_spent_all();
+	if (hc_recording)
+		hc_changed((void *)page, 0, HC_EV_DIRTY, dirty, *hc_flags(page) & HC_FREE);
+	hc_set(page, PG_dirty);
+}
+
+/* The last reference is gone: back to the allocator, which clears the flags. */
+void hc_freed(void *page);
+
+static inline void hc_stat(int item, long refs)
+{
+	int64_t *stats = hc_stats[hc_base == hc_bases[1]];
+
+	stats[item == NR_FOLL_PIN_RELEASED] += refs;
+	if (hc_recording)
+		hc_note(HC_EV_STAT, -1, refs, false);
+}
+
+/* Which frame is the zero page's the mapping says; its struct page knows. */
+#define is_zero_pfn(pfn) (!!(*hc_flags(pfn_to_page(pfn)) & HC_ZERO))
+#endif
+
+#define PageHead(page) hc_test(page, PG_head)
+#define PageDirty(page) hc_test(hc_head(page), PG_dirty)
+#define PageLocked(page) hc_test(hc_head(page), PG_locked)
+#define folio_test_head(folio) hc_test(folio, PG_head)
+#define folio_test_dirty(folio) hc_test(folio, PG_dirty)
+#define folio_test_locked(folio) hc_test(folio, PG_locked)
+#define folio_test_hugetlb(folio) 0
+#define PageHuge(page) 0
+#define PageAnonExclusive(page) 1
+#define PagePoisoned(page) 0
+#define page_poison_check(page) ((void)0)
+
+#define lock_page(page) hc_lock(page)
+#define unlock_page(page) hc_unlock(page)
+#define folio_lock(folio) hc_lock(folio)
+#define folio_unlock(folio) hc_unlock(folio)
+#define set_page_dirty(page) (hc_mark_dirty(page, __FILE__, __LINE__), 1)
+#define folio_mark_dirty(folio) (hc_mark_dirty(folio, __FILE__, __LINE__), 1)
+#define set_page_dirty_lock(page) \
+	(hc_lock(page), hc_mark_dirty(page, __FILE__, __LINE__), hc_unlock(page), 1)
+
+#define __put_page(page) hc_freed(hc_head(page))
+#define __folio_put(folio) hc_freed(folio)
+#define __put_compound_page(page) hc_freed(page)
+#define free_zone_device_page(page) hc_freed(page)
+
+#define mod_node_page_state(node, item, refs) hc_stat(item, refs)
+#define node_stat_mod_folio(folio, item, refs) hc_stat(item, refs)
+#define node_stat_add_folio(folio, item) hc_stat(item, 1)
+#define inc_node_page_state(page, item) hc_stat(item, 1)
+#define page_pgdat(page) NULL
+#define folio_pgdat(folio) NULL
+
+#define is_migrate_cma_page(page) 0
+#define is_pinnable_page(page) 1
+#define is_longterm_pinnable_page(page) 1
+#define folio_is_longterm_pinnable(folio) 1
+#define is_pci_p2pdma_page(page) 0
+#define is_zone_device_page(page) 0
+#define folio_is_zone_device(folio) 0
+#define zone_device_pages_have_same_pgmap(a, b) 1

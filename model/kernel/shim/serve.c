@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* The loop of a worker: a byte comes in, a step is done, a byte goes out. */
+#define _GNU_SOURCE
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/time.h>
+#include <unistd.h>
+#include "headcount.h"
+
+/* Operations that a step may take, as model/memory.py has it for candidates in Python. */
+#define FUEL 100000
+#define PER_PAGE 48
+#define SQUARED 512
+
+static volatile int64_t ticks; /* tenths of a second of processor time that are left */
+
+static void tick(int number)
+{
+	if (hc_shared->status == HC_RUNNING && --ticks < 0)
+		hc_end(HC_STUCK, "does not return");
+}
+
+int hc_serve(int memory, int socket)
+{
+	struct sigaction action = {.sa_handler = tick, .sa_flags = SA_RESTART};
+	struct itimerval tenth = {{0, 100000}, {0, 100000}};
+	char byte;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	hc_shared = mmap(NULL, sizeof(*hc_shared), PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
+	if (hc_shared == MAP_FAILED)
+		return 1;
+	hc_shared->pid = getpid();
+	hc_shared->status = HC_DONE;
+	hc_reserve();
+	sigaction(SIGPROF, &action, NULL);
+	setitimer(ITIMER_PROF, &tenth, NULL);
+	while (read(socket, &byte, 1) == 1) {
+		int64_t npages = hc_shared->npages, few = npages < SQUARED ? npages : SQUARED;
+
+		ticks = hc_shared->seconds * 10 + npages / 500;
+		hc_fuel = hc_shared->spent = FUEL + PER_PAGE * npages + 8 * few * few;
+		hc_shared->status = HC_RUNNING;
+		hc_act();
+		hc_shared->status = HC_DONE;
+		if (write(socket, "k", 1) != 1)
+			break;
+	}
+	return 0;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What lies in the memory that a worker shares with the process that asks it. Read by the
+ * compiler and by cffi, so it has declarations and plain numbers only.
+ */
+enum hc_op {
+	HC_BEGIN,
+	HC_PIN,
+	HC_GET,
+	HC_PIN_FAST,
+	HC_UNPIN_ONE,
+	HC_UNPIN_LIST,
+	HC_UNPIN_DIRTY,
+	HC_UNPIN_RANGE,
+	HC_UMEM_GET,
+	HC_UMEM,
+	HC_UMEM_RELEASE,
+	HC_MAP,
+	HC_UNMAP,
+	HC_WRITE,
+	HC_CLEAN,
+	HC_SPLIT,
+	HC_ALLOC,
+	HC_GET_PAGE,
+	HC_PUT_PAGE,
+	HC_LANE,
+};
+
+/* How a step ended. */
+enum hc_status { HC_RUNNING, HC_DONE, HC_OOPS, HC_STUCK, HC_TROUBLE };
+
+enum hc_event_kind { HC_EV_GRAB, HC_EV_PUT, HC_EV_DIRTY, HC_EV_FREE, HC_EV_STAT, HC_EV_STALE };
+
+/* Pages start, start + step, ...: count of them. In HC_BEGIN an extent of compound pages. */
+struct hc_seg {
+	int64_t start, count, step, order, refs, kind;
+};
+
+struct hc_head {
+	int64_t pfn, refcount, pincount, look; /* look: 1 dirty, 2 allocated, 4 maybe pinned */
+};
+
+struct hc_event {
+	int64_t kind, pfn, refs, dirty;
+};
+
+#define HC_MAX_TEXT 4096
+#define HC_MAX_EVENTS 16384
+#define HC_MAX_HEADS 8388608
+#define HC_MAX_SEGS 8388608
+
+/* Shared with the process that asks. Its pages are there once they are touched. */
+struct hc_shared {
+	/* What is asked: written by the one side. */
+	int64_t op, nsegs, npages, arg[6], seconds;
+	/* What came of it: written by the other. */
+	int64_t status, step, pid, returned, acquired, released, puts, dirty_locks;
+	int64_t nheads, nevents, spent;
+	char warnings[HC_MAX_TEXT], trouble[HC_MAX_TEXT];
+	struct hc_event events[HC_MAX_EVENTS];
+	struct hc_head heads[HC_MAX_HEADS];
+	struct hc_seg segs[HC_MAX_SEGS];
+};

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a memory region stands on: a process whose address space is the list of pages of
+ * the step, a device, and its DMA mapping. Read before the tree's own types.
+ */
+struct mm_struct {
+	atomic64_t pinned_vm;
+};
+struct hc_task {
+	struct mm_struct *mm;
+};
+extern struct hc_task hc_current;
+#define current (&hc_current)
+#define mmgrab(mm) ((void)0)
+#define mmdrop(mm) ((void)0)
+#define can_do_mlock() 1
+#define capable(what) 1
+#define CAP_IPC_LOCK 14
+#define RLIMIT_MEMLOCK 8
+#define rlimit(which) (~0UL)
+
+struct device {
+	int hc;
+};
+struct ib_device {
+	struct device *dma_device;
+	unsigned int hc_max_segment;
+	int hc_nmap; /* entries after mapping: all if below 0 */
+};
+struct scatterlist;
+struct sg_table;
+#define ib_uses_virt_dma(device) 0
+#define ib_dma_max_seg_size(device) ((device)->hc_max_segment)
+#define dma_get_max_seg_size(device) (~0U)
+int hc_dma_map(struct ib_device *device, int nents);
+#define ib_dma_map_sg_attrs(device, sgl, nents, direction, attrs) hc_dma_map(device, nents)
+#define ib_dma_map_sg(device, sgl, nents, direction) hc_dma_map(device, nents)
+#define ib_dma_unmap_sg_attrs(device, sgl, nents, direction, attrs) ((void)0)
+#define ib_dma_unmap_sg(device, sgl, nents, direction) ((void)0)
+#define ib_dma_map_sgtable_attrs(device, sgt, direction, attrs) \
+	({ (sgt)->nents = hc_dma_map(device, (sgt)->orig_nents); (sgt)->nents ? 0 : -ENOMEM; })
+#define ib_dma_unmap_sgtable_attrs(device, sgt, direction, attrs) ((void)0)
+#define DMA_ATTR_WEAK_ORDERING 2UL
+
+int hc_pin_addresses(unsigned long start, int npages, unsigned int flags, struct page **pages);
+#define pin_user_pages_fast(start, npages, flags, pages) \
+	hc_pin_addresses(start, npages, flags, pages)
+#define pin_user_pages(start, npages, flags, pages, ...) \
+	hc_pin_addresses(start, npages, flags, pages)
+
+/* Regions of other kinds are none of ours. */
+#define ib_umem_odp_release(umem) ((void)0)
+#define ib_umem_dmabuf_release(umem) ((void)0)
+#define to_ib_umem_odp(umem) NULL
+#define to_ib_umem_dmabuf(umem) NULL
+
+/* Whether the batch that comes now is the one that finds no memory for its entries. */
+bool hc_append_fails(void);

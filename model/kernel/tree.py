@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: MIT
+
+"""A kernel tree, or a tarball of one, as the few files that pins have to do with."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from pathlib import Path
+
+from attrs import evolve, frozen
+
+from model.errors import BadInput
+
+
+#: What is read of a tree, in the order in which a name is looked for. `mm/gup.c`
+#: first: it is what is under test.
+FILES = (
+    "mm/gup.c",
+    "drivers/infiniband/core/umem.c",
+    "lib/scatterlist.c",
+    "include/linux/scatterlist.h",
+    "include/rdma/ib_umem.h",
+    "include/linux/page_ref.h",
+    "include/linux/page-flags.h",
+    "include/linux/mm_types.h",
+    "include/linux/mm.h",
+    "include/linux/mm_inline.h",
+    "include/linux/huge_mm.h",
+    "include/linux/hugetlb.h",
+    "include/linux/memremap.h",
+    "include/linux/mmzone.h",
+    "include/linux/vmstat.h",
+    "include/linux/pagemap.h",
+    "include/linux/gfp_types.h",
+    "include/linux/gfp.h",
+    "include/linux/pgtable.h",
+    "include/rdma/ib_verbs.h",
+    "include/uapi/rdma/ib_user_ioctl_verbs.h",
+    "include/linux/dma-direction.h",
+    "mm/internal.h",
+)
+
+#: Without these there is nothing to test.
+NEEDED = ("mm/gup.c", "include/linux/mm.h", "include/linux/mm_types.h")
+
+
+def cache() -> Path:
+    """The user's own directory for what is cheaper to keep than to make again."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(home) / "headcount"
+
+
+@frozen
+class Tree:
+    """The files of a kernel tree.
+
+    :param where: The directory or the tarball, as it was named.
+    :param version: What its Makefile says, ``6.1.192``; empty if it says nothing.
+    :param files: The text of each of `FILES` that is there.
+    """
+
+    where: str
+    version: str
+    files: dict[str, str]
+
+    def patched(self, patch: Path) -> Tree:
+        """The same tree with *patch* (unified, paths as ``git diff`` writes them) applied.
+
+        What the patch does to other files than `FILES` is left out.
+
+        :raises BadInput: if it does not apply, or touches none of the files.
+        """
+        if not patch.is_file():
+            msg = "no such file"
+            raise BadInput(msg, file=str(patch))
+        git = shutil.which("git")
+        if not git:
+            msg = "a patch is applied by git, which is not installed (apt install git)"
+            raise BadInput(msg)
+        with tempfile.TemporaryDirectory() as name:
+            work = Path(name)
+            for path, text in self.files.items():
+                (work / path).parent.mkdir(parents=True, exist_ok=True)
+                (work / path).write_text(text)
+            only = [f"--include={path}" for path in FILES]
+            done = subprocess.run(  # noqa: S603 - the patch is data to git
+                [git, "apply", "--recount", *only, str(patch.resolve())],
+                cwd=work,
+                env={**os.environ, "GIT_CEILING_DIRECTORIES": str(work.parent)},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            if done.returncode:
+                said = done.stderr.strip().splitlines() or ["git apply fails"]
+                msg = f"does not apply to {self.where}: {said[0].removeprefix('error: ')}"
+                raise BadInput(msg, file=str(patch))
+            files = {path: _text((work / path).read_bytes()) for path in self.files}
+        if files == self.files:
+            msg = f"changes none of the files that are under test ({', '.join(FILES[:3])}, ...)"
+            raise BadInput(msg, file=str(patch))
+        return evolve(self, files=files)
+
+
+def read(where: str) -> Tree:
+    """The tree at *where*, a directory or a tarball as ``linux-source-*`` installs it.
+
+    :raises BadInput: if it is no kernel tree.
+    """
+    path = Path(where).expanduser()
+    if path.is_dir():
+        found = {n: (path / n).read_bytes() for n in (*FILES, "Makefile") if (path / n).is_file()}
+    elif path.is_file():
+        found = _unpacked(path)
+    else:
+        msg = "no such directory or tarball"
+        raise BadInput(msg, file=where)
+    files = {name: _text(data) for name, data in found.items()}
+    for name in NEEDED:
+        if name not in files:
+            msg = f"no kernel tree: it has no {name}"
+            raise BadInput(msg, file=where)
+    return Tree(where, _version(files.pop("Makefile", "")), files)
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", errors="replace")
+
+
+def _version(makefile: str) -> str:
+    found = dict(re.findall(r"^(VERSION|PATCHLEVEL|SUBLEVEL) *= *(\d+)", makefile, re.MULTILINE))
+    extra = re.search(r"^EXTRAVERSION *= *(\S+)", makefile, re.MULTILINE)
+    if "VERSION" not in found:
+        return ""
+    version = ".".join(found.get(k, "0") for k in ("VERSION", "PATCHLEVEL", "SUBLEVEL"))
+    return version + (extra[1] if extra else "")
+
+
+def _unpacked(tarball: Path) -> dict[str, bytes]:
+    """Our files out of *tarball*; unpacking takes long, so they are kept for the next time."""
+    stat = tarball.stat()
+    known = f"{tarball.resolve()} {stat.st_size} {stat.st_mtime_ns} {FILES}"
+    kept = cache() / "trees" / hashlib.sha256(known.encode()).hexdigest()[:16]
+    wanted = {*FILES, "Makefile"}
+    if not kept.is_dir():
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=kept.parent) as name:
+            work = Path(name) / "tree"
+            work.mkdir()
+            _extract(tarball, wanted, work)
+            try:
+                work.rename(kept)
+            except OSError:
+                if not kept.is_dir():  # else another process was faster
+                    raise
+    return {name: (kept / name).read_bytes() for name in wanted if (kept / name).is_file()}
+
+
+def _extract(tarball: Path, wanted: set[str], work: Path) -> None:
+    left = set(wanted)
+    try:
+        with tarfile.open(tarball, "r|*") as archive:
+            for member in archive:
+                name = member.name.removeprefix("./").partition("/")[2]
+                data = archive.extractfile(member) if name in left else None
+                if data is None:
+                    continue
+                (work / name).parent.mkdir(parents=True, exist_ok=True)
+                (work / name).write_bytes(data.read())
+                left.discard(name)
+                if not left:
+                    break
+    except (tarfile.TarError, EOFError, OSError) as err:
+        msg = f"cannot be read as a tarball: {err}"
+        raise BadInput(msg, file=str(tarball)) from None
