@@ -14,7 +14,6 @@ import pytest
 from hypothesis import settings
 
 from model.errors import BadInput
-from model.semantics import DEFAULT, semantics
 from properties import candidates, layouts
 from properties.commands import CANDIDATE
 from properties.finding import Diverged
@@ -57,7 +56,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--candidate", default=CANDIDATE, help=f"what to put under test: {candidates.FORMS}"
     )
-    group.addoption("--semantics", default=DEFAULT.version, help="kernel version to follow")
+    group.addoption("--semantics", help="kernel version to follow; 5.13, or the candidate's own")
     group.addoption(
         "--layout", action="append", default=[], help="search on windows of this captured layout"
     )
@@ -73,7 +72,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Load the candidate, so that one that cannot be used ends the run in one line."""
     try:
         spec = candidates.load(config.getoption("--candidate"))
-        version = semantics(config.getoption("--semantics"))
+        version = candidates.counting_as(spec, config.getoption("--semantics"))
         files = [Path(name) for name in config.getoption("--layout")]
         captured = layouts.load(files) if files else layouts.kept()
     except BadInput as err:

@@ -50,6 +50,7 @@ class Abilities:
     :param fields: What its snapshots show, of `FIELDS`.
     :param listed: Pages that a list may name that the call is given as an array.
     :param span: Frames that may lie between the lowest and the highest.
+    :param oddities: What it is known to do otherwise (`properties.oddities`).
     """
 
     name: str
@@ -60,6 +61,7 @@ class Abilities:
     fields: frozenset[str] = frozenset(FIELDS)
     listed: int = UNBOUNDED
     span: int = UNBOUNDED
+    oddities: tuple[str, ...] = ()
 
 
 @frozen

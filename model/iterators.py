@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from model.pagelist import NULL
+
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,11 +23,12 @@ def compound_next(memory: Memory, i: int, npages: int, pages: Sequence[int]) -> 
     """The run of ``pages[i]``: adjacent entries of one head (mm/gup.c, 5.13).
 
     Entries count, not distinct pages: repeats and any order of tails belong to
-    one run, and an entry of another head ends it. A-B-A gives three runs.
+    one run, and an entry of another head ends it, as does NULL. A-B-A gives three
+    runs.
     """
     head = memory.compound_head(pages[i])
     nr = i + 1
-    while nr < npages and memory.compound_head(pages[nr]) == head:
+    while nr < npages and pages[nr] != NULL and memory.compound_head(pages[nr]) == head:
         nr += 1
     return head, nr - i
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from model.errors import BadInput
 from model.mapping import MAX_PFN
-from model.pagelist import Group, PageList, Slice
+from model.pagelist import NULL_NAME, Group, PageList, Slice
 from model.semantics import MAX_ORDER
 from model.step import ERR_FIRST, ERR_LIMIT, FLAGS, SgEntry
 
@@ -114,13 +114,13 @@ def _term(node: ast.expr) -> Slice | Group:
 
 def _slice_or_group(node: ast.expr) -> Slice | Group:
     term, times = _repeated(node)
-    if isinstance(term, ast.Subscript):
+    if isinstance(term, ast.Subscript) or _is_null(term):
         return _slice(term, times)
     if isinstance(term, ast.BinOp) and times > 1:
         slices = []
         for operand in _operands(term, ast.Add):
             part, n = _repeated(operand)
-            if not isinstance(part, ast.Subscript):
+            if not isinstance(part, ast.Subscript) and not _is_null(part):
                 break
             slices.append(_slice(part, n))
         else:
@@ -129,7 +129,13 @@ def _slice_or_group(node: ast.expr) -> Slice | Group:
     raise BadInput(msg)
 
 
-def _slice(node: ast.Subscript, times: int) -> Slice:
+def _is_null(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) and node.id == NULL_NAME
+
+
+def _slice(node: ast.expr, times: int) -> Slice:
+    if not isinstance(node, ast.Subscript):
+        return Slice(NULL_NAME, range(1), times)
     name = identifier(node.value)
     part = node.slice
     if not isinstance(part, ast.Slice) or part.lower is None:

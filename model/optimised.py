@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from model import iterators
 from model.candidate import InProcess
 from model.memory import NR_FOLL_PIN_ACQUIRED, NR_FOLL_PIN_RELEASED
+from model.pagelist import NULL
 from model.semantics import BIAS
 from model.umem import BATCH, Scatterlist, Umem, append_pages
 
@@ -53,6 +54,8 @@ class Optimised(InProcess):
         positive count before it.
         """
         memory = self.memory
+        if memory.is_zero_page(head):
+            return refs if self._room(head, 1, 1) else 0
         exact = memory.hpage_pincount_available(head)
         each = 1 if exact else BIAS
         refs = self._room(head, refs, each)
@@ -120,20 +123,26 @@ class Optimised(InProcess):
                 if not self.memory.huge_entry(head):
                     # The pages before it are entries of their own, and stay.
                     before = changed - i
-                    grabbed = self.try_grab_compound_head(head, before) if before else 0
+                    grabbed = self._grab_fast(head, before) if before else 0
                     i += grabbed
                     if grabbed < before:
                         return i
                     ntails = 1
-                grabbed = self.try_grab_compound_head(head, ntails)
+                grabbed = self._grab_fast(head, ntails)
                 if grabbed:
                     self.put_compound_head(head, grabbed)
                 return i
-            grabbed = self.try_grab_compound_head(head, ntails) if ntails else 0
+            grabbed = self._grab_fast(head, ntails) if ntails else 0
             i += grabbed
             if not ntails or grabbed < ntails:
                 return i
         return i
+
+    def _grab_fast(self, head: int, refs: int) -> int:
+        """The zero page is there for the fast path without a look at its count."""
+        if self.memory.is_zero_page(head):
+            return refs
+        return self.try_grab_compound_head(head, refs)
 
     # Unpinning.
 
@@ -143,6 +152,8 @@ class Optimised(InProcess):
         The statistic comes first: the page may be gone after (4509b42c3896).
         """
         memory = self.memory
+        if memory.is_zero_page(head):
+            return
         memory.mod_node_page_state(NR_FOLL_PIN_RELEASED, refs)
         if memory.hpage_pincount_available(head):
             memory.pincount_add(head, -refs)
@@ -167,6 +178,9 @@ class Optimised(InProcess):
             return
         i = 0
         while i < npages:
+            if pages[i] == NULL and self.memory.semantics.null_skipped:
+                i += 1
+                continue
             head, ntails = self.compound_next(i, npages, pages)
             self.put_compound_head(head, ntails)
             i += ntails

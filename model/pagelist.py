@@ -4,7 +4,8 @@
 
 ``a[510:514]`` are four pages of mapping *a*, ``h1[0:2]`` two of those that the
 step named *h1* pinned, ``b[1:2]*3`` is one page three times, ``h1[3::-1]``
-goes backwards, and ``(a[0:1] + b[0:1])*2`` is A-B-A-B.
+goes backwards, and ``(a[0:1] + b[0:1])*2`` is A-B-A-B. ``NULL`` is
+an entry without a page.
 """
 
 from __future__ import annotations
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
     Entry = tuple[str, int]
 
+#: The frame that an entry stands for which is NULL, and its name in a list.
+NULL = -1
+NULL_NAME = "NULL"
+
 
 @frozen
 class Slice:
@@ -36,6 +41,9 @@ class Slice:
         return len(self.indices) * self.times
 
     def __str__(self) -> str:
+        times = f"*{self.times}" if self.times != 1 else ""
+        if self.name == NULL_NAME:
+            return f"{NULL_NAME}{times}"
         first, step = (self.indices.start, self.indices.step) if self.indices else (0, 1)
         if len(self.indices) < 2:
             text = f"{first}:{first + len(self.indices)}"
@@ -43,7 +51,7 @@ class Slice:
             last = self.indices[-1]
             stop = last + (1 if step > 0 else -1)
             text = f"{first}:{stop if stop >= 0 else ''}" + (f":{step}" if step != 1 else "")
-        return f"{self.name}[{text}]" + (f"*{self.times}" if self.times != 1 else "")
+        return f"{self.name}[{text}]{times}"
 
     def entries(self) -> Iterator[Entry]:
         """Each (name, index), as often as it stands in the list."""

@@ -11,6 +11,7 @@ from attrs import field, frozen
 
 from model.errors import BadInput
 from model.mapping import FIRST_PFN, Mapping, default_pfn, side_by_side
+from model.pagelist import NULL_NAME
 from model.semantics import DEFAULT, PAGE_SIZE, Semantics
 from model.step import ERR_FIRST, ERR_LIMIT, Step, Table, contiguous
 from model.steps import (
@@ -34,6 +35,9 @@ LINE_LIMIT = 4096
 
 #: Longer lists must be one slice, which costs nothing to keep.
 MAX_LISTED = 1 << 23
+
+#: Calls whose array may hold NULL. Which of them step over it is the semantics' affair.
+NULLABLE = frozenset({"unpin_user_pages", "unpin_user_pages_dirty_lock"})
 
 
 @frozen
@@ -159,7 +163,7 @@ class Checker:
 
     def __init__(self, mappings: Sequence[Mapping]) -> None:
         self._table = Table({m.name: m.pages for m in mappings})
-        self._made = {m.name for m in mappings}
+        self._made = {NULL_NAME, *(m.name for m in mappings)}
 
     def step(self, step: Step) -> None:
         """Take *step* into account.
@@ -168,7 +172,11 @@ class Checker:
             outside what its name holds, a range is not contiguous, or a
             number makes no sense.
         """
-        for name in sorted(step.uses()):
+        uses = step.uses()
+        if NULL_NAME in uses and step.call not in NULLABLE:
+            msg = f"{step.call} of NULL: only {' and '.join(sorted(NULLABLE))} may meet it"
+            raise BadInput(msg)
+        for name in sorted(uses):
             if name not in self._made:
                 msg = f"{name} is used before it is made"
                 raise BadInput(msg)

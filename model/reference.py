@@ -14,6 +14,7 @@ from attrs import define
 
 from model.candidate import InProcess
 from model.memory import NR_FOLL_PIN_ACQUIRED, NR_FOLL_PIN_RELEASED
+from model.pagelist import NULL
 from model.semantics import BIAS, PAGE_SIZE
 
 
@@ -81,16 +82,22 @@ class Reference(InProcess):
             if position == begins:
                 grabbed = []
                 for later in range(begins, ends):
-                    if not self.memory.page_mapped(pages[later]) or not self._pin(pages[later]):
+                    if not self._pin_fast(pages[later]):
                         break
                     grabbed.append(pages[later])
                 for back in grabbed:
                     self._unpin(back)
                 return pinned
-            if not self.memory.page_mapped(page) or not self._pin(page):
+            if not self._pin_fast(page):
                 return pinned
             pinned += 1
         return pinned
+
+    def _pin_fast(self, page: int) -> bool:
+        if not self.memory.page_mapped(page):
+            return False
+        # Without a look at its count, which the slow path takes first.
+        return self.memory.is_zero_page(page) or self._pin(page)
 
     def _entry(self, pages: Sequence[int], changed: int | None) -> tuple[int, int]:
         """Positions from and to which the entry of *changed* gave its pages in one go."""
@@ -116,6 +123,8 @@ class Reference(InProcess):
         head = self.memory.compound_head(page)
         if not self._may_grab(head):
             return False
+        if self.memory.is_zero_page(head):
+            return True
         if self.memory.hpage_pincount_available(head):
             self.memory.page_ref_add(head, 1)
             self.memory.pincount_add(head, 1)
@@ -128,6 +137,8 @@ class Reference(InProcess):
 
     def _unpin(self, page: int) -> None:
         head = self.memory.compound_head(page)
+        if self.memory.is_zero_page(head):
+            return
         self.memory.mod_node_page_state(NR_FOLL_PIN_RELEASED, 1)
         if self.memory.hpage_pincount_available(head):
             self.memory.pincount_add(head, -1)
@@ -152,7 +163,8 @@ class Reference(InProcess):
             self.memory.warn("npages is an error value")
             return
         for i in range(npages):
-            self._unpin(pages[i])
+            if pages[i] != NULL or not self.memory.semantics.null_skipped:
+                self._unpin(pages[i])
 
     def unpin_user_pages_dirty_lock(
         self, pages: Sequence[int], npages: int, make_dirty: bool

@@ -45,6 +45,10 @@ class Semantics:
         put (the series, 5.13) or each page in its own (before).
     :param absent: Calls this version does not have yet.
     :param orders: The orders that each kind of mapping may have.
+    :param zero_skipped: Whether pins of the zero page are taken for nothing:
+        neither counted nor given back (c8070b787519, 6.5 and 6.1-stable).
+    :param null_skipped: Whether ``unpin_user_pages()`` steps over entries that
+        are NULL (a1268be280d8, 6.13 and 6.12-stable).
     """
 
     version: str
@@ -52,6 +56,8 @@ class Semantics:
     batched: bool
     absent: frozenset[str]
     orders: Mapping[str, frozenset[int]]
+    zero_skipped: bool = False
+    null_skipped: bool = False
 
     def exact(self, order: int) -> bool:
         """Whether pins of a compound page of *order* are counted exactly."""
@@ -75,7 +81,21 @@ _ORDERS_BEFORE_FOLIOS: Mapping[str, frozenset[int]] = MappingProxyType(
         "page-cache": frozenset({0, 9}),
         "device-dax": frozenset({0}),
         "driver": frozenset(range(11)),
+        "zero": frozenset({0}),
     }
+)
+
+_ORDERS_OF_FOLIOS: Mapping[str, frozenset[int]] = MappingProxyType(
+    {
+        **_ORDERS_BEFORE_FOLIOS,
+        "page-cache": frozenset(range(10)),
+        "device-dax": frozenset({0, 9, 18}),
+    }
+)
+
+# Anonymous memory in folios of other orders than 9: 19eaf44954df (6.8).
+_ORDERS_OF_LARGE_FOLIOS: Mapping[str, frozenset[int]] = MappingProxyType(
+    {**_ORDERS_OF_FOLIOS, "thp": frozenset(range(2, 10))}
 )
 
 KINDS = tuple(_ORDERS_BEFORE_FOLIOS)
@@ -97,6 +117,30 @@ SEMANTICS: Mapping[str, Semantics] = MappingProxyType(
                 batched=True,
                 absent=frozenset(),
                 orders=_ORDERS_BEFORE_FOLIOS,
+            ),
+            Semantics(
+                "5.18",
+                exact_order=1,
+                batched=True,
+                absent=frozenset(),
+                orders=_ORDERS_OF_FOLIOS,
+            ),
+            Semantics(
+                "6.1",
+                exact_order=1,
+                batched=True,
+                absent=frozenset(),
+                orders=_ORDERS_OF_FOLIOS,
+                zero_skipped=True,
+            ),
+            Semantics(
+                "6.12",
+                exact_order=1,
+                batched=True,
+                absent=frozenset(),
+                orders=_ORDERS_OF_LARGE_FOLIOS,
+                zero_skipped=True,
+                null_skipped=True,
             ),
         )
     }

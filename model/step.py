@@ -17,7 +17,11 @@ from attrs import Attribute, field, fields, frozen
 
 from model.errors import BadInput
 from model.mapping import orders_text
-from model.pagelist import PageList  # noqa: TC001 - attrs reads the annotations
+from model.pagelist import (
+    NULL,
+    NULL_NAME,
+    PageList,  # noqa: TC001 - attrs reads the annotations
+)
 
 
 if TYPE_CHECKING:
@@ -85,6 +89,7 @@ class Table(dict[str, "Sequence[int]"]):
 
     def __init__(self, pages: MutableMapping[str, Sequence[int]]) -> None:
         super().__init__(pages)
+        self[NULL_NAME] = (NULL,)
         self.umems: dict[str, Any] = {}
         #: Pages in each memory region.
         self.sizes: dict[str, int] = {}

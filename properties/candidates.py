@@ -15,6 +15,7 @@ from attrs import frozen
 
 from model.errors import BadInput
 from model.optimised import Optimised
+from model.semantics import DEFAULT, SEMANTICS, semantics
 
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from model.candidate import Candidate
+    from model.semantics import Semantics
 
 #: Candidates that come with headcount, by name.
 NAMED: dict[str, type[Candidate]] = {"optimised": Optimised}
@@ -72,6 +74,22 @@ def load(text: str) -> Spec:
         raise BadInput(msg)
     _check(make, where, name)
     return Spec(text, make)
+
+
+def counting_as(spec: Spec, version: str | None) -> Semantics:
+    """The semantics of *version*; if None, the series' or else the candidate's own.
+
+    :raises BadInput: if there are none, or the candidate does not count so.
+    """
+    abilities = spec.make().abilities
+    if version is None:
+        known = (DEFAULT, *reversed(SEMANTICS.values()))
+        return next(row for row in known if row.version in abilities.semantics)
+    found = semantics(version)
+    if version not in abilities.semantics:
+        reason = f"{spec.text} does not count as {version} does"
+        raise BadInput(reason)
+    return found
 
 
 def _scheme(scheme: str, rest: str) -> Callable[[], Candidate]:

@@ -22,13 +22,13 @@ def command(
     *words: str,
     file: str = "",
     candidate: str = CANDIDATE,
-    version: str = DEFAULT.version,
+    version: str | None = None,
     cost: str = "strict",
 ) -> str:
     """``headcount NAME FILE WORDS``, with the options that are not as they would be unasked."""
     parts = ["headcount", name, *([file] if file else [])]
     parts += ["--candidate", candidate] if candidate != CANDIDATE else []
-    parts += ["--semantics", version] if version != DEFAULT.version else []
+    parts += ["--semantics", version] if version and version != DEFAULT.version else []
     parts += ["--cost", cost] if cost != "strict" else []
     return shlex.join([*parts, *words])
 

@@ -13,6 +13,7 @@ from model.errors import BadInput
 from model.frames import Block, Frames
 from model.mapping import Extent
 from model.page import HeadState, wrapped
+from model.pagelist import NULL
 from model.semantics import BIAS
 from model.step import Table
 
@@ -36,7 +37,7 @@ class ContractBroken(BadInput):
 class Held:
     """What is held of one compound page.
 
-    :param each: What one pin adds to the refcount.
+    :param each: What one pin adds to the refcount; 0 where pins are not counted.
     """
 
     each: int
@@ -115,7 +116,7 @@ class Holdings:
         record = self._held.get(head)
         if record is None:
             block = self._block(head)
-            record = self._held[head] = Held(self._each(block.order), block.refs)
+            record = self._held[head] = Held(self._each(block.order, block.kind), block.refs)
         return record
 
     def head(self, page: int) -> int:
@@ -144,8 +145,9 @@ class Holdings:
         return tuple(found)
 
     def each(self, page: int) -> int:
-        """What one pin adds to the refcount of the compound page of *page*."""
-        return self._each(self._block(page).order)
+        """What a put that drops one pin takes from the refcount of its compound page."""
+        block = self._block(page)
+        return self._each(block.order, block.kind) or BIAS
 
     def first_refs(self, page: int) -> int:
         """What its mapping held of the compound page of *page* at first."""
@@ -210,12 +212,14 @@ class Holdings:
             return self._last
         block = self._frames.block(page)
         if block is None:
-            msg = f"frame {page:#x} is in no mapping"
+            msg = f"frame {page:#x} is in no mapping" if page != NULL else "NULL is no page"
             raise ContractBroken(msg)
         self._last = block
         return block
 
-    def _each(self, order: int) -> int:
+    def _each(self, order: int, kind: str) -> int:
+        if kind == "zero" and self.semantics.zero_skipped:
+            return 0
         return 1 if self.semantics.exact(order) else BIAS
 
     def where(self, page: int) -> tuple[str, int] | None:

@@ -20,6 +20,7 @@ from model.steps import AllocPages, IbUmemRelease, SplitHugePage
 from properties.contained import Contained, NoSnapshot
 from properties.holdings import ContractBroken
 from properties.ledger import Ledger
+from properties.oddities import ODDITIES, KnownOddity
 from properties.oracles import ORACLES
 from properties.oracles.cost import cost
 from properties.oracles.record import Record
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from model.semantics import Semantics
     from model.step import Step
     from properties.finding import Finding
+    from properties.oddities import Oddity
 
 #: One page at a time visits no more pages than this in one program. Beyond it
 #: the ledger judges alone, which visits no more compound pages than `MOST_HEADS`.
@@ -57,6 +59,7 @@ class Verdict:
         calls), and how it ended; empty if it is.
     :param alone: Whether the ledger judged alone, the program being too large
         for one page at a time.
+    :param oddity: What the candidate is known to do otherwise, and did.
     """
 
     steps: int
@@ -65,12 +68,15 @@ class Verdict:
     inapplicable: str = ""
     unjudged: str = ""
     alone: bool = False
+    oddity: Oddity | None = None
 
     @property
     def kind(self) -> str:
-        """One word: ``diverges``, ``dearer``, ``agrees``, ``unjudged`` or ``inapplicable``."""
+        """One word: ``diverges``, ``dearer``, ``agrees``, ``odd``, ``unjudged``, ``inapplicable``."""
         if self.inapplicable:
             return "inapplicable"
+        if self.oddity:
+            return "odd"
         if self.finding:
             return "diverges"
         if self.unjudged:
@@ -88,6 +94,8 @@ class Run:
 
     :param alone: Whether the ledger says what must be, and no reference runs:
         it counts by compound pages, so that 1 TiB in pages of 1 GiB cost 1024.
+    :param around: Whether steps are refused that would meet what the candidate is
+        known to do otherwise.
     """
 
     def __init__(
@@ -97,6 +105,7 @@ class Run:
         semantics: Semantics,
         *,
         alone: bool = False,
+        around: bool = True,
     ) -> None:
         self.steps: list[Step] = []
         self.program = Program(tuple(mappings), self.steps, semantics)
@@ -104,7 +113,12 @@ class Run:
         self.dearer: Finding | None = None
         self.record: Record | None = None
         self.alone = alone
-        self._fields = candidate.abilities.fields
+        abilities = candidate.abilities
+        self._fields = abilities.fields
+        self._around = around
+        self._oddities = [ODDITIES[name] for name in abilities.oddities]
+        #: What the last step met of that.
+        self.met: Oddity | None = None
         self._before: dict[int, HeadState] = {}
         self._reference = Reference().execute(self.program)
         self._candidate = Contained(candidate, self.program)
@@ -117,9 +131,13 @@ class Run:
     def step(self, step: Step) -> Finding | None:
         """Carry *step* out on both sides; what does not hold after it, if anything.
 
-        :raises BadInput: if the step breaks the contract, or its names do not
-            hold what it wants. Nothing was carried out then.
+        :raises BadInput: if the step breaks the contract, its names do not hold
+            what it wants, or it meets what is known. Nothing was carried out then.
         """
+        if self._oddities:
+            self.met = next((o for o in self._oddities if o.meets(self.ledger, step)), None)
+            if self.met and self._around:
+                raise KnownOddity(self.met.name)
         ledger = self.ledger
         returned = ledger.take(step)
         lists = ledger.unpinned
@@ -183,9 +201,11 @@ def judge(program: Program, candidate: Candidate) -> Verdict:
     if program.misuse:
         return _unjudged(program, candidate)
     alone = visits(program) > MOST_VISITS
-    run = Run(candidate, program.mappings, program.semantics, alone=alone)
+    run = Run(candidate, program.mappings, program.semantics, alone=alone, around=False)
     for i in range(len(program.steps)):
         finding = take(run, program, i)
+        if finding and run.met:
+            return Verdict(i + 1, alone=alone, oddity=run.met)
         if finding:
             return Verdict(i + 1, finding, run.dearer, alone=alone)
     return Verdict(len(program.steps), dearer=run.dearer, alone=alone)

@@ -68,10 +68,10 @@ class Ledger(Pins):
         fails = step.append_fails
         done, error = self._pin(pages if fails is None else pages[: (fails + 1) * BATCH])
         if fails is not None and fails * BATCH < done:
-            self._unwind(before, acquired, done)
+            self._unwind(before, acquired)
             return ENOMEM
         if error or step.nmap == 0:
-            self._unwind(before, acquired, done)
+            self._unwind(before, acquired)
             return error or ENOMEM
         entries = self._entries(pages, step.max_segment // PAGE_SIZE)
         self.umems[step.umem] = Region(entries, step.writable, step.nmap)
@@ -92,13 +92,12 @@ class Ledger(Pins):
             at = stop
         return entries
 
-    def _unwind(self, before: dict[int, int], acquired: int, pinned: int) -> None:
+    def _unwind(self, before: dict[int, int], acquired: int) -> None:
         for head, pins in before.items():
             self.held(head).pins = pins
             if not pins:
                 self.pinned.pop(head, None)
-        self.acquired = acquired + pinned
-        self.released += pinned
+        self.released += self.acquired - acquired
 
     def _ib_umem(self, step: Any) -> int:
         entries = [contiguous(e.pages.resolve(self.table), e.pages) for e in step.sgl]
@@ -119,6 +118,9 @@ class Ledger(Pins):
     def _alive(self, pages: PageList, call: str) -> list[int]:
         heads = list(dict.fromkeys(h for h, _ in self.runs(pages.resolve(self.table))))
         for head in heads:
+            if call != "get_page" and self.kind(head) == "zero":
+                msg = f"{call} of {self.name(head)}, the zero page, which stays as it is"
+                raise ContractBroken(msg)
             if not self.held(head).alive:
                 msg = f"{call} of {self.name(head)}, which is free"
                 raise ContractBroken(msg)
@@ -187,7 +189,7 @@ class Ledger(Pins):
         self._frames.replace(extents)
         self._last = Block(0, 0, 0, 0, "")
         for extent in extents:
-            each = self._each(extent.order)
+            each = self._each(extent.order, self.kind(extent.pfn))
             for head in extent.heads():
                 self._held[head] = Held(each, maps, dirty=dirty)
                 self.touched.add(head)

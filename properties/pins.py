@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+from itertools import chain, groupby
 from typing import TYPE_CHECKING, Any
 
 from model.page import wrapped
+from model.pagelist import NULL, NULL_NAME
 from model.semantics import PMD_ORDER
 from model.step import contiguous
 from properties.holdings import ContractBroken, Held, Holdings
@@ -30,20 +32,29 @@ class Pins(Holdings):
     def _grab(self, head: int, held: Held, entries: int) -> int:
         """Enter up to *entries* pins of *head*; how many a positive count allows."""
         count = wrapped(held.total)
-        room = -(-(LIMIT - count) // held.each) if count > 0 else 0
-        taken = min(entries, room)
+        # Pins of the zero page add nothing, so any number has room.
+        room = -(-(LIMIT - count) // held.each) if held.each else entries
+        taken = min(entries, room) if count > 0 else 0
         if taken:
             held.pins += taken
-            self.acquired += taken
+            self.acquired += taken if held.each else 0
             self.pinned[head] = None
         if taken < entries:
             self.warned = True
         return taken
 
+    def _grab_fast(self, head: int, held: Held, entries: int) -> int:
+        """The same on the fast path, which does not look at the zero page's count."""
+        if held.each:
+            return self._grab(head, held, entries)
+        held.pins += entries
+        self.pinned[head] = None
+        return entries
+
     def _put_back(self, head: int, held: Held, entries: int, *, dirty: bool = False) -> None:
         held.pins -= entries
         held.dirty = held.dirty or dirty
-        self.released += entries
+        self.released += entries if held.each else 0
         if not held.pins:
             self.pinned.pop(head, None)
         self._free_if_last(head, held)
@@ -113,12 +124,12 @@ class Pins(Holdings):
             if changed is not None and changed < done + entries:
                 huge = self.order(head) >= PMD_ORDER
                 kept = 0 if huge else changed - done
-                taken = self._grab(head, held, kept)
+                taken = self._grab_fast(head, held, kept) if kept else 0
                 if taken == kept:
-                    undone = self._grab(head, held, entries if huge else 1)
+                    undone = self._grab_fast(head, held, entries if huge else 1)
                     self._put_back(head, held, undone)
                 return done + taken
-            taken = self._grab(head, held, entries)
+            taken = self._grab_fast(head, held, entries)
             done += taken
             if taken < entries:
                 return done
@@ -147,7 +158,13 @@ class Pins(Holdings):
             self.warned = True  # an error value, which the call notices
             return
         dirty = getattr(step, "make_dirty", False)
-        self._release(step.pages.resolve(self.table), step.pages, dirty=dirty)
+        pages = step.pages.resolve(self.table)
+        pieces = [pages]
+        if NULL_NAME in step.pages.names() and self.semantics.null_skipped and not dirty:
+            pieces = [[*piece] for null, piece in groupby(pages, NULL.__eq__) if not null]
+            pages = [*chain.from_iterable(pieces)]
+        self._release(pages, step.pages, dirty=dirty)
+        self.unpinned = pieces
 
     def _unpin_user_pages_dirty_lock(self, step: Any) -> None:
         if step.npages is not None and step.make_dirty:

@@ -15,6 +15,7 @@ from attrs import field, frozen
 
 from model.errors import BadInput
 from model.semantics import DEFAULT, Semantics
+from properties.oddities import KnownOddity
 from properties.situations import situations
 
 
@@ -44,6 +45,9 @@ class Watcher:
 
     def rejected(self, call: str) -> None:
         """No step of *call* made sense."""
+
+    def around(self, oddity: str) -> None:
+        """A step was left out, as it would have met the known *oddity* of the candidate."""
 
     def ended(self, run: Run) -> None:
         """A program came to its end, and nothing was found in it."""
@@ -126,6 +130,9 @@ def attempt(search: Search, run: Run, step: Step) -> tuple[Finding | None, set[s
     """
     try:
         finding = run.step(step)
+    except KnownOddity as met:
+        search.watcher.around(met.reason)
+        return None
     except BadInput:
         search.watcher.rejected(step.call)
         return None

@@ -33,6 +33,7 @@ class Coverage:
     :param situations: How often each situation was reached, in steps.
     :param combinations: How often each cell of the matrices was, likewise.
     :param rejected: How often a drawn call made no sense.
+    :param around: How often a step was left out for each known oddity.
     """
 
     rounds: int = 0
@@ -42,6 +43,7 @@ class Coverage:
     situations: Counter[str] = field(factory=Counter)
     combinations: Counter[Cell] = field(factory=Counter)
     rejected: Counter[str] = field(factory=Counter)
+    around: Counter[str] = field(factory=Counter)
 
 
 @frozen
@@ -64,6 +66,7 @@ class _Collector(Tally):
         self.situations: Counter[str] = Counter()
         self.combinations: Counter[Cell] = Counter()
         self.rejections: Counter[str] = Counter()
+        self.oddities: Counter[str] = Counter()
         self._progress = progress
         self._started = time.monotonic()
 
@@ -79,6 +82,9 @@ class _Collector(Tally):
     def rejected(self, call: str) -> None:
         self.rejections[call] += 1
 
+    def around(self, oddity: str) -> None:
+        self.oddities[oddity] += 1
+
     def seconds(self) -> float:
         return time.monotonic() - self._started
 
@@ -91,6 +97,7 @@ class _Collector(Tally):
             self.situations,
             self.combinations,
             self.rejections,
+            self.oddities,
         )
 
 

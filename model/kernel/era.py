@@ -23,6 +23,18 @@ ERAS = (
 )
 
 
+#: What each version is known to do otherwise than one page at a time, by the names that
+#: `properties.oddities` tells of; those of the classic memory model stand apart.
+ODDITIES = {
+    "5.11": ("one-grab",),
+    "5.13": ("one-grab", "product", "run-of-zero"),
+    "5.18": ("one-grab", "run-of-zero"),
+    "6.1": ("one-grab", "run-of-zero"),
+    "6.12": ("one-grab", "run-of-zero", "null-in-run"),
+}
+CLASSIC = {"5.13": ("sections",)}
+
+
 def recognised(tree: Tree, cut: Cut) -> str:
     """The row of `model.semantics` that *tree* counts by.
 

@@ -13,6 +13,7 @@ from attrs import field, frozen
 from model.candidate import Abilities, Snapshot
 from model.errors import BadInput
 from model.kernel.build import MODELS, Library, build
+from model.kernel.era import CLASSIC, ODDITIES
 from model.kernel.process import FFI, Worker
 from model.kernel.tree import read
 from model.mapping import side_by_side
@@ -62,6 +63,8 @@ class Source:
             calls=frozenset(STEPS) - row.absent,
             listed=MOST_LISTED,
             span=SPAN[library.model],
+            oddities=ODDITIES[row.version]
+            + (CLASSIC.get(row.version, ()) if library.model == "classic" else ()),
         )
 
     def __call__(self) -> KernelSource:

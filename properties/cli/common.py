@@ -15,7 +15,6 @@ import click
 from rich.console import Console
 
 from model.errors import BadInput
-from model.semantics import DEFAULT, semantics
 from properties import candidates
 from properties.commands import CANDIDATE
 from properties.store import write
@@ -24,7 +23,6 @@ from properties.store import write
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from model.semantics import Semantics
     from properties.report import Failure
 
 
@@ -96,7 +94,7 @@ candidate_option = click.option(
     help=f"What to put under test: {candidates.FORMS}.",
 )
 semantics_option = click.option(
-    "--semantics", "version", default=DEFAULT.version, help="Kernel version to follow."
+    "--semantics", "version", help="Kernel version to follow; 5.13, or the candidate's own."
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 cost_option = click.option(
@@ -106,18 +104,6 @@ cost_option = click.option(
     help="Whether 'agreed but dearer' fails (exit 1), or is only reported (exit 0).",
 )
 PATH = click.Path(path_type=Path)
-
-
-def counting_as(spec: candidates.Spec, version: str) -> Semantics:
-    """The semantics of *version*.
-
-    :raises BadInput: if there are none, or the candidate does not count so.
-    """
-    found = semantics(version)
-    if version not in spec.make().abilities.semantics:
-        reason = f"{spec.text} does not count as {version} does"
-        raise BadInput(reason)
-    return found
 
 
 def prove_option(most: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

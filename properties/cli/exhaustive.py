@@ -22,7 +22,6 @@ from properties.cli.common import (
     candidate_option,
     console,
     cost_option,
-    counting_as,
     finding_json,
     json_option,
     print_failure,
@@ -89,7 +88,7 @@ def _at_most(name: str, default: int, what: str) -> Callable[[Callable[..., Any]
 @reported
 def exhaustive(
     candidate: str,
-    version: str,
+    version: str | None,
     steps: int,
     compound: int,
     order: int,
@@ -109,7 +108,7 @@ def exhaustive(
         listed,
         frames or UNBOUNDED,
         calls=calls or CALLS,
-        semantics=counting_as(spec, version),
+        semantics=candidates.counting_as(spec, version),
     )
     scope = able(scope, spec.make().abilities.calls)
     if not scope.calls:
@@ -145,7 +144,8 @@ def exhaustive(
             f"no disagreement in any program with {scope.text()}, of the calls "
             f"{', '.join(scope.calls)}, with other arguments at their plainest, and sets of "
             f"heads where the world maps, writes or gets them; compound pages side by side in "
-            f"one driver mapping, up to the exchange of those that are alike; semantics {version}"
+            f"one driver mapping, up to the exchange of those that are alike; semantics "
+            f"{scope.semantics.version}"
         )
         for line in textwrap.wrap(proves, 91):
             console.print(f"         {line}", markup=False)

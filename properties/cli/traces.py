@@ -95,6 +95,7 @@ def _said(verdict: Verdict) -> str:
     return {
         "diverges": f"still diverges: {detail}",
         "agrees": f"agrees now, {detail}",
+        "odd": f"known oddity, expected until fixed upstream: {detail}",
         "dearer": f"agrees but dearer: {detail}",
         "inapplicable": f"no longer applies: {detail}",
         "unjudged": f"not judged, as it misuses the calls: {detail}",
@@ -102,6 +103,8 @@ def _said(verdict: Verdict) -> str:
 
 
 def _detail(verdict: Verdict) -> str:
+    if verdict.oddity:
+        return f"{verdict.oddity.name}: {verdict.oddity.story}"
     if verdict.worst:
         return verdict.worst.summary
     alone = ", by the ledger alone: too many pages for one at a time" if verdict.alone else ""

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import secrets
 import sys
+import textwrap
 from contextlib import redirect_stdout
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,6 @@ from properties.cli.common import (
     candidate_option,
     console,
     cost_option,
-    counting_as,
     finding_json,
     json_option,
     print_failure,
@@ -34,6 +34,7 @@ from properties.cli.common import (
 )
 from properties.commands import command
 from properties.matrices import CELLS, MATRICES, Cell
+from properties.oddities import ODDITIES
 from properties.report import Failure
 from properties.search import Search
 from properties.situations import SITUATIONS
@@ -77,7 +78,7 @@ if TYPE_CHECKING:
 @reported
 def verify(
     candidate: str,
-    version: str,
+    version: str | None,
     seconds: float,
     rounds: int | None,
     names: tuple[str, ...],
@@ -94,7 +95,7 @@ def verify(
     seed = secrets.randbelow(1 << 32) if seed is None else seed
     search = Search(
         spec.make,
-        counting_as(spec, version),
+        candidates.counting_as(spec, version),
         layouts.load(layout_files) if layout_files else layouts.kept(),
         captured_only=bool(layout_files),
     )
@@ -170,6 +171,10 @@ def _print_outcome(
     )
     for name in missed:
         console.print(f"         not reached: {name} ({SITUATIONS[name]})", markup=False)
+    for name, count in sorted(coverage.around.items()):
+        console.print(f"around   {count:,} steps that would meet {name}:", markup=False)
+        for line in textwrap.wrap(ODDITIES[name].story, 91):
+            console.print(f"         {line}", markup=False)
     if matrices:
         _print_matrices(coverage)
     console.print(f"repeat   {again}", markup=False)
@@ -209,6 +214,7 @@ def _print_json(outcome: Outcome, failure: Failure | None, seed: int, again: str
             }
             for matrix in MATRICES
         ],
+        "around": dict(sorted(coverage.around.items())),
         "rejected": dict(sorted(coverage.rejected.items())),
     }
     if failure:

@@ -28,6 +28,9 @@ KINDS = (
     *("hugetlb", "page-cache", "thp", "hugetlb", "device-dax"),
 )
 
+#: Where pins of the zero page are not counted, it is worth looking at.
+KINDS_WITH_ZERO = (*KINDS, "zero")
+
 #: Orders 1 and 2 are where pins change from bias to exact count.
 SMALL_ORDERS = (0, 1, 2, 1, 0, 2, 3, 2, 4)
 
@@ -105,7 +108,7 @@ def _made_up(random: Random, semantics: Semantics, abilities: Abilities) -> list
     mappings: list[Mapping] = []
     pfn = FIRST_PFN
     for name in ascii_lowercase[: 1 + random.randrange(MOST_MAPPINGS)]:
-        kind = among(random, KINDS)
+        kind = among(random, KINDS_WITH_ZERO if semantics.zero_skipped else KINDS)
         if kind not in abilities.kinds:
             continue
         orders = _orders(random, semantics.orders[kind] & abilities.orders)

@@ -58,7 +58,7 @@ def draw_stretch(random: Random, mapping: Mapping, *, longest: int = LONG) -> Pa
     start = mapping.offsets[extent] + (nth << order)
     if 0 < order < 5 and one_in(random, 6):
         # Compound pages as a whole.
-        length = min(max(1, length >> order) << order, mapping.npages)
+        length = min(max(1, length >> order) << order, mapping.npages, longest)
     elif order:
         # A tail near the front, or near the end so that few pages cross over.
         tail = random.randrange(min(5, 1 << order))

@@ -293,5 +293,6 @@ struct page *hc_section_page(int64_t pfn);
 #define pfn_to_page(pfn) hc_section_page(pfn)
 #define page_to_pfn(page) ((unsigned long)hc_pfn(page))
 #endif
+#define page_to_phys(page) ((phys_addr_t)page_to_pfn(page) << PAGE_SHIFT)
 #define __page_to_pfn page_to_pfn
 #define __pfn_to_page pfn_to_page
