@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from model.errors import BadInput
 from properties.equalities import equalities
 from properties.exhaustive import exhaustive
+from properties.lane import lane
 from properties.machine import explore
 from properties.soak import long, soak
 from properties.wide import wide
@@ -28,6 +29,7 @@ SEARCHES: dict[str, Searcher] = {
     "wide": wide,
     "laws": equalities,
     "exhaustive": exhaustive,
+    "lane": lane,
 }
 
 #: Those that ``headcount verify`` makes in turn: rounds of soak are short. The

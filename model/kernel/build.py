@@ -111,7 +111,8 @@ def _compile(tree: Tree, compiler: str, flags: list[str], source: str) -> None:
         check=False,
     )
     if done.returncode:
-        raise BadInput(_complaint(done.stderr), file=tree.where)
+        said = done.stderr.replace(f"{Path.cwd()}/", "")
+        raise BadInput(_complaint(said), file=tree.where)
 
 
 def _complaint(said: str) -> str:

@@ -61,10 +61,18 @@ class Worker:
         self.owner: object = None
         Worker._all.add(self)
 
-    def ask(self, op: str, segs: Sequence[Sequence[int]] = (), npages: int = 0, *arg: int) -> Any:
+    def ask(
+        self,
+        op: str,
+        segs: Sequence[Sequence[int]] = (),
+        npages: int = 0,
+        *arg: int,
+        words: bytes = b"",
+    ) -> Any:
         """Have *op* (``HC_PIN``) done on *segs*; what is shared then.
 
         :param segs: Start, count and step each, as ``struct hc_seg`` has them.
+        :param words: What is put behind the segments.
         :param npages: Pages that it goes through: how long it may take.
         :raises Oops: if it left its pages.
         :raises NoProgress: if it does not return.
@@ -83,6 +91,9 @@ class Worker:
             flat = [number for seg in segs for number in seg]
             start = _OFFSETS["segs"] // 8
             self._words[start : start + len(flat)] = array("q", flat)  # type: ignore[assignment]
+        if words:
+            after = _OFFSETS["segs"] + 8 * _SEG * len(segs)
+            self._memory[after : after + len(words)] = words
         for i, value in enumerate(arg):
             shared.arg[i] = value
         try:
@@ -99,6 +110,15 @@ class Worker:
     def heads(self) -> list[list[int]]:
         """Frame, refcount, pincount and look of each head that the step touched."""
         return self._records("heads", self._shared.nheads, _HEAD)
+
+    def records(self, count: int, width: int) -> list[list[int]]:
+        """What the lane wrote down, where heads are kept otherwise."""
+        return self._records("heads", count, width)
+
+    @property
+    def shared(self) -> Any:
+        """What is shared, as it is now."""
+        return self._shared
 
     def events(self) -> list[list[int]]:
         """Kind, frame, references and dirty flag of what happened in the step."""

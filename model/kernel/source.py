@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,9 +15,11 @@ from model.candidate import Abilities, Snapshot
 from model.errors import BadInput
 from model.kernel.build import MODELS, Library, build
 from model.kernel.era import CLASSIC, ODDITIES
-from model.kernel.process import FFI, Worker
+from model.kernel.lane import RECORD, Ride, decoded
+from model.kernel.process import FFI, OPS, Panic, Worker
 from model.kernel.tree import read
 from model.mapping import side_by_side
+from model.memory import NoProgress, Oops
 from model.page import Event, HeadState
 from model.semantics import SEMANTICS
 from model.steps import STEPS
@@ -25,7 +28,9 @@ from model.steps import STEPS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from model.mapping import Mapping
     from model.program import Program
+    from model.semantics import Semantics
     from model.step import Step, Table
 
 #: Pages of one list that is passed as an array: 2 GiB of pointers.
@@ -33,6 +38,9 @@ MOST_LISTED = 1 << 28
 
 #: Frames from the lowest to the highest, for whose struct pages there is address space.
 SPAN = {"vmemmap": 1 << 38, "classic": 1 << 37}
+
+#: A directory or tarball, whatever it is called, and the options behind it.
+OPTIONS = re.compile(r"(.*?)((?:,(?:classic|vmemmap|patch=[^,]+))*)", re.DOTALL)
 
 #: What events are called, by their numbers in ``enum hc_event_kind``.
 EVENTS = ("grab", "put", "dirty", "free", "stat", "stale")
@@ -91,15 +99,39 @@ class KernelSource:
     def execute(self, program: Program) -> Iterator[Snapshot]:
         """Carry out *program*, each step in the worker when its snapshot is asked for."""
         table = program.table()
-        extents = sorted(
-            (e.pfn, e.count, 0, e.order, m.refs, int(m.kind == "zero"))
-            for m in program.mappings
-            for e in m.extents
-        )
-        self._worker.ask("HC_BEGIN", extents)
+        self._worker.ask("HC_BEGIN", _extents(program.mappings))
         self._worker.owner = self
         for step in program.steps:
             yield self._take(step, table)
+
+    def lane(self, mappings: Sequence[Mapping], semantics: Semantics, words: bytes) -> Ride:
+        """Carry out what *words* say, 8 bytes each, without leaving C."""
+        worker = self._worker
+        extents = _extents(mappings)
+        worker.ask("HC_BEGIN", extents)
+        worker.owner = self
+        count = len(words) // 8
+        around = "sections" in self.abilities.oddities
+        arguments = (count, semantics.exact_order, around, 0, semantics.zero_skipped)
+        what = ""
+        try:
+            shared = worker.ask("HC_LANE", extents, count, *arguments, words=words)
+            logged = shared.nheads
+            if shared.returned >= 0:
+                what = FFI.string(shared.trouble).decode()
+        except (Oops, NoProgress, Panic) as err:
+            shared = worker.shared
+            # The record of the operation that did not come to its end is written by then.
+            logged = shared.step + 1
+            what = str(err) or type(err).__name__
+        done = shared.acquired
+        if not what:
+            return Ride(done)
+        ops = {number: name for name, number in OPS.items()}
+        records = worker.records(logged, RECORD)
+        while records[logged - 1 : logged] and len(records) < logged + records[logged - 1][5]:
+            records = worker.records(logged + records[logged - 1][5], RECORD)
+        return Ride(done, what, tuple(decoded(records, mappings, ops)))
 
     def partial(self) -> list[Event]:
         """The journal of the step that did not come to its end."""
@@ -252,6 +284,15 @@ RETURNS = frozenset(
 )
 
 
+def _extents(mappings: Sequence[Mapping]) -> list[tuple[int, ...]]:
+    """The extents of *mappings*, lowest frame first."""
+    return sorted(
+        (e.pfn, e.count, 0, e.order, m.refs, int(m.kind == "zero"))
+        for m in mappings
+        for e in m.extents
+    )
+
+
 def signed(number: int) -> int:
     """An ``unsigned long`` in the bits of a ``long``."""
     return number - (1 << 64) if number >= 1 << 63 else number
@@ -285,21 +326,19 @@ def load(text: str) -> Source:
 
     :raises BadInput: if it is no kernel tree, or cannot be compiled.
     """
-    where, *options = text.split(",")
+    parts = OPTIONS.fullmatch(text)
+    assert parts is not None
+    where, options = parts[1], parts[2]
     if not where:
         msg = "kernel-source: names no directory; write kernel-source:DIR"
         raise BadInput(msg)
     model = "vmemmap"
     tree = read(where)
-    for option in options:
-        key, equals, value = option.partition("=")
-        if key == "patch" and equals:
-            tree = tree.patched(Path(value))
-        elif option in MODELS:
+    for option in options.split(",")[1:]:
+        if option in MODELS:
             model = option
         else:
-            msg = f"kernel-source:{where}: {option!r} is none of classic, patch=FILE"
-            raise BadInput(msg)
+            tree = tree.patched(Path(option.removeprefix("patch=")))
     return Source(text, build(tree, model))
 
 

@@ -45,6 +45,9 @@ class Paper(Console):
 console = Paper(highlight=False, soft_wrap=True, emoji=False)
 
 
+PATH = click.Path(path_type=Path)
+
+
 class Seed(click.ParamType):  # type: ignore[type-arg]
     """A whole number that is not negative."""
 
@@ -87,12 +90,40 @@ def reported(command: Callable[..., int]) -> Callable[..., None]:
     return run
 
 
-candidate_option = click.option(
-    "--candidate",
-    default=CANDIDATE,
-    metavar="SPEC",
-    help=f"What to put under test: {candidates.FORMS}.",
-)
+
+
+def candidate_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What to put under test, and a patch for it, which becomes a part of its name."""
+
+    def named(context: click.Context, _option: Any, value: str) -> str:
+        patch = context.meta.get("headcount.patch")
+        if patch is None:
+            return value
+        if not value.startswith("kernel-source:"):
+            msg = "--patch goes with --candidate kernel-source:DIR"
+            raise click.UsageError(msg)
+        return f"{value},patch={patch}"
+
+    def patched(context: click.Context, _option: Any, value: Path | None) -> None:
+        context.meta["headcount.patch"] = value
+
+    command = click.option(
+        "--patch",
+        type=PATH,
+        is_eager=True,
+        expose_value=False,
+        callback=patched,
+        help="Apply this to the tree of kernel-source:DIR first.",
+    )(command)
+    return click.option(
+        "--candidate",
+        default=CANDIDATE,
+        metavar="SPEC",
+        callback=named,
+        help=f"What to put under test: {candidates.FORMS}.",
+    )(command)
+
+
 semantics_option = click.option(
     "--semantics", "version", help="Kernel version to follow; 5.13, or the candidate's own."
 )
@@ -103,7 +134,6 @@ cost_option = click.option(
     default="strict",
     help="Whether 'agreed but dearer' fails (exit 1), or is only reported (exit 0).",
 )
-PATH = click.Path(path_type=Path)
 
 
 def prove_option(most: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

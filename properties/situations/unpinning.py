@@ -137,7 +137,7 @@ def _head(record: Record, head: int, held: Held, found: set[str]) -> None:
         found.add("pinned-and-got")
     if held.maps > 1:
         found.add("mapped-twice")
-    if not order and ledger.kind(head) == "device-dax":
+    if ledger.kind(head) == "device-dax":
         found.add("device-dax")
     before = record.state_before(head)
     if before.refcount < 0:

@@ -26,6 +26,7 @@ static struct region {
 } regions[MOST_REGIONS];
 
 void *realloc(void *, size_t);
+static void hc_lane(void);
 
 /* Pages. */
 
@@ -157,20 +158,43 @@ static int64_t grab_slow(int64_t from, int64_t n, unsigned int flags, struct pag
 	return i;
 }
 
+/* How many pages of the list, from a position on, are neighbours of one compound page. */
+static int64_t neighbours(int64_t position, int64_t n, int64_t first, int64_t stop)
+{
+	int64_t run = 0;
+
+	while (position + run < n) {
+		struct page *page = at(position + run);
+		int64_t left = n - position - run, pfn;
+
+		pfn = page ? hc_pfn(page) : -1;
+		if (pfn < first || pfn >= stop)
+			break;
+		if (hc_shared->segs[seg].step == 1) {
+			int64_t in_seg = before + hc_shared->segs[seg].count - position - run;
+
+			left = left < in_seg ? left : in_seg;
+			run += left < stop - pfn ? left : stop - pfn;
+		} else {
+			run++;
+		}
+	}
+	return run;
+}
+
 static int64_t grab_fast(int64_t n, int64_t changed)
 {
 	int64_t i = 0;
 
 	while (i < n) {
 		struct page *page = at(i), *head = hc_head(page);
-		int64_t run = 1;
+		int64_t run = 1, first = hc_pfn(head);
 
 		if (!mapped(page))
 			return i;
 		/* A huge page is one entry, which gives all its pages in one go. */
 		if (compound_order(head) >= HC_PMD_ORDER)
-			while (i + run < n && hc_head(at(i + run)) == head)
-				run++;
+			run = neighbours(i, n, first, first + (1L << compound_order(head)));
 		head = (struct page *)HC_GRAB_FAST(page, run, FOLL_PIN);
 		if (!head)
 			return i;

@@ -62,6 +62,7 @@ struct work_struct {
 
 void *memset(void *, int, size_t);
 void *memcpy(void *, const void *, size_t);
+char *strncpy(char *, const char *, size_t);
 void *calloc(size_t, size_t);
 void free(void *);
 
