@@ -93,13 +93,22 @@ def counting_as(spec: Spec, version: str | None) -> Semantics:
 
 
 def _scheme(scheme: str, rest: str) -> Callable[[], Candidate]:
-    where, needed, extra = SCHEMES[scheme]
+    available(scheme)
+    load: Callable[[str], Callable[[], Candidate]]
+    load = importlib.import_module(SCHEMES[scheme][0]).load
+    return load(rest)
+
+
+def available(scheme: str) -> None:
+    """See that what *scheme* needs is installed.
+
+    :raises BadInput: if it is not, with what to install.
+    """
+    _, needed, extra = SCHEMES[scheme]
     for package in needed:
         if importlib.util.find_spec(package) is None:
             msg = f"{scheme} needs {package}: pip install -e '.[{extra}]'"
             raise BadInput(msg)
-    load: Callable[[str], Callable[[], Candidate]] = importlib.import_module(where).load
-    return load(rest)
 
 
 def _from_file(path: Path) -> ModuleType:

@@ -117,7 +117,7 @@ class Run:
         self._fields = abilities.fields
         self._around = around
         self._oddities = [ODDITIES[name] for name in abilities.oddities]
-        #: What the last step met of that.
+        #: What the last step that was asked for met of that.
         self.met: Oddity | None = None
         self._before: dict[int, HeadState] = {}
         self._reference = Reference().execute(self.program)

@@ -20,6 +20,7 @@ from properties.wide import wide
 
 
 if TYPE_CHECKING:
+    from model.candidate import Candidate
     from properties.search import Searcher
 
 SEARCHES: dict[str, Searcher] = {
@@ -35,6 +36,13 @@ SEARCHES: dict[str, Searcher] = {
 #: Those that ``headcount verify`` makes in turn: rounds of soak are short. The
 #: rounds of exhaustive are too long for that.
 TURNS = ("machine", "soak", "soak", "soak", "wide", "soak", "soak", "laws")
+
+
+
+def turns(candidate: Candidate) -> tuple[str, ...]:
+    """The searches that take turns on *candidate*: in C as well, if it can."""
+    return (*TURNS, "lane") if hasattr(candidate, "lane") else TURNS
+
 
 FORMS = f"{', '.join(SEARCHES)} or package.module:FUNCTION"
 

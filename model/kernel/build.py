@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from model.errors import BadInput
-from model.kernel.cut import SHIM, cut
+from model.kernel.cut import LAST, MEASURED, SHIM, cut
 from model.kernel.era import recognised
 from model.kernel.tree import cache
 
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from model.kernel.tree import Tree
 
 #: As the kernel is compiled: integers wrap, pointers may alias, NULL may be tested late.
@@ -70,8 +72,10 @@ class Library:
     names: dict[str, str]
 
 
-def build(tree: Tree, model: str, *more: str) -> Library:
+def build(tree: Tree, model: str, *, measured: bool = False) -> Library:
     """Compile *tree* for memory *model*, unless that was done before.
+
+    :param measured: Whether to leave out all that counts and looks on.
 
     :raises BadInput: if there is no compiler, or something that is used is missing.
     """
@@ -79,17 +83,18 @@ def build(tree: Tree, model: str, *more: str) -> Library:
     if not compiler:
         msg = "a kernel tree is compiled by cc, which is not installed (apt install gcc)"
         raise BadInput(msg)
-    flags = (*FLAGS, *MODELS[model], *more)
+    flags = (*FLAGS, *MODELS[model], *(("-DHC_MEASURE",) if measured else ()))
     place = cache() / "libraries"
     stem = place / _digest(tree, compiler, flags)
     library, told = stem.with_suffix(".so"), stem.with_suffix(".json")
     if not (library.is_file() and told.is_file()):
         place.mkdir(parents=True, exist_ok=True)
-        was = cut(tree, compiler, MODELS[model])
+        was = cut(tree, compiler, MODELS[model], MEASURED if measured else LAST)
         semantics = recognised(tree, was)
         with tempfile.TemporaryDirectory(dir=place) as name:
             made = Path(name) / "library.so"
-            _compile(tree, compiler, [*flags, "-o", str(made)], was.source)
+            beside = () if measured else BESIDE
+            _compile(tree, compiler, [*flags, "-o", str(made)], was.source, beside)
             (made.parent / "told").write_text(
                 json.dumps({"semantics": semantics, "names": was.names})
             )
@@ -101,9 +106,11 @@ def build(tree: Tree, model: str, *more: str) -> Library:
     return Library(library, tree.version, known["semantics"], model, known["names"])
 
 
-def _compile(tree: Tree, compiler: str, flags: list[str], source: str) -> None:
+def _compile(
+    tree: Tree, compiler: str, flags: list[str], source: str, beside: Iterable[str]
+) -> None:
     done = subprocess.run(  # noqa: S603 - the compiler, on what the user asked to be compiled
-        [compiler, *flags, f"-I{SHIM}", "-x", "c", "-", *(str(SHIM / name) for name in BESIDE)],
+        [compiler, *flags, f"-I{SHIM}", "-x", "c", "-", *(str(SHIM / name) for name in beside)],
         input=source,
         env={**os.environ, "LC_ALL": "C"},
         capture_output=True,

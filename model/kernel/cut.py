@@ -20,7 +20,7 @@ from model.kernel.items import WORD, Item, items
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from model.kernel.tree import Tree
 
@@ -37,6 +37,9 @@ INJECT = "inject.h"
 #: What a step is carried out by, after all that is cut.
 LAST = ("era.h", "driver.c", "lane.c")
 
+#: The same where it is measured.
+MEASURED = ("era.h", "measure.c")
+
 #: Tests of flags, which the kernel makes by macro from the names of the flags.
 FLAG = re.compile(r"(?:Page([A-Z]\w*)|folio_test_(\w+))$")
 
@@ -45,7 +48,7 @@ PROBES = tuple(
     sorted(
         {
             name
-            for file in (INJECT, *LAST)
+            for file in (INJECT, *LAST, *MEASURED)
             for name in re.findall(r"HC_HAS_(\w+)", COMMENT.sub("", (SHIM / file).read_text()))
         }
     )
@@ -66,20 +69,23 @@ class Cut:
     known: frozenset[str]
 
 
-def cut(tree: Tree, compiler: str, flags: Iterable[str] = ()) -> Cut:
+def cut(
+    tree: Tree, compiler: str, flags: Iterable[str] = (), last: Sequence[str] = LAST
+) -> Cut:
     """Cut *tree*, read under the configuration of the shim and *flags* (``-DNAME``).
 
+    :param last: What of the shim comes after it, and says what is cut.
     :raises BadInput: if what must be there is not.
     """
     known = index(tree, compiler, tuple(flags))
     supplied = _supplied()
-    roots = [word for name in (SECOND, *LAST) for word in words((SHIM / name).read_text())]
+    roots = [word for name in (SECOND, *last) for word in words((SHIM / name).read_text())]
     chosen = dict(_closure(roots, known, supplied))
     for name in ("unpin_user_page", "unpin_user_pages", "unpin_user_pages_dirty_lock"):
         if known.get(name) is None or known[name].file != "mm/gup.c":
             msg = f"mm/gup.c has no {name}()"
             raise BadInput(msg, file=tree.where)
-    source = "\n".join(_emit(list(dict.fromkeys(chosen.values())), known)) + "\n"
+    source = "\n".join(_emit(list(dict.fromkeys(chosen.values())), known, last)) + "\n"
     names = {name: f"{item.file}:{item.line}" for name, item in chosen.items()}
     return Cut(source, names, frozenset(known))
 
@@ -132,7 +138,7 @@ def _closure(
             waiting.append("enum pageflags")
 
 
-def _emit(chosen: list[Item], known: dict[str, Item]) -> Iterator[str]:
+def _emit(chosen: list[Item], known: dict[str, Item], last: Sequence[str]) -> Iterator[str]:
     kinds: dict[str, list[Item]] = {"macro": [], "type": [], "variable": [], "function": []}
     for item in sorted(chosen, key=lambda item: (item.file, item.line)):
         kinds[item.kind].append(item)
@@ -159,7 +165,7 @@ def _emit(chosen: list[Item], known: dict[str, Item]) -> Iterator[str]:
     for item in kinds["function"]:
         if item.file == UMEM:
             yield from _lines(item)
-    for name in LAST:
+    for name in last:
         yield f'#include "{name}"'
 
 

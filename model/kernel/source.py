@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from model.mapping import Mapping
     from model.program import Program
     from model.semantics import Semantics
+    from model.kernel.tree import Tree
     from model.step import Step, Table
 
 #: Pages of one list that is passed as an array: 2 GiB of pointers.
@@ -320,11 +321,20 @@ def segments(pages: Sequence[int]) -> list[tuple[int, ...]]:
 
 
 def load(text: str) -> Source:
-    """The tree that *text* names: a directory or a tarball, then options after commas.
-
-    ``classic`` is SPARSEMEM without VMEMMAP; ``patch=FILE`` is applied before.
+    """The tree that *text* names, compiled.
 
     :raises BadInput: if it is no kernel tree, or cannot be compiled.
+    """
+    return Source(text, build(*chosen(text)))
+
+
+def chosen(text: str) -> tuple[Tree, str]:
+    """The tree that *text* names, a directory or a tarball, and its memory model.
+
+    Options stand after commas: ``classic`` is SPARSEMEM without VMEMMAP; ``patch=FILE``
+    is applied to the tree.
+
+    :raises BadInput: if it is no kernel tree, or a patch does not apply.
     """
     parts = OPTIONS.fullmatch(text)
     assert parts is not None
@@ -339,7 +349,7 @@ def load(text: str) -> Source:
             model = option
         else:
             tree = tree.patched(Path(option.removeprefix("patch=")))
-    return Source(text, build(tree, model))
+    return tree, model
 
 
 __all__ = ["KernelSource", "Source", "load"]

@@ -59,7 +59,6 @@ if TYPE_CHECKING:
     "--search",
     "names",
     multiple=True,
-    default=searches.TURNS,
     metavar="NAME",
     help=f"How to search; several take turns. It can be {searches.FORMS}.",
 )
@@ -91,6 +90,8 @@ def verify(
 ) -> int:
     """Search for a program that is counted wrongly."""
     spec = candidates.load(candidate)
+    usual = searches.turns(spec.make())
+    names = names or usual
     searchers = [searches.load(name) for name in names]
     seed = secrets.randbelow(1 << 32) if seed is None else seed
     search = Search(
@@ -100,7 +101,7 @@ def verify(
         captured_only=bool(layout_files),
     )
     words = [part for path in layout_files for part in ("--layout", str(path))]
-    if names != searches.TURNS:
+    if names != usual:
         words += [part for name in names for part in ("--search", name)]
     words += ["--seed", str(seed)]
     repeat = partial(command, "verify", candidate=candidate, version=version, cost=cost)
@@ -164,13 +165,16 @@ def _print_outcome(
     )
     where = f"semantics {search.semantics.version}, captured layouts"
     console.print(f"on       {where}{'' if search.captured_only else ' and random ones'}")
-    reached = len(SITUATIONS) - len(missed)
-    console.print(
-        f"reached  {reached} of {len(SITUATIONS)} situations, "
-        f"{len(coverage.combinations)} of {len(CELLS)} combinations"
-    )
-    for name in missed:
-        console.print(f"         not reached: {name} ({SITUATIONS[name]})", markup=False)
+    if coverage.ridden:
+        console.print(f"in C     {coverage.ridden:,} of the steps; their situations are not told")
+    if coverage.steps > coverage.ridden:
+        reached = len(SITUATIONS) - len(missed)
+        console.print(
+            f"reached  {reached} of {len(SITUATIONS)} situations, "
+            f"{len(coverage.combinations)} of {len(CELLS)} combinations"
+        )
+        for name in missed:
+            console.print(f"         not reached: {name} ({SITUATIONS[name]})", markup=False)
     for name, count in sorted(coverage.around.items()):
         console.print(f"around   {count:,} steps that would meet {name}:", markup=False)
         for line in textwrap.wrap(ODDITIES[name].story, 91):
@@ -214,6 +218,7 @@ def _print_json(outcome: Outcome, failure: Failure | None, seed: int, again: str
             }
             for matrix in MATRICES
         ],
+        "steps in C": coverage.ridden,
         "around": dict(sorted(coverage.around.items())),
         "rejected": dict(sorted(coverage.rejected.items())),
     }

@@ -98,6 +98,11 @@ class Case:
         held = self.ledger.held
         return all(held(h).total + n * held(h).each < LIMIT for h, n in counts.items())
 
+    def counted(self, pages: PageList) -> int:
+        """How many pins of *pages* are counted: those of the zero page may not be."""
+        counts = self.ledger.counts(pages.resolve(self.ledger.table))
+        return sum(n for head, n in counts.items() if self.ledger.held(head).each)
+
     def shuffled(self, entries: Sequence[Entry]) -> list[Entry]:
         """*entries* in any order."""
         left = list(entries)

@@ -152,19 +152,22 @@ def elsewhere(case: Case) -> Ways | None:
         pages = case.stretch()
         if case.unmapped(pages) or not case.fits(pages):
             return None
-        step, pins = PinUserPages(handle=case.steps.name("h"), pages=pages), len(pages)
+        step, pins = PinUserPages(handle=case.steps.name("h"), pages=pages), case.counted(pages)
     elif form == 1:
         pages = case.range()
         if pages is None:
             return None
         make_dirty = one_in(case.dice, 2)
-        step, pins = UnpinUserPageRangeDirtyLock(pages=pages, make_dirty=make_dirty), -len(pages)
+        step, pins = (
+            UnpinUserPageRangeDirtyLock(pages=pages, make_dirty=make_dirty),
+            -case.counted(pages),
+        )
     else:
         entries = case.held()
         if entries is None:
             return None
         pages = from_entries(entries)
-        step, pins = case.unpin()(entries), -len(pages)
+        step, pins = case.unpin()(entries), -case.counted(pages)
     ways = (Way("before"), Way("after", (step,), pins))
     return _ways(case, elsewhere, ways, case.heads(pages), each=False)
 

@@ -98,8 +98,13 @@ class _Beginning:
                 continue
             if run is None:
                 run = self._again(ways.start)
-            if run is None or not all(self._step(run, step) for step in way.steps):
+            if run is None:
                 return False
+            for step in way.steps:
+                if not self._step(run, step):
+                    return False
+                if run.met:
+                    return True  # this way meets what the candidate is known for
             if self._search.strict and run.dearer:
                 self._search.watcher.found(run.so_far, run.dearer)
                 return False

@@ -562,6 +562,6 @@ def test_captured_variety() -> None:
             b.pfn < a.pfn for a, b in zip(mapping.extents, mapping.extents[1:], strict=False)
         )
 
-    assert set(KINDS) - {"device-dax"} == {kind for kind, _ in pages}
+    assert set(KINDS) - {"device-dax", "zero"} == {kind for kind, _ in pages}
     assert {0, 1, 2, 3, 9} <= {order for _, order in pages}
     assert falls

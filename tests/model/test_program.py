@@ -102,8 +102,12 @@ def test_lines_are_no_part_of_it():
 
 
 def test_table():
-    """In the beginning names stand for the mappings' frames."""
-    assert {"a": range(0x1000, 0x1008), "b": [0x2001, 0x2000]} == PROGRAM.table()
+    """In the beginning names stand for the mappings' frames, and NULL for none."""
+    assert {
+        "a": range(0x1000, 0x1008),
+        "b": [0x2001, 0x2000],
+        "NULL": (-1,),
+    } == PROGRAM.table()
 
 
 def test_size():

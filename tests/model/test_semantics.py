@@ -22,6 +22,20 @@ def test_exact_from_order_two(version):
     assert [False, False, True, True] == [row.exact(order) for order in (0, 1, 2, MAX_ORDER)]
 
 
+@pytest.mark.parametrize("version", ["5.18", "6.1", "6.12"])
+def test_exact_from_order_one(version):
+    """Folios keep the counter in the second struct page (5232c63f46fd)."""
+    row = semantics(version)
+
+    assert [False, True, True, True] == [row.exact(order) for order in (0, 1, 2, MAX_ORDER)]
+
+
+def test_what_is_skipped():
+    """Zero pages are skipped from 6.1-stable on, NULL entries in 6.12-stable."""
+    assert ["6.1", "6.12"] == [v for v, row in SEMANTICS.items() if row.zero_skipped]
+    assert ["6.12"] == [v for v, row in SEMANTICS.items() if row.null_skipped]
+
+
 def test_default_is_the_series():
     """What the series was merged for is followed where nothing else is said."""
     assert "5.13" == DEFAULT.version
@@ -38,24 +52,32 @@ def test_what_the_series_brought(version, has):
     assert not row.lacks("unpin_user_pages_dirty_lock")
 
 
-@pytest.mark.parametrize("version", SEMANTICS)
+EVER = {"5.11", "5.13", "5.18", "6.1", "6.12"}
+BEFORE_FOLIOS = {"5.11", "5.13"}
+
+
 @pytest.mark.parametrize(
-    ("kind", "has", "lacks"),
+    ("kind", "has", "lacks", "versions"),
     [
-        ("base", {0}, {1, 9}),
-        ("thp", {9}, {0, 2, 18}),  # one PMD
-        ("hugetlb", {4, 9, 13, 18}, {0}),  # arm64 and x86-64
-        ("page-cache", {0, 9}, {1, 2, 4}),  # large folios came with 5.18
-        ("device-dax", {0}, {9, 18}),  # compound ones came with 5.17
-        ("driver", {0, 1, 10}, {11}),  # the buddy allocator ends below order 11
+        ("base", {0}, {1, 9}, EVER),
+        ("thp", {9}, {0, 2, 18}, EVER - {"6.12"}),  # one PMD
+        ("thp", {2, 4, 9}, {0, 1, 18}, {"6.12"}),  # large folios of anonymous memory: 6.8
+        ("hugetlb", {4, 9, 13, 18}, {0}, EVER),  # arm64 and x86-64
+        ("page-cache", {0, 9}, {1, 2, 4}, BEFORE_FOLIOS),
+        ("page-cache", {0, 1, 2, 9}, {10}, EVER - BEFORE_FOLIOS),  # large folios
+        ("device-dax", {0}, {9, 18}, BEFORE_FOLIOS),
+        ("device-dax", {0, 9, 18}, {1}, EVER - BEFORE_FOLIOS),  # compound ones: 5.17
+        ("driver", {0, 1, 10}, {11}, EVER),  # the buddy allocator ends below order 11
+        ("zero", {0}, {1, 9}, EVER),
     ],
 )
-def test_orders(version, kind, has, lacks):
+def test_orders(kind, has, lacks, versions):
     """Each kind of mapping has the orders that those kernels know of it."""
-    orders = semantics(version).orders[kind]
+    for version in versions:
+        orders = semantics(version).orders[kind]
 
-    assert has <= orders
-    assert not lacks & orders
+        assert has <= orders
+        assert not lacks & orders
 
 
 @pytest.mark.parametrize("version", SEMANTICS)
@@ -71,6 +93,7 @@ def test_orders_of_all_kinds(version):
 def test_unknown():
     """A version that has no row is refused, with those that have one."""
     with pytest.raises(
-        BadInput, match=r"^semantics '6\.66' are not known; known are 5\.11, 5\.13$"
+        BadInput,
+        match=r"^semantics '6\.66' are not known; known are 5\.11, 5\.13, 5\.18, 6\.1, 6\.12$",
     ):
         semantics("6.66")

@@ -41,6 +41,14 @@
 #define HC_PINCOUNT(head) atomic_read(&((struct folio *)(head))->_pincount)
 #endif
 
+#ifdef HC_HAS_folio_pincount_ptr
+#define HC_SET_PINCOUNT(head, n) atomic_set(folio_pincount_ptr((struct folio *)(head)), n)
+#elif defined(HC_HAS_compound_pincount_ptr)
+#define HC_SET_PINCOUNT(head, n) atomic_set(compound_pincount_ptr(head), n)
+#else
+#define HC_SET_PINCOUNT(head, n) atomic_set(&((struct folio *)(head))->_pincount, n)
+#endif
+
 #ifdef HC_HAS_folio_maybe_dma_pinned
 #define HC_MAYBE_PINNED(page) folio_maybe_dma_pinned((struct folio *)(page))
 #else

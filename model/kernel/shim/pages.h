@@ -33,8 +33,9 @@ static inline void hc_clear(const void *page, int flag)
 #define hc_mark_dirty(page, file, line) hc_set(hc_head(page), PG_dirty)
 #define hc_freed(page) hc_clear(page, PG_dirty)
 extern long hc_measured[2];
+/* Per processor in a kernel: an addition without a lock. */
 #define hc_stat(item, refs) \
-	((void)__atomic_add_fetch(&hc_measured[(item) == NR_FOLL_PIN_RELEASED], (refs), __ATOMIC_RELAXED))
+	((void)(*(volatile long *)&hc_measured[(item) == NR_FOLL_PIN_RELEASED] += (refs)))
 #define is_zero_pfn(pfn) ((pfn) == ~0UL)
 #else
 static inline void hc_set(const void *page, int flag) { *hc_flags(page) |= 1UL << flag; }

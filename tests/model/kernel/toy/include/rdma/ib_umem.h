@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: MIT */
+struct ib_umem {
+	struct ib_device *ibdev;
+	struct mm_struct *owning_mm;
+	struct sg_table sg_head;
+	int writable, nmap;
+	unsigned int sg_nents;
+};
