@@ -14,6 +14,7 @@ from attrs import evolve, frozen
 
 from model.candidate import Snapshot
 from model.errors import BadInput
+from model.pagelist import NULL_NAME
 from model.program import Program
 from model.reference import Reference
 from model.steps import AllocPages, IbUmemRelease, SplitHugePage
@@ -258,6 +259,8 @@ def inapplicable(program: Program, abilities: Abilities) -> str:
     for step in program.steps:
         if program.semantics.lacks(step.call):
             return f"{step.call}() does not exist in {version}"
+        if not (program.semantics.null_skipped or program.misuse) and NULL_NAME in step.uses():
+            return f"{version} does not skip NULL"
         reason = beyond(step, abilities)
         if reason:
             return reason

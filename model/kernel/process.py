@@ -99,6 +99,8 @@ class Worker:
         try:
             self._channel.send(b"s")
             answer = self._channel.recv(1)
+        except ConnectionError:
+            answer = b""
         except BaseException:
             # Interrupted, or ended by a clock: the life is not where it is thought to be.
             self.close()

@@ -7,6 +7,7 @@
 #define MOST_TOUCHED (1L << 24)
 /* So many pages are looked at after each step, whether it says it touched them or not. */
 #define MOST_WATCHED 1024
+#define MANY_PAGES (1L << 20)
 #define MOST_REGIONS 65536
 
 struct hc_task hc_current;
@@ -65,16 +66,16 @@ bool hc_is_dirty(const void *page) { return hc_test(hc_head(page), PG_dirty); }
 void hc_counted(atomic_t *v, int i, bool put)
 {
 	struct page *page = (struct page *)((unsigned long)v & -(long)HC_PAGE_STRUCT);
-	bool stale;
+	bool stale, refs = (char *)v - (char *)page == hc_refcount_offset;
 
 	if (hc_whose(v) < 0)
 		return;
 	stale = *hc_flags(hc_head(page)) & HC_FREE;
-	hc_touch(page);
-	if ((char *)v - (char *)page == hc_refcount_offset)
+	hc_touch(refs ? page : hc_head(page));
+	if (refs)
 		hc_counted_ref(page, i, put, stale);
 	else if (stale)
-		hc_note(HC_EV_STALE, hc_pfn(hc_head(page)), 0, hc_is_dirty(page));
+		hc_note(HC_EV_STALE, hc_head(page), 0, hc_is_dirty(page));
 }
 
 static int pincount(struct page *head) { return HC_EXACT(head) ? HC_PINCOUNT(head) : 0; }
@@ -141,6 +142,21 @@ static struct page **array(int64_t n)
 
 /* Pinning: what the walks of mm/gup.c do at each entry of the page table. */
 
+/* The head of a frame by its extent, unless that was split since: then itself. */
+static const struct hc_seg *extent;
+
+static int64_t known_head(int64_t pfn)
+{
+	int64_t first;
+
+	if (!extent || pfn < extent->start || pfn >= extent->start + (extent->count << extent->order))
+		extent = hc_extent(pfn);
+	if (!extent)
+		return pfn;
+	first = pfn & -(1L << extent->order);
+	return compound_order(pfn_to_page(first)) == extent->order ? first : pfn;
+}
+
 static int64_t grab_slow(int64_t from, int64_t n, unsigned int flags, struct page **pages)
 {
 	int64_t i;
@@ -148,6 +164,12 @@ static int64_t grab_slow(int64_t from, int64_t n, unsigned int flags, struct pag
 	for (i = 0; i < n; i++) {
 		struct page *page = at(from + i);
 
+		/*
+		 * Of very many pages only the heads are looked at: a terabyte has 16 GiB of
+		 * struct pages, and a tail leads to its head whichever it is.
+		 */
+		if (n >= MANY_PAGES && hc_shared->segs[seg].step == 1)
+			page = pfn_to_page(known_head(hc_pfn(page)));
 		if (!mapped(page))
 			return i ? i : -EFAULT;
 		if (!HC_GRAB_SLOW(page, flags))
@@ -386,6 +408,7 @@ static void begin(void)
 		touched = hc_map_room(MOST_TOUCHED * sizeof(*touched));
 	hc_current.mm = &process;
 	hc_free_all();
+	extent = NULL;
 	hc_lay_out();
 	memset(hc_stats, 0, sizeof(hc_stats));
 	nwatched = 0;

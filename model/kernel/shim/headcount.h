@@ -46,7 +46,7 @@ void hc_flush(void);
 void hc_clear_journal(void);
 void hc_free_all(void);
 bool hc_is_dirty(const void *page);
-void hc_note(enum hc_event_kind kind, int64_t pfn, int64_t refs, bool dirty);
+void hc_note(enum hc_event_kind kind, const void *page, int64_t refs, bool dirty);
 void hc_warn(const char *file, int line, const char *what);
 __attribute__((noreturn)) void hc_end(enum hc_status status, const char *format, ...);
 __attribute__((noreturn)) void hc_spent_all(void);

@@ -20,12 +20,13 @@ static int64_t pending;
 #define MOST_ALLOCATED (1L << 30)
 static size_t allocated;
 
-void hc_note(enum hc_event_kind kind, int64_t pfn, int64_t refs, bool dirty)
+void hc_note(enum hc_event_kind kind, const void *page, int64_t refs, bool dirty)
 {
 	struct hc_shared *s = hc_shared;
 
 	if (s->nevents < HC_MAX_EVENTS)
-		s->events[s->nevents++] = (struct hc_event){kind, pfn, refs, dirty};
+		s->events[s->nevents++] =
+			(struct hc_event){kind, page ? hc_pfn(page) : -1, refs, dirty};
 }
 
 void hc_flush(void)
@@ -35,7 +36,7 @@ void hc_flush(void)
 
 		pending_page = NULL;
 		hc_shared->puts++;
-		hc_note(HC_EV_PUT, hc_pfn(page), pending, hc_is_dirty(page));
+		hc_note(HC_EV_PUT, page, pending, hc_is_dirty(page));
 	}
 }
 
@@ -46,15 +47,15 @@ void hc_counted_ref(void *page, int64_t refs, bool put, bool stale)
 	if (pending_page && (pending_page != page || refs >= 0))
 		hc_flush();
 	if (stale)
-		hc_note(HC_EV_STALE, hc_pfn(page), 0, dirty);
+		hc_note(HC_EV_STALE, page, 0, dirty);
 	if (refs >= 0 && !put) {
-		hc_note(HC_EV_GRAB, hc_pfn(page), refs, dirty);
+		hc_note(HC_EV_GRAB, page, refs, dirty);
 	} else if (!put) {
 		pending = (pending_page ? pending : 0) - refs;
 		pending_page = page;
 	} else {
 		hc_shared->puts++;
-		hc_note(HC_EV_PUT, hc_pfn(page), (pending_page ? pending : 0) - refs, dirty);
+		hc_note(HC_EV_PUT, page, (pending_page ? pending : 0) - refs, dirty);
 		pending_page = NULL;
 	}
 }
@@ -63,8 +64,8 @@ void hc_changed(void *page, int64_t refs, enum hc_event_kind kind, bool dirty, b
 {
 	hc_touch(page);
 	if (stale)
-		hc_note(HC_EV_STALE, hc_pfn(page), 0, dirty);
-	hc_note(kind, hc_pfn(page), refs, dirty);
+		hc_note(HC_EV_STALE, page, 0, dirty);
+	hc_note(kind, page, refs, dirty);
 }
 
 void hc_warn(const char *file, int line, const char *what)

@@ -73,7 +73,7 @@ static inline void hc_stat(int item, long refs)
 
 	stats[item == NR_FOLL_PIN_RELEASED] += refs;
 	if (hc_recording)
-		hc_note(HC_EV_STAT, -1, refs, false);
+		hc_note(HC_EV_STAT, NULL, refs, false);
 }
 
 /* Which frame is the zero page's the mapping says; its struct page knows. */

@@ -1,0 +1,393 @@
+# SPDX-License-Identifier: MIT
+
+"""Compiled functions as a candidate, and what they may do to the process they run in."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from model.errors import BadInput
+from model.kernel.process import Panic, Worker
+from model.kernel.source import load, segments
+from model.memory import NoProgress, Oops
+from model.parse import parse_program
+from properties.judge import judge
+
+
+TOY = Path(__file__).with_name("toy")
+
+START = '# headcount 1\nsemantics("5.13")\na = mapping("driver", orders=[2, 2, 1, 0])\n'
+
+#: One of each call, and most of what the world does.
+ALL = """
+h1 = pin_user_pages(a[1:6] + a[8:11])
+h2 = get_user_pages(a[4:6])
+h3 = pin_user_pages_fast_only(a[0:3] + a[10:11], changed=3)
+set_page_dirty(a[8:9])
+map(a[0:1])
+unpin_user_page(h1[0:1])
+unpin_user_pages(h1[1:3])
+unpin_user_pages_dirty_lock(h1[7:5:-1], make_dirty=True)
+unpin_user_page_range_dirty_lock(h1[3:5], make_dirty=True)
+clean(a[0:11])
+put_page(h2[0:2])
+get_page(a[10:11], n=3)
+m1 = ib_umem_get(a[0:8], max_segment=8192, nmap=1)
+m2 = ib_umem(sg(h3[0:3], 9000), writable=False)
+ib_umem_release(m1)
+ib_umem_release(m2, dirty=False)
+m3 = ib_umem_get(a[0:8], append_fails=0)
+m4 = ib_umem_get(a[0:8], nmap=0)
+unmap(a[4:11])
+unpin_user_pages(h1[5:6], npages=-14)
+unpin_user_pages(h1[5:6])
+alloc_pages(a[4:8], orders=[1, 0, 0])
+h4 = pin_user_pages(a[4:8] + a[9:10])
+unpin_user_page_range_dirty_lock(h4[0:0], make_dirty=True)
+"""
+
+
+def program(*lines, start=START):
+    """The program of some statements."""
+    return parse_program(start + "\n".join(lines) + "\n")
+
+
+def ending(source, *lines):
+    """What a program raises at its last step."""
+    run = source().execute(program(*lines))
+    for _ in lines[:-1]:
+        next(run)
+    with pytest.raises((Oops, NoProgress, Panic)) as told:
+        next(run)
+    return told.value
+
+
+@pytest.mark.parametrize("model", ["vmemmap", "classic"])
+def test_all_calls(compiled, toy, model):
+    """Each step shows what the reference shows."""
+    verdict = judge(program(*ALL.split("\n")), compiled(toy, model)())
+
+    assert ("agrees", 24) == (verdict.kind, verdict.steps), verdict.worst
+
+
+def test_thp(compiled, toy):
+    """A huge page is split when nothing else holds it, and grabbed in one go."""
+    lines = (
+        'b = mapping("thp", orders=[9, 9])',
+        "h1 = pin_user_pages_fast_only(b[100:700] + b[3:4]*3, changed=600)",
+        "split_huge_page(b[0:1])",
+        "unpin_user_pages(h1[0:600])",
+        "set_page_dirty(b[512:513])",
+        "split_huge_page(b[600:601])",
+        "h2 = pin_user_pages_fast_only(b[510:514])",
+        "unpin_user_pages_dirty_lock(h2[0:4], make_dirty=True)",
+    )
+
+    assert "agrees" == judge(program(*lines), compiled(toy)()).kind
+
+
+def test_journal(compiled, toy):
+    """The snapshot tells puts, dirty locks and events in their order, and warnings by line."""
+    source = compiled(toy)
+    lines = (
+        "h1 = pin_user_pages(a[0:3] + a[10:11])",
+        "unpin_user_pages_dirty_lock(h1[0:4], make_dirty=True)",
+        "unpin_user_pages(h1[0:0], npages=-1)",
+    )
+    first, second, third = source().execute(program(*lines))
+
+    assert ["grab", "stat"] * 4 == [event.what for event in first.events]
+    assert ["dirty", "stat", "put", "dirty", "stat", "put"] == [e.what for e in second.events]
+    assert [3, 1024] == [event.refs for event in second.events if event.what == "put"]
+    assert (2, 2) == (second.puts, second.dirty_locks)
+    assert (4, 4) == (second.acquired, second.released)
+    (warning,) = third.warnings
+    assert warning.startswith("mm/gup.c:")
+    assert "npages" in warning
+
+
+def test_subtracted_before_the_put(compiled, edited):
+    """References that go without a test belong to the put that follows on the same page."""
+    source = compiled(
+        edited(
+            (
+                "if (atomic_sub_and_test(all, &page->_refcount))",
+                "if (all > 1)\n\t\tatomic_sub(all - 1, &page->_refcount);\n"
+                "\tif (atomic_sub_and_test(1, &page->_refcount))",
+            )
+        )
+    )
+    lines = ("h1 = pin_user_pages(a[0:3] + a[4:5])", "unpin_user_pages(h1[0:4])")
+    *_, last = source().execute(program(*lines))
+
+    assert [3, 1] == [event.refs for event in last.events if event.what == "put"]
+    assert "agrees" == judge(program(*lines), source()).kind
+
+
+def test_subtracted_for_ever(compiled, edited):
+    """References that go without any test are a put all the same, and the page is not freed."""
+    source = compiled(
+        edited(
+            (
+                "if (atomic_sub_and_test(all, &page->_refcount))",
+                "atomic_sub(all, &page->_refcount);\n\tif (0)",
+            )
+        )
+    )
+    lines = ("h1 = pin_user_pages(a[0:2] + a[4:5])", "unmap(a[0:1])", "unpin_user_pages(h1[0:3])")
+    verdict = judge(program(*lines), source())
+
+    assert "allocated" == verdict.finding.what
+    assert (("a+0", 2), ("a+4", 1)) == verdict.finding.puts
+
+
+#: What real code may do, and what is told of it.
+CRASHES = {
+    "null": ("all = *(volatile int *)8;", Oops, "NULL pointer dereference, address: 0x8"),
+    "wild": ("all = *(volatile int *)0x123456789000;", Oops, "an address that is no struct page"),
+    "bug": ("BUG_ON(refs == 3);", Oops, r"kernel BUG at mm/gup\.c:\d+: refs == 3"),
+    "trap": ("__builtin_trap();", Panic, "the worker was ended by SIGILL"),
+    "divide": ("all /= *(volatile int *)&refs - 3;", Panic, "the worker was ended by SIGFPE"),
+    "spins": ("for (;;)\n\t\tatomic_read(&page->_refcount);", NoProgress, "does not return"),
+    "counts": ("for (;;)\n\t\tatomic_inc(&page->_refcount);", NoProgress, "not done after"),
+    "eats": ("for (;;)\n\t\tkzalloc(1 << 20, GFP_KERNEL);", Panic, "allocates 1048576 bytes"),
+    "locks": ("lock_page(page);\n\tlock_page(page);", NoProgress, "waits for a page lock"),
+    "beyond": ("all = compound_head(page + 11)->flags;", Oops, "a frame that is in no mapping"),
+    "far": ("all = page[5000].flags;", Oops, "frame 0x2388 is in no mapping"),
+    "deep": ("put_compound_head(page, refs, flags);", Panic, "the worker was ended by SIG"),
+}
+
+
+@pytest.mark.parametrize("name", CRASHES)
+def test_crashes(compiled, edited, name, monkeypatch):
+    """Whatever the code does is told at its step, and the next program finds a fresh worker."""
+    statement, kind, said = CRASHES[name]
+    if name == "spins":
+        monkeypatch.setattr("model.kernel.process.SECONDS", 0)
+    source = compiled(
+        edited(
+            (
+                "if (flags == FOLL_PIN) {",
+                f"if (refs == 3) {{\n\t{statement}\n\t}}\n\tif (flags == FOLL_PIN) {{",
+            )
+        )
+    )
+    lines = ("h1 = pin_user_pages(a[0:4])", "unpin_user_page(h1[3:4])", "unpin_user_pages(h1[0:3])")
+    err = ending(source, *lines)
+
+    assert isinstance(err, kind if name != "deep" else (Oops, Panic))
+    if name != "deep":
+        assert pytest.raises(kind, match=said).matches(err)
+    assert "agrees" == judge(program(*lines[:2], "unpin_user_pages(h1[0:2])"), source()).kind
+
+
+def test_a_crash_is_a_finding(compiled, edited):
+    """The runner tells a crash with what the journal had by then."""
+    source = compiled(
+        edited(
+            (
+                "\tif (atomic_sub_and_test(all,",
+                "\tBUG_ON(flags == FOLL_PIN);\n\tif (atomic_sub_and_test(all,",
+            )
+        )
+    )
+    verdict = judge(program("h1 = pin_user_pages(a[0:1])", "unpin_user_page(h1[0:1])"), source())
+
+    assert ("diverges", "oops") == (verdict.kind, verdict.finding.what)
+    assert "kernel BUG at mm/gup.c:" in verdict.finding.summary
+    assert not verdict.finding.notes
+
+
+def test_memory_without_a_page(compiled, toy):
+    """Without VMEMMAP the edge of a section is an edge, whatever the frames say."""
+    lines = (
+        'b = mapping("base", orders=[0, 0], pfn=0x13ff)',
+        "h1 = pin_user_pages(b[0:2])",
+        "unpin_user_page_range_dirty_lock(h1[0:2], make_dirty=False)",
+    )
+    odd = judge(program(*lines), compiled(toy, "classic")())
+
+    assert ("odd", "sections") == (odd.kind, odd.oddity.name)
+    assert "agrees" == judge(program(*lines), compiled(toy)()).kind
+
+
+@pytest.mark.parametrize(
+    ("statement", "what"),
+    [
+        ("page[1]._refcount.counter++;", "refcount"),
+        ("page[4]._refcount.counter++;", "refcount"),
+        ("page->flags |= 1UL << 20;", "warnings"),
+        ("page[1].compound_head += 128;", "warnings"),
+    ],
+)
+def test_stray_writes(compiled, edited, statement, what):
+    """A write beside the counters is seen though nothing tells of it."""
+    source = compiled(
+        edited(("if (flags == FOLL_PIN) {", f"{statement}\n\tif (flags == FOLL_PIN) {{"))
+    )
+    lines = ("h1 = pin_user_pages(a[0:1])", "unpin_user_page(h1[0:1])")
+    verdict = judge(program(*lines), source())
+
+    assert what == verdict.finding.what
+
+
+def test_dirtied_without_its_lock(compiled, edited):
+    """A page that is dirtied without its lock sets off a warning of the shim's."""
+    source = compiled(edited(("set_page_dirty_lock(head)", "set_page_dirty(head)")))
+    lines = ("h1 = pin_user_pages(a[0:1])", "unpin_user_pages_dirty_lock(h1[0:1], make_dirty=True)")
+    verdict = judge(program(*lines), source())
+
+    assert "warnings" == verdict.finding.what
+
+
+def test_used_after_it_was_freed(compiled, edited):
+    """A page that is touched when it was freed is a law broken, as with any candidate."""
+    source = compiled(
+        edited(
+            (
+                "\t\tmod_node_page_state(page_pgdat(page), NR_FOLL_PIN_RELEASED, refs);\n"
+                "\t\tif (hpage_pincount_available(page))\n"
+                "\t\t\tatomic_sub(refs, compound_pincount_ptr(page));\n\t}\n",
+                "\t\tmod_node_page_state(page_pgdat(page), NR_FOLL_PIN_RELEASED, refs);\n\t}\n",
+            ),
+            (
+                "\t\t__put_page(page);\n}",
+                "\t\t__put_page(page);\n\tif (flags == FOLL_PIN && hpage_pincount_available(page))\n"
+                "\t\tatomic_sub(refs, compound_pincount_ptr(page));\n}",
+            ),
+        )
+    )
+    lines = ("h1 = pin_user_pages(a[0:1])", "unmap(a[0:1])", "unpin_user_page(h1[0:1])")
+    verdict = judge(program(*lines), source())
+
+    assert "used_after_free" == verdict.finding.what or verdict.finding.what == "freed_while_pinned"
+
+
+def test_programs_take_turns(compiled, toy):
+    """The program that began last has the worker; the one before says so when it goes on."""
+    source = compiled(toy)
+    lines = ("h1 = pin_user_pages(a[0:1])", "unpin_user_page(h1[0:1])")
+    first = source().execute(program(*lines))
+    next(first)
+    next(source().execute(program(*lines)))
+
+    with pytest.raises(RuntimeError, match="another program has begun"):
+        next(first)
+
+
+def test_worker_is_gone(compiled, toy):
+    """A worker that somebody else ends is missed, and the next program has another."""
+    source = compiled(toy)
+    lines = ("h1 = pin_user_pages(a[0:1])", "unpin_user_page(h1[0:1])")
+    run = source().execute(program(*lines))
+    next(run)
+    os.kill(source.worker._process.pid, signal.SIGKILL)
+    os.kill(source.worker.shared.pid, signal.SIGKILL)
+
+    with pytest.raises(Panic, match="the worker is gone"):
+        next(run)
+    assert "agrees" == judge(program(*lines), source()).kind
+
+
+def test_life_is_killed(compiled, toy):
+    """So is its life, which ends in no way of its own."""
+    source = compiled(toy)
+    run = source().execute(program("h1 = pin_user_pages(a[0:1])", "unpin_user_page(h1[0:1])"))
+    next(run)
+    os.kill(source.worker.shared.pid, signal.SIGKILL)
+
+    with pytest.raises(Panic, match="the worker was ended by SIGKILL"):
+        next(run)
+
+
+def test_interrupted(compiled, toy, monkeypatch):
+    """Who interrupts a step leaves no process behind."""
+    source = compiled(toy)
+    lines = ("h1 = pin_user_pages(a[0:1])", "unpin_user_page(h1[0:1])")
+    run = source().execute(program(*lines))
+    next(run)
+    pid, process = source.worker.shared.pid, source.worker._process
+
+    class Interrupted:
+        def __init__(self, channel):
+            self.channel = channel
+
+        def send(self, data):
+            raise KeyboardInterrupt
+
+        def close(self):
+            self.channel.close()
+
+    source.worker._channel = Interrupted(source.worker._channel)
+    with pytest.raises(KeyboardInterrupt):
+        next(run)
+
+    assert process.returncode is not None
+    with pytest.raises(ProcessLookupError):
+        while True:  # until the system has buried it
+            os.kill(pid, 0)
+    source.worker.close()
+    assert "agrees" == judge(program(*lines), source()).kind
+
+
+def test_closed_twice(compiled, toy):
+    """A worker that is closed, or was never begun, is closed again for nothing."""
+    source = compiled(toy)
+    source.worker.close()
+    next(source().execute(program("h1 = pin_user_pages(a[0:1])")))
+    os.kill(source.worker.shared.pid, signal.SIGKILL)
+    Worker.close_all()
+    source.worker.close()
+
+
+@pytest.mark.parametrize(
+    ("pages", "found"),
+    [
+        (range(3, 3), []),
+        (range(3, 9, 2), [(3, 3, 2)]),
+        ([], []),
+        ([7], [(7, 1, 0)]),
+        ([7, 7, 7], [(7, 3, 0)]),
+        ([1, 2, 3, 9, 8, 7], [(1, 3, 1), (9, 3, -1)]),
+        ([1, 5, -1, 5], [(1, 2, 4), (-1, 2, 6)]),
+    ],
+)
+def test_segments(pages, found):
+    """A list of pages goes over as stretches."""
+    assert found == [segment[:3] for segment in segments(pages)]
+    assert list(pages) == [s + i * step for s, n, step in found for i in range(n)]
+
+
+def test_load(tmp_path):
+    """A tree is named by its directory, with the memory model and patches behind it."""
+    patch = tmp_path / "a.patch"
+    patch.write_text(
+        "--- a/mm/gup.c\n+++ b/mm/gup.c\n@@ -1,2 +1,3 @@\n // SPDX-License-Identifier: MIT\n"
+        "+int toy_more;\n #include <linux/mm.h>\n"
+    )
+    plain, classic = load(str(TOY)), load(f"{TOY},classic,patch={patch}")
+
+    assert "kernel-source 5.13.0-toy (vmemmap)" == plain.abilities.name
+    assert "kernel-source 5.13.0-toy (classic)" == classic.abilities.name
+    assert {"5.13"} == plain.abilities.semantics
+    assert "sections" in classic.abilities.oddities
+    assert "sections" not in plain.abilities.oddities
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", "names no directory"),
+        (",classic", "names no directory"),
+        (f"{TOY},modern", "no such directory or tarball"),
+        (f"{TOY},patch=nowhere", "nowhere: no such file"),
+    ],
+)
+def test_load_refused(text, complaint):
+    """What is no tree, or no patch, is told."""
+    with pytest.raises(BadInput, match=complaint):
+        load(text)
