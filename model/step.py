@@ -20,7 +20,7 @@ from model.mapping import orders_text
 from model.pagelist import (
     NULL,
     NULL_NAME,
-    PageList,  # noqa: TC001 - attrs reads the annotations
+    PageList,
 )
 
 

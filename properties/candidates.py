@@ -30,7 +30,9 @@ NAMED: dict[str, type[Candidate]] = {"optimised": Optimised}
 
 #: Candidates that are made of what stands after the colon: the module whose `load`
 #: does it, and what it needs beside headcount itself, with the extra that brings it.
-SCHEMES = {"kernel-source": ("model.kernel.source", ("cffi", "tree_sitter", "tree_sitter_c"), "kernel")}
+SCHEMES = {
+    "kernel-source": ("model.kernel.source", ("cffi", "tree_sitter", "tree_sitter_c"), "kernel")
+}
 
 FORMS = "optimised, FILE.py:CLASS, package.module:CLASS or kernel-source:DIR"
 
@@ -83,7 +85,7 @@ def counting_as(spec: Spec, version: str | None) -> Semantics:
     """
     abilities = spec.make().abilities
     if version is None:
-        known = (DEFAULT, *reversed(SEMANTICS.values()))
+        known = (DEFAULT, *[*SEMANTICS.values()][::-1])
         return next(row for row in known if row.version in abilities.semantics)
     found = semantics(version)
     if version not in abilities.semantics:

@@ -73,7 +73,7 @@ class Verdict:
 
     @property
     def kind(self) -> str:
-        """One word: ``diverges``, ``dearer``, ``agrees``, ``odd``, ``unjudged``, ``inapplicable``."""
+        """``diverges``, ``odd``, ``dearer``, ``agrees``, ``unjudged`` or ``inapplicable``."""
         if self.inapplicable:
             return "inapplicable"
         if self.oddity:

@@ -78,7 +78,7 @@ def _mappings(dice: Dice, *, zero: bool) -> tuple[Mapping, ...]:
             extents.append(extent)
             room -= 1 << extent.order
     refs = 1 + (dice.randrange(4) == 0)
-    mappings = (Mapping("a", "driver", tuple(extents), refs),)
+    mappings: tuple[Mapping, ...] = (Mapping("a", "driver", tuple(extents), refs),)
     if zero and dice.randrange(2):
         at = Extent(extents[-1].stop + 1, 0, 1)
         mappings += (Mapping("z", "zero", (at,)),)

@@ -100,9 +100,7 @@ def _null_in_run(ledger: Ledger, step: Any) -> bool:
     if step.call not in {"unpin_user_pages", "unpin_user_pages_dirty_lock"}:
         return False
     pages = step.pages.resolve(ledger.table)
-    return not isinstance(pages, range) and any(
-        b == NULL and a != NULL for a, b in pairwise(pages)
-    )
+    return not isinstance(pages, range) and any(b == NULL and a != NULL for a, b in pairwise(pages))
 
 
 def _run_of_zero(ledger: Ledger, step: Any) -> bool:

@@ -38,7 +38,6 @@ SEARCHES: dict[str, Searcher] = {
 TURNS = ("machine", "soak", "soak", "soak", "wide", "soak", "soak", "laws")
 
 
-
 def turns(candidate: Candidate) -> tuple[str, ...]:
     """The searches that take turns on *candidate*: in C as well, if it can."""
     return (*TURNS, "lane") if hasattr(candidate, "lane") else TURNS

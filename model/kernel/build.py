@@ -145,8 +145,8 @@ def _digest(tree: Tree, compiler: str, flags: tuple[str, ...]) -> str:
     """Different for whatever would make another library."""
     stat = Path(compiler).stat()
     parts = [compiler, str(stat.st_size), str(stat.st_mtime_ns), *flags]
-    for file in sorted(SHIM.iterdir()):
-        parts += [file.name, file.read_text()]
+    for shim in sorted(SHIM.iterdir()):
+        parts += [shim.name, shim.read_text()]
     for name in ("cut.py", "items.py", "conditions.py", "era.py", "build.py"):
         parts.append(Path(__file__).with_name(name).read_text())
     for file, text in sorted(tree.files.items()):

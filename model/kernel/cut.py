@@ -69,9 +69,7 @@ class Cut:
     known: frozenset[str]
 
 
-def cut(
-    tree: Tree, compiler: str, flags: Iterable[str] = (), last: Sequence[str] = LAST
-) -> Cut:
+def cut(tree: Tree, compiler: str, flags: Iterable[str] = (), last: Sequence[str] = LAST) -> Cut:
     """Cut *tree*, read under the configuration of the shim and *flags* (``-DNAME``).
 
     :param last: What of the shim comes after it, and says what is cut.

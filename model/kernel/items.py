@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 #: Words of the kernel that say something of a declaration, and that the grammar of C
 #: does not know. They are blank where it is parsed, and stay where it is cut.
 ANNOTATIONS = re.compile(
-    r"(?<!define )(?<!define\t)\b(?:__must_check|__always_inline|__maybe_unused|__init|__exit|__ref|__meminit|__sched"
+    r"(?<!define )(?<!define\t)\b(?:__must_check|__always_inline|__maybe_unused"
+    r"|__init|__exit|__ref|__meminit|__sched"
     r"|__pure|__cold|__no_kcsan|__user|__rcu|__percpu|__iomem|__force|__attribute_const__|__malloc"
     r"|__deprecated|__visible|noinline|noinline_for_stack|asmlinkage|_struct_page_alignment"
     r"|__randomize_layout|__no_randomize_layout|____cacheline_aligned_in_smp|__read_mostly"
@@ -49,9 +50,7 @@ INSIDE = frozenset(
 )
 
 #: Nodes that are one definition, even if the parser could not read all of it.
-WHOLE = frozenset(
-    {"function_definition", "struct_specifier", "union_specifier", "enum_specifier"}
-)
+WHOLE = frozenset({"function_definition", "struct_specifier", "union_specifier", "enum_specifier"})
 
 #: A macro, with the lines that continue it.
 MACRO = re.compile(r"^[ \t]*#[ \t]*define[ \t]+(\w+)(?:[^\n\\]|\\\n|\\.)*", re.MULTILINE)
@@ -137,7 +136,11 @@ def _told(node: Node, data: bytes) -> tuple[str, tuple[str, ...], int]:
     if node.type == "function_definition":
         declared = _declared(node.child_by_field_name("declarator"))
         body = node.child_by_field_name("body")
-        return "function", (_text(declared, data),) if declared and body else (), body.start_byte if body else 0
+        return (
+            "function",
+            (_text(declared, data),) if declared and body else (),
+            body.start_byte if body else 0,
+        )
     if node.type in {"struct_specifier", "union_specifier", "enum_specifier"}:
         return "type", _tagged(node, data), 0
     if node.type == "type_definition":

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import atexit
 import mmap
 import os
 import signal
@@ -12,10 +11,10 @@ import socket
 import struct
 import subprocess
 import sys
+import weakref
 from array import array
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
 
 import cffi
 
@@ -24,18 +23,16 @@ from model.memory import NoProgress, Oops
 
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-#: Seconds of processor time that a step may take, beside 2 ms for each page. A step that
-#: counts its operations is ended by their number long before.
+#: Seconds of processor time that a step may take, beside a microsecond for each page. A
+#: step that counts its operations is ended by their number long before.
 SECONDS = 4
 
 FFI = cffi.FFI()
 FFI.cdef((SHIM / "shared.h").read_text())
 SIZE = FFI.sizeof("struct hc_shared")
-OPS: dict[str, int] = {
-    name: number for number, name in FFI.typeof("enum hc_op").elements.items()
-}
+OPS: dict[str, int] = {name: number for number, name in FFI.typeof("enum hc_op").elements.items()}
 _OFFSETS = {
     name: FFI.offsetof("struct hc_shared", name) for name in ("events", "heads", "segs", "op")
 }
@@ -51,15 +48,13 @@ class Panic(Exception):
 class Worker:
     """A process that has the compiled functions, and a life of it that carries out steps."""
 
-    _all: WeakSet[Worker] = WeakSet()
-
     def __init__(self, library: Path) -> None:
         self._library = library
         self._process: subprocess.Popen[bytes] | None = None
         self._alive = False
         #: Whose program is under way.
         self.owner: object = None
-        Worker._all.add(self)
+        self._end: Callable[[], object] = lambda: None
 
     def ask(
         self,
@@ -90,7 +85,7 @@ class Worker:
         if segs:
             flat = [number for seg in segs for number in seg]
             start = _OFFSETS["segs"] // 8
-            self._words[start : start + len(flat)] = array("q", flat)  # type: ignore[assignment]
+            self._words[start : start + len(flat)] = array("q", flat)
         if words:
             after = _OFFSETS["segs"] + 8 * _SEG * len(segs)
             self._memory[after : after + len(words)] = words
@@ -147,6 +142,8 @@ class Worker:
                 stdin=subprocess.DEVNULL,
             )
         os.close(memory)
+        # Also when nobody has this worker any more, or the interpreter ends.
+        self._end = weakref.finalize(self, _end, self._process, self._channel)
 
     def _ended(self, answer: bytes) -> None:
         """Say how the life ended.
@@ -172,25 +169,13 @@ class Worker:
 
     def close(self) -> None:
         """End the process and all that belongs to it. The next step starts another."""
-        if self._process is None:
-            return
-        process, self._process = self._process, None
-        if self._alive and self._shared.pid:
-            # Its parent waits for it, and tells nobody any more.
-            try:
-                os.kill(self._shared.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+        self._end()
+        self._process = None
         self._alive = False
-        self._channel.close()
-        process.kill()
-        process.wait()
-
-    @classmethod
-    def close_all(cls) -> None:
-        """End the processes of all workers."""
-        for worker in list(cls._all):
-            worker.close()
 
 
-atexit.register(Worker.close_all)
+def _end(process: subprocess.Popen[bytes], channel: socket.socket) -> None:
+    """End *process*, whose life ends with it (``PR_SET_PDEATHSIG``)."""
+    channel.close()
+    process.kill()
+    process.wait()

@@ -28,10 +28,10 @@ from model.steps import STEPS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from model.kernel.tree import Tree
     from model.mapping import Mapping
     from model.program import Program
     from model.semantics import Semantics
-    from model.kernel.tree import Tree
     from model.step import Step, Table
 
 #: Pages of one list that is passed as an array: 2 GiB of pointers.

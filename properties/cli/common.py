@@ -90,8 +90,6 @@ def reported(command: Callable[..., int]) -> Callable[..., None]:
     return run
 
 
-
-
 def candidate_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """What to put under test, and a patch for it, which becomes a part of its name."""
 

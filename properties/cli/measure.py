@@ -26,14 +26,20 @@ if TYPE_CHECKING:
 SERIES_LIST = {9: "3.78", 18: "3.19"}
 SERIES_REGION = {9: "4.71", 18: "4.71"}
 
+
+GIB = 16
+ROUNDS = 7
+
 SIZES = {0: "4 KiB", 9: "2 MiB", 18: "1 GiB"}
 PAGES_OF_GIB = 1 << 18
 
 
 @click.command()
 @candidate_option
-@click.option("--gib", type=click.IntRange(min=1, max=64), default=16, help="GiB of pages.")
-@click.option("--rounds", type=click.IntRange(min=1), default=7, help="Passes; the median counts.")
+@click.option("--gib", type=click.IntRange(min=1, max=64), default=GIB, help="GiB of pages.")
+@click.option(
+    "--rounds", type=click.IntRange(min=1), default=ROUNDS, help="Passes; the median counts."
+)
 @json_option
 @reported
 def measure(candidate: str, gib: int, rounds: int, as_json: bool) -> int:
@@ -53,43 +59,49 @@ def measure(candidate: str, gib: int, rounds: int, as_json: bool) -> int:
     measured = Measure(tree)
     found: list[Pages] = []
     with Bar("measure", len(SIZES), quiet=as_json) as bar:
-        for order in SIZES:
+        for order, size in SIZES.items():
             found.append(measured.pages(gib * PAGES_OF_GIB, order, rounds))
-            bar.update(len(found), f"pages of {SIZES[order]}")
+            bar.update(len(found), f"pages of {size}")
     if as_json:
         click.echo(json.dumps([asdict(pages) for pages in found], indent=2))
         return 0
     version = measured.library.version or "of no version"
-    console.print(
-        f"{gib} GiB, kernel source {version}, median of {rounds}; times are page by page over batched"
-    )
+    version = measured.library.version or "of no version"
+    console.print(f"{gib} GiB, kernel source {version}, median of {rounds}", highlight=False)
+    console.print()
+    console.print("so many times as fast as page by page; beside it what the series says of itself")
     console.print(_ratios(found))
-    console.print("nanoseconds a page, and the bound that each is near")
+    console.print()
+    console.print("what it takes, and the bound that it is near")
     console.print(_bounds(found, gib * PAGES_OF_GIB))
-    words = [part for name, value, usual in (("--gib", gib, 16), ("--rounds", rounds, 7))
-             if value != usual for part in (name, str(value))]  # fmt: skip
+    console.print()
+    words = ["--gib", str(gib)] if gib != GIB else []
+    words += ["--rounds", str(rounds)] if rounds != ROUNDS else []
     console.print(f"repeat   {command('measure', *words, candidate=candidate)}", markup=False)
     return 0
 
 
-def _ratios(found: list[Pages]) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0))
+def _table(*titles: str) -> Table:
+    table = Table(box=None, padding=(0, 0, 0, 3), pad_edge=False)
     table.add_column("pages of")
-    for title in ("list", "series", "range by 16", "by 512", "by page", "register+release", "series"):
+    for title in titles:
         table.add_column(title, justify="right")
+    return table
+
+
+def _ratios(found: list[Pages]) -> Table:
+    table = _table("list", "series", "ranges of 16", "of 512", "of a page", "region", "series")
     for pages in found:
-        segments = [16, 512, 1 << pages.order]
-        ranges = [
-            _times(pages.released, pages.ranges.get(segment))
-            if segment <= 1 << pages.order and segment not in segments[:i]
-            else "-"
-            for i, segment in enumerate(segments)
-        ]
+        size = 1 << pages.order
+        lengths = [length for length in (16, 512, size) if length <= size]
+        ranges = {length: _times(pages.released, pages.ranges.get(length)) for length in lengths}
         table.add_row(
             SIZES[pages.order],
             _times(pages.singly, pages.listed),
             SERIES_LIST.get(pages.order, "-"),
-            *ranges,
+            ranges.get(16, "-"),
+            ranges.get(512, "-"),
+            ranges[size],
             _times(pages.registered + pages.released, pages.region),
             SERIES_REGION.get(pages.order, "-"),
         )
@@ -100,28 +112,18 @@ def _times(before: float, after: float | None) -> str:
     if not after:
         return "-"
     ratio = before / after
-    return f"{ratio:,.0f}" if ratio >= 100 else f"{ratio:.2f}"
+    return f"{ratio:,.0f}" if ratio >= 100 else f"{ratio:.3g}"
 
 
 def _bounds(found: list[Pages], npages: int) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    table.add_column("pages of")
-    titles = ("one by one", "list", "reading each", "range by page", "one atomic a head")
-    for title in titles:
-        table.add_column(title, justify="right")
+    table = _table("one by one", "list", "reading all", "ranges of a page", "one atomic")
     for pages in found:
+        heads = npages >> pages.order
         whole = pages.ranges.get(1 << pages.order)
         table.add_row(
             SIZES[pages.order],
-            *(
-                "-" if taken is None else f"{taken / npages:.4f}" if small else f"{taken / npages:.1f}"
-                for taken, small in (
-                    (pages.singly, False),
-                    (pages.listed, False),
-                    (pages.walk, False),
-                    (whole, True),
-                    (pages.heads, True),
-                )
-            ),
+            *(f"{taken / npages:.1f} ns" for taken in (pages.singly, pages.listed, pages.walk)),
+            "-" if whole is None else f"{whole / heads:.0f} ns a head",
+            f"{pages.heads / heads:.0f} ns a head",
         )
     return table

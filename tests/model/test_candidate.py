@@ -252,3 +252,19 @@ def test_split_after_the_unpin(run):
     )
 
     assert [1, -16, None, 0] == world.returned
+
+
+def test_partial():
+    """What a candidate had in its journal is there when a step does not end; nothing before."""
+    candidate = Optimised()
+    assert () == candidate.partial()
+
+    program = parse_program(
+        '# headcount 1\nsemantics("5.13")\na = mapping("base", orders=[0])\n'
+        "h1 = pin_user_pages(a[0:1])\n"
+    )
+    list(candidate.execute(program))
+    assert ["grab", "stat"] == [event.what for event in candidate.partial()]
+
+    candidate.memory = "something else"
+    assert () == candidate.partial()

@@ -192,3 +192,11 @@ def test_wide_ones_are_not_shown():
     """What cannot be shown for its width is still refused."""
     with pytest.raises(BadInput, match=r"^something too long is neither True nor False$"):
         boolean(node("0x" + "f" * 4000))
+
+
+@pytest.mark.parametrize(
+    "text", ["NULL", "NULL*3", "NULL + h1[0:2] + NULL*2", "(NULL + h1[0:1])*2"]
+)
+def test_null(text):
+    """NULL is an entry of a list, and may be repeated as any other."""
+    assert text == str(pages(ast.parse(text, mode="eval").body))

@@ -474,7 +474,10 @@ def test_bad_name_says_why():
 @pytest.mark.parametrize(
     ("complaint", "statement"),
     [
-        ("semantics '6.66' are not known; known are 5.11, 5.13, 5.18, 6.1, 6.12", 'semantics("6.66")'),
+        (
+            "semantics '6.66' are not known; known are 5.11, 5.13, 5.18, 6.1, 6.12",
+            'semantics("6.66")',
+        ),
         ("5.13 is no string", "semantics(5.13)"),
         ("semantics(…) takes version first, then keywords", "semantics()"),
         ("semantics(…) takes version first, then keywords", 'semantics("5.13", True)'),

@@ -8,6 +8,7 @@ from attrs import evolve
 from model.errors import BadInput
 from model.mapping import Extent, Mapping
 from model.pagelist import Group, PageList, Slice, joined, span
+from model.parse import parse_program
 from model.program import (
     LINE_LIMIT,
     MAX_LISTED,
@@ -339,3 +340,18 @@ def test_handles_hold_what_was_asked_for():
     )
     with pytest.raises(BadInput, match=r"^h1\[1:3\] is not a range"):
         checker.step(UnpinUserPageRangeDirtyLock(pages=span("h1", 1, 3), make_dirty=True))
+
+
+@pytest.mark.parametrize(
+    ("statement", "complaint"),
+    [
+        ("h1 = pin_user_pages(NULL)", "pin_user_pages of NULL: only unpin_user_pages and"),
+        ("map(NULL)", "map of NULL: only unpin_user_pages and unpin_user_pages_dirty_lock may"),
+    ],
+)
+def test_null_elsewhere(statement, complaint):
+    """Only calls that are given an array may meet NULL in it."""
+    with pytest.raises(BadInput, match=complaint):
+        parse_program(
+            f'# headcount 1\nsemantics("6.12")\na = mapping("base", orders=[0])\n{statement}\n'
+        )

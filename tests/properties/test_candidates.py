@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
+from pathlib import Path
+
 import pytest
 
+from model.candidate import Abilities
 from model.errors import BadInput
 from model.optimised import Optimised
-from properties.candidates import load
+from model.semantics import DEFAULT
+from properties.candidates import Spec, counting_as, load
 
 
 def test_named():
@@ -69,3 +74,46 @@ def test_refused(home, text, source, reason):
 
     assert reason in str(info.value)
     assert 1 == len(str(info.value).splitlines())
+
+
+TOY = Path(__file__).parent.parent / "model" / "kernel" / "toy"
+
+
+def test_scheme_needs_its_extra(monkeypatch):
+    """What is not installed is told, with the extra that brings it."""
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+
+    with pytest.raises(BadInput, match=r"kernel-source needs cffi: pip install -e '\.\[kernel\]'"):
+        load("kernel-source:/usr/src/linux")
+
+
+def test_scheme():
+    """A kernel tree is named by its directory, and counts as it does itself unasked."""
+    pytest.importorskip("cffi")
+    pytest.importorskip("tree_sitter_c")
+    spec = load(f"kernel-source:{TOY}")
+
+    assert "kernel-source 5.13.0-toy (vmemmap)" == spec.make().abilities.name
+    assert DEFAULT is counting_as(spec, None)
+    with pytest.raises(BadInput, match=r"does not count as 6\.1 does"):
+        counting_as(spec, "6.1")
+    with pytest.raises(BadInput, match="semantics '7' are not known"):
+        counting_as(spec, "7")
+
+
+@pytest.mark.parametrize(
+    ("known", "followed"),
+    [
+        ({"5.11", "5.13", "6.1"}, "5.13"),
+        ({"5.11", "6.1"}, "6.1"),
+        ({"6.1", "6.12"}, "6.12"),
+        ({"5.11"}, "5.11"),
+    ],
+)
+def test_counting_unasked(known, followed):
+    """Unasked a candidate is held to the series, or else to the last version it knows."""
+
+    class Narrow(Optimised):
+        abilities = Abilities("narrow", semantics=frozenset(known))
+
+    assert followed == counting_as(Spec("narrow", Narrow), None).version

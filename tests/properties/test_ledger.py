@@ -139,3 +139,88 @@ def test_runs_of_ranges_are_runs_of_lists(step):
     pages = last.pages.resolve(ledger.table)
 
     assert list(ledger.runs(list(pages))) == list(ledger.runs(pages))
+
+
+ZERO = 'z = mapping("zero", orders=[0], pfn=0x20)'
+
+
+def test_zero_page_is_not_counted():
+    """Pins of the zero page must be held to be given back, but nothing counts them."""
+    ledger, last = books(
+        ZERO,
+        "h1 = pin_user_pages(z[0:1]*3)",
+        "unpin_user_pages(h1[0:2])",
+        "unpin_user_pages(h1[0:2])",
+        semantics="6.1",
+    )
+
+    assert (1, 0, False, True) == ledger.looks(0x20)[0]
+    assert (0, 0) == (ledger.acquired, ledger.released)
+    with pytest.raises(ContractBroken, match=r"unpins 2 of z\+0, where 1 are held"):
+        ledger.take(last)
+
+
+def test_zero_page_region_that_fails():
+    """A region that is given up released what it had counted, and no more."""
+    ledger, last = books(
+        ZERO,
+        'a = mapping("base", orders=[0])',
+        "m1 = ib_umem_get(z[0:1] + a[0:1], nmap=0)",
+        semantics="6.1",
+    )
+    ledger.take(last)
+
+    assert (1, 1) == (ledger.acquired, ledger.released)
+
+
+@pytest.mark.parametrize(
+    "statement", ["map", "unmap", "set_page_dirty", "clean", "split_huge_page"]
+)
+def test_zero_page_stays_as_it_is(statement):
+    """The world does nothing to the zero page but take references on it."""
+    ledger, last = books(ZERO, f"{statement}(z[0:1])", semantics="5.13")
+
+    with pytest.raises(ContractBroken, match=rf"{statement} of z\+0, the zero page, which stays"):
+        ledger.take(last)
+
+
+def test_zero_page_is_allocated_to_nobody():
+    """Nor is it free to be allocated."""
+    ledger, last = books(ZERO, "alloc_pages(z[0:1], orders=[0])", semantics="6.1")
+
+    with pytest.raises(ContractBroken, match="is not free"):
+        ledger.take(last)
+
+
+def test_null_parts_a_list():
+    """What NULL stands between are lists of their own, of which each is as good as one."""
+    ledger, last = books(
+        'a = mapping("driver", orders=[2], pfn=0x10)',
+        "h1 = pin_user_pages(a[0:4])",
+        "unpin_user_pages(NULL + h1[0:2] + NULL*2 + h1[2:3])",
+        semantics="6.12",
+    )
+    ledger.take(last)
+
+    assert [[0x10, 0x11], [0x12]] == ledger.unpinned
+    assert 1 == ledger.held(0x10).pins
+
+
+@pytest.mark.parametrize(
+    ("semantics", "statement"),
+    [
+        ("6.1", "unpin_user_pages(NULL + h1[0:1])"),
+        ("6.12", "unpin_user_pages_dirty_lock(NULL + h1[0:1], make_dirty=True)"),
+    ],
+)
+def test_null_breaks_the_contract(semantics, statement):
+    """Where NULL is not stepped over it must not stand."""
+    ledger, last = books(
+        'a = mapping("base", orders=[0])',
+        "h1 = pin_user_pages(a[0:1])",
+        statement,
+        semantics=semantics,
+    )
+
+    with pytest.raises(ContractBroken, match="NULL is no page"):
+        ledger.take(last)

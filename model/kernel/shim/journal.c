@@ -13,6 +13,11 @@ int hc_recording;
 int64_t hc_stats[2][2];
 int64_t hc_fuel;
 
+/* Puts of one page, one after another: in a list as many as it has entries. */
+int64_t hc_most_same;
+static int64_t same;
+static void *last_put;
+
 /* Subtracted without a test, so that the put that follows drops as many more. */
 static void *pending_page;
 static int64_t pending;
@@ -54,6 +59,10 @@ void hc_counted_ref(void *page, int64_t refs, bool put, bool stale)
 		pending = (pending_page ? pending : 0) - refs;
 		pending_page = page;
 	} else {
+		same = page == last_put ? same + 1 : 0;
+		last_put = page;
+		if (same > hc_most_same)
+			hc_spent_all();
 		hc_shared->puts++;
 		hc_note(HC_EV_PUT, page, (pending_page ? pending : 0) - refs, dirty);
 		pending_page = NULL;
@@ -82,7 +91,7 @@ void hc_clear_journal(void)
 {
 	struct hc_shared *s = hc_shared;
 
-	pending_page = NULL;
+	pending_page = last_put = NULL;
 	s->puts = s->dirty_locks = s->nheads = s->nevents = 0;
 	s->warnings[0] = s->trouble[0] = 0;
 }

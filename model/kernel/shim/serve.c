@@ -13,6 +13,10 @@
 #define FUEL 100000
 #define PER_PAGE 48
 #define SQUARED 512
+/* More pages than these no step goes through one by one: 1 TiB takes half as many operations. */
+#define MOST_COUNTED (1L << 25)
+/* Pages that a tenth of a second of processor time is surely enough for. */
+#define PAGES_A_TICK 100000
 
 static volatile int64_t ticks; /* tenths of a second of processor time that are left */
 
@@ -40,8 +44,14 @@ int hc_serve(int memory, int socket)
 	while (read(socket, &byte, 1) == 1) {
 		int64_t npages = hc_shared->npages, few = npages < SQUARED ? npages : SQUARED;
 
-		ticks = hc_shared->seconds * 10 + npages / 500;
+		npages = npages < MOST_COUNTED ? npages : MOST_COUNTED;
+		ticks = hc_shared->seconds * 10 + npages / PAGES_A_TICK;
 		hc_fuel = hc_shared->spent = FUEL + PER_PAGE * npages + 8 * few * few;
+		/* A range, or an entry of a region, has no page twice. */
+		hc_most_same = 4L << 18;
+		if (hc_shared->op != HC_UNPIN_RANGE && hc_shared->op != HC_UMEM_GET &&
+		    hc_shared->op != HC_UMEM_RELEASE)
+			hc_most_same += 4 * npages;
 		hc_shared->status = HC_RUNNING;
 		hc_act();
 		hc_shared->status = HC_DONE;

@@ -46,14 +46,15 @@ OPERATORS = {
 
 #: Functions that pin or unpin, in any era.
 FUNCTIONS = frozenset(
-    """
-    try_get_compound_head try_grab_compound_head put_compound_head put_page_refs
-    hpage_pincount_add hpage_pincount_sub compound_range_next compound_next
-    try_get_folio try_grab_folio try_grab_folio_fast gup_put_folio try_grab_page
-    gup_folio_range_next gup_folio_next unpin_user_page unpin_user_pages
-    unpin_user_pages_dirty_lock unpin_user_page_range_dirty_lock
-    __ib_umem_release ib_umem_get
-    """.split()
+    {
+        *("try_get_compound_head", "try_grab_compound_head", "put_compound_head"),
+        *("put_page_refs", "hpage_pincount_add", "hpage_pincount_sub"),
+        *("compound_range_next", "compound_next", "try_get_folio", "try_grab_folio"),
+        *("try_grab_folio_fast", "gup_put_folio", "try_grab_page"),
+        *("gup_folio_range_next", "gup_folio_next", "unpin_user_page", "unpin_user_pages"),
+        *("unpin_user_pages_dirty_lock", "unpin_user_page_range_dirty_lock"),
+        *("__ib_umem_release", "ib_umem_get"),
+    }
 )
 
 

@@ -71,7 +71,8 @@ def test_flags_that_nobody_has(edited):
     changed = edited(
         (
             "PageDirty(head)",
-            "PageDirty(head) && !PageSwapBacked(head) && !folio_test_swap_backed(head) && !PageNone(head)",
+            ("PageDirty(head) && !PageSwapBacked(head) && !PageNone(head) "
+            "&& !folio_test_swap_backed(head)"),
         )
     )
     source = cut(changed, CC).source

@@ -27,7 +27,7 @@ def test_function():
     "text",
     [
         "bool __must_check f(struct page *page, unsigned int flags)\n{\n\treturn true;\n}\n",
-        "static inline struct folio *f(struct page *start,\n\t\tunsigned long n)\n{\n\treturn 0;\n}\n",
+        "static inline struct folio *f(struct page *p,\n\t\tunsigned long n)\n{\n\treturn 0;\n}\n",
         "void f(void)\n{\n\tfor_each(a, b, c)\n\t\tg(sizeof(struct x),\n\t\t\tn);\n}\n",
         "MACRO(odd) more\nvoid f(void)\n{\n}\n",
         "__printf(1, 2) int f(const char *a, ...)\n{\n\treturn 0;\n}\n",

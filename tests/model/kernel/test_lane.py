@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-from random import Random
-
 import pytest
 
 from model.kernel.lane import Ride, decoded
@@ -14,6 +12,7 @@ from model.mapping import Extent, Mapping
 from model.program import Program, check
 from model.semantics import SEMANTICS
 from properties.judge import judge
+from properties.strategies.dice import Dice
 
 
 ROW = SEMANTICS["5.13"]
@@ -28,7 +27,7 @@ PAGES = (
 
 def ride(source, number=1, words=4000, mappings=PAGES):
     """One program in the lane, from a number."""
-    return source().lane(mappings, ROW, Random(number).randbytes(8 * words))
+    return source().lane(mappings, ROW, Dice(number).randbytes(8 * words))
 
 
 @pytest.mark.parametrize("model", ["vmemmap", "classic"])

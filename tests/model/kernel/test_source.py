@@ -116,8 +116,10 @@ def test_subtracted_before_the_put(compiled, edited):
         edited(
             (
                 "if (atomic_sub_and_test(all, &page->_refcount))",
-                "if (all > 1)\n\t\tatomic_sub(all - 1, &page->_refcount);\n"
-                "\tif (atomic_sub_and_test(1, &page->_refcount))",
+                (
+                    "if (all > 1)\n\t\tatomic_sub(all - 1, &page->_refcount);\n"
+                    "\tif (atomic_sub_and_test(1, &page->_refcount))"
+                ),
             )
         )
     )
@@ -249,22 +251,27 @@ def test_used_after_it_was_freed(compiled, edited):
     source = compiled(
         edited(
             (
-                "\t\tmod_node_page_state(page_pgdat(page), NR_FOLL_PIN_RELEASED, refs);\n"
-                "\t\tif (hpage_pincount_available(page))\n"
-                "\t\t\tatomic_sub(refs, compound_pincount_ptr(page));\n\t}\n",
+                (
+                    "\t\tmod_node_page_state(page_pgdat(page), NR_FOLL_PIN_RELEASED, refs);\n"
+                    "\t\tif (hpage_pincount_available(page))\n"
+                    "\t\t\tatomic_sub(refs, compound_pincount_ptr(page));\n\t}\n"
+                ),
                 "\t\tmod_node_page_state(page_pgdat(page), NR_FOLL_PIN_RELEASED, refs);\n\t}\n",
             ),
             (
                 "\t\t__put_page(page);\n}",
-                "\t\t__put_page(page);\n\tif (flags == FOLL_PIN && hpage_pincount_available(page))\n"
-                "\t\tatomic_sub(refs, compound_pincount_ptr(page));\n}",
+                (
+                    "\t\t__put_page(page);\n"
+                    "\tif (flags == FOLL_PIN && hpage_pincount_available(page))\n"
+                    "\t\tatomic_sub(refs, compound_pincount_ptr(page));\n}"
+                ),
             ),
         )
     )
     lines = ("h1 = pin_user_pages(a[0:1])", "unmap(a[0:1])", "unpin_user_page(h1[0:1])")
     verdict = judge(program(*lines), source())
 
-    assert "used_after_free" == verdict.finding.what or verdict.finding.what == "freed_while_pinned"
+    assert verdict.finding.what in {"used_after_free", "freed_while_pinned"}
 
 
 def test_programs_take_turns(compiled, toy):
@@ -340,8 +347,21 @@ def test_closed_twice(compiled, toy):
     source.worker.close()
     next(source().execute(program("h1 = pin_user_pages(a[0:1])")))
     os.kill(source.worker.shared.pid, signal.SIGKILL)
-    Worker.close_all()
     source.worker.close()
+    source.worker.close()
+
+
+def test_dropped(compiled, toy, monkeypatch):
+    """A worker that nobody has any more takes its process along."""
+    worker = Worker(compiled(toy).library.path)
+    worker.ask("HC_BEGIN", [(0x1000, 1, 0, 0, 1, 0)])
+    process, life = worker._process, worker.shared.pid
+    del worker
+
+    assert process.returncode is not None
+    with pytest.raises(ProcessLookupError):
+        while True:  # until the system has buried it
+            os.kill(life, 0)
 
 
 @pytest.mark.parametrize(
