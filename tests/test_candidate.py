@@ -62,9 +62,12 @@ def test_search(name, search, request):
 
 @pytest.mark.parametrize("path", TRACES, ids=lambda path: path.stem)
 def test_saved_trace(path, search):
-    """What a saved trace once broke holds on this candidate."""
+    """What a saved trace once broke holds on this candidate, as it counts."""
     program = read_program(path)
-    verdict = judge(program, search.candidate())
+    candidate = search.candidate()
+    if program.semantics.version not in candidate.abilities.semantics:
+        program = evolve(program, semantics=search.semantics)
+    verdict = judge(program, candidate)
     if verdict.kind in {"inapplicable", "unjudged"}:
         pytest.skip(verdict.inapplicable or verdict.unjudged)
     if verdict.oddity:

@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -12,12 +14,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from model.kernel.tree import read
 from model.parse import parse_program
 from properties.candidates import load
 from properties.cli import main
 
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
+KERNEL = Path("/usr/src/linux-source-6.1.tar.xz")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 
 
@@ -78,9 +82,31 @@ def test_commands_exist():
     """Every command and option that is named exists."""
     for name in set(
         re.findall(
-            r"headcount (verify|replay|reduce|show|capture|faults|exhaustive|prove)\b", README
+            r"headcount (verify|replay|reduce|show|capture|faults|exhaustive|prove|measure)\b",
+            README,
         )
     ):
         help_text = CliRunner().invoke(main, [name, "--help"]).output
         options = re.findall(rf"headcount {name}[^`\n]* (--[a-z]+)", README)
         assert all(option in help_text for option in options)
+
+
+@pytest.mark.skipif(not KERNEL.is_file(), reason=f"no {KERNEL}: apt install linux-source-6.1")
+def test_edit_is_as_printed(tmp_path):
+    """From the edit of a kernel tree to the counterexample, by the commands as they are written."""
+    for name, text in read(str(KERNEL)).files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    edit, command, printed = block("$ sed").split("\n", 2)
+    subprocess.run(shlex.split(edit.removeprefix("$ ")), cwd=tmp_path, check=True)
+    result = subprocess.run(
+        [sys.executable, "-m", "properties", *command.removeprefix("$ headcount ").split()],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+    assert 1 == result.returncode
+    assert printed == result.stdout

@@ -135,9 +135,10 @@ class Worker:
         self._shared.seconds = SECONDS
         self._channel, theirs = socket.socketpair()
         with theirs:
-            program = str(Path(__file__).with_name("worker.py"))
+            program = Path(__file__).with_name("worker.py")
+            words = (program, self._library, memory, theirs.fileno(), os.getpid())
             self._process = subprocess.Popen(  # noqa: S603 - our own program, and the library
-                [sys.executable, program, str(self._library), str(memory), str(theirs.fileno())],
+                [sys.executable, *map(str, words)],
                 pass_fds=(memory, theirs.fileno()),
                 stdin=subprocess.DEVNULL,
             )

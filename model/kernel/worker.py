@@ -18,11 +18,17 @@ from contextlib import suppress
 import cffi
 
 
-def main(library: str, memory: int, channel: int) -> None:
-    """Fork a life for every byte that comes; tell when one has ended, and how."""
+def main(library: str, memory: int, channel: int, parent: int) -> None:
+    """Fork a life for every byte that comes; tell when one has ended, and how.
+
+    All of it ends with the process *parent*, also if that is killed.
+    """
     ffi = cffi.FFI()
-    ffi.cdef("int hc_serve(int, int);")
+    ffi.cdef("int hc_serve(int, int); void hc_follow(void);")
     loaded = ffi.dlopen(library)
+    loaded.hc_follow()
+    if os.getppid() != parent:
+        return
     with socket.socket(fileno=channel) as asked:
         while asked.recv(1):
             life = os.fork()
@@ -34,4 +40,4 @@ def main(library: str, memory: int, channel: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    main(sys.argv[1], *map(int, sys.argv[2:]))

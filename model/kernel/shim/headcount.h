@@ -56,6 +56,7 @@ void hc_act(void);
 void hc_make(void *page, int64_t pfn, const struct hc_seg *extent);
 extern const unsigned int hc_refcount_offset;
 
+void hc_follow(void);
 int hc_serve(int memory, int socket);
 
 #endif

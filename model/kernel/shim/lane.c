@@ -17,7 +17,8 @@ enum { L_OP, L_LIST, L_FROM, L_TO, L_NUMBER, L_PIECES };
 static struct lane {
 	long npages;
 	struct page *page[2][LANE_PAGES]; /* of either memmap */
-	int head[LANE_PAGES], exact[LANE_PAGES], zero[LANE_PAGES];
+	/* zero: pins of it count for nothing; still: the world leaves it alone. */
+	int head[LANE_PAGES], exact[LANE_PAGES], zero[LANE_PAGES], still[LANE_PAGES];
 	/* The books, by head. */
 	int64_t pins[LANE_PAGES], gets[LANE_PAGES], maps[LANE_PAGES];
 	int dirty[LANE_PAGES];
@@ -64,6 +65,7 @@ static void lane_make(int64_t exact_order)
 			}
 			lane.head[n] = n - inside;
 			lane.exact[n] = e->order >= exact_order;
+			lane.still[n] = e->kind;
 			lane.zero[n] = e->kind && s->arg[4];
 			if (!inside)
 				lane.maps[n] = e->refs;
@@ -255,7 +257,7 @@ static void lane_world(uint64_t word)
 	int64_t n = 1 + (word >> 32 & 3), *record;
 	int kind = word >> 40 & 7;
 
-	if (lane.zero[at] || !lane_count(head))
+	if (lane.still[at] || !lane_count(head))
 		return;
 	if (kind < 2 && lane_mapped(at)) {
 		record = lane_log(kind ? HC_CLEAN : HC_WRITE);

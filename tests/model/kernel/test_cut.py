@@ -66,13 +66,25 @@ def test_a_type_comes_after_what_it_holds(toy):
     assert source.index("struct toy_order {") < source.index("struct page {")
 
 
+def test_a_variable_comes_along(edited):
+    """A variable that is used is cut with its value."""
+    changed = edited(
+        ("? 1 : GUP", "? toy_one : GUP"),
+        ("static int toy_each", "int toy_one = 1;\n\nstatic int toy_each"),
+    )
+
+    assert '#line 4 "mm/gup.c"\nint toy_one = 1\n' in cut(changed, CC).source + "\n"
+
+
 def test_flags_that_nobody_has(edited):
     """A test of a flag is made from the flag's name, as the kernel's macros do."""
     changed = edited(
         (
             "PageDirty(head)",
-            ("PageDirty(head) && !PageSwapBacked(head) && !PageNone(head) "
-            "&& !folio_test_swap_backed(head)"),
+            (
+                "PageDirty(head) && !PageSwapBacked(head) && !PageNone(head) "
+                "&& !folio_test_swap_backed(head)"
+            ),
         )
     )
     source = cut(changed, CC).source

@@ -63,6 +63,11 @@ WRONG = {
         "\tunsigned long i = 0, first;\n\n\tBUG_ON(npages > 3);\n",
         "kernel BUG",
     ),
+    "crash in a grab": (
+        "\tif (flags == FOLL_GET) {",
+        "\tBUG_ON(atomic_read(&head->_refcount) > 9000);\n\tif (flags == FOLL_GET) {",
+        "kernel BUG",
+    ),
     "killed": (
         "\tunsigned long i = 0, first;\n",
         "\tunsigned long i = 0, first;\n\n\tif (npages > 3)\n\t\t__builtin_trap();\n",

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -349,6 +351,32 @@ def test_closed_twice(compiled, toy):
     os.kill(source.worker.shared.pid, signal.SIGKILL)
     source.worker.close()
     source.worker.close()
+
+
+def test_nothing_is_left_running(compiled, edited):
+    """Who is killed in the middle of a step takes the worker along, though that never ends."""
+    source = compiled(
+        edited(("if (flags == FOLL_PIN) {", "for (;;)\n\t\t;\n\tif (flags == FOLL_PIN) {"))
+    )
+    begun = (
+        "import sys, threading, time\n"
+        "from pathlib import Path\n"
+        "from model.kernel.process import Worker\n"
+        "worker = Worker(Path(sys.argv[1]))\n"
+        "worker.ask('HC_BEGIN', [(0x1000, 1, 0, 0, 1, 0)])\n"
+        "print(worker._process.pid, worker.shared.pid, flush=True)\n"
+        "worker.ask('HC_UNPIN_ONE', [(0x1000, 1, 1, 0, 0, 0)], 1)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", begun, str(source.library.path)], stdout=subprocess.PIPE, text=True
+    ) as asking:
+        left = [int(pid) for pid in asking.stdout.readline().split()]
+        asking.kill()
+
+    for pid in left:
+        with pytest.raises(ProcessLookupError):
+            while True:  # until the system has buried it
+                os.kill(pid, 0)
 
 
 def test_dropped(compiled, toy, monkeypatch):

@@ -92,6 +92,16 @@ def test_tarball_cannot_be_kept(tmp_path, monkeypatch):
         read(str(tmp_path / "b.tar"))
 
 
+def test_tarball_is_read_no_further(tmp_path):
+    """What is not needed is not unpacked: it ends with the last file that is."""
+    with tarfile.open(tmp_path / "c.tar", "w") as archive:
+        archive.add(TOY / "Makefile", "linux/Makefile")
+        archive.add(TOY / "mm" / "gup.c", "linux/Makefile")
+    module._extract(tmp_path / "c.tar", {"Makefile"}, tmp_path)
+
+    assert (TOY / "Makefile").read_text() == (tmp_path / "Makefile").read_text()
+
+
 @pytest.mark.parametrize("data", [b"no tarball", b"\xfd7zXZ\x00 but broken off"])
 def test_no_tarball(tmp_path, data):
     """A file that is none is told in one line, with its name."""
