@@ -1,38 +1,29 @@
 # SPDX-License-Identifier: MIT
 
-"""The kernel's own functions as a candidate: cut out of a tree, compiled, run in a worker."""
+"""A kernel tree that was compiled: it makes candidates, and is named by a person."""
 
 from __future__ import annotations
 
 import re
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
-from model.candidate import Abilities, Snapshot
+from model.candidate import Abilities
 from model.errors import BadInput
 from model.kernel.build import MODELS, Library, build
+from model.kernel.candidate import KernelSource
 from model.kernel.era import CLASSIC, ODDITIES
-from model.kernel.lane import RECORD, Ride, decoded
-from model.kernel.process import FFI, OPS, Panic, Worker
+from model.kernel.process import Worker
 from model.kernel.tree import read
-from model.mapping import side_by_side
-from model.memory import NoProgress, Oops
-from model.page import Event, HeadState
 from model.semantics import SEMANTICS
 from model.steps import STEPS
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
     from model.kernel.tree import Tree
-    from model.mapping import Mapping
-    from model.program import Program
-    from model.semantics import Semantics
-    from model.step import Step, Table
 
 #: Pages of one list that is passed as an array: 2 GiB of pointers.
 MOST_LISTED = 1 << 28
@@ -42,9 +33,6 @@ SPAN = {"vmemmap": 1 << 38, "classic": 1 << 37}
 
 #: A directory or tarball, whatever it is called, and the options behind it.
 OPTIONS = re.compile(r"(.*?)((?:,(?:classic|vmemmap|patch=[^,]+))*)", re.DOTALL)
-
-#: What events are called, by their numbers in ``enum hc_event_kind``.
-EVENTS = ("grab", "put", "dirty", "free", "stat", "stale")
 
 
 @frozen(slots=False)
@@ -78,246 +66,7 @@ class Source:
 
     def __call__(self) -> KernelSource:
         """A candidate, fresh."""
-        return KernelSource(self)
-
-
-class KernelSource:
-    """One program on the functions of a tree.
-
-    The worker is the tree's: a program that begins ends the one before.
-    """
-
-    def __init__(self, source: Source) -> None:
-        self._source = source
-        self._worker = source.worker
-        self._regions = 0
-
-    @property
-    def abilities(self) -> Abilities:
-        """What it can be asked."""
-        return self._source.abilities
-
-    def execute(self, program: Program) -> Iterator[Snapshot]:
-        """Carry out *program*, each step in the worker when its snapshot is asked for."""
-        table = program.table()
-        self._worker.ask("HC_BEGIN", _extents(program.mappings))
-        self._worker.owner = self
-        for step in program.steps:
-            yield self._take(step, table)
-
-    def lane(self, mappings: Sequence[Mapping], semantics: Semantics, words: bytes) -> Ride:
-        """Carry out what *words* say, 8 bytes each, without leaving C."""
-        worker = self._worker
-        extents = _extents(mappings)
-        worker.ask("HC_BEGIN", extents)
-        worker.owner = self
-        count = len(words) // 8
-        around = "sections" in self.abilities.oddities
-        arguments = (count, semantics.exact_order, around, 0, semantics.zero_skipped)
-        what = ""
-        try:
-            shared = worker.ask("HC_LANE", extents, count, *arguments, words=words)
-            logged = shared.nheads
-            if shared.returned >= 0:
-                what = FFI.string(shared.trouble).decode()
-        except (Oops, NoProgress, Panic) as err:
-            shared = worker.shared
-            # The record of the operation that did not come to its end is written by then.
-            logged = shared.step + 1
-            what = str(err) or type(err).__name__
-        done = shared.acquired
-        if not what:
-            return Ride(done)
-        ops = {number: name for name, number in OPS.items()}
-        records = worker.records(logged, RECORD)
-        while records[logged - 1 : logged] and len(records) < logged + records[logged - 1][5]:
-            records = worker.records(logged + records[logged - 1][5], RECORD)
-        return Ride(done, what, tuple(decoded(records, mappings, ops)))
-
-    def partial(self) -> list[Event]:
-        """The journal of the step that did not come to its end."""
-        return self._events()
-
-    def _take(self, step: Step, table: Table) -> Snapshot:
-        if self._worker.owner is not self:
-            msg = "another program has begun in the worker"
-            raise RuntimeError(msg)
-        npages = step.npages_touched(table)
-        arguments = step.arguments(table)
-        asked: Callable[..., Any] = getattr(self, f"_{step.call}")
-        shared = asked(npages, *arguments)
-        outcome: Any = shared.returned if step.call in RETURNS else None
-        if step.makes and step.call.startswith("ib_umem") and outcome >= 0:
-            outcome = Region(self._regions, outcome)
-            self._regions += 1
-        returned = step.bind(table, arguments, outcome)
-        heads = {}
-        pinned = []
-        for pfn, refcount, pincount, look in self._worker.heads():
-            heads[pfn] = HeadState(refcount, pincount, bool(look & 1), bool(look & 2))
-            if look & 4:
-                pinned.append(pfn)
-        warnings = FFI.string(shared.warnings)
-        return Snapshot(
-            returned,
-            heads,
-            shared.acquired,
-            shared.released,
-            tuple(warnings.decode(errors="replace").splitlines()) if warnings else (),
-            shared.puts,
-            shared.dirty_locks,
-            frozenset(pinned),
-            self._events(),
-        )
-
-    def _events(self) -> list[Event]:
-        return [
-            Event(EVENTS[kind], pfn, refs, bool(dirty))
-            for kind, pfn, refs, dirty in self._worker.events()
-        ]
-
-    # The steps, as the worker is asked for them.
-
-    def _pin_user_pages(self, npages: int, pages: Sequence[int]) -> Any:
-        return self._worker.ask("HC_PIN", segments(pages), npages)
-
-    def _get_user_pages(self, npages: int, pages: Sequence[int]) -> Any:
-        return self._worker.ask("HC_GET", segments(pages), npages)
-
-    def _pin_user_pages_fast_only(
-        self, npages: int, pages: Sequence[int], changed: int | None
-    ) -> Any:
-        at = -1 if changed is None else changed
-        return self._worker.ask("HC_PIN_FAST", segments(pages), npages, at)
-
-    def _unpin_user_page(self, npages: int, page: int) -> Any:
-        return self._worker.ask("HC_UNPIN_ONE", [(page, 1, 1, 0, 0, 0)], npages)
-
-    def _unpin_user_pages(self, npages: int, pages: Sequence[int], given: int) -> Any:
-        return self._worker.ask("HC_UNPIN_LIST", segments(pages), npages, signed(given))
-
-    def _unpin_user_pages_dirty_lock(
-        self, npages: int, pages: Sequence[int], given: int, make_dirty: bool
-    ) -> Any:
-        listed = segments(pages)
-        return self._worker.ask("HC_UNPIN_DIRTY", listed, npages, signed(given), make_dirty)
-
-    def _unpin_user_page_range_dirty_lock(
-        self, npages: int, page: int, given: int, make_dirty: bool
-    ) -> Any:
-        first = [(page, 1, 1, 0, 0, 0)]
-        return self._worker.ask("HC_UNPIN_RANGE", first, npages, signed(given), make_dirty)
-
-    def _ib_umem_get(
-        self,
-        npages: int,
-        pages: Sequence[int],
-        writable: bool,
-        max_segment: int,
-        nmap: int | None,
-        append_fails: int | None,
-    ) -> Any:
-        return self._worker.ask(
-            "HC_UMEM_GET",
-            segments(pages),
-            npages,
-            self._regions,
-            writable,
-            max_segment,
-            -1 if nmap is None else nmap,
-            -1 if append_fails is None else append_fails,
-        )
-
-    def _ib_umem(
-        self, npages: int, sgl: Sequence[tuple[int, int]], writable: bool, nmap: int | None
-    ) -> Any:
-        entries = [(page, length, 1, 0, 0, 0) for page, length in sgl]
-        mapped = -1 if nmap is None else nmap
-        return self._worker.ask("HC_UMEM", entries, npages, self._regions, writable, 0, mapped)
-
-    def _ib_umem_release(self, npages: int, region: Region, dirty: bool) -> Any:
-        return self._worker.ask("HC_UMEM_RELEASE", (), npages, region.number, dirty)
-
-    def _map(self, npages: int, pages: Sequence[int]) -> Any:
-        return self._worker.ask("HC_MAP", segments(pages), npages)
-
-    def _unmap(self, npages: int, pages: Sequence[int]) -> Any:
-        return self._worker.ask("HC_UNMAP", segments(pages), npages)
-
-    def _set_page_dirty(self, npages: int, pages: Sequence[int]) -> Any:
-        return self._worker.ask("HC_WRITE", segments(pages), npages)
-
-    def _clean(self, npages: int, pages: Sequence[int]) -> Any:
-        return self._worker.ask("HC_CLEAN", segments(pages), npages)
-
-    def _split_huge_page(self, npages: int, pages: Sequence[int]) -> Any:
-        return self._worker.ask("HC_SPLIT", segments(pages), npages)
-
-    def _alloc_pages(self, npages: int, pages: Sequence[int], orders: Sequence[int]) -> Any:
-        extents = [(e.pfn, e.count, 0, e.order, 1, 0) for e in side_by_side(orders, pages[0])]
-        return self._worker.ask("HC_ALLOC", extents, npages, pages[0])
-
-    def _get_page(self, npages: int, pages: Sequence[int], n: int) -> Any:
-        return self._worker.ask("HC_GET_PAGE", segments(pages), npages, n)
-
-    def _put_page(self, npages: int, pages: Sequence[int], n: int) -> Any:
-        return self._worker.ask("HC_PUT_PAGE", segments(pages), npages, n)
-
-
-@frozen
-class Region:
-    """A memory region in the worker."""
-
-    number: int
-    sg_nents: int
-
-
-#: Calls that give a number back.
-RETURNS = frozenset(
-    {
-        "pin_user_pages",
-        "get_user_pages",
-        "pin_user_pages_fast_only",
-        "ib_umem_get",
-        "ib_umem",
-        "split_huge_page",
-    }
-)
-
-
-def _extents(mappings: Sequence[Mapping]) -> list[tuple[int, ...]]:
-    """The extents of *mappings*, lowest frame first."""
-    return sorted(
-        (e.pfn, e.count, 0, e.order, m.refs, int(m.kind == "zero"))
-        for m in mappings
-        for e in m.extents
-    )
-
-
-def signed(number: int) -> int:
-    """An ``unsigned long`` in the bits of a ``long``."""
-    return number - (1 << 64) if number >= 1 << 63 else number
-
-
-def segments(pages: Sequence[int]) -> list[tuple[int, ...]]:
-    """*pages* as stretches whose frames rise, or fall, by the same each time."""
-    if isinstance(pages, range):
-        return [(pages.start, len(pages), pages.step, 0, 0, 0)] if pages else []
-    found: list[tuple[int, ...]] = []
-    start, count, step = 0, 0, 0
-    for page in pages:
-        if count == 1:
-            step = page - start
-        elif count and page == start + count * step:
-            pass
-        else:
-            if count:
-                found.append((start, count, step, 0, 0, 0))
-            start, count, step = page, 0, 0
-        count += 1
-    if count:
-        found.append((start, count, step, 0, 0, 0))
-    return found
+        return KernelSource(self.worker, self.abilities)
 
 
 def load(text: str) -> Source:
@@ -350,6 +99,3 @@ def chosen(text: str) -> tuple[Tree, str]:
         else:
             tree = tree.patched(Path(option.removeprefix("patch=")))
     return tree, model
-
-
-__all__ = ["KernelSource", "Source", "load"]

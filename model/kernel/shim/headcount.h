@@ -38,6 +38,7 @@ const struct hc_seg *hc_extent(int64_t pfn);
 /* What happened (journal.c). */
 extern int hc_recording;
 extern int64_t hc_stats[2][2];
+extern int64_t hc_allocs_left;
 extern int64_t hc_fuel, hc_most_same;
 void hc_changed(void *page, int64_t refs, enum hc_event_kind kind, bool dirty, bool stale);
 void hc_touch(void *page);

@@ -1,9 +1,32 @@
 /* SPDX-License-Identifier: MIT */
-/* Between the scatterlist's functions and those of memory regions, which call them. */
+/*
+ * Between the scatterlist's functions and those of memory regions, which call them. In the
+ * batch that is to find no memory an allocation fails inside the tree's own function, so
+ * that it is the tree that cleans up. A batch that needs none is undone here: the entries
+ * before it are as they were.
+ */
+#define hc_append(call, table, last, error) ({ \
+	__typeof__(*(table)) hc_was = *(table); \
+	struct scatterlist *hc_last = (last), hc_entry; \
+	bool hc_failing = hc_append_fails(); \
+	__typeof__(call) hc_done; \
+	if (hc_last) \
+		hc_entry = *hc_last; \
+	hc_done = call; \
+	hc_allocs_left = -1; \
+	if (hc_failing && !IS_ERR_VALUE(hc_done)) { \
+		*(table) = hc_was; \
+		if (hc_last) \
+			*hc_last = hc_entry; \
+		hc_done = (__typeof__(hc_done))(error); \
+	} \
+	hc_done; })
+
 #ifdef HC_HAS_sg_alloc_append_table_from_pages
-#define sg_alloc_append_table_from_pages(...) \
-	(hc_append_fails() ? -ENOMEM : sg_alloc_append_table_from_pages(__VA_ARGS__))
+#define sg_alloc_append_table_from_pages(table, ...) \
+	hc_append(sg_alloc_append_table_from_pages(table, __VA_ARGS__), table, (table)->prv, -ENOMEM)
 #else
-#define __sg_alloc_table_from_pages(...) \
-	(hc_append_fails() ? ERR_PTR(-ENOMEM) : __sg_alloc_table_from_pages(__VA_ARGS__))
+#define __sg_alloc_table_from_pages(table, pages, n, offset, size, most, prv, ...) \
+	hc_append(__sg_alloc_table_from_pages(table, pages, n, offset, size, most, prv, __VA_ARGS__), \
+		  table, prv, -ENOMEM)
 #endif

@@ -121,11 +121,14 @@ struct block {
 	char pad[40];
 };
 static struct block *blocks;
+int64_t hc_allocs_left = -1;
 
 void *hc_alloc(size_t size)
 {
 	struct block *block = NULL;
 
+	if (hc_allocs_left >= 0 && hc_allocs_left-- == 0)
+		return NULL;
 	if (size < MOST_ALLOCATED && allocated + size < MOST_ALLOCATED)
 		block = aligned_alloc(64, (sizeof(*block) + size + 63) & -64UL);
 	if (!block)
@@ -156,6 +159,7 @@ void hc_free(const void *pointer)
 
 void hc_free_all(void)
 {
+	hc_allocs_left = -1;
 	while (blocks)
 		hc_free(blocks + 1);
 }

@@ -8,6 +8,7 @@ long clock_gettime(int clock, long *when);
 
 struct page *hc_pages;
 long hc_measured[2];
+int64_t hc_allocs_left;
 struct hc_task hc_current;
 static struct mm_struct process;
 static struct ib_device device = {.hc_max_segment = ~0U, .hc_nmap = -1};

@@ -54,5 +54,9 @@ int hc_pin_addresses(unsigned long start, int npages, unsigned int flags, struct
 #define to_ib_umem_odp(umem) NULL
 #define to_ib_umem_dmabuf(umem) NULL
 
-/* Whether the batch that comes now is the one that finds no memory for its entries. */
+/*
+ * Whether the batch that comes now is the one that finds no memory for its entries, and
+ * after how many allocations it finds none; -1 where it finds all.
+ */
 bool hc_append_fails(void);
+extern int64_t hc_allocs_left;

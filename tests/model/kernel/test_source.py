@@ -11,10 +11,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 
 from model.errors import BadInput
+from model.kernel.candidate import segments
 from model.kernel.process import Panic, Worker
-from model.kernel.source import load, segments
+from model.kernel.source import load
 from model.memory import NoProgress, Oops
 from model.parse import parse_program
 from properties.judge import judge
@@ -439,3 +441,30 @@ def test_load_refused(text, complaint):
     """What is no tree, or no patch, is told."""
     with pytest.raises(BadInput, match=complaint):
         load(text)
+
+
+@pytest.mark.parametrize("pages", [513, 514, 515])
+def test_an_allocation_fails(compiled, toy, pages):
+    """The batch that finds no memory fails inside the tree, or after it: each pin goes once."""
+    made = program(
+        f'b = mapping("base", orders=[0]*{pages})',
+        f"m1 = ib_umem_get(b[0:{pages}], append_fails=1)",
+    )
+
+    assert "agrees" == judge(made, compiled(toy)()).kind
+
+
+def test_an_allocation_fails_and_is_undone_twice(compiled, toy):
+    """A tree that releases by itself what its caller releases as well is found."""
+    text = toy.files["lib/scatterlist.c"]
+    undone = text.replace(
+        "if (!sgl)\n\t\treturn",
+        "if (!sgl)\n\t\tunpin_user_pages(pages, n);\n\tif (!sgl)\n\t\treturn",
+    )
+    source = compiled(evolve(toy, files={**toy.files, "lib/scatterlist.c": undone}))
+    made = program(
+        'b = mapping("base", orders=[0]*513)', "m1 = ib_umem_get(b[0:513], append_fails=1)"
+    )
+
+    assert text != undone
+    assert "nr_foll_pin_released" == judge(made, source()).finding.what

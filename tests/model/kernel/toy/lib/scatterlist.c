@@ -8,11 +8,16 @@ int sg_alloc_table(struct sg_table *table, unsigned int nents, gfp_t gfp)
 
 /* One more table each time, as long as needed: a toy may. */
 struct scatterlist *__sg_alloc_table_from_pages(struct sg_table *table, struct page **pages,
-						unsigned int n, unsigned int most)
+						unsigned int n, unsigned int offset,
+						unsigned long size, unsigned int most,
+						struct scatterlist *prv, unsigned int left,
+						gfp_t gfp)
 {
-	struct scatterlist *sgl = kcalloc(table->nents + n, sizeof(*sgl), GFP_KERNEL);
+	struct scatterlist *sgl = kcalloc(table->nents + n, sizeof(*sgl), gfp);
 	unsigned int i, nents = table->nents;
 
+	if (!sgl)
+		return ERR_PTR(-ENOMEM);
 	if (nents)
 		memcpy(sgl, table->sgl, nents * sizeof(*sgl));
 	for (i = 0; i < n; i++) {
@@ -24,8 +29,7 @@ struct scatterlist *__sg_alloc_table_from_pages(struct sg_table *table, struct p
 		else
 			sg_set_page(&sgl[nents++], pages[i], PAGE_SIZE, 0);
 	}
-	kfree(table->sgl);
-	table->sgl = sgl;
+	table->sgl = sgl; /* and the old one is lost */
 	table->nents = nents;
 	return sgl;
 }

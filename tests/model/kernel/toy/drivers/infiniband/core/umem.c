@@ -22,7 +22,8 @@ static long toy_fill(struct ib_umem *umem, unsigned long at, long left)
 
 		if (n < 0)
 			return n;
-		if (IS_ERR(__sg_alloc_table_from_pages(&umem->sg_head, batch, n, most))) {
+		if (IS_ERR(__sg_alloc_table_from_pages(&umem->sg_head, batch, n, 0, n * PAGE_SIZE,
+						       most, NULL, left - n, GFP_KERNEL))) {
 			unpin_user_pages(batch, n);
 			return -ENOMEM;
 		}

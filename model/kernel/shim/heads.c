@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Struct pages: how they are made, what happens to their counts, and lists of them. Read
+ * after the kernel's functions, in the same translation unit, as are all that follow: so
+ * static functions are within reach. What differs from era to era is in era.h.
+ */
+#define MOST_TOUCHED (1L << 24)
+
+static struct page **touched, **list;
+static long ntouched, list_room;
+
+void *realloc(void *, size_t);
+
+void hc_make(void *memory, int64_t pfn, const struct hc_seg *extent)
+{
+	struct page *page = memory, *head = pfn_to_page(pfn & -(1L << extent->order));
+
+	memset(page, 0, sizeof(*page));
+	if (head != page) {
+		set_compound_head(page, head);
+		/* The order is kept in the first tail. */
+		if (pfn - 1 == (pfn & -(1L << extent->order)))
+			HC_SET_ORDER(head, extent->order);
+		return;
+	}
+	atomic_set(&page->_refcount, extent->refs);
+	page->_mapcount.counter = extent->refs;
+	if (extent->order)
+		hc_set(page, PG_head);
+	if (extent->kind)
+		*hc_flags(page) |= HC_ZERO;
+}
+
+void hc_touch(void *page)
+{
+	if (ntouched && touched[ntouched - 1] == page)
+		return;
+	if (ntouched == MOST_TOUCHED)
+		hc_end(HC_TROUBLE, "touches more than %ld pages", MOST_TOUCHED);
+	touched[ntouched++] = page;
+}
+
+bool hc_is_dirty(const void *page) { return hc_test(hc_head(page), PG_dirty); }
+
+/* A count of some page changes: its references, or its exact count of pins. */
+void hc_counted(atomic_t *v, int i, bool put)
+{
+	struct page *page = (struct page *)((unsigned long)v & -(long)HC_PAGE_STRUCT);
+	bool stale, refs = (char *)v - (char *)page == hc_refcount_offset;
+
+	if (hc_whose(v) < 0)
+		return;
+	stale = *hc_flags(hc_head(page)) & HC_FREE;
+	hc_touch(refs ? page : hc_head(page));
+	if (refs)
+		hc_counted_ref(page, i, put, stale);
+	else if (stale)
+		hc_note(HC_EV_STALE, hc_head(page), 0, hc_is_dirty(page));
+}
+
+static int pincount(struct page *head) { return HC_EXACT(head) ? HC_PINCOUNT(head) : 0; }
+
+void hc_freed(void *page)
+{
+	hc_flush();
+	if (hc_recording)
+		hc_changed(page, pincount(page), HC_EV_FREE, hc_is_dirty(page), false);
+	hc_clear(page, PG_dirty);
+	*hc_flags(page) |= HC_FREE;
+}
+
+static bool mapped(struct page *page)
+{
+	page = hc_head(page);
+	return page->_mapcount.counter > 0 && !(*hc_flags(page) & HC_FREE);
+}
+
+static void drop(struct page *head, int n)
+{
+	if (atomic_sub_and_test(n, &head->_refcount))
+		hc_freed(head);
+}
+
+/* Lists of pages. */
+
+static int64_t frames(void)
+{
+	int64_t n = 0;
+
+	for (int64_t i = 0; i < hc_shared->nsegs; i++)
+		n += hc_shared->segs[i].count;
+	return n;
+}
+
+/* The page at a position of the list; the next one is mostly asked for next. */
+static int64_t seg, before;
+
+static struct page *at(int64_t position)
+{
+	if (position < before || !position)
+		seg = before = 0;
+	while (position - before >= hc_shared->segs[seg].count)
+		before += hc_shared->segs[seg++].count;
+	const struct hc_seg *s = &hc_shared->segs[seg];
+	int64_t pfn = s->start + (position - before) * s->step;
+
+	return pfn < 0 ? NULL : pfn_to_page(pfn);
+}
+
+static struct page **array(int64_t n)
+{
+	if (n > list_room) {
+		list_room = 2 * n;
+		list = realloc(list, list_room * sizeof(*list));
+		if (!list)
+			hc_end(HC_TROUBLE, "there is no memory for a list of %ld pages", (long)n);
+	}
+	for (int64_t i = 0; i < n; i++)
+		list[i] = at(i);
+	return list;
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/* Memory regions: ib_umem_get() and __ib_umem_release() of the tree, and what they ask. */
+#define MOST_REGIONS 65536
+
+struct hc_task hc_current;
+static struct mm_struct process;
+static struct region {
+	struct ib_umem *umem;
+	struct ib_device device;
+} regions[MOST_REGIONS];
+
+#define FIRST_ADDRESS 0x100000000UL
+static int64_t append_fails, batches;
+
+bool hc_append_fails(void)
+{
+	bool fails = batches++ == append_fails;
+
+	/* At once, or after one or two that are found: by the list, so that it repeats. */
+	hc_allocs_left = fails ? frames() % 3 : -1;
+	return fails;
+}
+
+int hc_pin_addresses(unsigned long start, int npages, unsigned int flags, struct page **pages)
+{
+	return grab_slow((start - FIRST_ADDRESS) >> PAGE_SHIFT, npages, FOLL_PIN, pages);
+}
+
+int hc_dma_map(struct ib_device *device, int nents)
+{
+	return device->hc_nmap < 0 || device->hc_nmap > nents ? nents : device->hc_nmap;
+}
+
+static struct region *region(int64_t number) { return &regions[number % MOST_REGIONS]; }
+
+static int64_t umem_get(const int64_t *arg)
+{
+	struct region *r = region(arg[0]);
+	struct ib_umem *umem;
+
+	r->device = (struct ib_device){.hc_max_segment = arg[2], .hc_nmap = arg[3]};
+	append_fails = arg[4];
+	batches = 0;
+	umem = ib_umem_get(&r->device, FIRST_ADDRESS, frames() << PAGE_SHIFT,
+			   arg[1] ? IB_ACCESS_LOCAL_WRITE : 0);
+	if (IS_ERR(umem))
+		return PTR_ERR(umem);
+	r->umem = umem;
+	return HC_UMEM_NENTS(umem);
+}
+
+static int64_t umem_over(const int64_t *arg)
+{
+	struct region *r = region(arg[0]);
+	struct scatterlist *sg;
+	unsigned int i;
+
+	r->device = (struct ib_device){.hc_max_segment = ~0U, .hc_nmap = arg[3]};
+	r->umem = hc_alloc(sizeof(*r->umem));
+	r->umem->ibdev = &r->device;
+	r->umem->owning_mm = &process;
+	r->umem->writable = arg[1];
+	if (sg_alloc_table(HC_UMEM_TABLE(r->umem), hc_shared->nsegs, GFP_KERNEL))
+		return -ENOMEM;
+	for_each_sg(HC_UMEM_TABLE(r->umem)->sgl, sg, hc_shared->nsegs, i)
+		sg_set_page(sg, pfn_to_page(hc_shared->segs[i].start), hc_shared->segs[i].count, 0);
+	HC_UMEM_MAPPED(r->umem, hc_dma_map(&r->device, hc_shared->nsegs));
+	return hc_shared->nsegs;
+}
+
+static void umem_release(const int64_t *arg)
+{
+	struct region *r = region(arg[0]);
+
+	__ib_umem_release(&r->device, r->umem, arg[1]);
+	hc_free(r->umem);
+	r->umem = NULL;
+}
