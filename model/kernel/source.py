@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 #: Pages of one list that is passed as an array: 2 GiB of pointers.
 MOST_LISTED = 1 << 28
 
-#: Frames from the lowest to the highest, for whose struct pages there is address space.
-SPAN = {"vmemmap": 1 << 38, "classic": 1 << 37}
+#: Frames from the lowest to the highest, for whose struct pages there is address space:
+#: 16 TiB of it, less a section, as the first one may begin before the lowest frame.
+SPAN = {"vmemmap": (1 << 38) - 1024, "classic": (1 << 37) - 1024}
 
 #: A directory or tarball, whatever it is called, and the options behind it.
 OPTIONS = re.compile(r"(.*?)((?:,(?:classic|vmemmap|patch=[^,]+))*)", re.DOTALL)

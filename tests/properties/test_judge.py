@@ -183,6 +183,7 @@ def test_misuse_that_crashes():
         ({"kinds": frozenset({"base"})}, "no driver mappings"),
         ({"orders": frozenset({0})}, "no compound pages of order 2"),
         ({"calls": frozenset({"pin_user_pages"})}, "no unpin_user_page_range_dirty_lock"),
+        ({"span": 4}, "limited has no room for 4 frames and more"),
     ],
 )
 def test_inapplicable(abilities, reason):
@@ -194,6 +195,24 @@ def test_inapplicable(abilities, reason):
 
     assert "inapplicable" == said.kind
     assert reason in said.inapplicable
+
+
+def test_lists_that_are_too_long():
+    """Only calls that are given an array have a bound on what it holds."""
+    limited = Abilities("limited", listed=1)
+    Limited = type("Limited", (Optimised,), {"abilities": limited})  # noqa: N806
+    listed = PINNED + "unpin_user_pages(h1[0:2])\n"
+
+    assert "agrees" == verdict(RANGE, Limited()).kind
+    assert "passes no list of more than 1 pages" in verdict(listed, Limited()).inapplicable
+
+
+def test_null_before_its_time():
+    """NULL is stepped over from 6.12 on; before, a program with it does not apply."""
+    listed = PINNED + "unpin_user_pages(NULL + h1[0:2])\n"
+
+    assert "5.13 does not skip NULL" in verdict(listed, Optimised()).inapplicable
+    assert "agrees" == verdict(listed.replace("5.13", "6.12"), Optimised()).kind
 
 
 def test_call_before_its_time():

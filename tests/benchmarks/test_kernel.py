@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: MIT
+
+"""Steps a second of the searches on a compiled kernel; all do as many steps.
+
+    pytest tests/benchmarks/test_kernel.py --benchmark-enable --benchmark-only
+
+On Debian's 6.1, where it is there; else on the toy of tests/model/kernel.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+
+from properties import searches
+from properties.candidates import counting_as, load
+from properties.search import Search, Tally
+
+
+STEPS = 20_000
+
+#: As many where nothing is measured.
+BRIEF = 500
+
+KERNEL = Path("/usr/src/linux-source-6.1.tar.xz")
+TOY = Path(__file__).parent.parent / "model" / "kernel" / "toy"
+
+
+class Enough(Tally):
+    """Counts steps, and has enough of so many."""
+
+    def __init__(self, steps):
+        super().__init__()
+        self.most = steps
+
+    def enough(self):
+        """Whether it is time to stop."""
+        return self.steps >= self.most
+
+
+@pytest.fixture(scope="module")
+def spec():
+    """A kernel, compiled."""
+    for package in ("cffi", "tree_sitter_c"):
+        if importlib.util.find_spec(package) is None:
+            pytest.skip(f"no {package}: pip install -e '.[kernel]'")
+    if not (shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")):
+        pytest.skip("no cc: apt install gcc")
+    return load(f"kernel-source:{KERNEL if KERNEL.is_file() else TOY}")
+
+
+def search(spec, name, steps):
+    """What the search *name* does in at least so many *steps*."""
+    tally = Enough(steps)
+    watched = Search(spec.make, counting_as(spec, None))
+    number = 0
+    while not tally.enough():
+        searches.load(name)(evolve(watched, watcher=tally), number)
+        number += 1
+    return tally
+
+
+@pytest.mark.benchmark(group="kernel")
+@pytest.mark.parametrize("name", ["machine", "soak", "lane"])
+def test_search(benchmark, spec, name):
+    """Each search makes its steps, and finds nothing in what is right."""
+    steps = STEPS if benchmark.enabled else BRIEF
+    tally = benchmark.pedantic(search, (spec, name, steps), rounds=5)
+    benchmark.extra_info["steps"] = tally.steps
+
+    assert steps <= tally.steps
+    assert tally.worst is None
