@@ -117,8 +117,8 @@ ODDITIES = {
         ),
         Oddity(
             "sections",
-            "plain pointer arithmetic leaves the memmap of a section (5.13 to 5.17, SPARSEMEM "
-            "without VMEMMAP; c228afb11ac6, 4c6542290115)",
+            "plain pointer arithmetic leaves the memmap of a section, in SPARSEMEM without "
+            "VMEMMAP (5.13 to 5.17, fixed by c228afb11ac6, 4c6542290115; 6.18 by contract)",
             _sections,
         ),
         Oddity(

@@ -18,7 +18,7 @@ from attrs import frozen
 
 from model.errors import BadInput
 from model.kernel.cut import LAST, MEASURED, SHIM, cut
-from model.kernel.era import recognised
+from model.kernel.era import known_for, recognised
 from model.kernel.tree import cache
 
 
@@ -61,7 +61,7 @@ class Library:
     :param version: The tree's own, ``6.1.192``.
     :param semantics: The row of `model.semantics` that it counts by.
     :param model: ``vmemmap`` or ``classic``.
-    :param calls: Calls that it lacks.
+    :param oddities: What it is known to do otherwise than one page at a time.
     :param names: What was cut, with where it stands: ``mm/gup.c:264``.
     """
 
@@ -69,6 +69,7 @@ class Library:
     version: str
     semantics: str
     model: str
+    oddities: tuple[str, ...]
     names: dict[str, str]
 
 
@@ -95,15 +96,23 @@ def build(tree: Tree, model: str, *, measured: bool = False) -> Library:
             made = Path(name) / "library.so"
             beside = () if measured else BESIDE
             _compile(tree, compiler, [*flags, "-o", str(made)], was.source, beside)
+            odd = known_for(was, semantics, model)
             (made.parent / "told").write_text(
-                json.dumps({"semantics": semantics, "names": was.names})
+                json.dumps({"semantics": semantics, "oddities": odd, "names": was.names})
             )
             (made.parent / "told").rename(told)
             made.rename(library)
         _forget(place)
     os.utime(library)
     known = json.loads(told.read_text())
-    return Library(library, tree.version, known["semantics"], model, known["names"])
+    return Library(
+        library,
+        tree.version,
+        known["semantics"],
+        model,
+        tuple(known["oddities"]),
+        known["names"],
+    )
 
 
 def _compile(

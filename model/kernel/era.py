@@ -24,7 +24,7 @@ ERAS = (
 
 
 #: What each version is known to do otherwise than one page at a time, by the names that
-#: `properties.oddities` tells of; those of the classic memory model stand apart.
+#: `properties.oddities` tells of.
 ODDITIES = {
     "5.11": ("one-grab",),
     "5.13": ("one-grab", "product", "run-of-zero"),
@@ -32,7 +32,11 @@ ODDITIES = {
     "6.1": ("one-grab", "run-of-zero"),
     "6.12": ("one-grab", "run-of-zero", "null-in-run"),
 }
-CLASSIC = {"5.13": ("sections",)}
+
+#: From 5.18 on the range call goes from page to page by this, through frames. In 6.18 it
+#: is gone: pages of a range must lie side by side in the memmap then, so that it is the
+#: caller's affair to keep to a section.
+BY_FRAMES = "nth_page"
 
 
 def recognised(tree: Tree, cut: Cut) -> str:
@@ -51,3 +55,10 @@ def recognised(tree: Tree, cut: Cut) -> str:
     missing = ", ".join(f"{name}()" for name in wanted if name not in cut.known)
     msg = f"mm/gup.c has {put}(), but lacks {missing}"
     raise BadInput(msg, file=tree.where)
+
+
+def known_for(cut: Cut, version: str, model: str) -> tuple[str, ...]:
+    """What a tree that counts by *version* is known to do otherwise in a memory *model*."""
+    plain = version == "5.13" or BY_FRAMES not in cut.known
+    ranges = "unpin_user_page_range_dirty_lock" in cut.known
+    return ODDITIES[version] + (("sections",) if model == "classic" and plain and ranges else ())

@@ -15,7 +15,6 @@ from model.candidate import Abilities
 from model.errors import BadInput
 from model.kernel.build import MODELS, Library, build
 from model.kernel.candidate import KernelSource
-from model.kernel.era import CLASSIC, ODDITIES
 from model.kernel.process import Worker
 from model.kernel.tree import read
 from model.semantics import SEMANTICS
@@ -61,8 +60,7 @@ class Source:
             calls=frozenset(STEPS) - row.absent,
             listed=MOST_LISTED,
             span=SPAN[library.model],
-            oddities=ODDITIES[row.version]
-            + (CLASSIC.get(row.version, ()) if library.model == "classic" else ()),
+            oddities=library.oddities,
         )
 
     def __call__(self) -> KernelSource:

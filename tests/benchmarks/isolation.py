@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import sys
 import time
+from array import array
 from statistics import median
 
 import cffi
@@ -23,6 +24,8 @@ from model.kernel.source import load
 STEPS = 20_000
 ROUNDS = 7
 LIVES = 200
+
+SEGS = FFI.offsetof("struct hc_shared", "segs") // 8
 
 PAGES = [(0x1000, 4, 0, 2, 1, 0)]
 STEP = ("HC_WRITE", [(0x1000, 8, 1, 0, 0, 0)], 8)
@@ -41,16 +44,15 @@ class Within:
         self._memory = FFI.new("char[]", SIZE)
         self._lib.hc_shared = ffi.cast("void *", int(FFI.cast("intptr_t", self._memory)))
         self._shared = FFI.cast("struct hc_shared *", self._memory)
+        self._words = memoryview(FFI.buffer(self._memory)).cast("q")
         self._lib.hc_reserve()
 
     def ask(self, op, segs, npages):
+        """Have *op* done on *segs*."""
         shared = self._shared
         shared.op, shared.npages, shared.nsegs = OPS[op], npages, len(segs)
-        for i, seg in enumerate(segs):
-            for name, value in zip(
-                ("start", "count", "step", "order", "refs", "kind"), seg, strict=True
-            ):
-                setattr(shared.segs[i], name, value)
+        flat = array("q", [number for seg in segs for number in seg])
+        self._words[SEGS : SEGS + len(flat)] = flat
         self._lib.hc_fuel = 1 << 30
         self._lib.hc_act()
 

@@ -8,7 +8,6 @@ import pytest
 from attrs import evolve
 
 from model.candidate import Abilities
-from model.kernel.era import CLASSIC
 from model.kernel.era import ODDITIES as BY_VERSION
 from model.memory import Oops
 from model.optimised import Optimised
@@ -129,7 +128,7 @@ def test_null_in_run(pages, expected):
 def test_every_version_has_its_own():
     """What a tree is known for is told by names that there are, for every version there is."""
     assert set(SEMANTICS) == set(BY_VERSION)
-    assert {*ODDITIES} == {n for names in (*BY_VERSION.values(), *CLASSIC.values()) for n in names}
+    assert {*ODDITIES} == {"sections", *(n for names in BY_VERSION.values() for n in names)}
 
 
 class Odd(Optimised):

@@ -18,6 +18,11 @@
 #define CONFIG_INFINIBAND_USER_MEM 1
 #define CONFIG_HAVE_ALIGNED_STRUCT_PAGE 1
 
-#define IS_ENABLED(option) 0
-#define IS_BUILTIN(option) 0
+/* 1 for an option that is defined as 1, else 0; in C as well as in #if. */
+#define hc_comma_1 0,
+#define hc_second(first, second, ...) second
+#define hc_one(comma) hc_second(comma 1, 0, 0)
+#define hc_enabled(value) hc_one(hc_comma_##value)
+#define IS_ENABLED(option) hc_enabled(option)
+#define IS_BUILTIN(option) hc_enabled(option)
 #define IS_MODULE(option) 0

@@ -118,6 +118,10 @@ static inline void hc_stat(int item, long refs)
 #define is_longterm_pinnable_page(page) 1
 #define folio_is_longterm_pinnable(folio) 1
 #define is_pci_p2pdma_page(page) 0
+#define folio_is_pci_p2pdma(folio) 0
+#define folio_is_device_coherent(folio) 0
+#define folio_is_device_private(folio) 0
+#define folio_is_fsdax(folio) 0
 #define is_zone_device_page(page) 0
 #define folio_is_zone_device(folio) 0
 #define zone_device_pages_have_same_pgmap(a, b) 1

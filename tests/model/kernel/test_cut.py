@@ -10,7 +10,7 @@ import pytest
 from model.errors import BadInput
 from model.kernel.build import MODELS
 from model.kernel.cut import MEASURED, SHIM, cut
-from model.kernel.era import ERAS, recognised
+from model.kernel.era import ERAS, known_for, recognised
 from model.semantics import SEMANTICS
 
 
@@ -149,3 +149,22 @@ def test_before_the_series(toy):
 def test_shim_is_shipped():
     """The shim lies beside the code that reads it."""
     assert {"kernel.h", "driver.c", "shared.h"} <= {Path(file).name for file in SHIM.iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("version", "model", "more", "known"),
+    [
+        ("5.13", "vmemmap", set(), False),
+        ("5.13", "classic", set(), True),
+        ("5.13", "classic", {"nth_page"}, True),
+        ("6.12", "classic", {"nth_page"}, False),
+        ("6.12", "classic", set(), True),
+        ("6.12", "vmemmap", set(), False),
+    ],
+)
+def test_known_for_sections(toy, version, model, more, known):
+    """Sections matter without VMEMMAP, before 5.18 and where ranges must lie in one piece."""
+    was = cut(toy, CC)
+    made = type(was)(was.source, was.names, was.known | more)
+
+    assert known == ("sections" in known_for(made, version, model))
