@@ -147,13 +147,13 @@ def _unpacked(tarball: Path) -> dict[str, bytes]:
     stat = tarball.stat()
     known = f"{tarball.resolve()} {stat.st_size} {stat.st_mtime_ns} {FILES}"
     kept = cache() / "trees" / hashlib.sha256(known.encode()).hexdigest()[:16]
-    wanted = {*FILES, "Makefile"}
+    wanted = (*FILES, "Makefile")
     if not kept.is_dir():
         kept.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=kept.parent) as name:
             work = Path(name) / "tree"
             work.mkdir()
-            _extract(tarball, wanted, work)
+            _extract(tarball, {*wanted}, work)
             try:
                 work.rename(kept)
             except OSError:

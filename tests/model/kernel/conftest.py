@@ -4,48 +4,52 @@
 
 from __future__ import annotations
 
-import os
+import importlib.util
 import shutil
 from pathlib import Path
 
 import pytest
 from attrs import evolve
 
-from model.kernel.build import build
-from model.kernel.source import Source
-from model.kernel.tree import read
-
-
-pytest.importorskip("cffi", reason="no cffi: pip install -e '.[kernel]'")
-pytest.importorskip("tree_sitter_c", reason="no tree-sitter-c: pip install -e '.[kernel]'")
 
 TOY = Path(__file__).with_name("toy")
 
 
-def pytest_collection_modifyitems(items):
-    """What compiles needs a compiler."""
-    if shutil.which("cc") or shutil.which("gcc") or shutil.which("clang"):
-        return
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.skip(reason="no cc: apt install gcc"))
+def _missing():
+    """What is missing to compile a tree, and how to get it; empty if nothing is."""
+    for package in ("cffi", "tree_sitter", "tree_sitter_c"):
+        if importlib.util.find_spec(package) is None:
+            return f"no {package}: pip install -e '.[kernel]'"
+    if not (shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")):
+        return "no cc: apt install gcc"
+    return ""
 
 
-@pytest.fixture(scope="session", autouse=True)
+class _Skipped(pytest.Module):
+    """A module that is not even imported."""
+
+    def collect(self):
+        pytest.skip(_missing(), allow_module_level=True)
+
+
+def pytest_pycollect_makemodule(module_path, parent):
+    """Skip every module here where trees cannot be compiled."""
+    return _Skipped.from_parent(parent, path=module_path) if _missing() else None
+
+
+@pytest.fixture(scope="module", autouse=True)
 def _cache(tmp_path_factory):
-    """Keep what toys are compiled to out of the user's cache; kernels may stay there."""
-    before = os.environ.get("XDG_CACHE_HOME")
-    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
-    yield
-    if before is None:
-        del os.environ["XDG_CACHE_HOME"]
-    else:
-        os.environ["XDG_CACHE_HOME"] = before
+    """Keep what toys are compiled to out of the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+        yield
 
 
 @pytest.fixture(scope="session")
 def toy():
     """The toy tree."""
+    from model.kernel.tree import read
+
     return read(str(TOY))
 
 
@@ -66,6 +70,9 @@ def edited(toy):
 @pytest.fixture
 def compiled():
     """A function that compiles a tree; its worker is gone after the test."""
+    from model.kernel.build import build
+    from model.kernel.source import Source
+
     made = []
 
     def compile_(tree, model="vmemmap"):
