@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,6 +53,9 @@ MODELS = {"vmemmap": ("-DHC_VMEMMAP",), "classic": ()}
 #: Libraries that are kept; the one that was used longest ago goes first.
 KEPT = 64
 
+#: Seconds after which a directory that nobody has cleared away is surely nobody's.
+LEFT = 3600
+
 
 @frozen
 class Library:
@@ -80,7 +84,7 @@ def build(tree: Tree, model: str, *, measured: bool = False) -> Library:
 
     :raises BadInput: if there is no compiler, or something that is used is missing.
     """
-    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+    compiler = shutil.which(os.environ.get("CC") or "cc") or shutil.which("gcc")
     if not compiler:
         msg = "a kernel tree is compiled by cc, which is not installed (apt install gcc)"
         raise BadInput(msg)
@@ -88,6 +92,34 @@ def build(tree: Tree, model: str, *, measured: bool = False) -> Library:
     place = cache() / "libraries"
     stem = place / _digest(tree, compiler, flags)
     library, told = stem.with_suffix(".so"), stem.with_suffix(".json")
+    try:
+        _build(tree, compiler, flags, model, library, told, measured=measured)
+        os.utime(library)
+        known = json.loads(told.read_text())
+    except OSError as err:
+        msg = f"what is compiled cannot be kept: {err.strerror or err}"
+        raise BadInput(msg, file=str(err.filename or place)) from None
+    return Library(
+        library,
+        tree.version,
+        known["semantics"],
+        model,
+        tuple(known["oddities"]),
+        known["names"],
+    )
+
+
+def _build(
+    tree: Tree,
+    compiler: str,
+    flags: tuple[str, ...],
+    model: str,
+    library: Path,
+    told: Path,
+    *,
+    measured: bool,
+) -> None:
+    place = library.parent
     if not (library.is_file() and told.is_file()):
         place.mkdir(parents=True, exist_ok=True)
         was = cut(tree, compiler, MODELS[model], MEASURED if measured else LAST)
@@ -103,16 +135,6 @@ def build(tree: Tree, model: str, *, measured: bool = False) -> Library:
             (made.parent / "told").rename(told)
             made.rename(library)
         _forget(place)
-    os.utime(library)
-    known = json.loads(told.read_text())
-    return Library(
-        library,
-        tree.version,
-        known["semantics"],
-        model,
-        tuple(known["oddities"]),
-        known["names"],
-    )
 
 
 def _compile(
@@ -164,6 +186,9 @@ def _digest(tree: Tree, compiler: str, flags: tuple[str, ...]) -> str:
 
 
 def _forget(place: Path) -> None:
+    for left in place.glob("tmp*"):  # of a run that was killed
+        if time.time() - left.stat().st_mtime > LEFT:
+            shutil.rmtree(left, ignore_errors=True)
     libraries = sorted(place.glob("*.so"), key=lambda path: path.stat().st_mtime)
     for path in libraries[:-KEPT]:
         path.unlink(missing_ok=True)

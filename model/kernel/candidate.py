@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 EVENTS = ("grab", "put", "dirty", "free", "stat", "stale")
 
 
+#: Kinds of mapping that the kernel treats otherwise, as ``enum hc_kind`` numbers them.
+KINDS = {"zero": 1, "hugetlb": 2, "base": 3, "thp": 3, "device-dax": 4}
+
+
 class KernelSource:
     """One program on the functions of a tree.
 
@@ -232,7 +236,7 @@ RETURNS = frozenset(
 def _extents(mappings: Sequence[Mapping]) -> list[tuple[int, ...]]:
     """The extents of *mappings*, lowest frame first."""
     return sorted(
-        (e.pfn, e.count, 0, e.order, m.refs, int(m.kind == "zero"))
+        (e.pfn, e.count, 0, e.order, m.refs, KINDS.get(m.kind, 0))
         for m in mappings
         for e in m.extents
     )

@@ -81,11 +81,13 @@ def cut(tree: Tree, compiler: str, flags: Iterable[str] = (), last: Sequence[str
     known = index(tree, compiler, tuple(flags))
     supplied = _supplied()
     roots = [word for name in (SECOND, *last) for word in words((SHIM / name).read_text())]
-    chosen = dict(_closure(roots, known, supplied))
     for name in ("unpin_user_page", "unpin_user_pages", "unpin_user_pages_dirty_lock"):
         if known.get(name) is None or known[name].file != "mm/gup.c":
             msg = f"mm/gup.c has no {name}()"
+            if re.search(rf"^\w[^\n;]*\b{name}\(", tree.files["mm/gup.c"], re.MULTILINE):
+                msg = f"mm/gup.c cannot be read up to {name}(): a brace too many, or too few?"
             raise BadInput(msg, file=tree.where)
+    chosen = dict(_closure(roots, known, supplied))
     source = "\n".join(_emit(list(dict.fromkeys(chosen.values())), known, last)) + "\n"
     names = {name: f"{item.file}:{item.line}" for name, item in chosen.items()}
     return Cut(source, names, frozenset(known))
@@ -158,7 +160,7 @@ def _emit(chosen: list[Item], known: dict[str, Item], last: Sequence[str]) -> It
         yield f'#line {item.line} "{item.file}"'
         yield f"{item.head};"
     for item in kinds["variable"]:
-        yield from _lines(item)
+        yield from _lines(item, ";")
     for item in kinds["function"]:
         if item.file != UMEM:
             yield from _lines(item)
@@ -179,6 +181,8 @@ def _flags(chosen: list[Item], known: dict[str, Item]) -> Iterator[str]:
     """Tests of flags that something uses, and that the shim does not have by hand."""
     supplied = _supplied()
     for name in sorted({word for item in chosen for word in item.uses}):
+        if name.startswith("trace_") and name not in known:
+            yield f"#define {name}(...) ((void)0)"  # nobody traces here
         flag = FLAG.match(name)
         if flag is None or name in known or name in supplied:
             continue

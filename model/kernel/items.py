@@ -55,6 +55,11 @@ WHOLE = frozenset({"function_definition", "struct_specifier", "union_specifier",
 #: A macro, with the lines that continue it.
 MACRO = re.compile(r"^[ \t]*#[ \t]*define[ \t]+(\w+)(?:[^\n\\]|\\\n|\\.)*", re.MULTILINE)
 
+#: What a macro defines at file scope: ``static DEFINE_PER_CPU(type, name);``
+DEFINED = re.compile(
+    r"^(?:static[ \t]+)?DEFINE_(?:STATIC_KEY_\w+|PER_CPU)\((?:[^();]*,[ \t]*)?(\w+)\)", re.MULTILINE
+)
+
 
 @frozen
 class Item:
@@ -104,6 +109,9 @@ def items(file: str, text: str) -> Iterator[Item]:
     for found in MACRO.finditer(text):
         line = text.count("\n", 0, found.start()) + 1
         yield Item("macro", (found[1],), found[0].strip(), file, line)
+    for found in DEFINED.finditer(text):
+        line = text.count("\n", 0, found.start()) + 1
+        yield Item("variable", (found[1],), found[0], file, line)
     data = text.encode()
     blank = ANNOTATIONS.sub(lambda found: " " * len(found[0].encode()), text).encode()
     for node in _definitions(_parser().parse(blank).root_node):

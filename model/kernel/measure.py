@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 SEGMENT = 16
 
 
+#: Passes after which every pin is gone.
+RELEASING = frozenset({"singly", "listed", "released"})
+
+
 @frozen
 class Pages:
     """What was measured on compound pages of one order, in nanoseconds for all pages.
@@ -58,14 +62,15 @@ class Measure:
         self._ffi.cdef(
             "int hc_measure_on(long, int); long hc_singly(void); long hc_listed(void);"
             "long hc_released_singly(void); long hc_ranges(long); long hc_region(long, long *);"
-            "long hc_bound_heads(void); long hc_bound_walk(void);"
+            "long hc_bound_heads(void); long hc_bound_walk(void); long hc_left(void);"
         )
         self._lib: Any = self._ffi.dlopen(str(self.library.path))
 
     def pages(self, npages: int, order: int, rounds: int) -> Pages:
         """Measure on *npages* in compound pages of *order*: medians of *rounds*, all in turn.
 
-        :raises BadInput: if there is no memory for so many struct pages.
+        :raises BadInput: if there is no memory for so many struct pages, or a pass does
+            not release what it is to release.
         """
         lib = self._lib
         if lib.hc_measure_on(npages, order):
@@ -88,11 +93,22 @@ class Measure:
         for _ in range(rounds):
             for name, one in passes.items():
                 taken[name].append(one())
+                if name in RELEASING:
+                    self._released(name)
             taken["registered"].append(get[0])
             for segment in segments:
                 ranges[segment].append(lib.hc_ranges(segment))
+                self._released(f"ranges of {segment}")
         return Pages(
             order,
             ranges={segment: median(times) for segment, times in ranges.items()},
             **{name: median(times) for name, times in taken.items()},
         )
+
+    def _released(self, name: str) -> None:
+        left = self._lib.hc_left()
+        if left:
+            msg = (
+                f"{name}: {left} heads are left with a wrong count; what counts wrong has no speed"
+            )
+            raise BadInput(msg)

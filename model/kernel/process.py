@@ -29,6 +29,13 @@ if TYPE_CHECKING:
 #: step that counts its operations is ended by their number long before.
 SECONDS = 4
 
+#: The same when a step has run into that once: whoever shrinks what was found asks for it
+#: often. Still a thousand times what a step takes.
+SECONDS_AGAIN = 0.5
+
+#: What a step says that was ended by the clock.
+ENDLESS = "does not return"
+
 FFI = cffi.FFI()
 FFI.cdef((SHIM / "shared.h").read_text())
 SIZE = FFI.sizeof("struct hc_shared")
@@ -52,6 +59,7 @@ class Worker:
         self._library = library
         self._process: subprocess.Popen[bytes] | None = None
         self._alive = False
+        self._endless = False
         #: Whose program is under way.
         self.owner: object = None
         self._end: Callable[[], object] = lambda: None
@@ -132,7 +140,7 @@ class Worker:
         self._memory = mmap.mmap(memory, SIZE)
         self._words = memoryview(self._memory).cast("q")
         self._shared = FFI.cast("struct hc_shared *", FFI.from_buffer(self._memory))
-        self._shared.seconds = SECONDS
+        self._shared.tenths = round(10 * (SECONDS_AGAIN if self._endless else SECONDS))
         self._channel, theirs = socket.socketpair()
         with theirs:
             program = Path(__file__).with_name("worker.py")
@@ -165,6 +173,9 @@ class Worker:
         if shared.status == FFI.typeof("enum hc_status").relements["HC_OOPS"]:
             raise Oops(said)
         if shared.status == FFI.typeof("enum hc_status").relements["HC_STUCK"]:
+            if said == ENDLESS:
+                self._endless = True
+                shared.tenths = round(10 * SECONDS_AGAIN)
             raise NoProgress(said)
         raise Panic(said or f"the worker exited with status {os.WEXITSTATUS(status)}")
 

@@ -91,6 +91,10 @@ def chosen(text: str) -> tuple[Tree, str]:
         msg = "kernel-source: names no directory; write kernel-source:DIR"
         raise BadInput(msg)
     model = "vmemmap"
+    before, comma, unknown = where.rpartition(",")
+    if comma and Path(before).exists() and not Path(where).exists():
+        msg = f"kernel-source:{before}: {unknown!r} is none of classic, patch=FILE"
+        raise BadInput(msg)
     tree = read(where)
     for option in options.split(",")[1:]:
         if option in MODELS:

@@ -47,7 +47,10 @@ FILES = (
 )
 
 #: Without these there is nothing to test.
-NEEDED = ("mm/gup.c", "include/linux/mm.h", "include/linux/mm_types.h")
+NEEDED = (
+    *("mm/gup.c", "include/linux/mm.h", "include/linux/mm_types.h"),
+    *("drivers/infiniband/core/umem.c", "lib/scatterlist.c"),
+)
 
 
 def cache() -> Path:
@@ -114,13 +117,17 @@ def read(where: str) -> Tree:
     :raises BadInput: if it is no kernel tree.
     """
     path = Path(where).expanduser()
-    if path.is_dir():
-        found = {n: (path / n).read_bytes() for n in (*FILES, "Makefile") if (path / n).is_file()}
-    elif path.is_file():
-        found = _unpacked(path)
-    else:
-        msg = "no such directory or tarball"
-        raise BadInput(msg, file=where)
+    try:
+        if path.is_dir():
+            wanted = (*FILES, "Makefile")
+            found = {n: (path / n).read_bytes() for n in wanted if (path / n).is_file()}
+        elif path.is_file():
+            found = _unpacked(path)
+        else:
+            msg = "no such directory or tarball"
+            raise BadInput(msg, file=where)
+    except OSError as err:
+        raise BadInput(err.strerror or str(err), file=str(err.filename or where)) from None
     files = {name: _text(data) for name, data in found.items()}
     for name in NEEDED:
         if name not in files:

@@ -12,10 +12,11 @@ from attrs import asdict
 from rich.table import Table
 
 from model.errors import BadInput
-from properties import candidates
+from properties import candidates, searches
 from properties.cli.bar import Bar
-from properties.cli.common import candidate_option, console, json_option, reported
+from properties.cli.common import FINDING, candidate_option, console, json_option, reported
 from properties.commands import command
+from properties.search import Search, Tally
 
 
 if TYPE_CHECKING:
@@ -56,6 +57,11 @@ def measure(candidate: str, gib: int, rounds: int, as_json: bool) -> int:
     if model != "vmemmap":
         reason = "measure has struct pages in one array: leave classic out"
         raise BadInput(reason)
+    wrong = _wrong(candidates.load(candidate))
+    if wrong:
+        console.print(f"counts wrong, so it is not measured: {wrong}", markup=False)
+        console.print(f"see      {command('verify', candidate=candidate)}", markup=False)
+        return FINDING
     measured = Measure(tree)
     found: list[Pages] = []
     with Bar("measure", len(SIZES), quiet=as_json) as bar:
@@ -79,6 +85,17 @@ def measure(candidate: str, gib: int, rounds: int, as_json: bool) -> int:
     words += ["--rounds", str(rounds)] if rounds != ROUNDS else []
     console.print(f"repeat   {command('measure', *words, candidate=candidate)}", markup=False)
     return 0
+
+
+def _wrong(spec: candidates.Spec) -> str:
+    """What is wrong with how the tree counts; it is measured with no guard around it."""
+    tally = Tally()
+    search = Search(spec.make, candidates.counting_as(spec, None), watcher=tally)
+    for number, name in enumerate(("lane", "soak", "soak", "laws", "wide", "soak")):
+        searches.load(name)(search, number)
+        if tally.failure:
+            return tally.failure[1].summary
+    return ""
 
 
 def _table(*titles: str) -> Table:

@@ -176,7 +176,8 @@ def _print_outcome(
         for name in missed:
             console.print(f"         not reached: {name} ({SITUATIONS[name]})", markup=False)
     for name, count in sorted(coverage.around.items()):
-        console.print(f"around   {count:,} steps that would meet {name}:", markup=False)
+        steps = f"{count:,} step{'s' * (count != 1)}"
+        console.print(f"around   {steps} that would meet what is known, {name}:", markup=False)
         for line in textwrap.wrap(ODDITIES[name].story, 91):
             console.print(f"         {line}", markup=False)
     if matrices:

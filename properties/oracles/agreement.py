@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from properties.finding import Finding
     from properties.oracles.record import Record
 
-#: More rows than this help nobody.
+#: More rows than this help nobody, nor do more warnings.
 MOST_ROWS = 12
+MOST_WARNINGS = 3
 
 
 def agreement(record: Record) -> Finding | None:
@@ -40,6 +41,9 @@ def agreement(record: Record) -> Finding | None:
     what = rows[0].what
     shown = tuple(rows[:MOST_ROWS])
     more = [f"and {len(rows) - MOST_ROWS} more"] if len(rows) > MOST_ROWS else []
+    if any(row.what == "warnings" for row in rows):
+        # In the table there is no room for them.
+        more += [f"warns: {warning}" for warning in theirs.warnings[:MOST_WARNINGS]]
     return record.finding("agreement", what, f"{what} after {record.step.call}", shown, notes=more)
 
 

@@ -199,8 +199,8 @@ class _Reducer:
         while not self.spent:
             try:
                 program = proposals.send(answer)
-            except (StopIteration, CannotCut):
-                return
+            except (StopIteration, CannotCut, BadInput):
+                return  # there is no more, or it has no idea of what the program names
             answer = self.best if self._smaller(program) and self.fails(program) else None
 
     def _smaller(self, program: Program) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from itertools import islice, pairwise
 from typing import TYPE_CHECKING
 
-from model.pagelist import Slice
+from model.pagelist import NULL_NAME, Slice
 from model.semantics import PMD_ORDER
 from properties.ledger import BATCH
 from properties.situations.past import LOOKED_AT, PAGES_LOOKED_AT, past_of
@@ -32,6 +32,8 @@ def unpin_list(record: Record, found: set[str]) -> None:
             found.add("error-npages")
         return
     heads(record, found)
+    if len(record.lists) > 1:
+        return  # NULL stands between them
     _handles(record, found)
     (pages,) = record.lists
     if len(pages) == 1:
@@ -190,6 +192,8 @@ def _handles(record: Record, found: set[str]) -> None:
     names: dict[int, str] = {}
     first = next(pages.slices()).name
     for piece in islice(pages.slices(), LOOKED_AT):
+        if piece.name == NULL_NAME:
+            continue
         if piece.name != first:
             found.add("several-handles")
         if piece.indices:

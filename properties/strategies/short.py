@@ -28,6 +28,7 @@ from model.steps import (
     UnpinUserPagesDirtyLock,
 )
 from properties.strategies.lists import by_mapping
+from properties.strategies.nulls import with_nulls
 
 
 if TYPE_CHECKING:
@@ -172,7 +173,10 @@ class Short:
     def unpin_part(self, dice: Dice) -> Step | None:
         """Unpin the first pages of a list."""
         part = self._part(dice)
-        return UnpinUserPages(pages=PageList((part,))) if part else None
+        if part is None:
+            return None
+        pages = with_nulls(dice, self._ledger.semantics, PageList((part,)))
+        return UnpinUserPages(pages=pages)
 
     def unpin_dirty(self, dice: Dice) -> Step | None:
         """Unpin pages of a list, dirtying them or not."""

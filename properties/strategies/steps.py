@@ -47,6 +47,7 @@ from properties.strategies.lists import (
     live,
     releasable,
 )
+from properties.strategies.nulls import with_nulls
 
 
 if TYPE_CHECKING:
@@ -123,7 +124,11 @@ class Steps:
     def unpin_user_pages(self, random: Random) -> Step | None:
         """Unpin entries of handles, in any order."""
         pages = self._pieces(random)
-        return UnpinUserPages(pages=pages, npages=self._error(random)) if pages else None
+        if pages is None:
+            return None
+        npages = self._error(random)
+        pages = with_nulls(random, self.ledger.semantics, pages)
+        return UnpinUserPages(pages=pages, npages=npages)
 
     def unpin_user_pages_dirty_lock(self, random: Random) -> Step | None:
         """Unpin entries of handles, dirtying them or not."""
@@ -132,6 +137,8 @@ class Steps:
             return None
         make_dirty = not one_in(random, 3)
         npages = None if make_dirty else self._error(random)
+        if not make_dirty:
+            pages = with_nulls(random, self.ledger.semantics, pages)
         return UnpinUserPagesDirtyLock(pages=pages, make_dirty=make_dirty, npages=npages)
 
     def unpin_user_page_range_dirty_lock(self, random: Random) -> Step | None:

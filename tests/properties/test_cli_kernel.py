@@ -85,7 +85,7 @@ def test_verify_around(home):
     )
 
     assert 0 == plain.exit_code
-    assert " steps that would meet sections:\n" in plain.output
+    assert " that would meet what is known, sections:\n" in plain.output
     assert json.loads(told.output)["around"]["sections"] > 0
 
 

@@ -65,8 +65,8 @@ static void lane_make(int64_t exact_order)
 			}
 			lane.head[n] = n - inside;
 			lane.exact[n] = e->order >= exact_order;
-			lane.still[n] = e->kind;
-			lane.zero[n] = e->kind && s->arg[4];
+			lane.still[n] = e->kind == HC_KIND_ZERO;
+			lane.zero[n] = lane.still[n] && s->arg[4];
 			if (!inside)
 				lane.maps[n] = e->refs;
 		}

@@ -48,9 +48,11 @@ static void do_step(void)
 		return;
 	case HC_UNPIN_LIST:
 		unpin_user_pages(array(n), arg[0]);
+		unchanged(n);
 		return;
 	case HC_UNPIN_DIRTY:
 		unpin_user_pages_dirty_lock(array(n), arg[0], arg[1]);
+		unchanged(n);
 		return;
 #ifdef HC_HAS_unpin_user_page_range_dirty_lock
 	case HC_UNPIN_RANGE:

@@ -15,10 +15,14 @@
 #define HC_SECTION_SHIFT 10
 #define HC_SECTION_PAGES (1L << HC_SECTION_SHIFT)
 
-/* Bits of page->flags that are headcount's own: freed, the zero page, met already. */
+/* Bits of page->flags that are headcount's own: freed, what kind of page, met already. */
 #define HC_FREE (1UL << 40)
 #define HC_ZERO (1UL << 41)
 #define HC_SEEN (1UL << 42)
+#define HC_HUGETLB (1UL << 43)
+#define HC_ANON (1UL << 44)
+#define HC_DEVICE (1UL << 45)
+#define HC_KIND (HC_ZERO | HC_HUGETLB | HC_ANON | HC_DEVICE)
 
 #include "shared.h"
 
@@ -30,6 +34,7 @@ extern int64_t hc_first;  /* the frame whose struct page lies there */
 extern char *hc_bases[2]; /* of the two there are */
 int64_t hc_pfn(const void *page);
 int hc_whose(const void *page);
+extern void *hc_nowhere; /* no struct page */
 void *hc_map_room(long bytes);
 void hc_reserve(void);
 void hc_lay_out(void);

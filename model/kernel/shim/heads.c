@@ -11,6 +11,13 @@ static long ntouched, list_room;
 
 void *realloc(void *, size_t);
 
+static const unsigned long kinds[] = {
+	[HC_KIND_ZERO] = HC_ZERO,
+	[HC_KIND_HUGETLB] = HC_HUGETLB,
+	[HC_KIND_ANON] = HC_ANON,
+	[HC_KIND_DEVICE] = HC_DEVICE,
+};
+
 void hc_make(void *memory, int64_t pfn, const struct hc_seg *extent)
 {
 	struct page *page = memory, *head = pfn_to_page(pfn & -(1L << extent->order));
@@ -27,8 +34,7 @@ void hc_make(void *memory, int64_t pfn, const struct hc_seg *extent)
 	page->_mapcount.counter = extent->refs;
 	if (extent->order)
 		hc_set(page, PG_head);
-	if (extent->kind)
-		*hc_flags(page) |= HC_ZERO;
+	*hc_flags(page) |= kinds[extent->kind];
 }
 
 void hc_touch(void *page)
@@ -107,15 +113,32 @@ static struct page *at(int64_t position)
 	return pfn < 0 ? NULL : pfn_to_page(pfn);
 }
 
+/* Entries behind a list, that lead nowhere: who reads on must not find what was there once. */
+#define BEHIND 64
+
 static struct page **array(int64_t n)
 {
-	if (n > list_room) {
-		list_room = 2 * n;
+	if (n + BEHIND > list_room) {
+		list_room = 2 * (n + BEHIND);
 		list = realloc(list, list_room * sizeof(*list));
 		if (!list)
 			hc_end(HC_TROUBLE, "there is no memory for a list of %ld pages", (long)n);
 	}
 	for (int64_t i = 0; i < n; i++)
 		list[i] = at(i);
+	for (int64_t i = n; i < n + BEHIND; i++)
+		list[i] = hc_nowhere;
 	return list;
+}
+
+/* So many entries are looked at after the call: the list is its caller's. */
+#define MOST_LOOKED_AT 4096
+
+static void unchanged(int64_t n)
+{
+	for (int64_t i = 0; i < n && i < MOST_LOOKED_AT; i++)
+		if (list[i] != at(i)) {
+			hc_warn(NULL, 0, "the caller's list of pages was changed");
+			return;
+		}
 }

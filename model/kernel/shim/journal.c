@@ -80,10 +80,12 @@ void hc_changed(void *page, int64_t refs, enum hc_event_kind kind, bool dirty, b
 void hc_warn(const char *file, int line, const char *what)
 {
 	size_t used = strlen(hc_shared->warnings);
+	char place[96] = "";
 
+	if (file)
+		snprintf(place, sizeof(place), "%s:%d: ", file, line);
 	if (used + 256 < HC_MAX_TEXT)
-		snprintf(hc_shared->warnings + used, HC_MAX_TEXT - used, "%s:%d: %.160s\n", file, line,
-			 what);
+		snprintf(hc_shared->warnings + used, HC_MAX_TEXT - used, "%s%.140s\n", place, what);
 }
 
 /* A step begins. */
@@ -123,6 +125,9 @@ struct block {
 static struct block *blocks;
 int64_t hc_allocs_left = -1;
 
+/* Bytes behind a block, pointers that lead nowhere: who reads on finds the same each time. */
+#define BEHIND 64
+
 void *hc_alloc(size_t size)
 {
 	struct block *block = NULL;
@@ -130,10 +135,12 @@ void *hc_alloc(size_t size)
 	if (hc_allocs_left >= 0 && hc_allocs_left-- == 0)
 		return NULL;
 	if (size < MOST_ALLOCATED && allocated + size < MOST_ALLOCATED)
-		block = aligned_alloc(64, (sizeof(*block) + size + 63) & -64UL);
+		block = aligned_alloc(64, (sizeof(*block) + size + BEHIND + 63) & -64UL);
 	if (!block)
 		hc_end(HC_TROUBLE, "allocates %zu bytes, and has %zu already", size, allocated);
 	memset(block, 0, sizeof(*block) + size);
+	for (size_t i = 0; i < BEHIND; i += sizeof(void *))
+		memcpy((char *)(block + 1) + size + i, &hc_nowhere, sizeof(void *));
 	block->size = size;
 	block->next = blocks;
 	block->here = &blocks;

@@ -104,6 +104,40 @@ void free(void *);
 #define preempt_disable() ((void)0)
 #define preempt_enable() ((void)0)
 #define preempt_count() 1
+#define prefetch(address) ((void)0)
+#define prefetchw(address) ((void)0)
+#define cpu_relax() barrier()
+/* What is said to the log is nobody's here. */
+#define printk(...) 0
+#define pr_debug(...) ((void)0)
+#define pr_info(...) ((void)0)
+#define pr_warn(...) ((void)0)
+#define pr_warn_once(...) ((void)0)
+#define pr_warn_ratelimited(...) ((void)0)
+#define pr_err(...) ((void)0)
+#define pr_err_ratelimited(...) ((void)0)
+#define dump_page(page, reason) ((void)0)
+#define lockdep_assert(...) ((void)0)
+#define lockdep_assert_held(...) ((void)0)
+#define lockdep_assert_not_held(...) ((void)0)
+#define lockdep_assert_irqs_enabled() ((void)0)
+/* A key is off, or on, from the beginning; each processor's variable is the only one's. */
+#define DEFINE_STATIC_KEY_FALSE(name) bool name = false
+#define DEFINE_STATIC_KEY_TRUE(name) bool name = true
+#define static_branch_likely(key) (*(key))
+#define static_branch_unlikely(key) (*(key))
+#define static_branch_enable(key) ((void)(*(key) = true))
+#define static_branch_disable(key) ((void)(*(key) = false))
+#define DEFINE_PER_CPU(type, name) type name
+#define this_cpu_ptr(pointer) (pointer)
+#define this_cpu_read(variable) (variable)
+#define this_cpu_write(variable, value) ((void)((variable) = (value)))
+#define this_cpu_add(variable, value) ((void)((variable) += (value)))
+#define this_cpu_sub(variable, value) ((void)((variable) -= (value)))
+#define this_cpu_inc(variable) this_cpu_add(variable, 1)
+#define this_cpu_dec(variable) this_cpu_sub(variable, 1)
+#define __this_cpu_add this_cpu_add
+#define __this_cpu_inc this_cpu_inc
 #define irqs_disabled() 1
 #define in_atomic() 1
 #define lockdep_assert_irqs_disabled() ((void)0)
@@ -122,6 +156,25 @@ void free(void *);
 #define ALIGN(x, a) (((x) + (a)-1) & ~((__typeof__(x))(a)-1))
 #define ALIGN_DOWN(x, a) ((x) & ~((__typeof__(x))(a)-1))
 #define IS_ALIGNED(x, a) (((x) & ((__typeof__(x))(a)-1)) == 0)
+#define min3(a, b, c) min(min(a, b), c)
+#define max3(a, b, c) max(max(a, b), c)
+#define umin(a, b) min_t(unsigned long, a, b)
+#define umax(a, b) max_t(unsigned long, a, b)
+#define clamp(x, low, high) min(max(x, low), high)
+#define clamp_t(type, x, low, high) min_t(type, max_t(type, x, low), high)
+#define clamp_val(x, low, high) clamp_t(__typeof__(x), x, low, high)
+#define swap(a, b) ({ __typeof__(a) hc_a = (a); (a) = (b); (b) = hc_a; })
+#define round_up(x, to) ALIGN(x, to)
+#define round_down(x, to) ALIGN_DOWN(x, to)
+#define roundup(x, to) (DIV_ROUND_UP(x, to) * (to))
+#define rounddown(x, to) ((x) - (x) % (to))
+#define is_power_of_2(x) ((x) && !((x) & ((x)-1)))
+#define ilog2(x) (63 - __builtin_clzl(x))
+#define roundup_pow_of_two(x) ((x) < 2 ? 1UL : 1UL << (64 - __builtin_clzl((x)-1)))
+#define rounddown_pow_of_two(x) (1UL << ilog2(x))
+#define check_add_overflow(a, b, to) __builtin_add_overflow(a, b, to)
+#define check_sub_overflow(a, b, to) __builtin_sub_overflow(a, b, to)
+#define check_mul_overflow(a, b, to) __builtin_mul_overflow(a, b, to)
 #define BUILD_BUG_ON(condition) ((void)sizeof(char[1 - 2 * !!(condition)]))
 #define BUILD_BUG() ((void)0)
 #define static_assert _Static_assert
@@ -130,6 +183,10 @@ void free(void *);
 #define PAGE_SIZE (1UL << PAGE_SHIFT)
 #define PAGE_MASK (~(PAGE_SIZE - 1))
 #define PAGE_ALIGN(address) ALIGN(address, PAGE_SIZE)
+#define PFN_UP(bytes) (((bytes) + PAGE_SIZE - 1) >> PAGE_SHIFT)
+#define PFN_DOWN(bytes) ((bytes) >> PAGE_SHIFT)
+#define PFN_PHYS(pfn) ((phys_addr_t)(pfn) << PAGE_SHIFT)
+#define PHYS_PFN(address) ((unsigned long)((address) >> PAGE_SHIFT))
 #define PAGE_ALIGNED(address) IS_ALIGNED((unsigned long)(address), PAGE_SIZE)
 
 /* Errors in pointers and in counts: the last 4095 values. */

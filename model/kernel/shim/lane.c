@@ -40,13 +40,13 @@ static void lane_pin(uint64_t word, bool fast)
 				run++;
 		if (fast ? !HC_GRAB_FAST(lane.page[0][l->at[i]], run, FOLL_PIN) :
 			   !HC_GRAB_SLOW(lane.page[0][l->at[i]], FOLL_PIN))
-			hc_warn("lane", 0, "a grab is refused");
+			hc_warn(NULL, 0, "a grab is refused");
 		i += run;
 	}
 	lane_use(1);
 	for (int i = 0; i < done; i++) {
 		if (!HC_GRAB_SLOW(lane.page[1][l->at[i]], FOLL_PIN))
-			hc_warn("lane", 0, "a grab of one page is refused");
+			hc_warn(NULL, 0, "a grab of one page is refused");
 		lane.pins[lane.head[l->at[i]]]++;
 		lane.acquired += !lane.zero[l->at[i]];
 	}

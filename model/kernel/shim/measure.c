@@ -165,6 +165,19 @@ long hc_region(long segment, long *get)
 	return between - began;
 }
 
+/* Heads that a pass did not leave with the one reference that is no pin. */
+long hc_left(void)
+{
+	long left = 0;
+
+	for (long i = 0; i < npages; i += 1L << order) {
+		struct page *head = &hc_pages[i];
+
+		left += atomic_read(&head->_refcount) != 1 || (HC_EXACT(head) && HC_PINCOUNT(head));
+	}
+	return left;
+}
+
 /* The bounds: one locked subtraction for each head, and what reading each struct page takes. */
 long hc_bound_heads(void)
 {

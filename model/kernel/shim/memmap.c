@@ -24,7 +24,7 @@
 
 char *hc_base, *hc_bases[2];
 int64_t hc_first;
-static char *nowhere; /* the head of what is no page */
+void *hc_nowhere; /* the head of what is no page */
 static struct hc_seg *extents;
 static int64_t nextents, room;
 static char *filled[MOST_SECTIONS];
@@ -119,7 +119,7 @@ static bool fill(char *base, int64_t section)
 		if (extent)
 			hc_make(start + (pfn - first) * HC_PAGE_STRUCT, pfn, extent);
 		else
-			((char **)(start + (pfn - first) * HC_PAGE_STRUCT))[1] = nowhere + 1;
+			((char **)(start + (pfn - first) * HC_PAGE_STRUCT))[1] = (char *)hc_nowhere + 1;
 	}
 	hc_base = before;
 	return true;
@@ -144,7 +144,7 @@ static void faulted(int number, siginfo_t *info, void *context)
 			hc_end(HC_OOPS, "a struct page past the end of its section's memmap");
 		hc_end(HC_OOPS, "frame %#lx is in no mapping", (long)hc_pfn(address));
 	}
-	if (address >= nowhere && address < nowhere + 4096)
+	if (address >= (char *)hc_nowhere && address < (char *)hc_nowhere + 4096)
 		hc_end(HC_OOPS, "a struct page of a frame that is in no mapping");
 	if ((uintptr_t)address < 1 << 16)
 		hc_end(HC_OOPS, "NULL pointer dereference, address: %#lx", (long)address);
@@ -175,7 +175,7 @@ void hc_reserve(void)
 		if (hc_bases[i] == MAP_FAILED)
 			hc_end(HC_TROUBLE, "there is no address space for struct pages");
 	}
-	nowhere = mmap(NULL, 4096, PROT_NONE, flags, -1, 0);
+	hc_nowhere = mmap(NULL, 4096, PROT_NONE, flags, -1, 0);
 	hc_base = hc_bases[0];
 	sigaltstack(&alternative, NULL);
 	sigaction(SIGSEGV, &action, NULL);

@@ -86,12 +86,16 @@ static inline void hc_stat(int item, long refs)
 #define folio_test_head(folio) hc_test(folio, PG_head)
 #define folio_test_dirty(folio) hc_test(folio, PG_dirty)
 #define folio_test_locked(folio) hc_test(folio, PG_locked)
-#define folio_test_hugetlb(folio) 0
-#define PageHuge(page) 0
+#define folio_test_hugetlb(folio) (!!(*hc_flags(folio) & HC_HUGETLB))
+#define PageHuge(page) (!!(*hc_flags(hc_head(page)) & HC_HUGETLB))
+#define folio_test_anon(folio) (!!(*hc_flags(folio) & HC_ANON))
+#define PageAnon(page) (!!(*hc_flags(hc_head(page)) & HC_ANON))
 #define PageAnonExclusive(page) 1
 #define PagePoisoned(page) 0
 #define page_poison_check(page) ((void)0)
 
+#define trylock_page(page) (!PageLocked(page) && (hc_lock(page), true))
+#define folio_trylock(folio) (!folio_test_locked(folio) && (hc_lock(folio), true))
 #define lock_page(page) hc_lock(page)
 #define unlock_page(page) hc_unlock(page)
 #define folio_lock(folio) hc_lock(folio)
@@ -110,6 +114,8 @@ static inline void hc_stat(int item, long refs)
 #define node_stat_mod_folio(folio, item, refs) hc_stat(item, refs)
 #define node_stat_add_folio(folio, item) hc_stat(item, 1)
 #define inc_node_page_state(page, item) hc_stat(item, 1)
+#define count_vm_event(item) ((void)0)
+#define count_vm_events(item, n) ((void)0)
 #define page_pgdat(page) NULL
 #define folio_pgdat(folio) NULL
 
@@ -122,6 +128,6 @@ static inline void hc_stat(int item, long refs)
 #define folio_is_device_coherent(folio) 0
 #define folio_is_device_private(folio) 0
 #define folio_is_fsdax(folio) 0
-#define is_zone_device_page(page) 0
-#define folio_is_zone_device(folio) 0
+#define is_zone_device_page(page) (!!(*hc_flags(hc_head(page)) & HC_DEVICE))
+#define folio_is_zone_device(folio) (!!(*hc_flags(folio) & HC_DEVICE))
 #define zone_device_pages_have_same_pgmap(a, b) 1

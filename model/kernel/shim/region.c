@@ -62,8 +62,13 @@ static int64_t umem_over(const int64_t *arg)
 	r->umem->writable = arg[1];
 	if (sg_alloc_table(HC_UMEM_TABLE(r->umem), hc_shared->nsegs, GFP_KERNEL))
 		return -ENOMEM;
-	for_each_sg(HC_UMEM_TABLE(r->umem)->sgl, sg, hc_shared->nsegs, i)
+	r->umem->address = FIRST_ADDRESS;
+	for_each_sg(HC_UMEM_TABLE(r->umem)->sgl, sg, hc_shared->nsegs, i) {
 		sg_set_page(sg, pfn_to_page(hc_shared->segs[i].start), hc_shared->segs[i].count, 0);
+		/* As many pages as its entries, of which only the last may be a part. */
+		r->umem->length = ALIGN(r->umem->length, PAGE_SIZE) + hc_shared->segs[i].count;
+	}
+	r->umem->iova = r->umem->address;
 	HC_UMEM_MAPPED(r->umem, hc_dma_map(&r->device, hc_shared->nsegs));
 	return hc_shared->nsegs;
 }

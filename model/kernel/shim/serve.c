@@ -53,7 +53,7 @@ int hc_serve(int memory, int socket)
 		int64_t npages = hc_shared->npages, few = npages < SQUARED ? npages : SQUARED;
 
 		npages = npages < MOST_COUNTED ? npages : MOST_COUNTED;
-		ticks = hc_shared->seconds * 10 + npages / PAGES_A_TICK;
+		ticks = hc_shared->tenths + npages / PAGES_A_TICK;
 		hc_fuel = hc_shared->spent = FUEL + PER_PAGE * npages + 8 * few * few;
 		/* A range, or an entry of a region, has no page twice. */
 		hc_most_same = 4L << 18;

@@ -31,6 +31,9 @@ enum hc_status { HC_RUNNING, HC_DONE, HC_OOPS, HC_STUCK, HC_TROUBLE };
 
 enum hc_event_kind { HC_EV_GRAB, HC_EV_PUT, HC_EV_DIRTY, HC_EV_FREE, HC_EV_STAT, HC_EV_STALE };
 
+/* What kinds of pages there are, as far as the kernel treats them otherwise. */
+enum hc_kind { HC_KIND_PLAIN, HC_KIND_ZERO, HC_KIND_HUGETLB, HC_KIND_ANON, HC_KIND_DEVICE };
+
 /* Pages start, start + step, ...: count of them. In HC_BEGIN an extent of compound pages. */
 struct hc_seg {
 	int64_t start, count, step, order, refs, kind;
@@ -52,7 +55,7 @@ struct hc_event {
 /* Shared with the process that asks. Its pages are there once they are touched. */
 struct hc_shared {
 	/* What is asked: written by the one side. */
-	int64_t op, nsegs, npages, arg[6], seconds;
+	int64_t op, nsegs, npages, arg[6], tenths;
 	/* What came of it: written by the other. */
 	int64_t status, step, pid, returned, acquired, released, puts, dirty_locks;
 	int64_t nheads, nevents, spent;

@@ -35,14 +35,17 @@ static void watch(bool report)
 {
 	for (long i = 0; i < nwatched; i++) {
 		struct watched before = watched[i];
+		unsigned long changed;
 
 		look(&watched[i]);
 		if (!report || (before.flags == watched[i].flags && before.head == watched[i].head &&
 				before.refcount == watched[i].refcount))
 			continue;
 		show(before.page);
-		if ((before.flags ^ watched[i].flags) & ~(1UL << PG_dirty | HC_FREE) ||
-		    before.head != watched[i].head)
-			hc_warn("memmap", 0, "a struct page changed beside its counts");
+		changed = (before.flags ^ watched[i].flags) & ~(1UL << PG_dirty | HC_FREE);
+		if (changed == 1UL << PG_locked)
+			hc_warn(NULL, 0, "a page is left locked");
+		else if (changed || before.head != watched[i].head)
+			hc_warn(NULL, 0, "a struct page changed beside its counts");
 	}
 }

@@ -39,6 +39,9 @@ static void clean_one(struct page *head)
 
 static int64_t rebuild(int64_t pfn, const struct hc_seg *orders, int64_t n, bool dirty)
 {
+	/* What stood there is gone, but for what kind of page it was. */
+	unsigned long kind = *hc_flags(pfn_to_page(pfn)) & HC_KIND;
+
 	ntouched = 0;
 	for (int64_t i = 0; i < n; i++) {
 		int64_t stop = pfn + (orders[i].count << orders[i].order);
@@ -50,6 +53,7 @@ static int64_t rebuild(int64_t pfn, const struct hc_seg *orders, int64_t n, bool
 			if (hc_head(page) != page)
 				continue;
 			hc_touch(page);
+			*hc_flags(page) |= kind;
 			if (dirty)
 				hc_set(page, PG_dirty);
 		}

@@ -73,7 +73,7 @@ def test_a_variable_comes_along(edited):
         ("static int toy_each", "int toy_one = 1;\n\nstatic int toy_each"),
     )
 
-    assert '#line 4 "mm/gup.c"\nint toy_one = 1\n' in cut(changed, CC).source + "\n"
+    assert '#line 4 "mm/gup.c"\nint toy_one = 1;\n' in cut(changed, CC).source + "\n"
 
 
 def test_flags_that_nobody_has(edited):
@@ -100,6 +100,21 @@ def test_measured_has_no_driver(toy):
 
     assert "driver.c" not in source
     assert "measure.c" in source
+
+
+def test_tracepoints_are_nobodys(edited):
+    """A tracepoint that nobody defines does nothing."""
+    changed = edited(("\tint all =", "\ttrace_toy(page, refs);\n\tint all ="))
+
+    assert "#define trace_toy(...) ((void)0)" in cut(changed, CC).source
+
+
+def test_braces(edited):
+    """Where a call stands in the file and the parser does not come to it, that is said."""
+    changed = edited((" ? rest : left;\n}\n", " ? rest : left;\n"))
+
+    with pytest.raises(BadInput, match=r"cannot be read up to unpin_user_pages\(\)"):
+        cut(changed, CC)
 
 
 def test_no_such_function(edited):

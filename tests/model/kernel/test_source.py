@@ -15,7 +15,7 @@ from attrs import evolve
 
 from model.errors import BadInput
 from model.kernel.candidate import segments
-from model.kernel.process import Panic, Worker
+from model.kernel.process import SECONDS_AGAIN, Panic, Worker
 from model.kernel.source import load
 from model.memory import NoProgress, Oops
 from model.parse import parse_program
@@ -433,7 +433,7 @@ def test_load(tmp_path):
     [
         ("", "names no directory"),
         (",classic", "names no directory"),
-        (f"{TOY},modern", "no such directory or tarball"),
+        (f"{TOY},modern", "'modern' is none of classic, patch=FILE"),
         (f"{TOY},patch=nowhere", "nowhere: no such file"),
     ],
 )
@@ -464,3 +464,156 @@ def test_an_allocation_fails_and_is_undone_twice(compiled, toy):
 
     assert text != undone
     assert "refcount" == judge(made, source()).finding.what
+
+
+#: What a reviewer may ask for, in the place of the toy's own way to say it.
+RIGHT = {
+    "table": (
+        "static int toy_each(struct page *head)",
+        (
+            "static const int toy_bias[] = { 1, [1] = GUP_PIN_COUNTING_BIAS };\n\n"
+            "static int toy_each(struct page *head)"
+        ),
+        "? 1 : GUP_PIN_COUNTING_BIAS",
+        "? toy_bias[0] : toy_bias[1]",
+    ),
+    "pointer": (
+        "void unpin_user_page(struct page *page)",
+        (
+            "static void (*const toy_put)(struct page *, int, unsigned int) ="
+            " put_compound_head;\n\n"
+            "void unpin_user_page(struct page *page)"
+        ),
+        "put_compound_head(compound_head(page), 1, FOLL_PIN)",
+        "toy_put(compound_head(page), 1, FOLL_PIN)",
+    ),
+    "clamp": ("return rest < left ? rest : left;", "return clamp_t(unsigned long, left, 1, rest);"),
+    "min3": ("return rest < left ? rest : left;", "return min3(rest, left, umax(rest, left));"),
+    "overflow": (
+        "int all = flags == FOLL_PIN ? refs * toy_each(page) : refs;",
+        (
+            "int all = refs;\n\n\tif (flags == FOLL_PIN && "
+            'check_mul_overflow(refs, toy_each(page), &all))\n\t\tpr_warn_once("many\\n");'
+        ),
+    ),
+    "keys": (
+        "static int toy_each(struct page *head)",
+        (
+            "static DEFINE_STATIC_KEY_FALSE(toy_key);\n"
+            "static DEFINE_PER_CPU(unsigned long, toy_puts);\n\n"
+            "static int toy_each(struct page *head)"
+        ),
+        "\tint all =",
+        "\tif (static_branch_unlikely(&toy_key))\n\t\tthis_cpu_inc(toy_puts);\n\tint all =",
+    ),
+    "trace": ("\tint all =", "\ttrace_toy(page, refs);\n\tprefetchw(page);\n\tint all ="),
+    "trylock": (
+        "set_page_dirty_lock(head);   \\",
+        "if (trylock_page(head)) { set_page_dirty(head); unlock_page(head); } \\",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_right_edits(compiled, edited, name):
+    """What is written in another way and counts the same agrees."""
+    words = RIGHT[name]
+    source = compiled(edited(*zip(words[::2], words[1::2], strict=True)))
+
+    assert "agrees" == judge(program(*ALL.split("\n")), source()).kind
+
+
+@pytest.mark.parametrize(
+    ("kind", "order", "test"),
+    [
+        ("hugetlb", 9, "PageHuge(page)"),
+        ("hugetlb", 9, "folio_test_hugetlb(page)"),
+        ("thp", 9, "PageAnon(page)"),
+        ("base", 0, "folio_test_anon(page)"),
+        ("device-dax", 0, "is_zone_device_page(page)"),
+        ("device-dax", 0, "folio_is_zone_device(page)"),
+    ],
+)
+def test_kinds_are_seen(compiled, edited, kind, order, test):
+    """A kernel that treats a kind of page otherwise has pages of that kind."""
+    source = compiled(
+        edited(
+            ("if (flags == FOLL_PIN) {", f"if ({test})\n\t\treturn;\n\tif (flags == FOLL_PIN) {{")
+        )
+    )
+    of_kind, other = (
+        judge(
+            program(
+                f'b = mapping("{k}", orders=[{order}])',
+                "h1 = pin_user_pages(b[0:1])",
+                "unpin_user_page(h1[0:1])",
+            ),
+            source(),
+        )
+        for k in (kind, "page-cache")
+    )
+
+    assert ("diverges", "agrees") == (of_kind.kind, other.kind)
+
+
+def test_kinds_survive_a_split(compiled, edited):
+    """What a huge page was split into is of its kind."""
+    source = compiled(
+        edited(("if (flags == FOLL_PIN) {", "WARN_ON(PageAnon(page));\n\tif (flags == FOLL_PIN) {"))
+    )
+    lines = (
+        'b = mapping("thp", orders=[9])',
+        "split_huge_page(b[0:1])",
+        "h1 = pin_user_pages(b[7:8])",
+        "unpin_user_page(h1[0:1])",
+    )
+
+    assert "warnings" == judge(program(*lines), source()).finding.what
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("pages[0] = NULL;", "warns: the caller's list of pages was changed"),
+        ("lock_page(pages[0]);", "warns: a page is left locked"),
+        ("WARN_ON(npages == 1);", "warns: mm/gup.c:"),
+    ],
+)
+def test_warnings_in_full(compiled, edited, statement, said):
+    """A warning stands below the table in full."""
+    tail = "\tif (make_dirty)\n\t\ttoy_unpin(pages, npages, true);\n\telse"
+    more = tail.replace("y)\n", "y) {\n").replace("\telse", f"\t\t{statement}\n\t}} else")
+    source = compiled(edited((tail, more)))
+    lines = ("h1 = pin_user_pages(a[0:1])", "unpin_user_pages_dirty_lock(h1[0:1], make_dirty=True)")
+    finding = judge(program(*lines), source()).finding
+
+    assert any(note.startswith(said) for note in finding.notes)
+
+
+def test_who_reads_on_finds_nothing(compiled, edited):
+    """Behind a list there is no page, whatever was there before."""
+    source = compiled(
+        edited(("i < npages && compound_head(pages[i]) == head", "compound_head(pages[i]) == head"))
+    )
+    lines = (
+        "h1 = pin_user_pages(a[0:4]*2)",
+        "unpin_user_pages(h1[0:4])",
+        "unpin_user_pages(h1[4:5])",
+    )
+
+    assert ["oops", "oops"] == [judge(program(*lines), source()).finding.what for _ in range(2)]
+
+
+def test_the_clock_is_shorter_the_second_time(compiled, edited, monkeypatch):
+    """Who shrinks what never returns does not wait as long for each try."""
+    monkeypatch.setattr("model.kernel.process.SECONDS", 0.3)
+    source = compiled(
+        edited(("if (flags == FOLL_PIN) {", "for (;;)\n\t\t;\n\tif (flags == FOLL_PIN) {"))
+    )
+    lines = ("h1 = pin_user_pages(a[0:1])", "unpin_user_page(h1[0:1])")
+    ending(source, *lines)
+
+    assert 10 * SECONDS_AGAIN == source.worker.shared.tenths
+    source.worker.close()
+    ending(source, *lines)
+    assert 10 * SECONDS_AGAIN == source.worker.shared.tenths

@@ -79,7 +79,7 @@ def test_tarball_that_another_process_has_unpacked(tmp_path, toy, monkeypatch):
 
 
 def test_tarball_cannot_be_kept(tmp_path, monkeypatch):
-    """What goes wrong otherwise is not taken for that."""
+    """What goes wrong otherwise is not taken for that, but told."""
     with tarfile.open(tmp_path / "b.tar", "w") as archive:
         archive.add(TOY, "linux")
 
@@ -88,7 +88,7 @@ def test_tarball_cannot_be_kept(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "rename", fails)
 
-    with pytest.raises(PermissionError):
+    with pytest.raises(BadInput):
         read(str(tmp_path / "b.tar"))
 
 
