@@ -38,6 +38,8 @@ ENDLESS = "does not return"
 
 FFI = cffi.FFI()
 FFI.cdef((SHIM / "shared.h").read_text())
+FFI.cdef("int sched_getcpu(void);")
+_LIBC: Any = FFI.dlopen(None)
 SIZE = FFI.sizeof("struct hc_shared")
 OPS: dict[str, int] = {name: number for number, name in FFI.typeof("enum hc_op").elements.items()}
 _OFFSETS = {
@@ -88,6 +90,7 @@ class Worker:
             self._alive = True
         shared = self._shared
         shared.op = OPS[op]
+        shared.cpu = _LIBC.sched_getcpu()
         shared.npages = npages
         shared.nsegs = len(segs)
         if segs:

@@ -55,7 +55,7 @@ struct hc_event {
 /* Shared with the process that asks. Its pages are there once they are touched. */
 struct hc_shared {
 	/* What is asked: written by the one side. */
-	int64_t op, nsegs, npages, arg[6], tenths;
+	int64_t op, nsegs, npages, arg[6], tenths, cpu;
 	/* What came of it: written by the other. */
 	int64_t status, step, pid, returned, acquired, released, puts, dirty_locks;
 	int64_t nheads, nevents, spent;
