@@ -40,6 +40,9 @@ class OneHead:
     def compound_nr(self, head):
         return self.nr
 
+    def is_zero_page(self, page):
+        return False
+
     def hpage_pincount_available(self, head):
         return False
 
