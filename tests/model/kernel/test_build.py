@@ -97,6 +97,6 @@ def test_cache_cannot_be_written(toy, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
 
     with pytest.raises(
-        BadInput, match="file/headcount.*: what is compiled cannot be kept: Not a dir"
+        BadInput, match=r"file/headcount.*: what is compiled cannot be kept: Not a dir"
     ):
         build(toy, "vmemmap")
