@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 FLAGS = (
     "-std=gnu11",
     "-O2",
-    "-g",
     "-fPIC",
     "-shared",
     "-w",

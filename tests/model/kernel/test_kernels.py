@@ -103,9 +103,7 @@ def test_recognised(kernels, version, model):
 
 @each_kernel
 @each_model
-@pytest.mark.parametrize(
-    ("search", "rounds"), [("soak", 6), ("wide", 3), ("laws", 10), ("lane", 2)]
-)
+@pytest.mark.parametrize(("search", "rounds"), [("soak", 4), ("wide", 2), ("laws", 5), ("lane", 1)])
 def test_counts_as_one_page_at_a_time(kernels, version, model, search, rounds):
     """A released kernel counts as the model of its version, but for what it is known for."""
     tally = Tally()
@@ -122,8 +120,8 @@ def test_counts_as_one_page_at_a_time(kernels, version, model, search, rounds):
 @pytest.mark.parametrize("path", TRACES, ids=lambda path: path.stem)
 def test_trace(kernels, version, model, path):
     """Each trace comes to the verdict that is written down for the version."""
-    if path.stem in LONG and model == "classic":
-        pytest.skip("takes as long as the other memory model, on the same heads")
+    if path.stem in LONG and (version, model) != ("6.1", "vmemmap"):
+        pytest.skip("takes ten seconds, and does the same in 6.1 with VMEMMAP")
     program = evolve(read_program(path), semantics=SEMANTICS[version])
     verdict = judge(program, kernels(version, model)())
     if verdict.kind == "inapplicable":
