@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 FLAGS = (
     "-std=gnu11",
     "-O2",
+    "-g",  # so that the linker, too, says where in the tree
     "-fPIC",
     "-shared",
     "-w",
