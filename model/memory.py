@@ -277,7 +277,7 @@ class Memory:
             msg = f"frame {page:#x} is in no mapping"
             raise Oops(msg)
         self._start, self._stop, self._order, self._refs, kind = block
-        self._zero = kind == "zero" and self.semantics.zero_skipped
+        self._zero = self.semantics.uncounted(kind)
         self._mask = -(1 << block.order)
 
     def _page(self, page: int) -> Page:

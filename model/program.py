@@ -36,8 +36,9 @@ LINE_LIMIT = 4096
 #: Longer lists must be one slice, which costs nothing to keep.
 MAX_LISTED = 1 << 23
 
-#: Calls whose array may hold NULL. Which of them step over it is the semantics' affair.
-NULLABLE = frozenset({"unpin_user_pages", "unpin_user_pages_dirty_lock"})
+#: Calls that are given an array of pages, which may hold NULL. Which of them step over it
+#: is the semantics' affair.
+ARRAYS = frozenset({"unpin_user_pages", "unpin_user_pages_dirty_lock"})
 
 
 @frozen
@@ -173,8 +174,8 @@ class Checker:
             number makes no sense.
         """
         uses = step.uses()
-        if NULL_NAME in uses and step.call not in NULLABLE:
-            msg = f"{step.call} of NULL: only {' and '.join(sorted(NULLABLE))} may meet it"
+        if NULL_NAME in uses and step.call not in ARRAYS:
+            msg = f"{step.call} of NULL: only {' and '.join(sorted(ARRAYS))} may meet it"
             raise BadInput(msg)
         for name in sorted(uses):
             if name not in self._made:

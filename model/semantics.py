@@ -63,6 +63,10 @@ class Semantics:
         """Whether pins of a compound page of *order* are counted exactly."""
         return order >= self.exact_order
 
+    def uncounted(self, kind: str) -> bool:
+        """Whether pins of pages of *kind* are taken for nothing."""
+        return kind == "zero" and self.zero_skipped
+
     def lacks(self, call: str) -> bool:
         """Whether this version has no *call* at all."""
         return call in self.absent

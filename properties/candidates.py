@@ -106,11 +106,18 @@ def available(scheme: str) -> None:
 
     :raises BadInput: if it is not, with what to install.
     """
+    reason = missing(scheme)
+    if reason:
+        raise BadInput(reason)
+
+
+def missing(scheme: str) -> str:
+    """The package that *scheme* needs and that is not installed, and what brings it; or empty."""
     _, needed, extra = SCHEMES[scheme]
     for package in needed:
         if importlib.util.find_spec(package) is None:
-            msg = f"{scheme} needs {package}: pip install -e '.[{extra}]'"
-            raise BadInput(msg)
+            return f"{scheme} needs {package}: pip install -e '.[{extra}]'"
+    return ""
 
 
 def _from_file(path: Path) -> ModuleType:

@@ -218,7 +218,7 @@ class Holdings:
         return block
 
     def _each(self, order: int, kind: str) -> int:
-        if kind == "zero" and self.semantics.zero_skipped:
+        if self.semantics.uncounted(kind):
             return 0
         return 1 if self.semantics.exact(order) else BIAS
 

@@ -15,7 +15,7 @@ from attrs import evolve, frozen
 from model.candidate import Snapshot
 from model.errors import BadInput
 from model.pagelist import NULL_NAME
-from model.program import Program
+from model.program import ARRAYS, Program
 from model.reference import Reference
 from model.steps import AllocPages, IbUmemRelease, SplitHugePage
 from properties.contained import Contained, NoSnapshot
@@ -42,9 +42,6 @@ if TYPE_CHECKING:
 #: the ledger judges alone, which visits no more compound pages than `MOST_HEADS`.
 MOST_VISITS = 1 << 20
 MOST_HEADS = 1 << 23
-
-#: Calls that are given an array of pages.
-ARRAYS = frozenset({"unpin_user_pages", "unpin_user_pages_dirty_lock"})
 
 
 @frozen

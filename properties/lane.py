@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from model.errors import BadInput
+from model.kernel.era import SECTION
 from model.kernel.lane import MOST_PAGES
 from model.mapping import FIRST_PFN, Extent, Mapping, align_up, placed
 from model.program import Program
@@ -70,7 +71,7 @@ def _mappings(dice: Dice, *, zero: bool) -> tuple[Mapping, ...]:
         orders.sort(reverse=True)
     first = FIRST_PFN
     if dice.randrange(4) == 0:
-        first += (1 << 10) - 1 - dice.randrange(24)
+        first += SECTION - 1 - dice.randrange(24)
     extents: list[Extent] = []
     room = MOST_PAGES - 1
     for extent in placed(orders, align_up(first, orders[0][0])):

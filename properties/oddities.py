@@ -15,9 +15,12 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 
 from model.errors import BadInput
+from model.kernel.era import SECTION
 from model.page import wrapped
 from model.pagelist import NULL
+from model.program import ARRAYS
 from model.semantics import BIAS, PMD_ORDER
+from properties.pins import LIMIT
 
 
 if TYPE_CHECKING:
@@ -25,11 +28,6 @@ if TYPE_CHECKING:
 
     from model.step import Step
     from properties.ledger import Ledger
-
-LIMIT = 1 << 31
-
-#: Frames of a section of the classic memory model as candidates have it.
-SECTION = 1 << 10
 
 #: Pins whose product with the bias is no positive ``int``.
 PRODUCT = LIMIT // BIAS
@@ -86,7 +84,7 @@ def _walked(ledger: Ledger, step: Any) -> Iterator[Sequence[int]]:
 
 def _product(ledger: Ledger, step: Any) -> bool:
     pages: Sequence[int] = ()
-    if step.call in {"unpin_user_pages", "unpin_user_pages_dirty_lock"}:
+    if step.call in ARRAYS:
         pages = step.pages.resolve(ledger.table)
     if len(pages) < PRODUCT:
         return False
@@ -97,7 +95,7 @@ def _product(ledger: Ledger, step: Any) -> bool:
 
 
 def _null_in_run(ledger: Ledger, step: Any) -> bool:
-    if step.call not in {"unpin_user_pages", "unpin_user_pages_dirty_lock"}:
+    if step.call not in ARRAYS:
         return False
     pages = step.pages.resolve(ledger.table)
     return not isinstance(pages, range) and any(b == NULL and a != NULL for a, b in pairwise(pages))

@@ -81,19 +81,21 @@ def build(tree: Tree, model: str, *, measured: bool = False) -> Library:
     """Compile *tree* for memory *model*, unless that was done before.
 
     :param measured: Whether to leave out all that counts and looks on.
-
     :raises BadInput: if there is no compiler, or something that is used is missing.
     """
-    compiler = shutil.which(os.environ.get("CC") or "cc") or shutil.which("gcc")
-    if not compiler:
+    cc = compiler()
+    if not cc:
         msg = "a kernel tree is compiled by cc, which is not installed (apt install gcc)"
         raise BadInput(msg)
     flags = (*FLAGS, *MODELS[model], *(("-DHC_MEASURE",) if measured else ()))
     place = cache() / "libraries"
-    stem = place / _digest(tree, compiler, flags)
+    stem = place / _digest(tree, cc, flags)
     library, told = stem.with_suffix(".so"), stem.with_suffix(".json")
     try:
-        _build(tree, compiler, flags, model, library, told, measured=measured)
+        if not (library.is_file() and told.is_file()):
+            place.mkdir(parents=True, exist_ok=True)
+            _make(tree, cc, flags, model, stem, measured=measured)
+            _forget(place)
         os.utime(library)
         known = json.loads(told.read_text())
     except OSError as err:
@@ -109,39 +111,33 @@ def build(tree: Tree, model: str, *, measured: bool = False) -> Library:
     )
 
 
-def _build(
-    tree: Tree,
-    compiler: str,
-    flags: tuple[str, ...],
-    model: str,
-    library: Path,
-    told: Path,
-    *,
-    measured: bool,
-) -> None:
-    place = library.parent
-    if not (library.is_file() and told.is_file()):
-        place.mkdir(parents=True, exist_ok=True)
-        was = cut(tree, compiler, MODELS[model], MEASURED if measured else LAST)
-        semantics = recognised(tree, was)
-        with tempfile.TemporaryDirectory(dir=place) as name:
-            made = Path(name) / "library.so"
-            beside = () if measured else BESIDE
-            _compile(tree, compiler, [*flags, "-o", str(made)], was.source, beside)
-            odd = known_for(was, semantics, model)
-            (made.parent / "told").write_text(
-                json.dumps({"semantics": semantics, "oddities": odd, "names": was.names})
-            )
-            (made.parent / "told").rename(told)
-            made.rename(library)
-        _forget(place)
+def compiler() -> str | None:
+    """What compiles: ``$CC``, or the first of the usual ones that is installed."""
+    names = (os.environ.get("CC") or "cc", "gcc", "clang")
+    return next(filter(None, map(shutil.which, names)), None)
 
 
-def _compile(
-    tree: Tree, compiler: str, flags: list[str], source: str, beside: Iterable[str]
+def _make(
+    tree: Tree, cc: str, flags: tuple[str, ...], model: str, stem: Path, *, measured: bool
 ) -> None:
+    was = cut(tree, cc, MODELS[model], MEASURED if measured else LAST)
+    semantics = recognised(tree, was)
+    known = {
+        "semantics": semantics,
+        "oddities": known_for(was, semantics, model),
+        "names": was.names,
+    }
+    with tempfile.TemporaryDirectory(dir=stem.parent) as name:
+        made, told = Path(name) / "library.so", Path(name) / "told"
+        _compile(tree, cc, [*flags, "-o", str(made)], was.source, () if measured else BESIDE)
+        told.write_text(json.dumps(known))
+        told.rename(stem.with_suffix(".json"))
+        made.rename(stem.with_suffix(".so"))
+
+
+def _compile(tree: Tree, cc: str, flags: list[str], source: str, beside: Iterable[str]) -> None:
     done = subprocess.run(  # noqa: S603 - the compiler, on what the user asked to be compiled
-        [compiler, *flags, f"-I{SHIM}", "-x", "c", "-", *(str(SHIM / name) for name in beside)],
+        [cc, *flags, f"-I{SHIM}", "-x", "c", "-", *(str(SHIM / name) for name in beside)],
         input=source,
         env={**os.environ, "LC_ALL": "C"},
         capture_output=True,
@@ -172,10 +168,10 @@ def _complaint(said: str) -> str:
     return f"cannot be compiled: {(said.strip().splitlines() or ['the compiler says nothing'])[0]}"
 
 
-def _digest(tree: Tree, compiler: str, flags: tuple[str, ...]) -> str:
+def _digest(tree: Tree, cc: str, flags: tuple[str, ...]) -> str:
     """Different for whatever would make another library."""
-    stat = Path(compiler).stat()
-    parts = [compiler, str(stat.st_size), str(stat.st_mtime_ns), *flags]
+    stat = Path(cc).stat()
+    parts = [cc, str(stat.st_size), str(stat.st_mtime_ns), *flags]
     for shim in sorted(SHIM.iterdir()):
         parts += [shim.name, shim.read_text()]
     for name in ("cut.py", "items.py", "conditions.py", "era.py", "build.py"):

@@ -10,7 +10,7 @@ from attrs import frozen
 
 from model.candidate import Snapshot
 from model.kernel.lane import RECORD, Ride, decoded
-from model.kernel.process import FFI, OPS, Panic
+from model.kernel.process import EVENTS, FFI, KINDS, OPS, Panic
 from model.mapping import side_by_side
 from model.memory import NoProgress, Oops
 from model.page import Event, HeadState
@@ -26,12 +26,17 @@ if TYPE_CHECKING:
     from model.semantics import Semantics
     from model.step import Step, Table
 
-#: What events are called, by their numbers in ``enum hc_event_kind``.
-EVENTS = ("grab", "put", "dirty", "free", "stat", "stale")
+#: What events are called, by their numbers.
+EVENT_NAMES = {number: name.removeprefix("HC_EV_").lower() for name, number in EVENTS.items()}
 
-
-#: Kinds of mapping that the kernel treats otherwise, as ``enum hc_kind`` numbers them.
-KINDS = {"zero": 1, "hugetlb": 2, "base": 3, "thp": 3, "device-dax": 4}
+#: Kinds of mapping that the kernel treats otherwise.
+KIND_OF = {
+    "zero": KINDS["HC_KIND_ZERO"],
+    "hugetlb": KINDS["HC_KIND_HUGETLB"],
+    "base": KINDS["HC_KIND_ANON"],
+    "thp": KINDS["HC_KIND_ANON"],
+    "device-dax": KINDS["HC_KIND_DEVICE"],
+}
 
 
 class KernelSource:
@@ -61,7 +66,7 @@ class KernelSource:
         worker.owner = self
         count = len(words) // 8
         around = "sections" in self.abilities.oddities
-        arguments = (count, semantics.exact_order, around, 0, semantics.zero_skipped)
+        arguments = (count, semantics.exact_order, around, semantics.zero_skipped)
         what = ""
         try:
             shared = worker.ask("HC_LANE", extents, count, *arguments, words=words)
@@ -78,13 +83,16 @@ class KernelSource:
             return Ride(done)
         ops = {number: name for name, number in OPS.items()}
         records = worker.records(logged, RECORD)
-        while records[logged - 1 : logged] and len(records) < logged + records[logged - 1][5]:
-            records = worker.records(logged + records[logged - 1][5], RECORD)
+        if records[-1:] and records[-1][-1]:  # a pin, whose pieces come after it
+            records = worker.records(logged + records[-1][-1], RECORD)
         return Ride(done, what, tuple(decoded(records, mappings, ops)))
 
     def partial(self) -> list[Event]:
-        """The journal of the step that did not come to its end."""
-        return self._events()
+        """The journal of the step, which need not have come to its end."""
+        return [
+            Event(EVENT_NAMES[kind], pfn, refs, bool(dirty))
+            for kind, pfn, refs, dirty in self._worker.events()
+        ]
 
     def _take(self, step: Step, table: Table) -> Snapshot:
         if self._worker.owner is not self:
@@ -115,14 +123,8 @@ class KernelSource:
             shared.puts,
             shared.dirty_locks,
             frozenset(pinned),
-            self._events(),
+            self.partial(),
         )
-
-    def _events(self) -> list[Event]:
-        return [
-            Event(EVENTS[kind], pfn, refs, bool(dirty))
-            for kind, pfn, refs, dirty in self._worker.events()
-        ]
 
     # The steps, as the worker is asked for them.
 
@@ -139,7 +141,7 @@ class KernelSource:
         return self._worker.ask("HC_PIN_FAST", segments(pages), npages, at)
 
     def _unpin_user_page(self, npages: int, page: int) -> Any:
-        return self._worker.ask("HC_UNPIN_ONE", [(page, 1, 1, 0, 0, 0)], npages)
+        return self._worker.ask("HC_UNPIN_ONE", segments([page]), npages)
 
     def _unpin_user_pages(self, npages: int, pages: Sequence[int], given: int) -> Any:
         return self._worker.ask("HC_UNPIN_LIST", segments(pages), npages, signed(given))
@@ -153,7 +155,7 @@ class KernelSource:
     def _unpin_user_page_range_dirty_lock(
         self, npages: int, page: int, given: int, make_dirty: bool
     ) -> Any:
-        first = [(page, 1, 1, 0, 0, 0)]
+        first = segments([page])
         return self._worker.ask("HC_UNPIN_RANGE", first, npages, signed(given), make_dirty)
 
     def _ib_umem_get(
@@ -236,7 +238,7 @@ RETURNS = frozenset(
 def _extents(mappings: Sequence[Mapping]) -> list[tuple[int, ...]]:
     """The extents of *mappings*, lowest frame first."""
     return sorted(
-        (e.pfn, e.count, 0, e.order, m.refs, KINDS.get(m.kind, 0))
+        (e.pfn, e.count, 0, e.order, m.refs, KIND_OF.get(m.kind, KINDS["HC_KIND_PLAIN"]))
         for m in mappings
         for e in m.extents
     )

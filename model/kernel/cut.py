@@ -9,6 +9,7 @@ to ``mm/gup.c`` comes along by itself. Nothing that is cut is kept: it goes to t
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,7 +80,6 @@ def cut(tree: Tree, compiler: str, flags: Iterable[str] = (), last: Sequence[str
     :raises BadInput: if what must be there is not.
     """
     known = index(tree, compiler, tuple(flags))
-    supplied = _supplied()
     roots = [word for name in (SECOND, *last) for word in words((SHIM / name).read_text())]
     for name in ("unpin_user_page", "unpin_user_pages", "unpin_user_pages_dirty_lock"):
         if known.get(name) is None or known[name].file != "mm/gup.c":
@@ -87,7 +87,7 @@ def cut(tree: Tree, compiler: str, flags: Iterable[str] = (), last: Sequence[str
             if re.search(rf"^\w[^\n;]*\b{name}\(", tree.files["mm/gup.c"], re.MULTILINE):
                 msg = f"mm/gup.c cannot be read up to {name}(): a brace too many, or too few?"
             raise BadInput(msg, file=tree.where)
-    chosen = dict(_closure(roots, known, supplied))
+    chosen = dict(_closure(roots, known))
     source = "\n".join(_emit(list(dict.fromkeys(chosen.values())), known, last)) + "\n"
     names = {name: f"{item.file}:{item.line}" for name, item in chosen.items()}
     return Cut(source, names, frozenset(known))
@@ -112,20 +112,19 @@ def words(text: str) -> list[str]:
     return [" ".join(word.split()) for word in WORD.findall(bare)]
 
 
-def _supplied() -> set[str]:
+@cache
+def _supplied() -> frozenset[str]:
     """The names that the shim has."""
     found: set[str] = set()
     for file in ("config.h", "headcount.h", "shared.h", *FIRST, SECOND):
         for item in items(file, (SHIM / file).read_text()):
             found.update(item.names)
-    return found
+    return frozenset(found)
 
 
-def _closure(
-    roots: Iterable[str], known: dict[str, Item], supplied: set[str]
-) -> Iterator[tuple[str, Item]]:
+def _closure(roots: Iterable[str], known: dict[str, Item]) -> Iterator[tuple[str, Item]]:
     waiting = list(roots)
-    seen: set[str] = set(supplied)
+    seen = {*_supplied()}
     while waiting:
         name = waiting.pop()
         if name in seen or name.startswith("hc_"):
@@ -179,12 +178,11 @@ def _lines(item: Item, end: str = "") -> Iterator[str]:
 
 def _flags(chosen: list[Item], known: dict[str, Item]) -> Iterator[str]:
     """Tests of flags that something uses, and that the shim does not have by hand."""
-    supplied = _supplied()
     for name in sorted({word for item in chosen for word in item.uses}):
         if name.startswith("trace_") and name not in known:
             yield f"#define {name}(...) ((void)0)"  # nobody traces here
         flag = FLAG.match(name)
-        if flag is None or name in known or name in supplied:
+        if flag is None or name in known or name in _supplied():
             continue
         bit = "PG_" + (flag[2] or re.sub(r"(?<!^)(?=[A-Z])", "_", flag[1]).lower())
         if bit in known:

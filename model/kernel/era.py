@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from model.kernel.cut import Cut
     from model.kernel.tree import Tree
 
+#: Frames of a section of the classic memory model, as shim/headcount.h has them.
+SECTION = 1 << 10
+
 #: Functions that pin and unpin in some era: the first of them that all are there says which.
 ERAS = (
     ("6.12", ("gup_put_folio", "try_grab_folio", "try_grab_folio_fast")),

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 from attrs import frozen
@@ -79,14 +79,14 @@ class Item:
     line: int
     head: str = ""
 
-    @property
+    @cached_property
     def uses(self) -> frozenset[str]:
         """The words in it, ``struct page`` being one, but for what it defines itself."""
         bare = MEMBER.sub(" ", STRING.sub(" ", COMMENT.sub(" ", self.text)))
         found = {" ".join(word.split()) for word in WORD.findall(bare)}
         return frozenset(found - {*self.names})
 
-    @property
+    @cached_property
     def follows(self) -> frozenset[str]:
         """Of `uses`, what must be known before it: of a type, not what it only points to."""
         if self.kind != "type":

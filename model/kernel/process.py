@@ -41,10 +41,12 @@ FFI.cdef((SHIM / "shared.h").read_text())
 FFI.cdef("int sched_getcpu(void);")
 _LIBC: Any = FFI.dlopen(None)
 SIZE = FFI.sizeof("struct hc_shared")
-OPS: dict[str, int] = {name: number for number, name in FFI.typeof("enum hc_op").elements.items()}
-_OFFSETS = {
-    name: FFI.offsetof("struct hc_shared", name) for name in ("events", "heads", "segs", "op")
-}
+#: The constants of the shim's enums, by name.
+OPS: dict[str, int] = FFI.typeof("enum hc_op").relements
+KINDS: dict[str, int] = FFI.typeof("enum hc_kind").relements
+EVENTS: dict[str, int] = FFI.typeof("enum hc_event_kind").relements
+_STATUS: dict[str, int] = FFI.typeof("enum hc_status").relements
+_OFFSETS = {name: FFI.offsetof("struct hc_shared", name) for name in ("events", "heads", "segs")}
 _HEAD = FFI.sizeof("struct hc_head") // 8
 _EVENT = FFI.sizeof("struct hc_event") // 8
 _SEG = FFI.sizeof("struct hc_seg") // 8
@@ -143,7 +145,7 @@ class Worker:
         self._memory = mmap.mmap(memory, SIZE)
         self._words = memoryview(self._memory).cast("q")
         self._shared = FFI.cast("struct hc_shared *", FFI.from_buffer(self._memory))
-        self._shared.tenths = round(10 * (SECONDS_AGAIN if self._endless else SECONDS))
+        self._wind()
         self._channel, theirs = socket.socketpair()
         with theirs:
             program = Path(__file__).with_name("worker.py")
@@ -156,6 +158,10 @@ class Worker:
         os.close(memory)
         # Also when nobody has this worker any more, or the interpreter ends.
         self._end = weakref.finalize(self, _end, self._process, self._channel)
+
+    def _wind(self) -> None:
+        """Set the clock that ends a step."""
+        self._shared.tenths = round(10 * (SECONDS_AGAIN if self._endless else SECONDS))
 
     def _ended(self, answer: bytes) -> None:
         """Say how the life ended.
@@ -173,12 +179,12 @@ class Worker:
         if os.WIFSIGNALED(status):
             said = f"the worker was ended by {signal.Signals(os.WTERMSIG(status)).name}"
             raise Panic(said)
-        if shared.status == FFI.typeof("enum hc_status").relements["HC_OOPS"]:
+        if shared.status == _STATUS["HC_OOPS"]:
             raise Oops(said)
-        if shared.status == FFI.typeof("enum hc_status").relements["HC_STUCK"]:
+        if shared.status == _STATUS["HC_STUCK"]:
             if said == ENDLESS:
                 self._endless = True
-                shared.tenths = round(10 * SECONDS_AGAIN)
+                self._wind()
             raise NoProgress(said)
         raise Panic(said or f"the worker exited with status {os.WEXITSTATUS(status)}")
 

@@ -15,6 +15,7 @@ from model.candidate import Abilities
 from model.errors import BadInput
 from model.kernel.build import MODELS, Library, build
 from model.kernel.candidate import KernelSource
+from model.kernel.era import SECTION
 from model.kernel.process import Worker
 from model.kernel.tree import read
 from model.semantics import SEMANTICS
@@ -29,7 +30,7 @@ MOST_LISTED = 1 << 28
 
 #: Frames from the lowest to the highest, for whose struct pages there is address space:
 #: 16 TiB of it, less a section, as the first one may begin before the lowest frame.
-SPAN = {"vmemmap": (1 << 38) - 1024, "classic": (1 << 37) - 1024}
+SPAN = {"vmemmap": (1 << 38) - SECTION, "classic": (1 << 37) - SECTION}
 
 #: A directory or tarball, whatever it is called, and the options behind it.
 OPTIONS = re.compile(r"(.*?)((?:,(?:classic|vmemmap|patch=[^,]+))*)", re.DOTALL)

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 SERIES_LIST = {9: "3.78", 18: "3.19"}
 SERIES_REGION = {9: "4.71", 18: "4.71"}
 
-
 GIB = 16
 ROUNDS = 7
 
@@ -50,14 +49,15 @@ def measure(candidate: str, gib: int, rounds: int, as_json: bool) -> int:
         reason = "measure needs --candidate kernel-source:DIR"
         raise BadInput(reason)
     candidates.available(scheme)
+    from model.kernel.build import build  # noqa: PLC0415
     from model.kernel.measure import Measure  # noqa: PLC0415 - needs the extra
-    from model.kernel.source import chosen  # noqa: PLC0415
+    from model.kernel.source import Source, chosen  # noqa: PLC0415
 
     tree, model = chosen(rest)
     if model != "vmemmap":
         reason = "measure has struct pages in one array: leave classic out"
         raise BadInput(reason)
-    wrong = _wrong(candidates.load(candidate))
+    wrong = _wrong(candidates.Spec(candidate, Source(rest, build(tree, model))))
     if wrong:
         console.print(f"counts wrong, so it is not measured: {wrong}", markup=False)
         console.print(f"see      {command('verify', candidate=candidate)}", markup=False)
@@ -71,7 +71,6 @@ def measure(candidate: str, gib: int, rounds: int, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps([asdict(pages) for pages in found], indent=2))
         return 0
-    version = measured.library.version or "of no version"
     version = measured.library.version or "of no version"
     console.print(f"{gib} GiB, kernel source {version}, median of {rounds}", highlight=False)
     console.print()

@@ -9,15 +9,14 @@ On Debian's 6.1, where it is there; else on the toy of tests/model/kernel.
 
 from __future__ import annotations
 
-import importlib.util
-import shutil
 from pathlib import Path
 
 import pytest
 from attrs import evolve
 
+from model.kernel.build import compiler
 from properties import searches
-from properties.candidates import counting_as, load
+from properties.candidates import counting_as, load, missing
 from properties.search import Search, Tally
 
 
@@ -45,11 +44,9 @@ class Enough(Tally):
 @pytest.fixture(scope="module")
 def spec():
     """A kernel, compiled."""
-    for package in ("cffi", "tree_sitter_c"):
-        if importlib.util.find_spec(package) is None:
-            pytest.skip(f"no {package}: pip install -e '.[kernel]'")
-    if not (shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")):
-        pytest.skip("no cc: apt install gcc")
+    reason = missing("kernel-source") or ("" if compiler() else "no cc: apt install gcc")
+    if reason:
+        pytest.skip(reason)
     return load(f"kernel-source:{KERNEL if KERNEL.is_file() else TOY}")
 
 

@@ -5,19 +5,18 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from model.kernel.build import compiler
+from properties.candidates import missing
 from properties.cli import main
 
 
-pytest.importorskip("cffi", reason="no cffi: pip install -e '.[kernel]'")
-pytest.importorskip("tree_sitter_c", reason="no tree-sitter-c: pip install -e '.[kernel]'")
-if not (shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")):
-    pytest.skip("no cc: apt install gcc", allow_module_level=True)
+MISSING = missing("kernel-source") or ("" if compiler() else "no cc: apt install gcc")
+pytestmark = pytest.mark.skipif(bool(MISSING), reason=MISSING)
 
 TOY = Path(__file__).parent.parent / "model" / "kernel" / "toy"
 TRACES = Path(__file__).parent.parent / "traces"

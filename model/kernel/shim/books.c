@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The lane's two memmaps and books. The lane is many operations without leaving C. Each is one word of an array, decoded by
- * what is held at that moment so that none releases more than that. It is done on one
- * memmap as the tree does it, on a second one page at a time by the tree's own
- * unpin_user_page(), and entered in books; then all three are compared. What was decoded
- * is written down, so that a failure can be told as steps.
+ * The lane's two memmaps, and its books. The lane is many operations without leaving C.
+ * Each is one word of an array, decoded by what is held at that moment so that none releases
+ * more than that. It is done on one memmap as the tree does it, on a second one page at a
+ * time by the tree's own unpin_user_page(), and entered in books; then all three are
+ * compared. What was decoded is written down, so that a failure can be told as steps.
  */
 #define LANE_PAGES 1024
 #define LANE_LISTS 64	/* lists of pins that are held at a time */
@@ -19,7 +19,7 @@ static struct lane {
 	struct page *page[2][LANE_PAGES]; /* of either memmap */
 	/* zero: pins of it count for nothing; still: the world leaves it alone. */
 	int head[LANE_PAGES], exact[LANE_PAGES], zero[LANE_PAGES], still[LANE_PAGES];
-	/* The books, by head. */
+	/* The books, by head. Of one that is free, dirty says nothing: it does not come back. */
 	int64_t pins[LANE_PAGES], gets[LANE_PAGES], maps[LANE_PAGES];
 	int dirty[LANE_PAGES];
 	int64_t acquired, released;
@@ -66,7 +66,7 @@ static void lane_make(int64_t exact_order)
 			lane.head[n] = n - inside;
 			lane.exact[n] = e->order >= exact_order;
 			lane.still[n] = e->kind == HC_KIND_ZERO;
-			lane.zero[n] = lane.still[n] && s->arg[4];
+			lane.zero[n] = lane.still[n] && s->arg[3];
 			if (!inside)
 				lane.maps[n] = e->refs;
 		}

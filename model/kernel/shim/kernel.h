@@ -32,9 +32,6 @@ typedef struct {
 	int hc;
 } spinlock_t;
 typedef struct {
-	unsigned long bits;
-} hc_bits_t;
-typedef struct {
 	unsigned long f;
 } memdesc_flags_t;
 typedef struct {
@@ -318,7 +315,6 @@ static inline bool test_bit(long nr, const volatile unsigned long *word)
 {
 	return word[nr / 64] >> (nr % 64) & 1;
 }
-#define hc_bit_named(name) (1UL << PG_##name)
 
 /* Memory: no more of it than a leak in a loop should have. */
 #define GFP_KERNEL 0U

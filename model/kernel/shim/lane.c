@@ -113,11 +113,8 @@ static void lane_unpin(uint64_t word, bool around)
 		int at = l->at[from + i], head = lane.head[at];
 		struct page *page = lane.page[1][at];
 
-		if (dirty && !hc_test(hc_head(page), PG_dirty)) {
-			hc_lock(page);
-			hc_mark_dirty(page, "lane", 0);
-			hc_unlock(page);
-		}
+		if (dirty && !PageDirty(page))
+			set_page_dirty_lock(page);
 		unpin_user_page(page);
 		lane.pins[head]--;
 		lane.released += !lane.zero[at];
@@ -171,13 +168,11 @@ static void lane_world(uint64_t word)
 	}
 	record[L_FROM] = at;
 	record[L_NUMBER] = n;
-	if (!lane_count(head))
-		lane.dirty[head] = 0;
 }
 
 /*
  * arg: words, order from which pins are counted exactly, whether ranges keep to a section,
- * bytes of the words after the extents, whether zero pages are skipped.
+ * whether zero pages are skipped.
  * returned: the word that made a difference, or -1. nheads: records that were written.
  */
 static void hc_lane(void)
@@ -198,15 +193,12 @@ static void hc_lane(void)
 		s->step = lane.nlog;
 		hc_fuel = s->spent = 100000;
 		word >>= 4;
-		if (kind < 3 || !before ? before < LANE_LISTS : false)
+		if ((kind < 3 || !before) && before < LANE_LISTS)
 			lane_pin(word, kind & 1);
 		else if (kind < 13 && before)
 			lane_unpin(word, s->arg[2]);
 		else
 			lane_world(word);
-		for (int h = 0; h < lane.npages; h++)
-			if (lane.head[h] == h && !lane_count(h))
-				lane.dirty[h] = 0;
 		s->acquired += lane.nlog > s->step;
 		differs = lane_differs();
 		if (differs) {

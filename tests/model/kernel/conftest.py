@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
-import importlib.util
-import shutil
 from pathlib import Path
 
 import pytest
 from attrs import evolve
+
+from model.kernel.build import build, compiler
+from model.kernel.tree import read
+from properties.candidates import missing
 
 
 TOY = Path(__file__).with_name("toy")
@@ -17,12 +19,7 @@ TOY = Path(__file__).with_name("toy")
 
 def _missing():
     """What is missing to compile a tree, and how to get it; empty if nothing is."""
-    for package in ("cffi", "tree_sitter", "tree_sitter_c"):
-        if importlib.util.find_spec(package) is None:
-            return f"no {package}: pip install -e '.[kernel]'"
-    if not (shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")):
-        return "no cc: apt install gcc"
-    return ""
+    return missing("kernel-source") or ("" if compiler() else "no cc: apt install gcc")
 
 
 class _Skipped(pytest.Module):
@@ -48,8 +45,6 @@ def _cache(tmp_path_factory):
 @pytest.fixture(scope="session")
 def toy():
     """The toy tree."""
-    from model.kernel.tree import read
-
     return read(str(TOY))
 
 
@@ -70,7 +65,6 @@ def edited(toy):
 @pytest.fixture
 def compiled():
     """A function that compiles a tree; its worker is gone after the test."""
-    from model.kernel.build import build
     from model.kernel.source import Source
 
     made = []

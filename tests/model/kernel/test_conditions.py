@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 
+from model.kernel.build import compiler
 from model.kernel.conditions import active, settled, stacks
 
 
@@ -33,13 +32,12 @@ after
 @pytest.fixture
 def lines(tmp_path):
     """A function that gives the lines of a text that count under a configuration."""
-    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
 
     def lines_(config, text=TEXT, flags=()):
         header = tmp_path / "config.h"
         header.write_text(config)
         found = stacks(text)
-        holding = settled({s for s in found if s is not None}, compiler, header, flags)
+        holding = settled({s for s in found if s is not None}, compiler(), header, flags)
         return active(text, found, holding).split("\n")
 
     return lines_

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
 
 from model.errors import BadInput
-from model.kernel.build import MODELS
+from model.kernel.build import MODELS, compiler
 from model.kernel.cut import MEASURED, SHIM, cut
 from model.kernel.era import ERAS, known_for, recognised
 from model.semantics import SEMANTICS
 
 
-CC = shutil.which("cc") or "cc"
+CC = compiler()
 
 
 def test_what_is_used_comes_along(toy):
