@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
+import subprocess
+import sys
 from collections import Counter
 
 import pytest
@@ -11,7 +14,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from model.optimised import Optimised
 from model.parse import parse_program
-from model.program import check
+from model.program import Program, check
 from model.semantics import SEMANTICS
 from model.steps import STEPS
 from properties import layouts
@@ -46,12 +49,22 @@ class Listener(Watcher):
         self.found_.append((program, finding))
 
 
-@pytest.fixture(scope="module")
-def heard():
-    """What a few hundred programs told."""
+def listen():
+    """What a few hundred programs tell."""
     listener = Listener()
     for number in range(8):
         explore(Search(Optimised, captured=layouts.kept(), watcher=listener), number, 40)
+    return listener
+
+
+@pytest.fixture(scope="module")
+def heard():
+    """The same from a process of its own: Hypothesis draws constants of what is imported here."""
+    told = subprocess.run([sys.executable, __file__], check=True, capture_output=True).stdout
+    listener = Listener()
+    *counted, programs = pickle.loads(told)  # noqa: S301 - our own, from a moment ago
+    listener.calls, listener.reached, listener.refused, listener.found_ = counted
+    listener.programs = [Program(*program) for program in programs]
     return listener
 
 
@@ -75,8 +88,8 @@ def test_situations_are_of_the_table(heard):
 
 
 def test_most_draws_make_sense(heard):
-    """Few rules draw in vain: how few hangs a little on the modules that are loaded."""
-    assert sum(heard.refused.values()) < 0.25 * heard.calls.total()
+    """Few rules draw in vain."""
+    assert sum(heard.refused.values()) < 0.2 * heard.calls.total()
 
 
 def test_calls_are_mostly_short(heard):
@@ -208,3 +221,12 @@ def test_every_call_has_a_rule():
     rules = {rule.function.__name__ for rule in Machine.setup_state().rules}
 
     assert set(STEPS) == rules
+
+
+if __name__ == "__main__":
+    said = listen()
+    summaries = [finding.summary for _, finding in said.found_]
+    # Rows of the semantics cannot be pickled; all these programs are of the default one.
+    kept = [(program.mappings, program.steps) for program in said.programs]
+    counters = (said.calls, said.reached, said.refused, summaries)
+    sys.stdout.buffer.write(pickle.dumps((*counters, kept)))
