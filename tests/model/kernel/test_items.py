@@ -41,6 +41,20 @@ def test_what_the_grammar_of_c_does_not_know(text):
     )
 
 
+def test_annotations_are_blank_for_the_grammar():
+    """What they stand before, or behind, is taken whole with them."""
+    found = cut(
+        "struct s {\n\tint a;\n} _struct_page_alignment;\n\n"
+        "__maybe_unused struct s *f(struct s *p,\n\t\tint a)\n{\n\treturn p;\n}\n"
+    )
+
+    assert ("type", "struct s {\n\tint a;\n} _struct_page_alignment") == (
+        found["struct s"].kind,
+        found["struct s"].text,
+    )
+    assert found["f"].text.startswith("__maybe_unused struct s *f(")
+
+
 def test_macros():
     """A macro ends where no backslash continues its line; what follows it is found."""
     found = cut("#define A(x) \\\n\tg(x, \\\n\t  h)\n#define B 1\nint f(void)\n{\n\treturn 0;\n}\n")
