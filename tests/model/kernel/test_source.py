@@ -603,8 +603,8 @@ def test_who_reads_on_finds_nothing(compiled, edited):
         edited(("i < npages && compound_head(pages[i]) == head", "compound_head(pages[i]) == head"))
     )
     lines = (
-        "h1 = pin_user_pages(a[0:4]*2)",
-        "unpin_user_pages(h1[0:8], npages=-14)",
+        "h1 = pin_user_pages(a[0:4]*2 + a[4:5])",
+        "unpin_user_pages(h1[0:9], npages=-14)",
         "unpin_user_pages(h1[0:4])",
     )
 
