@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from itertools import pairwise
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 from attrs import field, frozen
@@ -14,8 +17,9 @@ from model.steps import STEPS
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from model.mapping import Mapping as Pages
     from model.page import Event, HeadState
     from model.program import Program
     from model.step import Step, Table
@@ -51,6 +55,14 @@ class Abilities:
     :param listed: Pages that a list may name that the call is given as an array.
     :param span: Frames that may lie between the lowest and the highest.
     :param oddities: What it is known to do otherwise (`properties.oddities`).
+    :param orders_of: Orders that it can make of a kind, where they are fewer than *orders*.
+    :param room: Pages that it has of a kind, where that has an end.
+    :param named: Pages that any step may name.
+    :param refs: How often it can map a page.
+    :param apart: Whether pages of two kinds, or of two orders of *orders_of*, cannot be had
+        side by side, so that no range goes from one to the other.
+    :param changes: Whether a page table can change under ``pin_user_pages_fast_only()``.
+    :param whole: Whether it is much faster on programs that it is given as a whole.
     """
 
     name: str
@@ -62,6 +74,49 @@ class Abilities:
     listed: int = UNBOUNDED
     span: int = UNBOUNDED
     oddities: tuple[str, ...] = ()
+    orders_of: Mapping[str, frozenset[int]] = MappingProxyType({})
+    room: Mapping[str, int] = MappingProxyType({})
+    named: int = UNBOUNDED
+    refs: int = UNBOUNDED
+    apart: bool = False
+    changes: bool = True
+    whole: bool = False
+
+    def makes(self, kind: str) -> frozenset[int]:
+        """The orders of compound pages of *kind* that it can make."""
+        return self.orders & self.orders_of.get(kind, self.orders)
+
+    def lacks(self, mappings: Sequence[Pages]) -> str:
+        """Why it cannot make *mappings*; empty if it can."""
+        pages: Counter[str] = Counter()
+        for mapping in mappings:
+            kind = mapping.kind
+            if kind not in self.kinds:
+                return f"{self.name} has no {kind} mappings"
+            orders = self.makes(kind)
+            for extent in mapping.extents:
+                if extent.order not in orders:
+                    what = "compound pages" if kind not in self.orders_of else f"{kind} pages"
+                    return f"{self.name} has no {what} of order {extent.order}"
+            if mapping.refs > self.refs:
+                return f"{self.name} maps no page {mapping.refs} times"
+            pages[kind] += mapping.npages
+            if pages[kind] > self.room.get(kind, UNBOUNDED):
+                return f"{self.name} has room for {self.room[kind]} {kind} pages, no more"
+        return self._joined(mappings) if self.apart else ""
+
+    def _joined(self, mappings: Sequence[Pages]) -> str:
+        """Why some of *mappings* lie where no range may go from one to the other; or empty."""
+        lying = sorted((e.pfn, e.stop, m.kind, e.order) for m in mappings for e in m.extents)
+        for (_, stop, kind, order), (pfn, _, other, next_order) in pairwise(lying):
+            same = kind == other and (order == next_order or kind not in self.orders_of)
+            if stop == pfn and not same:
+                return f"{self.name} has no {kind} page beside a {other} page (at {pfn:#x})"
+        return ""
+
+
+class Unavailable(Exception):
+    """A candidate cannot be had at all, through no fault of the program."""
 
 
 @frozen
@@ -102,8 +157,11 @@ class Candidate(Protocol):
     def execute(self, program: Program) -> Iterator[Snapshot]:
         """Carry out *program* from its beginning: a snapshot for each step.
 
-        It looks at a step no sooner than its snapshot is asked for, and goes
-        on where steps have been appended since.
+        It goes on where steps have been appended since the last snapshot. It may carry
+        out all steps that there are before it shows the first: who gives it a whole
+        program has seen to it that the program keeps the contract.
+
+        :raises Unavailable: if it cannot be had.
         """
 
 

@@ -43,6 +43,10 @@ class Oops(Exception):
     """The kernel would have crashed here: a frame without a ``struct page``."""
 
 
+class Panic(Exception):
+    """The kernel's code ended in a way of its own: a BUG, a signal, memory without end."""
+
+
 class NoProgress(Exception):
     """A step spent more primitives than any terminating way would."""
 
@@ -73,7 +77,7 @@ class Memory:
         self._empty_puts = EMPTY_PUTS
         # The block that was looked up last: most look-ups fall into it again.
         self._start = self._stop = self._mask = self._order = self._refs = 0
-        self._zero = False
+        self._zero = self._special = False
 
     def begin_step(self, npages: int) -> None:
         """Forget the journal of the step before; allow for one of *npages* pages."""
@@ -144,6 +148,15 @@ class Memory:
         if not self._start <= page < self._stop:
             self._look_up(page)
         return self._zero
+
+    def pte_special(self, page: int) -> bool:
+        """``pte_special()`` of what maps *page*: the fast path leaves it to the slow one.
+
+        The zero page's is (do_anonymous_page(), mm/memory.c; gup_pte_range(), mm/gup.c).
+        """
+        if not self._start <= page < self._stop:
+            self._look_up(page)
+        return self._special
 
     def page_mapped(self, page: int) -> bool:
         """Whether the page tables lead to *page*."""
@@ -278,6 +291,7 @@ class Memory:
             raise Oops(msg)
         self._start, self._stop, self._order, self._refs, kind = block
         self._zero = self.semantics.uncounted(kind)
+        self._special = kind == "zero"
         self._mask = -(1 << block.order)
 
     def _page(self, page: int) -> Page:

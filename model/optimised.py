@@ -119,30 +119,26 @@ class Optimised(InProcess):
         i = 0
         while i < len(pages):
             head, ntails = self._mapped(i, pages)
+            if self.memory.pte_special(head):
+                return i
             if changed is not None and i <= changed < i + ntails:
                 if not self.memory.huge_entry(head):
                     # The pages before it are entries of their own, and stay.
                     before = changed - i
-                    grabbed = self._grab_fast(head, before) if before else 0
+                    grabbed = self.try_grab_compound_head(head, before) if before else 0
                     i += grabbed
                     if grabbed < before:
                         return i
                     ntails = 1
-                grabbed = self._grab_fast(head, ntails)
+                grabbed = self.try_grab_compound_head(head, ntails)
                 if grabbed:
                     self.put_compound_head(head, grabbed)
                 return i
-            grabbed = self._grab_fast(head, ntails) if ntails else 0
+            grabbed = self.try_grab_compound_head(head, ntails) if ntails else 0
             i += grabbed
             if not ntails or grabbed < ntails:
                 return i
         return i
-
-    def _grab_fast(self, head: int, refs: int) -> int:
-        """The zero page is there for the fast path without a look at its count."""
-        if self.memory.is_zero_page(head):
-            return refs
-        return self.try_grab_compound_head(head, refs)
 
     # Unpinning.
 

@@ -94,10 +94,9 @@ class Reference(InProcess):
         return pinned
 
     def _pin_fast(self, page: int) -> bool:
-        if not self.memory.page_mapped(page):
+        if not self.memory.page_mapped(page) or self.memory.pte_special(page):
             return False
-        # Without a look at its count, which the slow path takes first.
-        return self.memory.is_zero_page(page) or self._pin(page)
+        return self._pin(page)
 
     def _entry(self, pages: Sequence[int], changed: int | None) -> tuple[int, int]:
         """Positions from and to which the entry of *changed* gave its pages in one go."""

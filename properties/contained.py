@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from model.candidate import Snapshot
+from model.candidate import Snapshot, Unavailable
 from model.candidate import __file__ as candidate_file
 from model.memory import NoProgress, Oops
 from model.memory import __file__ as memory_file
@@ -76,7 +76,7 @@ class Contained:
             return NoSnapshot("oops", f"{call} leaves its pages: {err}", _where(err))
         except StopIteration:
             return NoSnapshot("no_snapshot", f"the candidate ended before {call}")
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, Unavailable):
             raise
         except BaseException as err:
             name = type(err).__name__

@@ -17,7 +17,7 @@ from model.errors import BadInput
 from model.pagelist import NULL_NAME
 from model.program import ARRAYS, Program
 from model.reference import Reference
-from model.steps import AllocPages, IbUmemRelease, SplitHugePage
+from model.steps import AllocPages, IbUmemRelease, PinUserPagesFastOnly, SplitHugePage
 from properties.contained import Contained, NoSnapshot
 from properties.holdings import ContractBroken
 from properties.ledger import Ledger
@@ -94,6 +94,9 @@ class Run:
         it counts by compound pages, so that 1 TiB in pages of 1 GiB cost 1024.
     :param around: Whether steps are refused that would meet what the candidate is
         known to do otherwise.
+    :param whole: The program that the steps will be of, where that is known: a candidate
+        that can may carry it out as a whole. It must keep the contract.
+    :param reference: Who says what must be, if it is not the reference model.
     """
 
     def __init__(
@@ -104,6 +107,8 @@ class Run:
         *,
         alone: bool = False,
         around: bool = True,
+        whole: Program | None = None,
+        reference: Candidate | None = None,
     ) -> None:
         self.steps: list[Step] = []
         self.program = Program(tuple(mappings), self.steps, semantics)
@@ -118,8 +123,9 @@ class Run:
         #: What the last step that was asked for met of that.
         self.met: Oddity | None = None
         self._before: dict[int, HeadState] = {}
-        self._reference = Reference().execute(self.program)
-        self._candidate = Contained(candidate, self.program)
+        given = whole or self.program
+        self._reference = (reference or Reference()).execute(given)
+        self._candidate = Contained(candidate, given)
 
     @property
     def so_far(self) -> Program:
@@ -187,9 +193,10 @@ class Run:
         )
 
 
-def judge(program: Program, candidate: Candidate) -> Verdict:
+def judge(program: Program, candidate: Candidate, reference: Candidate | None = None) -> Verdict:
     """Carry *program* out on *candidate* and on the reference, and compare.
 
+    :param reference: Who says what must be, if it is not the reference model.
     :raises BadInput: with the line, if a step breaks the contract though the
         program does not say that it means to.
     """
@@ -199,7 +206,19 @@ def judge(program: Program, candidate: Candidate) -> Verdict:
     if program.misuse:
         return _unjudged(program, candidate)
     alone = visits(program) > MOST_VISITS
-    run = Run(candidate, program.mappings, program.semantics, alone=alone, around=False)
+    whole = None
+    if candidate.abilities.whole:
+        check_kept(program)
+        whole = evolve(program, steps=tuple(program.steps))
+    run = Run(
+        candidate,
+        program.mappings,
+        program.semantics,
+        alone=alone,
+        around=False,
+        whole=whole,
+        reference=reference,
+    )
     for i in range(len(program.steps)):
         finding = take(run, program, i)
         if finding and run.met:
@@ -207,6 +226,19 @@ def judge(program: Program, candidate: Candidate) -> Verdict:
         if finding:
             return Verdict(i + 1, finding, run.dearer, alone=alone)
     return Verdict(len(program.steps), dearer=run.dearer, alone=alone)
+
+
+def check_kept(program: Program) -> None:
+    """See that *program* keeps the contract from its first step to its last.
+
+    :raises BadInput: with the line, if it does not.
+    """
+    ledger = Ledger(program.semantics, program.mappings)
+    for index, step in enumerate(program.steps):
+        try:
+            ledger.take(step)
+        except BadInput as err:
+            raise _at(err, program, index) from None
 
 
 def visits(program: Program) -> int:
@@ -237,9 +269,14 @@ def take(run: Run, program: Program, index: int) -> Finding | None:
     try:
         return run.step(program.steps[index])
     except BadInput as err:
-        line = program.lines[index] if program.lines else 0
-        reason = err.reason if line else f"step {index + 1}: {err.reason}"
-        raise type(err)(reason, line=line) from None
+        raise _at(err, program, index) from None
+
+
+def _at(err: BadInput, program: Program, index: int) -> BadInput:
+    """*err*, with the line of step *index*."""
+    line = program.lines[index] if program.lines else 0
+    reason = err.reason if line else f"step {index + 1}: {err.reason}"
+    return type(err)(reason, line=line)
 
 
 def inapplicable(program: Program, abilities: Abilities) -> str:
@@ -247,12 +284,9 @@ def inapplicable(program: Program, abilities: Abilities) -> str:
     version = program.semantics.version
     if version not in abilities.semantics:
         return f"{abilities.name} does not count as {version} does"
-    for mapping in program.mappings:
-        if mapping.kind not in abilities.kinds:
-            return f"{abilities.name} has no {mapping.kind} mappings"
-        for extent in mapping.extents:
-            if extent.order not in abilities.orders:
-                return f"{abilities.name} has no compound pages of order {extent.order}"
+    reason = abilities.lacks(program.mappings)
+    if reason:
+        return reason
     for step in program.steps:
         if program.semantics.lacks(step.call):
             return f"{step.call}() does not exist in {version}"
@@ -277,8 +311,11 @@ def beyond(step: Step, abilities: Abilities) -> str:
     """Why a candidate of *abilities* cannot carry *step* out; empty if it can."""
     if step.call not in abilities.calls:
         return f"{abilities.name} has no {step.call}()"
-    if step.npages_named > abilities.listed and step.call in ARRAYS:
-        return f"{abilities.name} passes no list of more than {abilities.listed} pages"
+    most = min(abilities.named, abilities.listed if step.call in ARRAYS else abilities.named)
+    if step.npages_named > most:
+        return f"{abilities.name} passes no list of more than {most} pages"
+    if isinstance(step, PinUserPagesFastOnly) and step.changed is not None:
+        return "" if abilities.changes else f"{abilities.name} changes no page table on the way"
     made = step.orders if isinstance(step, AllocPages) else ()
     if isinstance(step, SplitHugePage):
         made = (0,)

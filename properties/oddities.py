@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 PRODUCT = LIMIT // BIAS
 
 
+#: Calls that grab pages.
+GRABS = frozenset({"pin_user_pages", "pin_user_pages_fast_only", "get_user_pages"})
+
+
 class KnownOddity(BadInput):
     """A step would meet what the candidate is known for."""
 
@@ -52,8 +56,14 @@ class Oddity:
 
 
 def _one_grab(ledger: Ledger, step: Any) -> bool:
-    if step.call != "pin_user_pages_fast_only":
-        return False
+    return step.call == "pin_user_pages_fast_only" and _grabs_past(ledger, step)
+
+
+def _one_grab_slow(ledger: Ledger, step: Any) -> bool:
+    return step.call in GRABS and _grabs_past(ledger, step)
+
+
+def _grabs_past(ledger: Ledger, step: Any) -> bool:
     for head, entries in ledger.counts(step.pages.resolve(ledger.table)).items():
         count = wrapped(ledger.held(head).total)
         if count > 0 and entries > 1 and count + entries > LIMIT:
@@ -112,6 +122,12 @@ ODDITIES = {
             "one-grab",
             "one grab of a huge page takes all its references, also across 2^31 (all versions)",
             _one_grab,
+        ),
+        Oddity(
+            "one-grab-slow",
+            "the same on the slow path, where it takes what an entry maps in one grab (pages of "
+            "hugetlb in 6.1, transparent ones too in 6.12)",
+            _one_grab_slow,
         ),
         Oddity(
             "sections",

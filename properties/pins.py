@@ -43,14 +43,6 @@ class Pins(Holdings):
             self.warned = True
         return taken
 
-    def _grab_fast(self, head: int, held: Held, entries: int) -> int:
-        """The same on the fast path, which does not look at the zero page's count."""
-        if held.each:
-            return self._grab(head, held, entries)
-        held.pins += entries
-        self.pinned[head] = None
-        return entries
-
     def _put_back(self, head: int, held: Held, entries: int, *, dirty: bool = False) -> None:
         held.pins -= entries
         held.dirty = held.dirty or dirty
@@ -119,17 +111,18 @@ class Pins(Holdings):
         done = 0
         for head, entries in self.runs(pages):
             held = self.held(head)
-            if not held.mapped:
+            # The zero page's entry is special, which the fast path does not take.
+            if not held.mapped or self.kind(head) == "zero":
                 return done
             if changed is not None and changed < done + entries:
                 huge = self.order(head) >= PMD_ORDER
                 kept = 0 if huge else changed - done
-                taken = self._grab_fast(head, held, kept) if kept else 0
+                taken = self._grab(head, held, kept) if kept else 0
                 if taken == kept:
-                    undone = self._grab_fast(head, held, entries if huge else 1)
+                    undone = self._grab(head, held, entries if huge else 1)
                     self._put_back(head, held, undone)
                 return done + taken
-            taken = self._grab_fast(head, held, entries)
+            taken = self._grab(head, held, entries)
             done += taken
             if taken < entries:
                 return done

@@ -16,6 +16,7 @@ from properties.exhaustive import exhaustive
 from properties.lane import lane
 from properties.machine import explore
 from properties.soak import long, soak
+from properties.whole import whole
 from properties.wide import wide
 
 
@@ -31,6 +32,7 @@ SEARCHES: dict[str, Searcher] = {
     "laws": equalities,
     "exhaustive": exhaustive,
     "lane": lane,
+    "whole": whole(soak),
 }
 
 #: Those that ``headcount verify`` makes in turn: rounds of soak are short. The
@@ -38,8 +40,14 @@ SEARCHES: dict[str, Searcher] = {
 TURNS = ("machine", "soak", "soak", "soak", "wide", "soak", "soak", "laws")
 
 
+#: The same for a candidate that is slow but on whole programs.
+TURNS_WHOLE = ("whole", "whole", "whole", "machine")
+
+
 def turns(candidate: Candidate) -> tuple[str, ...]:
-    """The searches that take turns on *candidate*: in C as well, if it can."""
+    """The searches that take turns on *candidate*: in C as well, or whole, if it can."""
+    if candidate.abilities.whole:
+        return TURNS_WHOLE
     return (*TURNS, "lane") if hasattr(candidate, "lane") else TURNS
 
 

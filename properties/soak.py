@@ -239,4 +239,4 @@ def _layout(
         return draw_layout(dice, search, abilities)
     extents = draw_small(dice, orders)
     refs = 1 + (dice.randrange(8) == 0)
-    return (Mapping("a", "driver", extents, refs),)
+    return (Mapping("a", "driver", extents, min(refs, abilities.refs)),)

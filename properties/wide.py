@@ -25,7 +25,7 @@ from model.steps import (
     UnpinUserPages,
     UnpinUserPagesDirtyLock,
 )
-from properties.judge import Run
+from properties.judge import Run, beyond
 from properties.ledger import BATCH
 from properties.search import attempt
 from properties.strategies.dice import Dice
@@ -70,13 +70,11 @@ def _program(search: Search, dice: Dice) -> bool:
     abilities = candidate.abilities
     length = _length(dice)
     mapping = _mapping(dice, length, abilities.kinds)
-    if mapping.kind not in abilities.kinds or any(
-        e.order not in abilities.orders for e in mapping.extents
-    ):
+    if abilities.lacks((mapping,)):
         return True
     run = Run(candidate, (mapping,), search.semantics, alone=True)
     for step in _steps(dice, mapping, length):
-        if step.call not in abilities.calls or search.semantics.lacks(step.call):
+        if search.semantics.lacks(step.call) or beyond(step, abilities):
             continue
         taken = attempt(search, run, step)
         if taken is None:

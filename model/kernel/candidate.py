@@ -10,9 +10,10 @@ from attrs import frozen
 
 from model.candidate import Snapshot
 from model.kernel.lane import RECORD, Ride, decoded
-from model.kernel.process import EVENTS, FFI, KINDS, OPS, Panic
+from model.kernel.process import EVENTS, FFI, KINDS, OPS
+from model.kernel.segments import segments, signed
 from model.mapping import side_by_side
-from model.memory import NoProgress, Oops
+from model.memory import NoProgress, Oops, Panic
 from model.page import Event, HeadState
 
 
@@ -242,29 +243,3 @@ def _extents(mappings: Sequence[Mapping]) -> list[tuple[int, ...]]:
         for m in mappings
         for e in m.extents
     )
-
-
-def signed(number: int) -> int:
-    """An ``unsigned long`` in the bits of a ``long``."""
-    return number - (1 << 64) if number >= 1 << 63 else number
-
-
-def segments(pages: Sequence[int]) -> list[tuple[int, ...]]:
-    """*pages* as stretches whose frames rise, or fall, by the same each time."""
-    if isinstance(pages, range):
-        return [(pages.start, len(pages), pages.step, 0, 0, 0)] if pages else []
-    found: list[tuple[int, ...]] = []
-    start, count, step = 0, 0, 0
-    for page in pages:
-        if count == 1:
-            step = page - start
-        elif count and page == start + count * step:
-            pass
-        else:
-            if count:
-                found.append((start, count, step, 0, 0, 0))
-            start, count, step = page, 0, 0
-        count += 1
-    if count:
-        found.append((start, count, step, 0, 0, 0))
-    return found

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import cffi
 
 from model.kernel.cut import SHIM
-from model.memory import NoProgress, Oops
+from model.memory import NoProgress, Oops, Panic
 
 
 if TYPE_CHECKING:
@@ -50,10 +50,6 @@ _OFFSETS = {name: FFI.offsetof("struct hc_shared", name) for name in ("events", 
 _HEAD = FFI.sizeof("struct hc_head") // 8
 _EVENT = FFI.sizeof("struct hc_event") // 8
 _SEG = FFI.sizeof("struct hc_seg") // 8
-
-
-class Panic(Exception):
-    """The kernel's code ended in a way of its own: a BUG, a signal, memory without end."""
 
 
 class Worker:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.console import Console
 
+from model.candidate import Unavailable
 from model.errors import BadInput
 from properties import candidates
 from properties.commands import CANDIDATE
@@ -71,7 +72,7 @@ def reported(command: Callable[..., int]) -> Callable[..., None]:
     def run(**kwargs: Any) -> None:
         try:
             status = command(**kwargs)
-        except BadInput as err:
+        except (BadInput, Unavailable) as err:
             click.echo(f"headcount: {err}", err=True)
             status = BAD_INPUT
         except KeyboardInterrupt:

@@ -58,8 +58,11 @@ def counted_before_put(record: Record) -> Finding | None:
     if step.call not in UNPINS:
         return None
     ledger = record.ledger
+    events = record.candidate.events
+    if not any(event.what == "stat" for event in events):
+        return None  # it cannot see when that is: the sum after the step is compared
     counted = 0
-    for event in record.candidate.events:
+    for event in events:
         if event.what == "stat":
             counted += event.refs
         elif event.what == "put" and event.refs > 0:

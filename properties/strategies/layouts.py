@@ -7,6 +7,7 @@ from __future__ import annotations
 from string import ascii_lowercase
 from typing import TYPE_CHECKING
 
+from model.candidate import UNBOUNDED
 from model.mapping import FIRST_PFN, Extent, Mapping, align_up, overlap, placed
 from properties.strategies import among, one_in
 
@@ -30,6 +31,9 @@ KINDS = (
 
 #: Where pins of the zero page are not counted, it is worth looking at.
 KINDS_WITH_ZERO = (*KINDS, "zero")
+
+#: Pages of a long run.
+MOST_PAGES = 1 << 17
 
 #: Orders 1 and 2 are where pins change from bias to exact count.
 SMALL_ORDERS = (0, 1, 2, 1, 0, 2, 3, 2, 4)
@@ -57,7 +61,7 @@ def small_orders(search: Search, abilities: Abilities) -> list[int]:
     """The orders for `draw_small`; none where only other layouts will do."""
     if search.captured_only or "driver" not in abilities.kinds:
         return []
-    usable = search.semantics.orders["driver"] & abilities.orders
+    usable = search.semantics.orders["driver"] & abilities.makes("driver")
     return [order for order in FEW_ORDERS if order in usable]
 
 
@@ -87,21 +91,19 @@ def draw_mappings(
         mappings = _windows(random, semantics, captured)
     else:
         mappings = _made_up(random, semantics, abilities)
-    able = [m for m in mappings if _within(m, abilities)]
+    able: list[Mapping] = []
+    for mapping in mappings:
+        if not abilities.lacks([*able, mapping]):
+            able.append(mapping)
     return tuple(able) or _plainest(abilities)
-
-
-def _within(mapping: Mapping, abilities: Abilities) -> bool:
-    return mapping.kind in abilities.kinds and all(
-        extent.order in abilities.orders for extent in mapping.extents
-    )
 
 
 def _plainest(abilities: Abilities) -> tuple[Mapping, ...]:
     """A few single pages, which every candidate has."""
     kind = "base" if "base" in abilities.kinds else min(abilities.kinds)
-    order = min(abilities.orders)
-    return (Mapping("a", kind, placed([(order, 4)], align_up(FIRST_PFN, order))),)
+    order = min(abilities.makes(kind))
+    count = min(4, abilities.room.get(kind, UNBOUNDED) >> order)
+    return (Mapping("a", kind, placed([(order, count)], align_up(FIRST_PFN, order))),)
 
 
 def _made_up(random: Random, semantics: Semantics, abilities: Abilities) -> list[Mapping]:
@@ -111,23 +113,27 @@ def _made_up(random: Random, semantics: Semantics, abilities: Abilities) -> list
         kind = among(random, KINDS_WITH_ZERO if semantics.zero_skipped else KINDS)
         if kind not in abilities.kinds:
             continue
-        orders = _orders(random, semantics.orders[kind] & abilities.orders)
+        most = min(MOST_PAGES, abilities.room.get(kind, UNBOUNDED))
+        orders = _orders(random, semantics.orders[kind] & abilities.makes(kind), most)
         if not orders:
             continue
         extents = _place(random, orders, pfn)
         refs = 2 + random.randrange(3) if one_in(random, 8) else 1
-        mappings.append(Mapping(name, kind, extents, refs))
-        pfn = max(e.stop for e in extents) + random.randrange(3)
+        mappings.append(Mapping(name, kind, extents, min(refs, abilities.refs)))
+        pfn = max(e.stop for e in extents) + random.randrange(3) + abilities.apart
     return mappings
 
 
-def _orders(random: Random, allowed: frozenset[int]) -> list[tuple[int, int]]:
-    """Runs of (order, count). Now and then one run is long enough for large calls."""
+def _orders(random: Random, allowed: frozenset[int], most: int) -> list[tuple[int, int]]:
+    """Runs of (order, count). Now and then one run is long enough for large calls.
+
+    :param most: Pages of such a run.
+    """
     if len(allowed) == 1:
         (only,) = allowed
-        count = 1 + random.randrange(MOST_COMPOUND)
+        count = 1 + random.randrange(min(MOST_COMPOUND, max(1, most >> only)))
         if one_in(random, 12):
-            count = 1 + random.randrange(max(1, (1 << 17) >> only))
+            count = 1 + random.randrange(max(1, most >> only))
         return [(only, count)]
     weighted = HUGE_ORDERS if 18 in allowed else SMALL_ORDERS
     usable = [order for order in weighted if order in allowed]
@@ -138,7 +144,7 @@ def _orders(random: Random, allowed: frozenset[int]) -> list[tuple[int, int]]:
         # Largest first leaves no gap, so that ranges can cross all heads.
         runs.sort(reverse=True)
     if one_in(random, 25):
-        runs[-1] = (runs[-1][0], 1 + random.randrange(max(1, (1 << 17) >> runs[-1][0])))
+        runs[-1] = (runs[-1][0], 1 + random.randrange(max(1, most >> runs[-1][0])))
     return runs
 
 

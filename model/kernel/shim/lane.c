@@ -29,7 +29,8 @@ static void lane_pin(uint64_t word, bool fast)
 		word = word * 0x9e3779b97f4a7c15UL + 0x1234567;
 		word ^= word >> 29;
 	}
-	while (done < n && lane_mapped(l->at[done]))
+	/* The fast path leaves the zero page to the slow one. */
+	while (done < n && lane_mapped(l->at[done]) && !(fast && lane.still[l->at[done]]))
 		done++;
 	for (int i = 0; i < done;) {
 		int run = 1;

@@ -72,7 +72,8 @@ static int64_t grab_fast(int64_t n, int64_t changed)
 		struct page *page = at(i), *head = hc_head(page);
 		int64_t run = 1, first = hc_pfn(head);
 
-		if (!mapped(page))
+		/* The entry of the zero page is special: the slow path's. */
+		if (!mapped(page) || *hc_flags(page) & HC_ZERO)
 			return i;
 		/* A huge page is one entry, which gives all its pages in one go. */
 		if (compound_order(head) >= HC_PMD_ORDER)

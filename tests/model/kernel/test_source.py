@@ -15,8 +15,8 @@ import pytest
 from attrs import evolve
 
 from model.errors import BadInput
-from model.kernel.candidate import segments
-from model.kernel.process import SECONDS_AGAIN, Panic, Worker
+from model.kernel.segments import segments
+from model.kernel.process import SECONDS_AGAIN, Worker
 from model.kernel.source import load
 from model.memory import NoProgress, Oops
 from model.parse import parse_program

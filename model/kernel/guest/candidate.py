@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: MIT
+
+"""A booted kernel as a candidate: steps as calls that the agent makes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from model.candidate import Snapshot
+from model.kernel.guest.guest import answer
+from model.kernel.guest.layout import Layout
+from model.kernel.segments import signed
+from model.memory import Panic
+from model.page import Event, HeadState
+from model.semantics import BIAS
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from model.candidate import Abilities
+    from model.kernel.guest.guest import Answer, Guest
+    from model.program import Program
+    from model.step import Step, Table
+
+#: Flags of the agent's calls.
+WRITE, LONGTERM, MISUSE = 1, 2, 16
+
+#: What each of the program's calls is to the agent.
+CALLS = {
+    "pin_user_pages": "pin",
+    "pin_user_pages_fast_only": "pin-fast-only",
+    "get_user_pages": "get",
+    "unpin_user_page": "unpin-page",
+    "unpin_user_pages": "unpin-list",
+    "unpin_user_pages_dirty_lock": "unpin-dirty",
+    "unpin_user_page_range_dirty_lock": "unpin-range",
+    "get_page": "get-page",
+    "put_page": "put-page",
+    "set_page_dirty": "set-dirty",
+    "clean": "clean",
+    "unmap": "unmap",
+}
+
+#: Those that give a number back.
+RETURNS = frozenset({"pin_user_pages", "pin_user_pages_fast_only", "get_user_pages"})
+
+
+class KernelGuest:
+    """One program in a machine. A program that begins ends the one before.
+
+    :param slow: Kinds of pages that the fast path grabs, puts back, and leaves to the slow one.
+    """
+
+    def __init__(self, guest: Guest, abilities: Abilities, slow: frozenset[str]) -> None:
+        self.abilities = abilities
+        self._guest = guest
+        self._slow = slow
+
+    def execute(self, program: Program) -> Iterator[Snapshot]:
+        """Carry out *program*: all steps that there are, whenever a snapshot is asked for.
+
+        :raises Unavailable: if no machine comes up.
+        """
+        carried = _Carried(program, self._slow)
+        requests = [*carried.layout.requests()]
+        if isinstance(program.steps, tuple):
+            calls = [carried.call(step) for step in program.steps]
+            lines, left = self._guest.whole(requests, calls)
+            for step, line in zip(program.steps[:-1], lines, strict=False):
+                yield carried.snapshot(step, answer(line))
+            last = carried.snapshot(program.steps[-1], answer(lines[-1]))
+            if left and not program.misuse:
+                msg = f"after the last step {left}"
+                raise Panic(msg)
+            yield last
+            return
+        for step in program.steps:
+            # Appended since, as long as there are any.
+            call = carried.call(step)
+            line = self._guest.one(self, requests, call)
+            requests = []
+            yield carried.snapshot(step, answer(line))
+
+
+class _Carried:
+    """A program as the agent sees it."""
+
+    def __init__(self, program: Program, slow: frozenset[str]) -> None:
+        self.layout = Layout(program.mappings)
+        self._slow = slow
+        self._table = program.table()
+        self._misuse = MISUSE if program.misuse else 0
+
+    def call(self, step: Step) -> str:
+        """The line that asks for *step*.
+
+        What a pin returns is not known yet: its name stands for all that it asks for.
+        Who keeps the contract takes no more of it than it got.
+        """
+        arguments = step.arguments(self._table)
+        asked: Callable[..., str] = getattr(self, f"_{step.call}", self._world)
+        line = f"{CALLS[step.call]} {asked(step, *arguments)}"
+        step.bind(self._table, arguments, len(arguments[0]) if step.makes else None)
+        return line
+
+    # Each gives flags, an argument, and a list.
+
+    def _gup(self, step: Any, pages: Sequence[int], fast: bool) -> str:
+        flags = (WRITE if "FOLL_WRITE" in step.flags else 0) | (
+            LONGTERM if "FOLL_LONGTERM" in step.flags else 0
+        )
+        kinds = self.layout.kinds(pages)
+        if "zero" in kinds:
+            # Whoever wants to write gets a page of his own.
+            flags = 0
+        fast = fast and not kinds & self._slow
+        return f"{flags} {int(fast)} {self.layout.words(pages)}"
+
+    def _pin_user_pages(self, step: Any, pages: Sequence[int]) -> str:
+        # Half of them by pin_user_pages_fast(), which walks the page tables otherwise.
+        return self._gup(step, pages, not step.flags)
+
+    def _pin_user_pages_fast_only(self, step: Any, pages: Sequence[int], _changed: None) -> str:
+        return self._gup(step, pages, fast=True)
+
+    def _get_user_pages(self, step: Any, pages: Sequence[int]) -> str:
+        # FOLL_LONGTERM goes with FOLL_PIN alone (6.1: a WARN, and -EINVAL).
+        flags, _, rest = self._gup(step, pages, fast=False).partition(" ")
+        return f"{int(flags) & ~LONGTERM} {rest}"
+
+    def _unpin_user_page(self, _step: Step, page: int) -> str:
+        return f"{self._misuse} 0 {self.layout.words([page])}"
+
+    def _unpin(self, pages: Sequence[int], npages: int, make_dirty: bool = False) -> str:
+        given = 0 if npages == len(pages) else signed(npages)
+        return f"{int(make_dirty) | self._misuse} {given} {self.layout.words(pages)}"
+
+    def _unpin_user_pages(self, _step: Step, pages: Sequence[int], npages: int) -> str:
+        return self._unpin(pages, npages)
+
+    def _unpin_user_pages_dirty_lock(
+        self, _step: Step, pages: Sequence[int], npages: int, make_dirty: bool
+    ) -> str:
+        return self._unpin(pages, npages, make_dirty)
+
+    def _unpin_user_page_range_dirty_lock(
+        self, step: Any, _page: int, npages: int, make_dirty: bool
+    ) -> str:
+        return self._unpin(step.pages.resolve(self._table), npages, make_dirty)
+
+    def _unmap(self, _step: Step, pages: Sequence[int]) -> str:
+        heads = dict.fromkeys(map(self.layout.head, pages))
+        return " ".join(f"{number} {order}" for number, order in heads)
+
+    def _get_page(self, _step: Step, pages: Sequence[int], n: int) -> str:
+        return f"0 {n} {self.layout.words(pages)}"
+
+    _put_page = _get_page
+
+    def _world(self, _step: Step, pages: Sequence[int]) -> str:
+        return f"0 0 {self.layout.words(pages)}"
+
+    def snapshot(self, step: Step, told: Answer) -> Snapshot:
+        """What *told* shows of *step*, in the program's own frames."""
+        heads: dict[int, HeadState] = {}
+        pinned = []
+        for number, refcount, pincount, look in told.heads:
+            pfn = self.layout.pfn(number)
+            heads[pfn] = HeadState(refcount, pincount, bool(look & 1), bool(look & 2))
+            if look & 4:
+                pinned.append(pfn)
+        events: list[Event] = []
+        for one in told.events:
+            pfn = self.layout.pfn(one.number)
+            _, order = self.layout.head(pfn)
+            # A put drops the bias for each pin that has no count of its own.
+            refs = one.refs * (BIAS if one.what == "put" and not order else 1)
+            events += [Event(one.what, pfn, refs, one.dirty)] * one.times
+        unpins = step.call.startswith("unpin_")
+        return Snapshot(
+            told.returned if step.call in RETURNS else None,
+            heads,
+            told.acquired,
+            told.released,
+            told.warnings,
+            sum(one.times for one in told.events if one.what == "put") if unpins else 0,
+            sum(one.times for one in told.events if one.what == "dirty") if unpins else 0,
+            frozenset(pinned),
+            events,
+        )

@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: MIT
+
+"""The machine: QEMU, a console that is watched, and a port to talk through."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import weakref
+from typing import TYPE_CHECKING
+
+from model.errors import BadInput
+from model.memory import NoProgress, Panic
+
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from model.kernel.guest.image import Image
+
+QEMU = "qemu-system-x86_64"
+
+#: Seconds until a machine must have come up, and without a byte from it until it hangs.
+#: Both are some twenty times what it takes; a step takes a millisecond.
+BOOT_SECONDS = 120.0
+SILENT_SECONDS = 20.0
+
+#: What a machine prints when something is wrong with its kernel.
+ALARMS = (
+    "BUG: ",
+    "BUG at ",
+    "Oops",
+    "Kernel panic",
+    "general protection fault",
+    "Bad page ",
+    "Unable to handle kernel",
+    "unable to handle page fault",
+    "refcount_t: ",
+    "rcu_preempt detected stalls",
+    "list_add corruption",
+    "list_del corruption",
+)
+
+#: Lines of the console that are told of a machine that ended.
+TOLD = 4
+
+
+class Ended(Exception):
+    """The machine is not there any more, or does not say what it should."""
+
+
+class Emulator:
+    """One machine from power-on to power-off.
+
+    TCG alone: that ``/dev/kvm`` opens does not mean that a kernel runs in it (seen where a
+    module interprets the guest, which never came up).
+
+    :param memory: MiB.
+    :param words: More for the kernel's command line.
+    :param count: Whether the machine's clock counts instructions, one a nanosecond.
+    :raises BadInput: if there is no QEMU.
+    """
+
+    def __init__(
+        self,
+        image: Image,
+        memory: int,
+        words: Sequence[str] = (),
+        *,
+        processors: int = 1,
+        count: bool = False,
+    ) -> None:
+        qemu = shutil.which(QEMU)
+        if qemu is None:
+            msg = f"a kernel is booted by {QEMU}: apt install --no-install-recommends qemu-system-x86"
+            raise BadInput(msg)
+        self._port, port = socket.socketpair()
+        self._console, console = socket.socketpair()
+        line = ["console=ttyS0", "loglevel=5", "panic=-1", "nokaslr", *words]
+        accelerator = "tcg,thread=single" if count else "tcg"
+        command = [
+            qemu,
+            *("-accel", accelerator, "-m", str(memory), "-smp", str(processors)),
+            *("-cpu", "qemu64,+pdpe1gb", "-machine", "pc"),
+            *("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
+            *("-kernel", str(image.kernel), "-initrd", str(image.initrd)),
+            *("-append", " ".join(line)),
+            *("-chardev", f"socket,id=console,fd={console.fileno()}"),
+            *("-serial", "chardev:console"),
+            *("-chardev", f"socket,id=port,fd={port.fileno()}"),
+            *("-device", "virtio-serial-pci"),
+            *("-device", "virtserialport,chardev=port,name=headcount"),
+        ]
+        if count:
+            command += ["-icount", "shift=0,sleep=off"]
+        parent = os.getpid()
+        self._process = subprocess.Popen(  # noqa: S603 - the emulator
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            pass_fds=(port.fileno(), console.fileno()),
+            preexec_fn=lambda: _follow(parent),  # noqa: PLW1509 - one system call, no locks
+        )
+        port.close()
+        console.close()
+        for end in (self._port, self._console):
+            end.setblocking(False)
+        self._end = weakref.finalize(self, _stop, self._process, (self._port, self._console))
+        self._said = b""
+        self._heard = b""
+        self._alarmed = 0
+
+    def boot(self) -> None:
+        """Wait until the agent is there.
+
+        :raises Ended: if it does not come.
+        """
+        try:
+            (line,) = self.talk(b"", 1, BOOT_SECONDS)
+        except NoProgress:
+            line = ""
+        if line != "ready":
+            self.close()
+            msg = f"the machine did not come up: {self._tail() or 'it said nothing'}"
+            raise Ended(msg)
+
+    def talk(self, request: bytes, lines: int, seconds: float = SILENT_SECONDS) -> list[str]:
+        """Send *request*; so many lines that come back.
+
+        :param seconds: How long it may say nothing.
+        :raises NoProgress: if it says nothing for so long.
+        :raises Panic: if its kernel says that something is wrong.
+        :raises Ended: if it ends before, with what its console said.
+        """
+        try:
+            return self._talk(request, lines, seconds)
+        except BaseException:
+            # What it would say next is not what is waited for.
+            self.close()
+            raise
+
+    def _talk(self, request: bytes, lines: int, seconds: float) -> list[str]:
+        unsent = memoryview(request)
+        deadline = time.monotonic() + seconds
+        while self._heard.count(b"\n") < lines:
+            writing = [self._port] if unsent else []
+            left = max(0.0, deadline - time.monotonic())
+            ready, writable, _ = select.select([self._port, self._console], writing, [], left)
+            if not ready and not writable:
+                self._alarm()
+                msg = "does not return"
+                raise NoProgress(msg)
+            if writable:
+                unsent = unsent[self._port.send(unsent[: 1 << 16]) :]
+            if self._console in ready:
+                self._listen()
+            if self._port in ready:
+                heard = self._port.recv(1 << 18)
+                if not heard:
+                    self._gone()
+                self._heard += heard
+                deadline = time.monotonic() + seconds
+        self._listen()
+        self._alarm()
+        *found, self._heard = self._heard.split(b"\n", lines)
+        return [line.decode() for line in found]
+
+    def _listen(self) -> None:
+        try:
+            self._said += self._console.recv(1 << 16)
+        except BlockingIOError:
+            return
+
+    def _gone(self) -> None:
+        for _ in range(20):  # what it said last may still be on its way
+            self._listen()
+            time.sleep(0.01)
+        self._alarm()
+        errors = self._process.stderr
+        told = self._tail()
+        self._process.kill()
+        if errors is not None and not told:
+            told = errors.read().decode(errors="replace").strip().splitlines()[-1:]
+            told = "".join(told)
+        msg = f"the machine ended: {told or 'it said nothing'}"
+        raise Ended(msg)
+
+    def _alarm(self) -> None:
+        """See that the console says nothing that is alarming.
+
+        :raises Panic: with its lines, if it does.
+        """
+        text = self._said[self._alarmed :].decode(errors="replace")
+        found = [line.strip() for line in text.splitlines() if any(a in line for a in ALARMS)]
+        self._alarmed = len(self._said)
+        if found:
+            msg = " | ".join(found[:TOLD])
+            raise Panic(msg)
+
+    def _tail(self) -> str:
+        lines = self._said.decode(errors="replace").split("\n")
+        return " | ".join(line.strip() for line in lines[-TOLD - 1 :] if line.strip())
+
+    @property
+    def running(self) -> bool:
+        """Whether it was not ended yet."""
+        return self._end.alive
+
+    def close(self) -> None:
+        """Pull the plug."""
+        self._end()
+
+
+def _follow(parent: int) -> None:
+    """Have this process ended with its parent, also if that is killed (``PR_SET_PDEATHSIG``)."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(0)
+
+
+def _stop(process: subprocess.Popen[bytes], ends: Sequence[socket.socket]) -> None:
+    process.kill()
+    process.wait()
+    if process.stderr is not None:
+        process.stderr.close()
+    for end in ends:
+        end.close()

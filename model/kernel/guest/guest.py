@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: MIT
+
+"""A machine that is kept, and the programs that go into it one after another."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from attrs import field, frozen
+
+from model.candidate import Unavailable
+from model.kernel.guest.emulator import Emulator, Ended
+from model.memory import NoProgress, Panic
+
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from model.kernel.guest.image import Image
+
+#: How often a machine is started before it is given up.
+TRIES = 3
+
+#: An answer: what was returned, the statistics, and what else there is to say.
+ANSWER = re.compile(
+    r"= (?P<returned>-?\d+) (?P<acquired>-?\d+) (?P<released>-?\d+)"
+    r"(?: h(?P<heads>(?: [-:\d]+)*))?(?: e(?P<events>(?: \w[-:*\d]+)*))?(?: w (?P<warnings>.*))?"
+)
+HEAD = re.compile(r"(\d+):(-?\d+):(-?\d+):(\d)")
+EVENT = re.compile(r"([gpdf])(\d+):(-?\d+):(\d)\*(\d+)")
+
+EVENTS = {"g": "grab", "p": "put", "d": "dirty", "f": "free"}
+
+
+@frozen
+class Happened:
+    """An entry of the journal: *what* happened so many *times* to the page *number*."""
+
+    what: str
+    number: int
+    refs: int
+    dirty: bool
+    times: int
+
+
+@frozen
+class Answer:
+    """What came of one call.
+
+    :param heads: Number, refcount, pincount and looks (1 dirty, 2 allocated, 4 maybe pinned)
+        of each head that does not look as it did.
+    """
+
+    returned: int
+    acquired: int
+    released: int
+    heads: Sequence[tuple[int, int, int, int]] = ()
+    events: Sequence[Happened] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def answer(line: str) -> Answer:
+    """What *line* says.
+
+    :raises Panic: if the module refused the call: the pages are not what they should be.
+    :raises Ended: if it is no answer.
+    """
+    if line.startswith("! "):
+        msg = f"in the machine {line[2:]}"
+        raise Panic(msg)
+    found = ANSWER.fullmatch(line)
+    if found is None:
+        msg = f"the machine answers {line[:80]!r}"
+        raise Ended(msg)
+    heads = [tuple(map(int, head)) for head in HEAD.findall(found["heads"] or "")]
+    events = [
+        Happened(EVENTS[kind], int(number), int(refs), dirty == "1", int(times))
+        for kind, number, refs, dirty, times in EVENT.findall(found["events"] or "")
+    ]
+    return Answer(
+        int(found["returned"]),
+        int(found["acquired"]),
+        int(found["released"]),
+        heads,  # type: ignore[arg-type]  # four numbers each
+        events,
+        tuple(found["warnings"].split("|")) if found["warnings"] else (),
+    )
+
+
+@frozen(slots=False)
+class Guest:
+    """A machine, started when it is first needed, and again when it is beyond use.
+
+    :param memory: MiB.
+    :param room: Compound pages of each pool of the agent's.
+    :param words: For the kernel's command line.
+    """
+
+    image: Image
+    memory: int
+    room: Mapping[str, int]
+    words: tuple[str, ...] = ()
+    _state: _State = field(init=False, factory=lambda: _State())
+
+    @property
+    def boots(self) -> int:
+        """How often it was started."""
+        return self._state.boots
+
+    def whole(self, requests: Sequence[str], calls: Sequence[str]) -> tuple[list[str], str]:
+        """Have pages as *requests* say, carry out *calls*, and give all back.
+
+        The answers, and what of the pages is not as it was then; empty if all is.
+
+        :raises Unavailable: if the machine does not come up, or has no such pages.
+        :raises NoProgress: if a call does not return.
+        :raises Panic: if the kernel says that something is wrong.
+        """
+        *lines, last = self._begin(None, requests, [*calls, "end"])
+        unclean, _, why = last.removeprefix(".").strip().partition(" ")
+        if unclean == "0" and not why:
+            return lines, ""
+        self.close()
+        return lines, f"{unclean} pages are not as they were {why}".strip()
+
+    def one(self, owner: object, requests: Sequence[str], call: str) -> str:
+        """Carry out *call* of the program of *owner*, which begins if there are *requests*.
+
+        The parameters, and what is raised, are those of `whole`.
+        """
+        if requests:
+            return self._begin(owner, requests, [call])[0]
+        emulator = self._state.emulator
+        if self._state.owner is not owner or emulator is None:
+            msg = "another program has begun in the machine"
+            raise RuntimeError(msg)
+        return self._talk(emulator, f"{call}\n", 1)[0]
+
+    def _begin(self, owner: object, requests: Sequence[str], calls: Sequence[str]) -> list[str]:
+        for _ in range(TRIES):
+            emulator = self._started()
+            ended = ["end"] if self._state.owner is not None else []
+            self._state.owner = owner
+            text = "\n".join([*ended, "begin", *requests, "settle", *calls, ""])
+            lines = self._talk(emulator, text, len(ended) + 1 + len(calls))
+            unclean = "".join(lines[: len(ended)]).removeprefix(".").strip()
+            refused = lines[len(ended)]
+            if unclean in {"", "0"} and refused.startswith("="):
+                return lines[len(ended) + 1 :]
+            # What was before it has left something behind, or its pages are used up.
+            self.close()
+        msg = f"the machine cannot begin: {refused.removeprefix('! ')} ({unclean or 'clean'})"
+        raise Unavailable(msg)
+
+    def _talk(self, emulator: Emulator, text: str, lines: int) -> list[str]:
+        try:
+            return emulator.talk(text.encode(), lines)
+        except Ended as err:
+            self.close()
+            raise Panic(str(err)) from None
+        except (NoProgress, Panic, KeyboardInterrupt):
+            self.close()
+            raise
+
+    def _started(self) -> Emulator:
+        state = self._state
+        if state.emulator is not None and state.emulator.running:
+            return state.emulator
+        trouble = ""
+        for _ in range(TRIES):
+            emulator = Emulator(self.image, self.memory, self.words)
+            try:
+                emulator.boot()
+                rooms = [f"room {name} {count}" for name, count in self.room.items()]
+                emulator.talk("\n".join([*rooms, "begin", "end", ""]).encode(), 1)
+            except (Ended, Panic, NoProgress) as err:
+                trouble = str(err)
+                emulator.close()
+                continue
+            state.emulator, state.owner = emulator, None
+            state.boots += 1
+            return emulator
+        msg = f"no machine comes up: {trouble}"
+        raise Unavailable(msg)
+
+    def close(self) -> None:
+        """Stop the machine; the next program starts another."""
+        if self._state.emulator is not None:
+            self._state.emulator.close()
+        self._state.emulator = self._state.owner = None
+
+
+class _State:
+    def __init__(self) -> None:
+        self.emulator: Emulator | None = None
+        #: Whose program is under way.
+        self.owner: object = None
+        self.boots = 0

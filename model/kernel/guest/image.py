@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: MIT
+
+"""What runs in a machine: the module and the agent, compiled, in an archive to boot from."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from model.errors import BadInput
+from model.kernel.guest.initramfs import archive
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from model.kernel.guest.packages import Unpacked
+
+INSIDE = Path(__file__).with_name("inside")
+AGENT = ("agent.c", "pools.c")
+
+
+@frozen
+class Image:
+    """Something to boot.
+
+    :param version: ``6.1``.
+    :param abi: ``6.1.0-56``.
+    """
+
+    version: str
+    abi: str
+    kernel: Path
+    initrd: Path
+
+
+def build(unpacked: Unpacked, tell: Callable[[str], None] = lambda _text: None) -> Image:
+    """What to boot of *unpacked*, compiled unless that was done before.
+
+    :param tell: Is told what is done.
+    :raises BadInput: if there is no compiler, or it complains.
+    """
+    cc = shutil.which("gcc-12") or shutil.which("gcc")
+    make = shutil.which("make")
+    if not cc or not make:
+        missing = " and ".join(
+            name for name, there in (("gcc", cc), ("make", make)) if not there
+        )
+        msg = f"the module is built by gcc and make: apt install {missing.replace(' and', '')}"
+        raise BadInput(msg)
+    initrd = unpacked.path / f"initrd-{_digest(cc)}"
+    image = Image(unpacked.version, unpacked.abi, unpacked.kernel, initrd)
+    if initrd.is_file():
+        return image
+    tell(f"building the module and the agent for {unpacked.abi}")
+    try:
+        with tempfile.TemporaryDirectory(dir=unpacked.path) as name:
+            work = Path(name) / "inside"
+            shutil.copytree(INSIDE, work)
+            _module(make, cc, unpacked, work)
+            flags = ("-O2", "-static", "-Wall", "-Wextra", "-Wno-missing-field-initializers")
+            sources = (str(work / source) for source in AGENT)
+            _run([cc, *flags, "-o", str(work / "agent"), *sources], work)
+            files = {"init": (work / "agent").read_bytes(), **unpacked.modules()}
+            files["headcount.ko"] = (work / "headcount.ko").read_bytes()
+            made = work / "initrd"
+            made.write_bytes(archive(files))
+            for old in unpacked.path.glob("initrd-*"):
+                old.unlink(missing_ok=True)
+            made.rename(initrd)
+    except OSError as err:
+        raise BadInput(err.strerror or str(err), file=str(err.filename or initrd)) from None
+    return image
+
+
+def _module(make: str, cc: str, unpacked: Unpacked, work: Path) -> None:
+    # Its type information would want pahole.
+    words = (f"M={work}", f"CC={cc}", "CONFIG_DEBUG_INFO_BTF_MODULES=", "modules")
+    _run([make, "-s", "-C", str(unpacked.headers), *words], work)
+    strip = shutil.which("strip")
+    if strip:
+        _run([strip, "--strip-debug", str(work / "headcount.ko")], work)
+
+
+def _run(command: Sequence[str], work: Path) -> None:
+    done = subprocess.run(  # noqa: S603 - the compiler, on our own sources
+        command,
+        cwd=work,
+        env={**os.environ, "LC_ALL": "C"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        said = done.stderr.replace(f"{work}/", "")
+        error = re.search(r"^.*(?:error|undefined|cannot find|Error).*$", said, re.MULTILINE)
+        told = error[0] if error else (said.strip().splitlines() or ["nothing"])[0]
+        msg = f"what runs in the machine cannot be built: {told}"
+        raise BadInput(msg)
+
+
+def _digest(cc: str) -> str:
+    """Different for whatever would make another archive."""
+    parts = [cc]
+    for path in sorted(INSIDE.iterdir()):
+        parts += [path.name, path.read_text()]
+    for path in (Path(__file__), Path(__file__).with_name("initramfs.py")):
+        parts.append(path.read_text())
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/* The series' own measurement: ways to unpin the same pages, with nothing looking on. */
+#include <linux/ktime.h>
+#include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/vmalloc.h>
+
+#include "state.h"
+
+static void hc_by(enum hc_bench way, struct page **pages, u32 count, u32 each)
+{
+	u32 at, n;
+
+	for (at = 0; at < count; at += n) {
+		n = min(each, count - at);
+		switch (way) {
+		case HC_BENCH_ONE:
+			unpin_user_page(pages[at]);
+			break;
+		case HC_BENCH_LIST:
+			unpin_user_pages(pages + at, n);
+			break;
+		case HC_BENCH_DIRTY:
+			unpin_user_pages_dirty_lock(pages + at, n, true);
+			break;
+		case HC_BENCH_RANGE:
+			unpin_user_page_range_dirty_lock(pages[at], n, true);
+		}
+	}
+}
+
+/* list: where the pages are mapped and how many; arg: pages of a call. */
+s64 hc_bench(const u32 *list, u32 count, struct hc_ask *ask)
+{
+	unsigned long start = HC_WINDOW + ((unsigned long)list[0] << PAGE_SHIFT);
+	u32 npages = list[1], done = 0, at;
+	struct page **pages = vmalloc(array_size(npages, sizeof(*pages)));
+	u64 began;
+	s64 took;
+
+	if (!pages)
+		return -ENOMEM;
+	while (done < npages) {
+		int n = pin_user_pages_fast(start + ((unsigned long)done << PAGE_SHIFT),
+					    npages - done, FOLL_WRITE, pages + done);
+		if (n <= 0)
+			break;
+		done += n;
+	}
+	took = -EFAULT;
+	if (done < npages) {
+		unpin_user_pages(pages, done);
+		goto out;
+	}
+	/* A range call is for contiguous pages, and nothing here makes them so. */
+	took = -ERANGE;
+	if (ask->flags == HC_BENCH_RANGE) {
+		for (at = 1; at < npages; at++)
+			if (at % ask->arg && page_to_pfn(pages[at]) != page_to_pfn(pages[at - 1]) + 1) {
+				unpin_user_pages(pages, npages);
+				goto out;
+			}
+	}
+	began = ktime_get_ns();
+	hc_by(ask->flags, pages, npages, ask->arg);
+	took = ktime_get_ns() - began;
+	/* Clean again, so that each way finds the same. */
+	for (at = 0; at < npages; at++)
+		ClearPageDirty(compound_head(pages[at]));
+out:
+	vfree(pages);
+	return took;
+}

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/* The calls of a program, as the kernel has them. */
+#include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/vmalloc.h>
+
+#include "state.h"
+
+static struct page *hc_got[HC_MAX_LIST];
+
+static long hc_gup(enum hc_op op, const struct hc_ask *ask, unsigned long start, u32 n,
+		   struct page **got)
+{
+	unsigned int flags = (ask->flags & HC_WRITE ? FOLL_WRITE : 0) |
+			     (ask->flags & HC_LONGTERM ? FOLL_LONGTERM : 0);
+	long done;
+
+	if (op == HC_PIN && ask->arg)
+		return pin_user_pages_fast(start, n, flags, got);
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
+	if (op == HC_PIN_FAST_ONLY)
+		return pin_user_pages_fast_only(start, n, flags, got);
+#endif
+	mmap_read_lock(current->mm);
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0)
+	done = op == HC_GET ? get_user_pages(start, n, flags, got)
+			    : pin_user_pages(start, n, flags, got);
+#else
+	done = op == HC_GET ? get_user_pages(start, n, flags, got, NULL)
+			    : pin_user_pages(start, n, flags, got, NULL);
+#endif
+	mmap_read_unlock(current->mm);
+	return done;
+}
+
+/* Stretches of neighbours one after another, until one is not taken whole. */
+static int hc_take(const u32 *list, u32 count, struct hc_ask *ask)
+{
+	u32 at = 0, n, i;
+
+	while (at < count) {
+		long done;
+
+		for (n = 1; at + n < count && list[at + n] == list[at] + n; n++)
+			;
+		done = hc_gup(ask->op, ask, HC_WINDOW + ((unsigned long)list[at] << PAGE_SHIFT),
+			      n, hc_got);
+		for (i = 0; i < n && (long)i < done; i++) {
+			struct page *page = hc.pages[list[at + i]];
+			struct hc_watched *head = page ? hc_of(compound_head(hc_got[i])) : NULL;
+
+			if (hc_got[i] != page || !head)
+				return hc_refuse(ask, "page %u is not the one that was mapped",
+						 list[at + i]);
+			if (ask->op == HC_GET)
+				head->gets++;
+			else if (head->kind != HC_ZERO)
+				head->pins++;
+		}
+		if (done > 0)
+			ask->ret += done;
+		else if (!ask->ret)
+			ask->ret = done;
+		if (done < n)
+			break;
+		at += n;
+	}
+	return 0;
+}
+
+/* See that no page is given back more often than it is held, and enter it. */
+static int hc_give(const u32 *list, u32 count, s64 each, bool gets, struct hc_ask *ask)
+{
+	u32 i;
+
+	for (i = 0; i < count; i++) {
+		struct hc_watched *head;
+		s64 *held;
+
+		if (list[i] == HC_NULL)
+			continue;
+		head = hc.pages[list[i]] ? hc_of(compound_head(hc.pages[list[i]])) : NULL;
+		if (!head)
+			return hc_refuse(ask, "page %u is none of the program's", list[i]);
+		held = gets ? &head->gets : &head->pins;
+		if (head->kind != HC_ZERO || gets)
+			*held -= each;
+		if (*held >= 0 || ask->flags & HC_MISUSE)
+			continue;
+		for (;; i--) {
+			if (list[i] != HC_NULL) {
+				head = hc_of(compound_head(hc.pages[list[i]]));
+				held = gets ? &head->gets : &head->pins;
+				if (head->kind != HC_ZERO || gets)
+					*held += each;
+			}
+			if (!i)
+				break;
+		}
+		return hc_refuse(ask, "more is given back than is held of page %u", head->number);
+	}
+	return 0;
+}
+
+static int hc_contiguous(u32 count, struct hc_ask *ask)
+{
+	u32 i;
+
+	for (i = 1; i < count; i++)
+		if (page_to_pfn(hc_got[i]) != page_to_pfn(hc_got[0]) + i)
+			return hc_refuse(ask, "the frames of a range do not follow each other");
+	return 0;
+}
+
+static int hc_unpin(const u32 *list, u32 count, struct hc_ask *ask)
+{
+	unsigned long npages = ask->arg ? (unsigned long)ask->arg : count;
+	bool noticed = ask->op == HC_UNPIN_LIST || !(ask->flags & 1);
+	u32 i;
+
+	for (i = 0; i < count; i++) {
+		hc_got[i] = list[i] == HC_NULL ? NULL : hc.pages[list[i]];
+		if (list[i] != HC_NULL && !hc_got[i])
+			return hc_refuse(ask, "page %u is none of the program's", list[i]);
+	}
+	if (ask->op == HC_UNPIN_RANGE && !(ask->flags & HC_MISUSE) && hc_contiguous(count, ask))
+		return -EINVAL;
+	/* A call that is told of an error value gives nothing back. */
+	if (!(ask->arg && noticed) && hc_give(list, count, 1, false, ask))
+		return -EINVAL;
+	hc.task = current;
+	switch (ask->op) {
+	case HC_UNPIN_PAGE:
+		unpin_user_page(hc_got[0]);
+		break;
+	case HC_UNPIN_LIST:
+		unpin_user_pages(hc_got, npages);
+		break;
+	case HC_UNPIN_DIRTY:
+		unpin_user_pages_dirty_lock(hc_got, npages, ask->flags & 1);
+		break;
+	default:
+		unpin_user_page_range_dirty_lock(hc_got[0], npages, ask->flags & 1);
+	}
+	hc.task = NULL;
+	return 0;
+}
+
+/* Plain references, which nothing in the kernel checks. */
+static int hc_plain(const u32 *list, u32 count, struct hc_ask *ask)
+{
+	u32 i;
+
+	if (ask->op == HC_PUT_PAGE && hc_give(list, count, ask->arg, true, ask))
+		return -EINVAL;
+	for (i = 0; i < count; i++) {
+		struct page *head = compound_head(hc.pages[list[i]]);
+
+		if (ask->op == HC_GET_PAGE) {
+			hc_of(head)->gets += ask->arg;
+			page_ref_add(head, ask->arg);
+		} else {
+			folio_put_refs(page_folio(head), ask->arg);
+		}
+	}
+	return 0;
+}
+
+int hc_call(const u32 *list, u32 count, struct hc_ask *ask)
+{
+	u32 i;
+	int err;
+
+	switch (ask->op) {
+	case HC_PIN:
+	case HC_PIN_FAST_ONLY:
+	case HC_GET:
+		hc.task = current;
+		err = hc_take(list, count, ask);
+		hc.task = NULL;
+		return err;
+	case HC_UNPIN_PAGE:
+	case HC_UNPIN_LIST:
+	case HC_UNPIN_DIRTY:
+	case HC_UNPIN_RANGE:
+		return hc_unpin(list, count, ask);
+	case HC_GET_PAGE:
+	case HC_PUT_PAGE:
+		return hc_plain(list, count, ask);
+	case HC_SET_DIRTY:
+		for (i = 0; i < count; i++)
+			set_page_dirty_lock(hc.pages[list[i]]);
+		return 0;
+	case HC_CLEAN:
+		for (i = 0; i < count; i++)
+			ClearPageDirty(compound_head(hc.pages[list[i]]));
+		return 0;
+	default:
+		return hc_refuse(ask, "no operation %u", ask->op);
+	}
+}

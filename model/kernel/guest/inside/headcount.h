@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/* What the agent asks of the module: one ioctl, one structure. */
+#ifndef HEADCOUNT_H
+#define HEADCOUNT_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+/* Pages of a program are numbered; page i is seen by the agent at HC_WINDOW + i * 4096. */
+#define HC_WINDOW 0x100000000000ULL
+#define HC_MAX_PAGES (1U << 20)
+#define HC_MAX_HEADS (1U << 13)
+#define HC_MAX_LIST (1U << 19)
+#define HC_MAX_EVENTS (1U << 14)
+#define HC_MAX_ARENA (1U << 14)
+#define HC_WARNINGS 1024
+
+/* An entry of a list that is NULL. */
+#define HC_NULL ((__u32)-1)
+
+enum hc_op {
+	HC_WATCH,	/* list: number, pfn (low, high), order, kind of each compound page */
+	HC_ARENA,	/* list: offset, number, order of each; arg: pages */
+	HC_SETTLE,	/* all is mapped: put aside what a mapping holds beyond one reference */
+	HC_PIN,		/* list of pages, flags; arg: whether by pin_user_pages_fast() */
+	HC_PIN_FAST_ONLY,
+	HC_GET,
+	HC_UNPIN_PAGE,
+	HC_UNPIN_LIST,	/* arg: npages as given, or 0 for all */
+	HC_UNPIN_DIRTY,	/* likewise; flags: whether to dirty */
+	HC_UNPIN_RANGE,	/* likewise; the list is checked to be contiguous */
+	HC_GET_PAGE,	/* arg: references on each */
+	HC_PUT_PAGE,
+	HC_SET_DIRTY,
+	HC_CLEAN,
+	HC_UNMAPPING,	/* list: what is about to be unmapped gets its references back */
+	HC_UNMAPPED,
+	HC_FINISH,	/* give back what is still held; ret: what is not as it was */
+	HC_FORGET,
+	HC_BENCH,	/* list of pages; flags: which; arg: pages of a call; ret: nanoseconds */
+};
+
+enum hc_kind { HC_BASE, HC_THP, HC_HUGETLB, HC_GIGANTIC, HC_MEMFD, HC_ZERO, HC_DRIVER, HC_NKINDS };
+
+/* Flags of HC_PIN. */
+#define HC_WRITE 1
+#define HC_LONGTERM 2
+
+/* Flag of unpins: the program breaks the contract on purpose, so nothing is checked. */
+#define HC_MISUSE 16
+
+enum hc_bench { HC_BENCH_ONE, HC_BENCH_LIST, HC_BENCH_DIRTY, HC_BENCH_RANGE };
+
+/* hc_head.look */
+#define HC_DIRTY 1
+#define HC_ALLOCATED 2
+#define HC_MAYBE_PINNED 4
+
+struct hc_head {
+	__u32 number;
+	__s32 refcount;
+	__s32 pincount;
+	__u32 look;
+};
+
+enum hc_event_kind { HC_EV_GRAB, HC_EV_PUT, HC_EV_MARK_DIRTY, HC_EV_FREE };
+
+struct hc_event {
+	__u32 kind;
+	__u32 number;
+	__s32 refs;
+	__u32 dirty;
+	__u32 times;
+};
+
+struct hc_ask {
+	__u32 op;
+	__u32 flags;
+	__s64 arg;
+	__u64 list;		/* __u32 each */
+	__u32 count;
+	__u32 nheads;		/* out: heads that look otherwise than at the last step */
+	__u32 nevents;
+	__u32 nwarnings;
+	__s64 ret;
+	__s64 acquired;		/* since HC_SETTLE */
+	__s64 released;
+	__u64 heads;		/* struct hc_head[HC_MAX_HEADS] */
+	__u64 events;		/* struct hc_event[HC_MAX_EVENTS] */
+	char refused[96];	/* why nothing was done, if so */
+	char warnings[HC_WARNINGS];
+};
+
+#define HC_ASK _IOWR('H', 1, struct hc_ask)
+
+#endif

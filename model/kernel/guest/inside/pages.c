@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/* The pages of a program: made, mapped, looked at, given back. */
+#include <linux/gfp.h>
+#include <linux/page_ref.h>
+#include <linux/sort.h>
+#include <linux/swap.h>
+#include <linux/vmstat.h>
+
+#include "state.h"
+
+/* The largest block that the buddy allocator has. */
+#define HC_BLOCK 10
+#define HC_BLOCK_PAGES (1U << HC_BLOCK)
+#define HC_BLOCKS (HC_MAX_ARENA / HC_BLOCK_PAGES)
+
+struct hc_watched *hc_of(struct page *page)
+{
+	void *found = xa_load(&hc.by_pfn, page_to_pfn(page));
+
+	return found ? &hc.heads[xa_to_value(found) - 1] : NULL;
+}
+
+/* As /proc/vmstat would say it if all processors had told of theirs. */
+s64 hc_stat(enum node_stat_item item)
+{
+	s64 sum = atomic_long_read(&vm_node_stat[item]);
+	int cpu;
+
+	for_each_online_cpu(cpu)
+		sum += per_cpu_ptr(NODE_DATA(0)->per_cpu_nodestats, cpu)->vm_node_stat_diff[item];
+	return sum;
+}
+
+static int hc_add(u32 number, struct page *page, u32 order, enum hc_kind kind,
+		  struct hc_ask *ask)
+{
+	struct hc_watched *head;
+	u32 i;
+
+	if (hc.nheads == HC_MAX_HEADS || number + (1U << order) > HC_MAX_PAGES)
+		return hc_refuse(ask, "more pages than the module has room for");
+	if (order ? !PageHead(page) || compound_order(page) != order : PageCompound(page))
+		return hc_refuse(ask, "page %u is of order %u, not %u", number,
+				 compound_order(compound_head(page)), order);
+	head = &hc.heads[hc.nheads++];
+	*head = (struct hc_watched){ .page = page, .number = number, .order = order,
+				     .kind = kind, .mapped = true };
+	for (i = 0; i < 1U << order; i++)
+		hc.pages[number + i] = page + i;
+	xa_store(&hc.by_pfn, page_to_pfn(page), xa_mk_value(hc.nheads), GFP_KERNEL);
+	return 0;
+}
+
+int hc_watch(const u32 *list, u32 count, struct hc_ask *ask)
+{
+	u32 i;
+
+	for (i = 0; i + 5 <= count; i += 5) {
+		u64 pfn = list[i + 1] | (u64)list[i + 2] << 32;
+		int err;
+
+		if (!pfn_valid(pfn))
+			return hc_refuse(ask, "page %u has no frame", list[i]);
+		err = hc_add(list[i], pfn_to_page(pfn), list[i + 3], list[i + 4], ask);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int hc_by_pfn(const void *a, const void *b)
+{
+	unsigned long x = page_to_pfn(*(struct page **)a), y = page_to_pfn(*(struct page **)b);
+
+	return x < y ? -1 : x > y;
+}
+
+/* So many blocks of the largest order that lie side by side. */
+static struct page *hc_blocks(u32 wanted)
+{
+	struct page *found[2 * HC_BLOCKS], *first = NULL;
+	u32 n, i, run = 0;
+
+	for (n = 0; n < (wanted == 1 ? 1 : 2 * HC_BLOCKS); n++) {
+		found[n] = alloc_pages(GFP_KERNEL | __GFP_NOWARN, HC_BLOCK);
+		if (!found[n])
+			break;
+	}
+	sort(found, n, sizeof(*found), hc_by_pfn, NULL);
+	for (i = 0; i < n && run < wanted; i++)
+		run = run && found[i] == found[i - 1] + HC_BLOCK_PAGES ? run + 1 : 1;
+	if (run == wanted)
+		first = found[i - wanted];
+	for (i = 0; i < n; i++)
+		if (!first || found[i] < first || found[i] >= first + wanted * HC_BLOCK_PAGES)
+			__free_pages(found[i], HC_BLOCK);
+	return first;
+}
+
+/*
+ * Compound pages where they are wanted: single frames are put together as the
+ * buddy allocator does it for __GFP_COMP.
+ */
+int hc_arena(const u32 *list, u32 count, struct hc_ask *ask)
+{
+	u32 wanted = DIV_ROUND_UP(ask->arg, HC_BLOCK_PAGES), i, j;
+	struct page *first;
+
+	if (!wanted || wanted > HC_BLOCKS)
+		return hc_refuse(ask, "no room for %lld pages of a driver", ask->arg);
+	first = hc_blocks(wanted);
+	if (!first)
+		return hc_refuse(ask, "no %u MiB side by side", 4 * wanted);
+	for (i = 0; i < wanted; i++)
+		split_page(first + i * HC_BLOCK_PAGES, HC_BLOCK);
+	for (i = 0; i < wanted * HC_BLOCK_PAGES; i++)
+		hc.arena[i] = first + i;
+	hc.narena = wanted * HC_BLOCK_PAGES;
+	for (i = 0; i + 3 <= count; i += 3) {
+		u32 offset = list[i], number = list[i + 1], order = list[i + 2];
+		int err;
+
+		if (order > HC_BLOCK || offset + (1U << order) > hc.narena)
+			return hc_refuse(ask, "page %u lies beyond the arena", number);
+		for (j = 0; j < 1U << order; j++) {
+			clear_highpage(first + offset + j);
+			if (j)
+				set_page_count(first + offset + j, 0);
+			hc.arena[offset + j] = NULL;
+		}
+		if (order)
+			hc_prep_compound_page(first + offset, order);
+		err = hc_add(number, first + offset, order, HC_DRIVER, ask);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* Map pages of the arena, one entry of the page table each. */
+int hc_insert(struct vm_area_struct *vma)
+{
+	unsigned long at;
+	u32 number = vma->vm_pgoff;
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+	vm_flags_set(vma, VM_MIXEDMAP);
+#else
+	vma->vm_flags |= VM_MIXEDMAP;
+#endif
+	for (at = vma->vm_start; at < vma->vm_end; at += PAGE_SIZE, number++) {
+		int err;
+
+		if (number >= HC_MAX_PAGES || !hc.pages[number])
+			return -EINVAL;
+		err = vm_insert_page(vma, at, hc.pages[number]);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* What a mapping holds of a page in all. */
+static int hc_held(const struct hc_watched *head)
+{
+	switch (head->kind) {
+	case HC_HUGETLB:
+	case HC_GIGANTIC:
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
+		return (1 << head->order) + 1;	/* of the page cache, too (a08c7193e4f1) */
+#endif
+	case HC_MEMFD:
+		return 2;
+	case HC_DRIVER:
+		return 1 << head->order;	/* each entry of the page table */
+	default:
+		return 1;
+	}
+}
+
+/*
+ * A mapping is one reference to a program. What it really holds beyond that is
+ * put aside until it is unmapped, so that counts are what they would be, also
+ * where they overflow. The zero page is everybody's: its own are taken off when
+ * it is shown.
+ */
+int hc_settle(struct hc_ask *ask)
+{
+	struct hc_watched *head;
+
+	hc_lru_add_drain();
+	for (head = hc.heads; head < hc.heads + hc.nheads; head++) {
+		int count;
+
+		if (head->kind == HC_DRIVER)
+			put_page(head->page);	/* its mapping has its own by now */
+		count = page_ref_count(head->page);
+		if (head->kind == HC_ZERO) {
+			head->aside = count - 1;
+		} else if (count != hc_held(head)) {
+			return hc_refuse(ask, "page %u begins with %d references, not %d",
+					 head->number, count, hc_held(head));
+		} else {
+			head->aside = count - 1;
+			page_ref_sub(head->page, head->aside);
+		}
+		ClearPageDirty(head->page);
+		head->shown = (struct hc_head){ head->number, 1, 0, HC_ALLOCATED };
+	}
+	hc.acquired = hc_stat(NR_FOLL_PIN_ACQUIRED);
+	hc.released = hc_stat(NR_FOLL_PIN_RELEASED);
+	return 0;
+}
+
+void hc_unmapping(const u32 *list, u32 count)
+{
+	u32 i;
+
+	for (i = 0; i < count; i++) {
+		struct hc_watched *head = hc_of(hc.pages[list[i]]);
+
+		page_ref_add(head->page, head->aside);
+		head->aside = 0;
+		head->mapped = false;
+		head->was_dirty = PageDirty(head->page);
+	}
+}
+
+/*
+ * Unmapping leaves the dirty flag as it was: what the page table knew of writes is
+ * forgotten, as programs dirty pages by calls alone, and what truncation forgot is not.
+ */
+void hc_unmapped(const u32 *list, u32 count)
+{
+	u32 i;
+
+	hc_lru_add_drain();
+	for (i = 0; i < count; i++) {
+		struct hc_watched *head = hc_of(hc.pages[list[i]]);
+
+		if (head->gone || page_ref_count(head->page) == 0)
+			continue;
+		if (head->was_dirty)
+			SetPageDirty(head->page);
+		else
+			ClearPageDirty(head->page);
+	}
+}
+
+/* Give everything back; how many pages are not as they were before the program. */
+s64 hc_finish(void)
+{
+	struct hc_watched *head;
+	s64 unclean = 0;
+
+	for (head = hc.heads; head < hc.heads + hc.nheads; head++) {
+		if (head->gone)
+			continue;
+		if (head->kind == HC_ZERO) {
+			page_ref_sub(head->page, head->gets);
+			ClearPageDirty(head->page);
+			unclean += page_ref_count(head->page) != head->aside + 1;
+			continue;
+		}
+		/* Most plain references at once, as there may be 2^31; the last put may free. */
+		if (head->gets > 1) {
+			page_ref_sub(head->page, head->gets - 1);
+			head->gets = 1;
+		}
+		for (; head->pins > 0; head->pins--)
+			unpin_user_page(head->page);
+		if (!head->gone && head->gets)
+			put_page(head->page);
+	}
+	hc_lru_add_drain();
+	for (head = hc.heads; head < hc.heads + hc.nheads; head++) {
+		if (head->kind == HC_ZERO)
+			continue;
+		if (!head->gone && page_ref_count(head->page) == 0 && !head->mapped)
+			head->gone = true;
+		if (head->gone) {
+			unclean += head->mapped;
+			continue;
+		}
+		unclean += !head->mapped || page_ref_count(head->page) != 1 ||
+			   (hc_exact(head) && hc_pincount(head->page));
+		page_ref_add(head->page, head->aside);
+		head->aside = 0;
+		ClearPageDirty(head->page);
+	}
+	return unclean;
+}
+
+void hc_forget(void)
+{
+	u32 i;
+
+	for (i = 0; i < hc.nheads; i++) {
+		struct hc_watched *head = &hc.heads[i];
+
+		xa_erase(&hc.by_pfn, page_to_pfn(head->page));
+		memset(&hc.pages[head->number], 0, sizeof(*hc.pages) << head->order);
+	}
+	hc.nheads = 0;
+	for (i = 0; i < hc.narena; i++)
+		if (hc.arena[i])
+			__free_page(hc.arena[i]);
+	hc.narena = 0;
+}
+
+static struct hc_head hc_look(struct hc_watched *head)
+{
+	struct hc_head seen = { head->number };
+	int count = page_ref_count(head->page);
+
+	if (!head->gone && count == 0)
+		head->gone = true;
+	if (head->gone) {
+		seen.refcount = count < 0 ? count : 0;
+		return seen;
+	}
+	if (head->kind == HC_ZERO)
+		count -= head->aside;
+	seen.refcount = count;
+	seen.pincount = hc_exact(head) ? hc_pincount(head->page) : 0;
+	seen.look = HC_ALLOCATED | (PageDirty(head->page) ? HC_DIRTY : 0);
+	if (folio_maybe_dma_pinned(page_folio(head->page)))
+		seen.look |= HC_MAYBE_PINNED;
+	return seen;
+}
+
+/* All heads that do not look as they did, and tails that have a count of their own. */
+void hc_show(struct hc_ask *ask, struct hc_head *heads)
+{
+	struct hc_watched *head;
+	u32 i;
+
+	hc_lru_add_drain();
+	ask->acquired = hc_stat(NR_FOLL_PIN_ACQUIRED) - hc.acquired;
+	ask->released = hc_stat(NR_FOLL_PIN_RELEASED) - hc.released;
+	ask->nheads = 0;
+	for (head = hc.heads; head < hc.heads + hc.nheads; head++) {
+		struct hc_head seen = hc_look(head);
+
+		if (memcmp(&seen, &head->shown, sizeof(seen)) && ask->nheads < HC_MAX_HEADS)
+			heads[ask->nheads++] = head->shown = seen;
+		if (head->gone)
+			continue;
+		for (i = 1; i < min(1U << head->order, HC_BLOCK_PAGES); i++) {
+			int count = page_ref_count(head->page + i);
+
+			if (count && ask->nheads < HC_MAX_HEADS)
+				heads[ask->nheads++] = (struct hc_head){
+					head->number + i, count, 0, HC_ALLOCATED };
+		}
+	}
+}

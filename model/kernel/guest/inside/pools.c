@@ -1,0 +1,440 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Pages of each kind, kept from program to program, and moved to where a program
+ * wants them, so that frames follow each other where its own do.
+ *
+ * Anonymous pages are moved by mremap(); those of files are mapped where they
+ * are wanted.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/memfd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "agent.h"
+
+#define PAGE 4096UL
+#define HOME 0x200000000000UL	/* where anonymous pages wait; each pool has 1 TiB */
+
+enum state { EMPTY, WAITING, PLACED, LOST };
+
+struct slot {
+	uint64_t pfn;
+	uint32_t number;	/* where in the program it is placed */
+	enum state state;
+};
+
+struct pool {
+	const char *name;
+	enum hc_kind kind;
+	unsigned order;
+	unsigned huge;		/* flags of memfd_create */
+	int fd;
+	uint32_t nslots;
+	struct slot *slots;
+	uint32_t *sorted;	/* by frame */
+	int unsorted;
+};
+
+static struct pool pools[] = {
+	{ "base", HC_BASE, 0, 0, -1 },
+	{ "thp", HC_THP, 9, 0, -1 },
+	{ "hugetlb", HC_HUGETLB, 9, MFD_HUGETLB | MFD_HUGE_2MB, -1 },
+	{ "gigantic", HC_GIGANTIC, 18, MFD_HUGETLB | MFD_HUGE_1GB, -1 },
+	{ "page-cache", HC_MEMFD, 0, 0, -1 },
+	{ "zero", HC_ZERO, 0, 0, -1 },
+};
+
+#define NPOOLS (sizeof(pools) / sizeof(*pools))
+
+/* Stretches of a driver's pages that are mapped. */
+static struct {
+	uint32_t number, npages;
+} stretches[1024];
+static unsigned nstretches;
+
+static int pagemap = -1;
+
+static int of_file(const struct pool *pool)
+{
+	return pool->kind == HC_HUGETLB || pool->kind == HC_GIGANTIC || pool->kind == HC_MEMFD;
+}
+
+static unsigned long size(const struct pool *pool)
+{
+	return PAGE << pool->order;
+}
+
+static char *home(const struct pool *pool, uint32_t i)
+{
+	return (char *)HOME + ((unsigned long)pool->kind << 40) + i * size(pool);
+}
+
+static char *window(uint32_t number)
+{
+	return (char *)HC_WINDOW + number * PAGE;
+}
+
+static uint64_t frame(const char *at)
+{
+	uint64_t entry = 0;
+
+	if (pread(pagemap, &entry, 8, (unsigned long)at / PAGE * 8) != 8 || !(entry >> 63))
+		return 0;
+	return entry & ((1ULL << 55) - 1);
+}
+
+static int map_file(const struct pool *pool, uint32_t i, char *at)
+{
+	return mmap(at, size(pool), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, pool->fd,
+		    i * size(pool)) == at;
+}
+
+static int map_home(const struct pool *pool, uint32_t i, uint32_t n)
+{
+	char *at = home(pool, i);
+
+	if (mmap(at, n * size(pool), PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != at)
+		return 0;
+	madvise(at, n * size(pool), pool->kind == HC_THP ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+	return 1;
+}
+
+/* Have a page in the slot. */
+static void fill(struct pool *pool, uint32_t i, int mapped)
+{
+	struct slot *slot = &pool->slots[i];
+	char *at = home(pool, i);
+
+	slot->state = EMPTY;
+	if (!mapped && !(of_file(pool) ? map_file(pool, i, at) : map_home(pool, i, 1))) {
+		fail("no %s page: %s", pool->name, strerror(errno));
+		return;
+	}
+	/* A write, so that nothing dirties the page when it is pinned for one. */
+	if (pool->kind == HC_ZERO)
+		(void)*(volatile char *)at;
+	else
+		*(volatile char *)at = 1;
+	slot->pfn = frame(at);
+	slot->state = WAITING;
+	if (of_file(pool))
+		munmap(at, size(pool));
+	pool->unsorted = 1;
+}
+
+static void anew(struct pool *pool);
+
+static void fill_all(struct pool *pool)
+{
+	int mapped = !of_file(pool) && map_home(pool, 0, pool->nslots);
+	uint32_t i;
+
+	for (i = 0; i < pool->nslots; i++)
+		fill(pool, i, mapped);
+	anew(pool);
+}
+
+/*
+ * Give all pages back and take others, from larger blocks perhaps. Their page tables
+ * are there by now, and do not come between them.
+ */
+static void anew(struct pool *pool)
+{
+	uint32_t i;
+
+	for (i = 0; i < pool->nslots; i++) {
+		if (pool->slots[i].state != WAITING)
+			continue;
+		if (of_file(pool))
+			fallocate(pool->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				  i * size(pool), size(pool));
+		else
+			madvise(home(pool, i), size(pool), MADV_DONTNEED);
+		pool->slots[i].state = EMPTY;
+	}
+	for (i = 0; i < pool->nslots; i++)
+		if (pool->slots[i].state == EMPTY)
+			fill(pool, i, !of_file(pool));
+}
+
+static struct pool *named(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < NPOOLS; i++)
+		if (!strcmp(pools[i].name, name))
+			return &pools[i];
+	return NULL;
+}
+
+/* "KIND N": keep so many compound pages of the kind. */
+void make_room(char *text)
+{
+	char name[16], number[16];
+	struct pool *pool;
+	unsigned n;
+
+	if (sscanf(text, "%15s %u", name, &n) != 2 || !(pool = named(name)) || pool->nslots) {
+		fail("no room like %s", text);
+		return;
+	}
+	pool->nslots = n;
+	pool->slots = calloc(n, sizeof(*pool->slots));
+	pool->sorted = calloc(n, sizeof(*pool->sorted));
+	if (pool->kind == HC_HUGETLB) {
+		snprintf(number, sizeof(number), "%u", n);
+		put_file("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", number);
+	}
+	if (of_file(pool)) {
+		pool->fd = memfd_create(name, pool->huge);
+		if (pool->fd < 0 || ftruncate(pool->fd, n * size(pool)))
+			fail("no %s file: %s", name, strerror(errno));
+	}
+	fill_all(pool);
+}
+
+static struct pool *comparing;
+
+static int by_frame(const void *a, const void *b)
+{
+	uint64_t x = comparing->slots[*(const uint32_t *)a].pfn;
+	uint64_t y = comparing->slots[*(const uint32_t *)b].pfn;
+
+	return x < y ? -1 : x > y;
+}
+
+static void sort(struct pool *pool)
+{
+	uint32_t i;
+
+	if (!pool->unsorted)
+		return;
+	for (i = 0; i < pool->nslots; i++)
+		pool->sorted[i] = i;
+	comparing = pool;
+	qsort(pool->sorted, pool->nslots, sizeof(*pool->sorted), by_frame);
+	pool->unsorted = 0;
+}
+
+/* Where in pool->sorted so many waiting pages begin whose frames follow each other, or -1. */
+static long stretch(struct pool *pool, uint32_t wanted)
+{
+	uint32_t i, run = 0;
+	uint64_t before = 0;
+
+	sort(pool);
+	for (i = 0; i < pool->nslots; i++) {
+		struct slot *slot = &pool->slots[pool->sorted[i]];
+
+		if (slot->state != WAITING || !slot->pfn) {
+			run = 0;
+			continue;
+		}
+		run = run && slot->pfn == before + (1UL << pool->order) ? run + 1 : 1;
+		before = slot->pfn;
+		if (run == wanted)
+			return i + 1 - wanted;
+	}
+	return -1;
+}
+
+static int move(struct pool *pool, uint32_t i, uint32_t number)
+{
+	char *at = window(number);
+
+	if (of_file(pool)) {
+		if (!map_file(pool, i, at))
+			return 0;
+		*(volatile char *)at = 1;
+	} else if (mremap(home(pool, i), size(pool), size(pool), MREMAP_MAYMOVE | MREMAP_FIXED,
+			  at) != at) {
+		return 0;
+	}
+	pool->slots[i].number = number;
+	pool->slots[i].state = PLACED;
+	return 1;
+}
+
+/* "KIND COUNT N:COUNT N:COUNT ...": pages by rising frames, with the numbers they have. */
+void place(char *text)
+{
+	char *word, *rest = text;
+	struct pool *pool;
+	uint32_t wanted, watched[5];
+	long at;
+
+	word = strtok_r(rest, " ", &rest);
+	pool = word ? named(word) : NULL;
+	word = strtok_r(rest, " ", &rest);
+	if (!pool || !pool->nslots || !word) {
+		fail("no room for such pages");
+		return;
+	}
+	wanted = atoi(word);
+	at = stretch(pool, wanted);
+	if (at < 0) {
+		anew(pool);
+		at = stretch(pool, wanted);
+	}
+	if (at < 0) {
+		fail("no %u %s pages side by side", wanted, pool->name);
+		return;
+	}
+	while ((word = strtok_r(rest, " ", &rest))) {
+		unsigned number, n = 1;
+
+		sscanf(word, "%u:%u", &number, &n);
+		for (; n; n--, at++, number += 1U << pool->order) {
+			uint32_t i = pool->sorted[at];
+
+			if (!move(pool, i, number)) {
+				fail("page %u cannot be mapped: %s", number, strerror(errno));
+				return;
+			}
+			watched[0] = number;
+			watched[1] = pool->slots[i].pfn;
+			watched[2] = pool->slots[i].pfn >> 32;
+			watched[3] = pool->order;
+			watched[4] = pool->kind;
+			if (!module(HC_WATCH, 0, 0, watched, 5))
+				return;
+		}
+	}
+}
+
+/* "NPAGES OFFSET:NUMBER:ORDER:COUNT ...": an arena, and what is made of it. */
+void place_driver(char *text)
+{
+	static uint32_t made[3 * HC_MAX_HEADS];
+	char *word, *rest = text;
+	uint32_t n = 0, i, npages;
+
+	word = strtok_r(rest, " ", &rest);
+	npages = word ? atoi(word) : 0;
+	while ((word = strtok_r(rest, " ", &rest))) {
+		unsigned offset, number, order, count;
+
+		if (sscanf(word, "%u:%u:%u:%u", &offset, &number, &order, &count) != 4)
+			continue;
+		for (; count && n + 3 <= sizeof(made) / sizeof(*made); count--, n += 3) {
+			made[n] = offset;
+			made[n + 1] = number;
+			made[n + 2] = order;
+			offset += 1U << order;
+			number += 1U << order;
+		}
+	}
+	if (!module(HC_ARENA, 0, npages, made, n))
+		return;
+	/* Neighbours are mapped in one go. */
+	for (i = 0; i < n;) {
+		uint32_t first = made[i + 1], stop = first;
+
+		for (; i < n && made[i + 1] == stop; i += 3)
+			stop += 1U << made[i + 2];
+		if (nstretches == sizeof(stretches) / sizeof(*stretches)) {
+			fail("too many stretches of a driver's pages");
+			return;
+		}
+		if (mmap(window(first), (stop - first) * PAGE, PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_FIXED, device, first * PAGE) != window(first)) {
+			fail("page %u cannot be mapped: %s", first, strerror(errno));
+			return;
+		}
+		stretches[nstretches].number = first;
+		stretches[nstretches++].npages = stop - first;
+		for (; first < stop; first++)
+			*(volatile char *)window(first) = 1;
+	}
+}
+
+static struct slot *placed(uint32_t number, struct pool **pool)
+{
+	uint32_t i;
+
+	for (*pool = pools; *pool < pools + NPOOLS; ++*pool)
+		for (i = 0; i < (*pool)->nslots; i++)
+			if ((*pool)->slots[i].state == PLACED &&
+			    (*pool)->slots[i].number == number)
+				return &(*pool)->slots[i];
+	return NULL;
+}
+
+/* Numbers of compound pages, and the order of each. */
+void unmap(const uint32_t *numbers, uint32_t count)
+{
+	static uint32_t heads[HC_MAX_HEADS];
+	uint32_t i;
+
+	for (i = 0; i + 2 <= count; i += 2)
+		heads[i / 2] = numbers[i];
+	count /= 2;
+	if (!module(HC_UNMAPPING, 0, 0, heads, count))
+		return;
+	for (i = 0; i < count; i++) {
+		struct pool *pool;
+		struct slot *slot = placed(heads[i], &pool);
+		unsigned long length = PAGE << numbers[2 * i + 1];
+
+		munmap(window(heads[i]), length);
+		if (!slot)
+			continue;
+		slot->state = LOST;
+		if (of_file(pool))
+			fallocate(pool->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				  (slot - pool->slots) * size(pool), size(pool));
+	}
+	module(HC_UNMAPPED, 0, 0, heads, count);
+}
+
+/* Take the pages of a program back. */
+void put_back(void)
+{
+	struct pool *pool;
+	uint32_t i;
+
+	for (pool = pools; pool < pools + NPOOLS; pool++)
+		for (i = 0; i < pool->nslots; i++) {
+			if (pool->slots[i].state != PLACED)
+				continue;
+			pool->slots[i].state = WAITING;
+			if (of_file(pool))
+				munmap(window(pool->slots[i].number), size(pool));
+			else if (mremap(window(pool->slots[i].number), size(pool), size(pool),
+					MREMAP_MAYMOVE | MREMAP_FIXED,
+					home(pool, i)) != home(pool, i))
+				pool->slots[i].state = LOST;
+		}
+	for (i = 0; i < nstretches; i++)
+		munmap(window(stretches[i].number), stretches[i].npages * PAGE);
+	nstretches = 0;
+}
+
+/* Replace what was unmapped. */
+void refill(void)
+{
+	struct pool *pool;
+	uint32_t i;
+
+	for (pool = pools; pool < pools + NPOOLS; pool++)
+		for (i = 0; i < pool->nslots; i++)
+			if (pool->slots[i].state == LOST || pool->slots[i].state == EMPTY)
+				fill(pool, i, 0);
+}
+
+/* Keep everything from moving pages, or holding them, but what a program does. */
+void quiet_machine(void)
+{
+	pagemap = open("/proc/self/pagemap", O_RDONLY);
+	put_file("/sys/kernel/mm/transparent_hugepage/enabled", "madvise");
+	put_file("/sys/kernel/mm/transparent_hugepage/khugepaged/defrag", "0");
+	put_file("/sys/kernel/mm/transparent_hugepage/khugepaged/scan_sleep_millisecs", "4000000");
+	put_file("/proc/sys/vm/compaction_proactiveness", "0");
+}

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/* What happens on the way: grabs, puts, dirtyings and WARNs by kprobes, frees by their tracepoint. */
+#include <linux/kprobes.h>
+#include <linux/tracepoint.h>
+#include <linux/version.h>
+
+#include "state.h"
+
+void (*hc_prep_compound_page)(struct page *page, unsigned int order);
+void (*hc_lru_add_drain)(void);
+void (*hc_clear_once)(void);
+
+static unsigned long hc_address(const char *name)
+{
+	struct kprobe probe = { .symbol_name = name };
+	unsigned long found;
+
+	if (register_kprobe(&probe))
+		return 0;
+	found = (unsigned long)probe.addr;
+	unregister_kprobe(&probe);
+	return found;
+}
+
+int hc_find_functions(void)
+{
+	hc_prep_compound_page = (void *)hc_address("prep_compound_page");
+	hc_lru_add_drain = (void *)hc_address("lru_add_drain");
+	hc_clear_once = (void *)hc_address("generic_bug_clear_once");
+	return hc_prep_compound_page && hc_lru_add_drain && hc_clear_once ? 0 : -ENOENT;
+}
+
+static void hc_note(enum hc_event_kind kind, struct page *page, int refs)
+{
+	struct page *top = compound_head(page);
+	struct hc_watched *head;
+	struct hc_event *last;
+	u32 dirty;
+
+	if (hc.task != current)
+		return;
+	head = hc_of(top);
+	if (!head)
+		return;
+	dirty = PageDirty(top);
+	last = hc.nevents ? &hc.events[hc.nevents - 1] : NULL;
+	if (last && last->kind == kind && last->number == head->number && last->refs == refs &&
+	    last->dirty == dirty)
+		last->times++;
+	else if (hc.nevents < HC_MAX_EVENTS)
+		hc.events[hc.nevents++] =
+			(struct hc_event){ kind, head->number, refs, dirty, 1 };
+}
+
+/* try_grab_folio(page or folio, refs, flags), and try_grab_folio_fast() */
+static int hc_grab(struct kprobe *probe, struct pt_regs *regs)
+{
+	hc_note(HC_EV_GRAB, (struct page *)regs->di, regs->si);
+	return 0;
+}
+
+/* try_grab_page(page, flags) */
+static int hc_grab_one(struct kprobe *probe, struct pt_regs *regs)
+{
+	hc_note(HC_EV_GRAB, (struct page *)regs->di, 1);
+	return 0;
+}
+
+/* gup_put_folio(folio, refs, flags) */
+static int hc_put(struct kprobe *probe, struct pt_regs *regs)
+{
+	hc_note(HC_EV_PUT, (struct page *)regs->di, regs->si);
+	return 0;
+}
+
+/* folio_mark_dirty(folio) */
+static int hc_mark(struct kprobe *probe, struct pt_regs *regs)
+{
+	hc_note(HC_EV_MARK_DIRTY, (struct page *)regs->di, 0);
+	return 0;
+}
+
+/* __warn(file, line, ...) */
+static int hc_warn(struct kprobe *probe, struct pt_regs *regs)
+{
+	size_t used = strlen(hc.warnings);
+	const char *file = (const char *)regs->di;
+
+	hc.nwarnings++;
+	snprintf(hc.warnings + used, sizeof(hc.warnings) - used, "%s%s:%d", used ? "|" : "",
+		 file ? file : "?", (int)regs->si);
+	return 0;
+}
+
+static struct kprobe hc_probes[] = {
+	{ .symbol_name = "try_grab_folio", .pre_handler = hc_grab },
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 11, 0)
+	{ .symbol_name = "try_grab_folio_fast", .pre_handler = hc_grab },
+#else
+	{ .symbol_name = "try_grab_page", .pre_handler = hc_grab_one },
+#endif
+	{ .symbol_name = "gup_put_folio", .pre_handler = hc_put },
+	{ .symbol_name = "folio_mark_dirty", .pre_handler = hc_mark },
+	{ .symbol_name = "__warn", .pre_handler = hc_warn },
+};
+
+/* mm_page_free: a page of ours that is freed may be somebody else's a moment later. */
+static void hc_freed(void *data, struct page *page, unsigned int order)
+{
+	struct hc_watched *head = hc.nheads ? hc_of(page) : NULL;
+
+	if (!head || head->gone)
+		return;
+	if (hc_exact(head) && PageHead(page) && hc_pincount(page))
+		hc_note(HC_EV_FREE, page, hc_pincount(page));
+	head->gone = true;
+}
+
+static struct tracepoint *hc_tracepoint;
+
+static void hc_is_free(struct tracepoint *point, void *found)
+{
+	if (!strcmp(point->name, "mm_page_free"))
+		hc_tracepoint = point;
+}
+
+int hc_add_probes(void)
+{
+	int i, err;
+
+	(void)hc_grab_one;
+	for (i = 0; i < ARRAY_SIZE(hc_probes); i++) {
+		err = register_kprobe(&hc_probes[i]);
+		if (err) {
+			pr_err("headcount: no probe on %s\n", hc_probes[i].symbol_name);
+			return err;
+		}
+	}
+	for_each_kernel_tracepoint(hc_is_free, NULL);
+	return hc_tracepoint ? tracepoint_probe_register(hc_tracepoint, hc_freed, NULL) : -ENOENT;
+}

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: MIT
+
+"""Where the pages of a program are to lie in a machine, whose frames are its own.
+
+Pages are numbered; neighbours in a mapping have numbers that follow each other, and so
+do the addresses at which the agent maps them. Frames that follow each other in the
+program are asked for side by side, so that a range there is a range here.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from model.kernel.segments import segments
+from model.mapping import align_up
+from model.pagelist import NULL
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from model.mapping import Extent, Mapping
+
+#: Pages of the agent's pools, by what it calls them: kind of mapping, order.
+POOLS = {
+    ("base", 0): "base",
+    ("thp", 9): "thp",
+    ("hugetlb", 9): "hugetlb",
+    ("hugetlb", 18): "gigantic",
+    ("page-cache", 0): "page-cache",
+    ("zero", 0): "zero",
+}
+
+#: From this order on an entry of a page table maps a compound page, if it is no driver's.
+HUGE = 9
+
+
+@frozen
+class Placed:
+    """An extent, and the number of its first page."""
+
+    extent: Extent
+    kind: str
+    number: int
+
+
+class Layout:
+    """Numbers for the pages of *mappings*."""
+
+    def __init__(self, mappings: Sequence[Mapping]) -> None:
+        self._placed: list[Placed] = []
+        number = 0
+        for mapping in mappings:
+            for extent in mapping.extents:
+                if extent.order >= HUGE and mapping.kind != "driver":
+                    number = align_up(number, extent.order)
+                self._placed.append(Placed(extent, mapping.kind, number))
+                number += extent.count << extent.order
+        self._by_number = [one.number for one in self._placed]
+        self._lying = sorted(self._placed, key=lambda one: one.extent.pfn)
+        self._by_pfn = [one.extent.pfn for one in self._lying]
+        self._kinds = frozenset(mapping.kind for mapping in mappings)
+
+    def requests(self) -> Iterator[str]:
+        """What to ask of the agent so that the pages are there."""
+        driver: list[list[Placed]] = []
+        for stretch in self._stretches():
+            first = stretch[0]
+            if first.kind == "driver":
+                driver.append(stretch)
+                continue
+            count = sum(one.extent.count for one in stretch)
+            words = (f"{one.number}:{one.extent.count}" for one in stretch)
+            yield f"place {POOLS[first.kind, first.extent.order]} {count} {' '.join(words)}"
+        if driver:
+            yield _driver(driver)
+
+    def _stretches(self) -> Iterator[list[Placed]]:
+        """Extents whose frames follow each other and that come from one pool, lowest first."""
+        found: list[Placed] = []
+        for one in self._lying:
+            if found:
+                last = found[-1]
+                apart = last.extent.stop != one.extent.pfn or last.kind != one.kind
+                if apart or (one.kind != "driver" and last.extent.order != one.extent.order):
+                    yield found
+                    found = []
+            found.append(one)
+        if found:
+            yield found
+
+    def kinds(self, pages: Sequence[int]) -> frozenset[str]:
+        """The kinds of mapping that *pages* are in."""
+        if len(self._kinds) == 1:
+            return self._kinds
+        return frozenset(self._at(page).kind for page in pages)
+
+    def number(self, pfn: int) -> int:
+        """The number of the page whose frame the program calls *pfn*."""
+        one = self._at(pfn)
+        return one.number + pfn - one.extent.pfn
+
+    def head(self, pfn: int) -> tuple[int, int]:
+        """The number of the head of *pfn*, and its order."""
+        one = self._at(pfn)
+        into = pfn - one.extent.pfn
+        return one.number + (into >> one.extent.order << one.extent.order), one.extent.order
+
+    def _at(self, pfn: int) -> Placed:
+        return self._lying[bisect_right(self._by_pfn, pfn) - 1]
+
+    def pfn(self, number: int) -> int:
+        """The frame that the program gives the page *number*."""
+        one = self._placed[bisect_right(self._by_number, number) - 1]
+        return one.extent.pfn + number - one.number
+
+    def words(self, pages: Sequence[int]) -> str:
+        """The list *pages*, of frames, as the agent reads it."""
+        if isinstance(pages, range) and pages and pages.step > 0:
+            one = self._at(pages[0])
+            if pages[-1] < one.extent.stop:
+                first = one.number + pages[0] - one.extent.pfn
+                return f"{first}:{len(pages)}:{pages.step}"
+        numbers = [NULL if page == NULL else self.number(page) for page in pages]
+        return " ".join(_word(*segment[:3]) for segment in segments(numbers))
+
+
+def _word(start: int, count: int, step: int) -> str:
+    if start == NULL:
+        # NULL and a page after it may look like a stretch.
+        return " ".join(["N", *(_word(start + step, count - 1, step) for _ in [0] if count > 1)])
+    if step < 0 and start + (count - 1) * step == NULL:
+        return f"{_word(start, count - 1, step)} N"
+    return f"{start}:{count}:{step}" if count > 1 else str(start)
+
+
+def _driver(stretches: list[list[Placed]]) -> str:
+    """An arena that has room for *stretches*, each aligned as it is in the program."""
+    words = []
+    at = 0
+    for stretch in stretches:
+        first = stretch[0].extent.pfn
+        align = max(one.extent.order for one in stretch)
+        at = align_up(at - first % (1 << align), align) + first % (1 << align)
+        for one in stretch:
+            offset = at + one.extent.pfn - first
+            words.append(f"{offset}:{one.number}:{one.extent.order}:{one.extent.count}")
+        at += stretch[-1].extent.stop - first
+    return f"driver {at} {' '.join(words)}"

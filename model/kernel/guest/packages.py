@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: MIT
+
+"""Kernels from Debian's packages: downloaded and unpacked, never installed."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from model.errors import BadInput
+from model.kernel.tree import cache
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+#: Kernels that can be booted, the first being the usual one.
+VERSIONS = ("6.1", "6.12")
+
+FLAVOUR = "cloud-amd64"
+
+#: What of an image's package is kept: the kernel, and what a port needs where it is a module.
+KEPT = re.compile(
+    r"\./boot/vmlinuz-.*|.*/(?:virtio|virtio_ring|virtio_pci|virtio_pci_modern_dev"
+    r"|virtio_pci_legacy_dev|virtio_console)\.ko"
+)
+
+
+@frozen
+class Unpacked:
+    """A kernel of Debian's, unpacked.
+
+    :param version: ``6.1``.
+    :param abi: ``6.1.0-56``, as packages are named.
+    :param path: Where it lies.
+    """
+
+    version: str
+    abi: str
+    path: Path
+
+    @property
+    def kernel(self) -> Path:
+        """The image to boot."""
+        return next((self.path / "boot").iterdir())
+
+    @property
+    def headers(self) -> Path:
+        """What modules are built against."""
+        return self.path / "usr/src" / f"linux-headers-{self.abi}-{FLAVOUR}"
+
+    def modules(self) -> dict[str, bytes]:
+        """The modules that a port needs, by file."""
+        return {path.name: path.read_bytes() for path in sorted(self.path.rglob("virtio*.ko"))}
+
+
+def guests() -> Path:
+    """Where kernels are kept."""
+    return cache() / "guests"
+
+
+def present(version: str) -> Unpacked | None:
+    """The latest kernel of *version* that was unpacked here."""
+    found = []
+    for place in guests().glob(f"{version}.*"):
+        if re.fullmatch(rf"{re.escape(version)}\.\d+\S*", place.name) and place.is_dir():
+            found.append(place)
+    if not found:
+        return None
+    latest = max(found, key=lambda place: [*map(int, re.findall(r"\d+", place.name))])
+    return Unpacked(version, latest.name, latest)
+
+
+def unpack(version: str, tell: Callable[[str], None] = lambda _text: None) -> Unpacked:
+    """The kernel of *version* that apt knows, downloaded and unpacked if it was not.
+
+    :param tell: Is told what is done.
+    :raises BadInput: if there is no apt, or it does not know such a kernel.
+    """
+    for tool in ("apt-get", "apt-cache", "dpkg-deb"):
+        if not shutil.which(tool):
+            msg = f"kernels are Debian's packages, and there is no {tool} here"
+            raise BadInput(msg)
+    abi = _abi(version)
+    place = guests() / abi
+    if not place.is_dir():
+        names = _packages(abi)
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=place.parent) as name:
+                work = Path(name)
+                tell(f"downloading {', '.join(names)}")
+                _run(["apt-get", "download", "-qq", *names], work)
+                tell("unpacking")
+                tree = _unpacked(work, place, abi)
+                if not place.is_dir():  # else another process was faster
+                    tree.rename(place)
+        except OSError as err:
+            raise BadInput(err.strerror or str(err), file=str(err.filename or place)) from None
+    return Unpacked(version, abi, place)
+
+
+def _abi(version: str) -> str:
+    """What the latest kernel of *version* is called, ``6.1.0-56``."""
+    for package in (f"linux-image-{version}-{FLAVOUR}", f"linux-image-{FLAVOUR}"):
+        said = _said(["apt-cache", "depends", package])
+        for abi in re.findall(rf"linux-image-(\S+)-{FLAVOUR}$", said, re.MULTILINE):
+            if str(abi).startswith(f"{version}."):
+                return str(abi)
+    msg = (
+        f"apt knows no kernel {version} for clouds (linux-image-{FLAVOUR} of Debian 12): "
+        "run apt-get update as root, on Debian"
+    )
+    raise BadInput(msg)
+
+
+def _packages(abi: str) -> list[str]:
+    """The image of *abi*, and what modules for it are built with."""
+    headers = f"linux-headers-{abi}-{FLAVOUR}"
+    needed = re.findall(
+        r"^ *\|?Depends: (linux-(?:headers|kbuild)-\S+)$",
+        _said(["apt-cache", "depends", headers]),
+        re.MULTILINE,
+    )
+    return [f"linux-image-{abi}-{FLAVOUR}", headers, *sorted(needed)]
+
+
+def _unpacked(work: Path, place: Path, abi: str) -> Path:
+    """What is needed of the packages in *work*, made to lie in *place*."""
+    tree = work / "tree"
+    tree.mkdir()
+    for package in sorted(work.glob("*.deb")):
+        if package.name.startswith("linux-image-"):
+            _extract(package, tree)
+        else:
+            _run(["dpkg-deb", "-x", str(package), str(tree)], work)
+    # It names the headers that are common to all flavours where they would be installed.
+    makefile = tree / "usr/src" / f"linux-headers-{abi}-{FLAVOUR}" / "Makefile"
+    makefile.write_text(makefile.read_text().replace("/usr/src/", f"{place}/usr/src/"))
+    return tree
+
+
+def _extract(package: Path, tree: Path) -> None:
+    with subprocess.Popen(  # noqa: S603 - a package that apt has checked
+        [_tool("dpkg-deb"), "--fsys-tarfile", str(package)], stdout=subprocess.PIPE
+    ) as unpacking:
+        with tarfile.open(fileobj=unpacking.stdout, mode="r|") as archive:
+            for member in archive:
+                data = archive.extractfile(member) if KEPT.fullmatch(member.name) else None
+                if data is not None:
+                    path = tree / member.name
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.write_bytes(data.read())
+
+
+def _tool(name: str) -> str:
+    found = shutil.which(name)
+    assert found is not None
+    return found
+
+
+def _run(command: Sequence[str], work: Path) -> str:
+    done = subprocess.run(  # noqa: S603 - apt and dpkg
+        [_tool(command[0]), *command[1:]],
+        cwd=work,
+        env={**os.environ, "LC_ALL": "C"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        errors = [line for line in done.stderr.splitlines() if not line.startswith("W:")]
+        said = errors[0].removeprefix("E: ") if errors else f"status {done.returncode}"
+        msg = f"{command[0]} {command[1]} fails: {said}"
+        raise BadInput(msg)
+    return done.stdout
+
+
+def _said(command: Sequence[str]) -> str:
+    """What *command* says; nothing if it fails, as it does for a package it does not know."""
+    try:
+        return _run(command, Path.cwd())
+    except BadInput:
+        return ""
