@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from properties.search import Search, Searcher
 
 
-class _Drawn(Watcher):
+class Drawn(Watcher):
     """Keeps the programs that are drawn; what is not drawn, the real watcher hears of."""
 
     def __init__(self, watcher: Watcher) -> None:
@@ -50,8 +50,8 @@ def whole(drawn: Searcher) -> Searcher:
     """The search that judges as a whole what the search *drawn* draws."""
 
     def search(search: Search, number: int, /) -> None:
-        kept = _Drawn(search.watcher)
-        make = _able(search.candidate().abilities)
+        kept = Drawn(search.watcher)
+        make = able(search.candidate().abilities)
         drawn(evolve(search, candidate=make, watcher=kept), number)
         for program in kept.programs:
             if program.steps and not _right(search, program):
@@ -61,7 +61,7 @@ def whole(drawn: Searcher) -> Searcher:
     return search
 
 
-def _able(abilities: Abilities) -> Callable[[], Candidate]:
+def able(abilities: Abilities) -> Callable[[], Candidate]:
     """A model that can do no more than *abilities* say."""
     return type("Able", (Optimised,), {"abilities": abilities})
 

@@ -12,6 +12,7 @@ import click
 from properties.cli.capture import capture
 from properties.cli.exhaustive import exhaustive
 from properties.cli.faults import faults
+from properties.cli.guest import guest
 from properties.cli.measure import measure
 from properties.cli.prove import prove
 from properties.cli.traces import reduce, replay, show
@@ -24,5 +25,5 @@ def main() -> None:
     """Tell whether an unpin path counts exactly as one page at a time would."""
 
 
-for command in (verify, replay, reduce, show, capture, prove, exhaustive, faults, measure):
+for command in (verify, replay, reduce, show, capture, prove, exhaustive, faults, measure, guest):
     main.add_command(command)

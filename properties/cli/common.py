@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
+from rich.table import Table
 
 from model.candidate import Unavailable
 from model.errors import BadInput
@@ -169,6 +170,23 @@ def finding_json(failure: Failure) -> dict[str, Any]:
         "replay": failure.replay,
         "trace": failure.program.text(),
     }
+
+
+def table(*titles: str, first: str = "pages of") -> Table:
+    """A table of numbers, without lines, whose rows are named in their *first* column."""
+    grid = Table(box=None, padding=(0, 0, 0, 3), pad_edge=False)
+    grid.add_column(first)
+    for title in titles:
+        grid.add_column(title, justify="right")
+    return grid
+
+
+def times(before: float, after: float | None) -> str:
+    """How many times *after* goes into *before*; ``-`` if it is not known."""
+    if not after:
+        return "-"
+    ratio = before / after
+    return f"{ratio:,.0f}" if ratio >= 100 else f"{ratio:.3g}"
 
 
 def touch(path: Path) -> None:

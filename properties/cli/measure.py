@@ -9,17 +9,26 @@ from typing import TYPE_CHECKING
 
 import click
 from attrs import asdict
-from rich.table import Table
 
 from model.errors import BadInput
 from properties import candidates, searches
 from properties.cli.bar import Bar
-from properties.cli.common import FINDING, candidate_option, console, json_option, reported
+from properties.cli.common import (
+    FINDING,
+    candidate_option,
+    console,
+    json_option,
+    reported,
+    table,
+    times,
+)
 from properties.commands import command
 from properties.search import Search, Tally
 
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from model.kernel.measure import Pages
 
 #: What the cover letter and the patches of the series say, by the order of the pages:
@@ -97,49 +106,34 @@ def _wrong(spec: candidates.Spec) -> str:
     return ""
 
 
-def _table(*titles: str) -> Table:
-    table = Table(box=None, padding=(0, 0, 0, 3), pad_edge=False)
-    table.add_column("pages of")
-    for title in titles:
-        table.add_column(title, justify="right")
-    return table
-
-
 def _ratios(found: list[Pages]) -> Table:
-    table = _table("list", "series", "ranges of 16", "of 512", "of a page", "region", "series")
+    grid = table("list", "series", "ranges of 16", "of 512", "of a page", "region", "series")
     for pages in found:
         size = 1 << pages.order
         lengths = [length for length in (16, 512, size) if length <= size]
-        ranges = {length: _times(pages.released, pages.ranges.get(length)) for length in lengths}
-        table.add_row(
+        ranges = {length: times(pages.released, pages.ranges.get(length)) for length in lengths}
+        grid.add_row(
             SIZES[pages.order],
-            _times(pages.singly, pages.listed),
+            times(pages.singly, pages.listed),
             SERIES_LIST.get(pages.order, "-"),
             ranges.get(16, "-"),
             ranges.get(512, "-"),
             ranges[size],
-            _times(pages.registered + pages.released, pages.region),
+            times(pages.registered + pages.released, pages.region),
             SERIES_REGION.get(pages.order, "-"),
         )
-    return table
-
-
-def _times(before: float, after: float | None) -> str:
-    if not after:
-        return "-"
-    ratio = before / after
-    return f"{ratio:,.0f}" if ratio >= 100 else f"{ratio:.3g}"
+    return grid
 
 
 def _bounds(found: list[Pages], npages: int) -> Table:
-    table = _table("one by one", "list", "reading all", "ranges of a page", "one atomic")
+    grid = table("one by one", "list", "reading all", "ranges of a page", "one atomic")
     for pages in found:
         heads = npages >> pages.order
         whole = pages.ranges.get(1 << pages.order)
-        table.add_row(
+        grid.add_row(
             SIZES[pages.order],
             *(f"{taken / npages:.1f} ns" for taken in (pages.singly, pages.listed, pages.walk)),
             "-" if whole is None else f"{whole / heads:.0f} ns a head",
             f"{pages.heads / heads:.0f} ns a head",
         )
-    return table
+    return grid

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 #: MiB of a machine, and of one that has pages of 1 GiB.
 MEMORY = 1024
-GIGANTIC_MEMORY = 3584
+GIGANTIC_MEMORY = 5632
 
 #: Compound pages that the agent keeps. Frames that follow each other are wanted, so there
 #: are several times as many as a program may have.

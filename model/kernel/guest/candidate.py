@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from model.candidate import Abilities
     from model.kernel.guest.guest import Answer, Guest
     from model.program import Program
-    from model.step import Step, Table
+    from model.step import Step
 
 #: Flags of the agent's calls.
 WRITE, LONGTERM, MISUSE = 1, 2, 16

@@ -78,7 +78,9 @@ class Emulator:
     ) -> None:
         qemu = shutil.which(QEMU)
         if qemu is None:
-            msg = f"a kernel is booted by {QEMU}: apt install --no-install-recommends qemu-system-x86"
+            msg = (
+                f"a kernel is booted by {QEMU}: apt install --no-install-recommends qemu-system-x86"
+            )
             raise BadInput(msg)
         self._port, port = socket.socketpair()
         self._console, console = socket.socketpair()
@@ -187,8 +189,7 @@ class Emulator:
         told = self._tail()
         self._process.kill()
         if errors is not None and not told:
-            told = errors.read().decode(errors="replace").strip().splitlines()[-1:]
-            told = "".join(told)
+            told = "".join(errors.read().decode(errors="replace").strip().splitlines()[-1:])
         msg = f"the machine ended: {told or 'it said nothing'}"
         raise Ended(msg)
 

@@ -88,6 +88,27 @@ def answer(line: str) -> Answer:
     )
 
 
+def _clean(line: str) -> None:
+    """See that *line*, what the agent says at the end of a program, says that all is well.
+
+    :raises Ended: if it does not: no other program can go into the machine.
+    """
+    unclean, _, why = line.removeprefix(".").strip().partition(" ")
+    if unclean != "0":
+        msg = f"{unclean} pages are not as they were"
+        raise Ended(msg)
+    if why:
+        raise Ended(why)
+
+
+class _State:
+    def __init__(self) -> None:
+        self.emulator: Emulator | None = None
+        #: Whose program is under way.
+        self.owner: object = None
+        self.boots = 0
+
+
 @frozen(slots=False)
 class Guest:
     """A machine, started when it is first needed, and again when it is beyond use.
@@ -101,7 +122,7 @@ class Guest:
     memory: int
     room: Mapping[str, int]
     words: tuple[str, ...] = ()
-    _state: _State = field(init=False, factory=lambda: _State())
+    _state: _State = field(init=False, factory=_State)
 
     @property
     def boots(self) -> int:
@@ -118,11 +139,12 @@ class Guest:
         :raises Panic: if the kernel says that something is wrong.
         """
         *lines, last = self._begin(None, requests, [*calls, "end"])
-        unclean, _, why = last.removeprefix(".").strip().partition(" ")
-        if unclean == "0" and not why:
-            return lines, ""
-        self.close()
-        return lines, f"{unclean} pages are not as they were {why}".strip()
+        try:
+            _clean(last)
+        except Ended as err:
+            self.close()
+            return lines, str(err)
+        return lines, ""
 
     def one(self, owner: object, requests: Sequence[str], call: str) -> str:
         """Carry out *call* of the program of *owner*, which begins if there are *requests*.
@@ -144,13 +166,17 @@ class Guest:
             self._state.owner = owner
             text = "\n".join([*ended, "begin", *requests, "settle", *calls, ""])
             lines = self._talk(emulator, text, len(ended) + 1 + len(calls))
-            unclean = "".join(lines[: len(ended)]).removeprefix(".").strip()
-            refused = lines[len(ended)]
-            if unclean in {"", "0"} and refused.startswith("="):
-                return lines[len(ended) + 1 :]
-            # What was before it has left something behind, or its pages are used up.
-            self.close()
-        msg = f"the machine cannot begin: {refused.removeprefix('! ')} ({unclean or 'clean'})"
+            try:
+                for line in lines[: len(ended)]:
+                    _clean(line)
+                answer(lines[len(ended)])
+            except (Ended, Panic) as err:
+                # What was before has left something behind, or the pages are used up.
+                trouble = str(err)
+                self.close()
+                continue
+            return lines[len(ended) + 1 :]
+        msg = f"the machine cannot begin: {trouble}"
         raise Unavailable(msg)
 
     def _talk(self, emulator: Emulator, text: str, lines: int) -> list[str]:
@@ -173,7 +199,8 @@ class Guest:
             try:
                 emulator.boot()
                 rooms = [f"room {name} {count}" for name, count in self.room.items()]
-                emulator.talk("\n".join([*rooms, "begin", "end", ""]).encode(), 1)
+                (said,) = emulator.talk("\n".join([*rooms, "begin", "end", ""]).encode(), 1)
+                _clean(said)
             except (Ended, Panic, NoProgress) as err:
                 trouble = str(err)
                 emulator.close()
@@ -189,11 +216,3 @@ class Guest:
         if self._state.emulator is not None:
             self._state.emulator.close()
         self._state.emulator = self._state.owner = None
-
-
-class _State:
-    def __init__(self) -> None:
-        self.emulator: Emulator | None = None
-        #: Whose program is under way.
-        self.owner: object = None
-        self.boots = 0

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from model.kernel.guest.packages import Unpacked
 
 INSIDE = Path(__file__).with_name("inside")
-AGENT = ("agent.c", "pools.c")
+AGENT = ("agent.c", "requests.c", "pools.c", "place.c", "area.c")
 
 
 @frozen
@@ -51,9 +51,7 @@ def build(unpacked: Unpacked, tell: Callable[[str], None] = lambda _text: None) 
     cc = shutil.which("gcc-12") or shutil.which("gcc")
     make = shutil.which("make")
     if not cc or not make:
-        missing = " and ".join(
-            name for name, there in (("gcc", cc), ("make", make)) if not there
-        )
+        missing = " and ".join(name for name, there in (("gcc", cc), ("make", make)) if not there)
         msg = f"the module is built by gcc and make: apt install {missing.replace(' and', '')}"
         raise BadInput(msg)
     initrd = unpacked.path / f"initrd-{_digest(cc)}"

@@ -69,10 +69,8 @@ def guests() -> Path:
 
 def present(version: str) -> Unpacked | None:
     """The latest kernel of *version* that was unpacked here."""
-    found = []
-    for place in guests().glob(f"{version}.*"):
-        if re.fullmatch(rf"{re.escape(version)}\.\d+\S*", place.name) and place.is_dir():
-            found.append(place)
+    name = re.compile(rf"{re.escape(version)}\.\d+\S*")
+    found = [p for p in guests().glob(f"{version}.*") if name.fullmatch(p.name) and p.is_dir()]
     if not found:
         return None
     latest = max(found, key=lambda place: [*map(int, re.findall(r"\d+", place.name))])
@@ -149,16 +147,17 @@ def _unpacked(work: Path, place: Path, abi: str) -> Path:
 
 
 def _extract(package: Path, tree: Path) -> None:
-    with subprocess.Popen(  # noqa: S603 - a package that apt has checked
-        [_tool("dpkg-deb"), "--fsys-tarfile", str(package)], stdout=subprocess.PIPE
-    ) as unpacking:
-        with tarfile.open(fileobj=unpacking.stdout, mode="r|") as archive:
-            for member in archive:
-                data = archive.extractfile(member) if KEPT.fullmatch(member.name) else None
-                if data is not None:
-                    path = tree / member.name
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                    path.write_bytes(data.read())
+    command = [_tool("dpkg-deb"), "--fsys-tarfile", str(package)]
+    with (
+        subprocess.Popen(command, stdout=subprocess.PIPE) as unpacking,  # noqa: S603 - apt's own
+        tarfile.open(fileobj=unpacking.stdout, mode="r|") as archive,
+    ):
+        for member in archive:
+            data = archive.extractfile(member) if KEPT.fullmatch(member.name) else None
+            if data is not None:
+                path = tree / member.name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(data.read())
 
 
 def _tool(name: str) -> str:

@@ -15,10 +15,10 @@ import pytest
 from attrs import evolve
 
 from model.errors import BadInput
-from model.kernel.segments import segments
 from model.kernel.process import SECONDS_AGAIN, Worker
+from model.kernel.segments import segments
 from model.kernel.source import load
-from model.memory import NoProgress, Oops
+from model.memory import NoProgress, Oops, Panic
 from model.parse import parse_program
 from properties.judge import judge
 

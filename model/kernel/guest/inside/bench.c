@@ -29,7 +29,7 @@ static void hc_by(enum hc_bench way, struct page **pages, u32 count, u32 each)
 	}
 }
 
-/* list: where the pages are mapped and how many; arg: pages of a call. */
+/* list: first page, how many there are, and their order; arg: pages of a call. */
 s64 hc_bench(const u32 *list, u32 count, struct hc_ask *ask)
 {
 	unsigned long start = HC_WINDOW + ((unsigned long)list[0] << PAGE_SHIFT);
@@ -50,6 +50,12 @@ s64 hc_bench(const u32 *list, u32 count, struct hc_ask *ask)
 	took = -EFAULT;
 	if (done < npages) {
 		unpin_user_pages(pages, done);
+		goto out;
+	}
+	took = -EINVAL;
+	if (compound_order(compound_head(pages[0])) != list[2] ||
+	    compound_order(compound_head(pages[npages - 1])) != list[2]) {
+		unpin_user_pages(pages, npages);
 		goto out;
 	}
 	/* A range call is for contiguous pages, and nothing here makes them so. */

@@ -1,17 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /* The pages of a program: made, mapped, looked at, given back. */
-#include <linux/gfp.h>
 #include <linux/page_ref.h>
-#include <linux/sort.h>
 #include <linux/swap.h>
 #include <linux/vmstat.h>
 
 #include "state.h"
 
-/* The largest block that the buddy allocator has. */
-#define HC_BLOCK 10
-#define HC_BLOCK_PAGES (1U << HC_BLOCK)
-#define HC_BLOCKS (HC_MAX_ARENA / HC_BLOCK_PAGES)
+/* So many tails of a compound page are looked at. */
+#define HC_TAILS 1024U
 
 struct hc_watched *hc_of(struct page *page)
 {
@@ -31,8 +27,8 @@ s64 hc_stat(enum node_stat_item item)
 	return sum;
 }
 
-static int hc_add(u32 number, struct page *page, u32 order, enum hc_kind kind,
-		  struct hc_ask *ask)
+int hc_add(u32 number, struct page *page, u32 order, enum hc_kind kind,
+	   struct hc_ask *ask)
 {
 	struct hc_watched *head;
 	u32 i;
@@ -62,98 +58,6 @@ int hc_watch(const u32 *list, u32 count, struct hc_ask *ask)
 		if (!pfn_valid(pfn))
 			return hc_refuse(ask, "page %u has no frame", list[i]);
 		err = hc_add(list[i], pfn_to_page(pfn), list[i + 3], list[i + 4], ask);
-		if (err)
-			return err;
-	}
-	return 0;
-}
-
-static int hc_by_pfn(const void *a, const void *b)
-{
-	unsigned long x = page_to_pfn(*(struct page **)a), y = page_to_pfn(*(struct page **)b);
-
-	return x < y ? -1 : x > y;
-}
-
-/* So many blocks of the largest order that lie side by side. */
-static struct page *hc_blocks(u32 wanted)
-{
-	struct page *found[2 * HC_BLOCKS], *first = NULL;
-	u32 n, i, run = 0;
-
-	for (n = 0; n < (wanted == 1 ? 1 : 2 * HC_BLOCKS); n++) {
-		found[n] = alloc_pages(GFP_KERNEL | __GFP_NOWARN, HC_BLOCK);
-		if (!found[n])
-			break;
-	}
-	sort(found, n, sizeof(*found), hc_by_pfn, NULL);
-	for (i = 0; i < n && run < wanted; i++)
-		run = run && found[i] == found[i - 1] + HC_BLOCK_PAGES ? run + 1 : 1;
-	if (run == wanted)
-		first = found[i - wanted];
-	for (i = 0; i < n; i++)
-		if (!first || found[i] < first || found[i] >= first + wanted * HC_BLOCK_PAGES)
-			__free_pages(found[i], HC_BLOCK);
-	return first;
-}
-
-/*
- * Compound pages where they are wanted: single frames are put together as the
- * buddy allocator does it for __GFP_COMP.
- */
-int hc_arena(const u32 *list, u32 count, struct hc_ask *ask)
-{
-	u32 wanted = DIV_ROUND_UP(ask->arg, HC_BLOCK_PAGES), i, j;
-	struct page *first;
-
-	if (!wanted || wanted > HC_BLOCKS)
-		return hc_refuse(ask, "no room for %lld pages of a driver", ask->arg);
-	first = hc_blocks(wanted);
-	if (!first)
-		return hc_refuse(ask, "no %u MiB side by side", 4 * wanted);
-	for (i = 0; i < wanted; i++)
-		split_page(first + i * HC_BLOCK_PAGES, HC_BLOCK);
-	for (i = 0; i < wanted * HC_BLOCK_PAGES; i++)
-		hc.arena[i] = first + i;
-	hc.narena = wanted * HC_BLOCK_PAGES;
-	for (i = 0; i + 3 <= count; i += 3) {
-		u32 offset = list[i], number = list[i + 1], order = list[i + 2];
-		int err;
-
-		if (order > HC_BLOCK || offset + (1U << order) > hc.narena)
-			return hc_refuse(ask, "page %u lies beyond the arena", number);
-		for (j = 0; j < 1U << order; j++) {
-			clear_highpage(first + offset + j);
-			if (j)
-				set_page_count(first + offset + j, 0);
-			hc.arena[offset + j] = NULL;
-		}
-		if (order)
-			hc_prep_compound_page(first + offset, order);
-		err = hc_add(number, first + offset, order, HC_DRIVER, ask);
-		if (err)
-			return err;
-	}
-	return 0;
-}
-
-/* Map pages of the arena, one entry of the page table each. */
-int hc_insert(struct vm_area_struct *vma)
-{
-	unsigned long at;
-	u32 number = vma->vm_pgoff;
-
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
-	vm_flags_set(vma, VM_MIXEDMAP);
-#else
-	vma->vm_flags |= VM_MIXEDMAP;
-#endif
-	for (at = vma->vm_start; at < vma->vm_end; at += PAGE_SIZE, number++) {
-		int err;
-
-		if (number >= HC_MAX_PAGES || !hc.pages[number])
-			return -EINVAL;
-		err = vm_insert_page(vma, at, hc.pages[number]);
 		if (err)
 			return err;
 	}
@@ -346,7 +250,7 @@ void hc_show(struct hc_ask *ask, struct hc_head *heads)
 			heads[ask->nheads++] = head->shown = seen;
 		if (head->gone)
 			continue;
-		for (i = 1; i < min(1U << head->order, HC_BLOCK_PAGES); i++) {
+		for (i = 1; i < min(1U << head->order, HC_TAILS); i++) {
 			int count = page_ref_count(head->page + i);
 
 			if (count && ask->nheads < HC_MAX_HEADS)

@@ -52,6 +52,7 @@ int hc_find_functions(void);
 int hc_add_probes(void);
 void hc_remove_probes(void);
 
+int hc_add(u32 number, struct page *page, u32 order, enum hc_kind kind, struct hc_ask *ask);
 int hc_watch(const u32 *list, u32 count, struct hc_ask *ask);
 int hc_arena(const u32 *list, u32 count, struct hc_ask *ask);
 int hc_insert(struct vm_area_struct *vma);

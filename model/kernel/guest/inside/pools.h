@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* Pages that wait to be placed. */
+#ifndef POOLS_H
+#define POOLS_H
+
+#include "agent.h"
+
+#define PAGE 4096UL
+#define NPOOLS 6
+
+enum state { EMPTY, WAITING, PLACED, LOST };
+
+struct slot {
+	uint64_t pfn;
+	uint32_t number;	/* where in the program it is placed */
+	enum state state;
+};
+
+struct pool {
+	const char *name;
+	enum hc_kind kind;
+	unsigned order;
+	unsigned huge;		/* flags of memfd_create */
+	int fd;
+	uint32_t nslots;
+	struct slot *slots;
+	uint32_t *sorted;	/* by frame */
+	int unsorted;
+};
+
+extern struct pool pools[NPOOLS];
+
+int of_file(const struct pool *pool);
+unsigned long size(const struct pool *pool);
+char *home(const struct pool *pool, uint32_t i);
+char *window(uint32_t number);
+int map_file(const struct pool *pool, uint32_t i, char *at);
+struct pool *named(const char *name);
+void anew(struct pool *pool);
+long stretch(struct pool *pool, uint32_t wanted);
+
+#endif

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: MIT
+
+"""The series' measurement in a booted kernel: ways to unpin the same pages."""
+
+from __future__ import annotations
+
+from statistics import median
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from model.candidate import Unavailable
+from model.kernel.guest.emulator import Emulator, Ended
+from model.kernel.guest.guest import answer
+from model.memory import NoProgress, Panic
+
+
+if TYPE_CHECKING:
+    from model.kernel.guest.image import Image
+
+#: Kinds of memory as the agent calls them, and their orders.
+KINDS = {"base": 0, "thp": 9, "hugetlb": 9, "gigantic": 18}
+
+#: Ways to unpin, as the module numbers them.
+ONE, LIST, DIRTY, RANGE = range(4)
+
+#: Pages of a batch of ``__ib_umem_release()``, and of an entry of a short scatterlist.
+BATCH, ENTRY = 512, 16
+
+#: Seconds without a word: a page of 1 GiB is cleared in a few.
+PATIENCE = 600.0
+
+#: MiB that a machine needs beside the pages that are measured.
+BESIDE = 512
+
+
+@frozen
+class Ways:
+    """What unpinning *npages* pages of one kind takes, each way; in nanoseconds, or instructions.
+
+    :param one: ``unpin_user_page()`` for each.
+    :param batches: ``unpin_user_pages()`` for every 512.
+    :param listed: One ``unpin_user_pages()``.
+    :param dirty_one: ``unpin_user_pages_dirty_lock()`` for each, as ``__ib_umem_release()``
+        did before the series.
+    :param ranges: ``unpin_user_page_range_dirty_lock()`` by segments, by their length; only
+        where frames follow each other.
+    """
+
+    kind: str
+    npages: int
+    one: float
+    batches: float
+    listed: float
+    dirty_one: float
+    ranges: dict[int, float]
+
+
+class Measure:
+    """One boot to measure in, with nothing looking on.
+
+    :param npages: Pages of each kind: a multiple of 1 GiB for pages of 1 GiB, which are left
+        out otherwise.
+    :param count: Whether to count instructions rather than time.
+    :raises Unavailable: if the machine does not come up.
+    """
+
+    def __init__(self, image: Image, npages: int, *, count: bool) -> None:
+        self._npages = npages
+        self._pending = ""
+        gigantic = npages >> KINDS["gigantic"]
+        words = ["headcount=measure"]
+        if gigantic:
+            words += ["hugepagesz=1G", f"hugepages={gigantic}"]
+        memory = BESIDE + (npages >> 8) * (2 if gigantic else 1) + (1024 if gigantic else 0)
+        self._emulator = Emulator(image, memory, words, count=count)
+        self.kinds = [kind for kind, order in KINDS.items() if not npages % (1 << order)]
+        try:
+            self._emulator.boot()
+        except (Ended, Panic) as err:
+            msg = str(err)
+            raise Unavailable(msg) from None
+
+    def ways(self, kind: str, rounds: int) -> Ways:
+        """The median of so many *rounds* of each way on pages of *kind*.
+
+        :raises Unavailable: if there are no such pages.
+        """
+        order = KINDS[kind]
+        self._pending = f"area {kind} {self._npages}\n"  # which is not answered
+        ranges = {each: self._median(RANGE, each, order, rounds) for each in _lengths(order)}
+        whole = self._npages
+        return Ways(
+            kind,
+            whole,
+            self._median(ONE, 1, order, rounds),
+            self._median(LIST, BATCH, order, rounds),
+            self._median(LIST, whole, order, rounds),
+            self._median(DIRTY, 1, order, rounds),
+            ranges,
+        )
+
+    def _median(self, way: int, each: int, order: int, rounds: int) -> float:
+        # The first finds caches and page tables cold, and does not count.
+        asked = f"bench {way} {each} 0 {self._npages} {order}"
+        took = [self._ask(asked) for _ in range(rounds + 1)][1:]
+        return float(median(took))
+
+    def _ask(self, line: str) -> int:
+        request, self._pending = f"{self._pending}{line}\n", ""
+        try:
+            (said,) = self._emulator.talk(request.encode(), 1, PATIENCE)
+            returned = answer(said).returned
+        except (Ended, Panic, NoProgress) as err:
+            msg = f"the machine cannot measure: {err}"
+            raise Unavailable(msg) from None
+        if returned < 0:
+            msg = f"the machine cannot measure: error {returned} from {line}"
+            raise Unavailable(msg)
+        return returned
+
+    def close(self) -> None:
+        """Stop the machine."""
+        self._emulator.close()
+
+
+def _lengths(order: int) -> list[int]:
+    """Lengths of ranges that can be asked for: frames follow each other within a page."""
+    return sorted({each for each in (1, ENTRY, BATCH, 1 << order) if each <= 1 << order})

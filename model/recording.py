@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: MIT
+
+"""Recordings: a program, and what a real kernel showed after each of its steps.
+
+Text, as a trace is, with a line behind it for each step::
+
+    # recorded 6.1.0-56
+    # headcount 1
+    semantics("6.1")
+    a = mapping("base", orders=[0, 0])
+    h1 = pin_user_pages(a[0:2])
+    > 2 2 0 | a[0]=1025,0,AP a[1]=1025,0,AP | |
+
+A line holds what the call returned (``-`` if nothing), both statistics, then the heads that
+look otherwise than before (refcount, pincount, and D for dirty, A for allocated, P for
+maybe pinned), the journal of puts and dirtyings, and where the kernel warned.
+"""
+
+from __future__ import annotations
+
+import lzma
+import re
+from typing import TYPE_CHECKING
+
+from attrs import evolve, frozen
+
+from model.candidate import Abilities, Snapshot
+from model.errors import BadInput
+from model.page import Event, HeadState
+from model.parse import parse_program
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from model.mapping import Mapping
+    from model.program import Program
+
+FIRST = "# recorded "
+STEP = "> "
+
+#: A file of them is no longer than this when it is unpacked.
+LIMIT = 1 << 26
+
+HEAD = re.compile(r"(\w+)\[(\d+)\]=(-?\d+),(-?\d+),(D?A?P?)")
+#: What happened, to which page, references, whether it was dirty, how often.
+EVENT = re.compile(r"(put|dirty)\((\w+)\[(\d+)\],(-?\d+)(,D)?\)(?:\*(\d+))?")
+LINE = re.compile(r"> (-|-?\d+) (-?\d+) (-?\d+) \|(.*)\|(.*)\|(.*)")
+
+
+@frozen
+class Recording:
+    """What *kernel* showed of *program*, a snapshot for each step."""
+
+    kernel: str
+    program: Program
+    snapshots: tuple[Snapshot, ...]
+
+    def text(self) -> str:
+        """It, as it is kept: parsing it gives an equal recording."""
+        names = _Names(self.program.mappings)
+        lines = [names.line(snapshot) for snapshot in self.snapshots]
+        return f"{FIRST}{self.kernel}\n{self.program.text()}" + "".join(f"{x}\n" for x in lines)
+
+
+class Recorded:
+    """A candidate that shows what was recorded."""
+
+    def __init__(self, recording: Recording) -> None:
+        self._recording = recording
+
+    @property
+    def abilities(self) -> Abilities:
+        """What the kernel that was recorded counts like; nothing else was asked of it."""
+        program = self._recording.program
+        return Abilities(
+            f"recording of {self._recording.kernel}",
+            semantics=frozenset({program.semantics.version}),
+        )
+
+    def execute(self, program: Program) -> Iterator[Snapshot]:
+        """The snapshots of *program*, which must be the one that was recorded."""
+        known = self._recording.program
+        for index, snapshot in enumerate(self._recording.snapshots):
+            if (program.mappings, program.steps[index]) != (known.mappings, known.steps[index]):
+                msg = f"step {index + 1} was not recorded"
+                raise BadInput(msg)
+            yield snapshot
+
+
+def parse_recording(text: str) -> Recording:
+    """The recording that *text* holds.
+
+    :raises BadInput: with the line, if it holds none.
+    """
+    lines = text.splitlines()
+    if not lines or not lines[0].startswith(FIRST):
+        msg = f"a recording begins with '{FIRST.strip()}' and the kernel"
+        raise BadInput(msg, line=1)
+    at = next((i for i, line in enumerate(lines) if line.startswith(STEP)), len(lines))
+    try:
+        program = parse_program("\n".join(lines[1:at]) + "\n")
+    except BadInput as err:
+        raise BadInput(err.reason, line=err.line + 1 if err.line else 0) from None
+    if len(lines) - at != len(program.steps):
+        msg = f"{len(program.steps)} steps, and {len(lines) - at} lines of what came of them"
+        raise BadInput(msg, line=len(lines))
+    names = _Names(program.mappings)
+    shown = [names.snapshot(line, number) for number, line in enumerate(lines[at:], at + 1)]
+    program = evolve(program, lines=())
+    return Recording(lines[0].removeprefix(FIRST).strip(), program, tuple(shown))
+
+
+class _Names:
+    """Pages by mapping and position, as they are written."""
+
+    def __init__(self, mappings: Sequence[Mapping]) -> None:
+        self._mappings = {mapping.name: mapping for mapping in mappings}
+
+    def _name(self, pfn: int) -> str:
+        for name, mapping in self._mappings.items():
+            at = mapping.offset(pfn)
+            if at is not None:
+                return f"{name}[{at}]"
+        msg = f"frame {pfn:#x} is in no mapping"
+        raise BadInput(msg)
+
+    def _pfn(self, name: str, at: str, line: int) -> int:
+        mapping = self._mappings.get(name)
+        if mapping is None or not int(at) < mapping.npages:
+            msg = f"{name}[{at}] is no page of the program"
+            raise BadInput(msg, line=line)
+        return mapping.pages[int(at)]
+
+    def line(self, shown: Snapshot) -> str:
+        """What is kept of *shown*."""
+        heads = []
+        for pfn, state in sorted(shown.heads.items()):
+            looks = ("D" if state.dirty else "") + ("A" if state.allocated else "")
+            looks += "P" if pfn in shown.maybe_pinned else ""
+            heads.append(f"{self._name(pfn)}={state.refcount},{state.pincount},{looks}")
+        events: list[list[object]] = []
+        for event in shown.events:
+            if event.what not in {"put", "dirty"}:
+                continue
+            dirty = ",D" if event.dirty else ""
+            text = f"{event.what}({self._name(event.page)},{event.refs}{dirty})"
+            if events and events[-1][0] == text:
+                events[-1][1] = int(str(events[-1][1])) + 1
+            else:
+                events.append([text, 1])
+        journal = " ".join(f"{text}*{times}" if times != 1 else f"{text}" for text, times in events)
+        returned = "-" if shown.returned is None else shown.returned
+        numbers = f"{returned} {shown.acquired} {shown.released}"
+        warned = "; ".join(shown.warnings)
+        return f"{STEP}{numbers} | {' '.join(heads)} | {journal} | {warned}".rstrip()
+
+    def snapshot(self, text: str, line: int) -> Snapshot:
+        """The snapshot that *text* keeps."""
+        found = LINE.fullmatch(text)
+        if found is None:
+            msg = f"not what came of a step: {text[:60]!r}"
+            raise BadInput(msg, line=line)
+        returned, acquired, released, heads, journal, warned = map(str.strip, found.groups())
+        states, pinned = {}, []
+        for name, at, refcount, pincount, looks in _all(HEAD, heads, line):
+            pfn = self._pfn(name, at, line)
+            states[pfn] = HeadState(int(refcount), int(pincount), "D" in looks, "A" in looks)
+            if "P" in looks:
+                pinned.append(pfn)
+        events: list[Event] = []
+        for what, name, at, refs, dirty, times in _all(EVENT, journal, line):
+            event = Event(what, self._pfn(name, at, line), int(refs), bool(dirty))
+            events += [event] * min(int(times or 1), LIMIT)
+        return Snapshot(
+            None if returned == "-" else int(returned),
+            states,
+            int(acquired),
+            int(released),
+            tuple(warned.split("; ")) if warned else (),
+            sum(event.what == "put" for event in events),
+            sum(event.what == "dirty" for event in events),
+            frozenset(pinned),
+            events,
+        )
+
+
+def _all(pattern: re.Pattern[str], text: str, line: int) -> Iterator[tuple[str, ...]]:
+    """The groups of each word of *text*."""
+    for word in text.split():
+        found = pattern.fullmatch(word)
+        if found is None:
+            msg = f"not what came of a step: {word[:60]!r}"
+            raise BadInput(msg, line=line)
+        yield found.groups()
+
+
+def write_recordings(path: Path, recordings: Sequence[Recording]) -> None:
+    """Keep *recordings* in *path*, packed; the same ones give the same bytes.
+
+    :raises OSError: if that cannot be done.
+    """
+    text = "".join(recording.text() for recording in recordings)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(lzma.compress(text.encode(), preset=9 | lzma.PRESET_EXTREME))
+
+
+def read_texts(path: Path) -> list[str]:
+    """The text of each recording in *path*.
+
+    :raises BadInput: if the file cannot be read, or is not packed so.
+    """
+    try:
+        unpacked = lzma.LZMADecompressor().decompress(path.read_bytes(), max_length=LIMIT)
+        text = unpacked.decode()
+    except (OSError, lzma.LZMAError, EOFError, UnicodeDecodeError) as err:
+        raise BadInput(str(err), file=str(path)) from None
+    return [FIRST + part for part in re.split(f"^{FIRST}", text, flags=re.MULTILINE)[1:]]

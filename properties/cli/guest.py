@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: MIT
+
+"""``headcount guest``: a kernel to boot: prepare it, record on it, measure in it."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from attrs import asdict
+
+from model.errors import BadInput
+from model.kernel.guest.booted import load
+from model.kernel.guest.image import build
+from model.kernel.guest.measure import Measure
+from model.kernel.guest.packages import VERSIONS, unpack
+from model.recording import Recorded, write_recordings
+from properties import candidates
+from properties.cli.bar import Bar
+from properties.cli.common import (
+    FINDING,
+    PATH,
+    Seed,
+    console,
+    json_option,
+    print_failure,
+    reported,
+    table,
+    times,
+)
+from properties.golden import draw, groups, record
+from properties.judge import judge
+from properties.report import Failure
+from properties.search import SPREAD, Search
+
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from model.kernel.guest.measure import Ways
+    from model.recording import Recording
+
+#: Recordings of each group: seven groups are more than a hundred.
+EACH = 16
+
+#: Pages that are measured: 1 GiB by the clock; what is counted is exact, and slow.
+CLOCKED = 1 << 18
+COUNTED = 1 << 14
+ROUNDS = 5
+
+NAMES = {"base": "4 KiB", "thp": "THP", "hugetlb": "hugetlb 2 MiB", "gigantic": "hugetlb 1 GiB"}
+
+kernel_option = click.option(
+    "--kernel",
+    "version",
+    type=click.Choice(VERSIONS),
+    default=VERSIONS[0],
+    show_default=True,
+    help="The kernel's version.",
+)
+
+
+@click.group()
+def guest() -> None:
+    """Boot a kernel of Debian's: prepare it, record on it, measure in it."""
+
+
+@guest.command()
+@kernel_option
+@reported
+def prepare(version: str) -> int:
+    """Download a kernel, and build what runs in it.
+
+    Nothing is installed: all lies in the user's cache.
+    """
+    began = time.monotonic()
+    told: list[str] = []
+
+    def tell(what: str) -> None:
+        told.append(what)
+        console.print(f"{what} ...", markup=False)
+
+    image = build(unpack(version, tell), tell)
+    spec = "kernel-guest" if version == VERSIONS[0] else f"kernel-guest:{version}"
+    candidates.load(spec)  # complains where there is no emulator
+    took = f"{time.monotonic() - began:.1f} s"
+    done = f"ready in {took}" if told else f"was ready ({took})"
+    console.print(f"kernel   {image.abi}, {done}", markup=False)
+    console.print(f"kept in  {image.initrd.parent}", markup=False)
+    console.print(f"try      headcount verify --candidate {spec}", markup=False)
+    return 0
+
+
+@guest.command(name="record")
+@kernel_option
+@click.option("--gigantic", is_flag=True, help="On pages of 1 GiB alone, in a machine with two.")
+@click.option("--each", type=click.IntRange(min=1), default=EACH, help="Recordings of each group.")
+@click.option("--seed", type=Seed(), default=1, show_default=True, help="What programs to draw.")
+@click.option(
+    "-o", "--output", type=PATH, default=Path("tests/golden"), help="The directory to write to."
+)
+@reported
+def record_(version: str, gigantic: bool, each: int, seed: int, output: Path) -> int:
+    """Record what the kernel shows of some programs, to compare models with where none boots."""
+    booted = load(f"{version},1g" if gigantic else version)
+    search = Search(booted, candidates.counting_as(candidates.Spec("", booted), None))
+    chosen = [*groups(booted.abilities)]
+    rows: list[tuple[Path, list[Recording]]] = []
+    with Bar("record", len(chosen) * each) as bar:
+        for name, abilities in chosen:
+            found: list[Recording] = []
+            for i in range(each):
+                program = draw(search, abilities, seed * SPREAD + len(rows) * each + i)
+                found.append(record(search, booted.image.abi, program))
+                finding = judge(program, Recorded(found[-1])).worst
+                if finding:
+                    print_failure(Failure(program, finding))
+                    return FINDING
+                bar.update(len(rows) * each + i + 1, f"{name} pages")
+            path = output / f"{version}-{name}.golden"
+            try:
+                write_recordings(path, found)
+            except OSError as err:
+                raise BadInput(err.strerror or str(err), file=str(path)) from None
+            rows.append((path, found))
+    steps = sum(len(one.program.steps) for _, found in rows for one in found)
+    grid = table("recordings", "steps", "bytes", first="file")
+    for path, found in rows:
+        length = sum(len(one.program.steps) for one in found)
+        grid.add_row(str(path), str(len(found)), f"{length:,}", f"{path.stat().st_size:,}")
+    console.print(grid)
+    console.print()
+    console.print(
+        f"recorded {steps:,} steps on {booted.image.abi}; the models agree with each of them"
+    )
+    words = ["--kernel", version, *(["--gigantic"] if gigantic else [])]
+    words += ["--each", str(each), "--seed", str(seed), "-o", str(output)]
+    console.print(f"repeat   headcount guest record {' '.join(words)}", markup=False)
+    return 0
+
+
+@guest.command(name="measure")
+@kernel_option
+@click.option("--instructions", is_flag=True, help="Count instructions, which is exact.")
+@click.option("--mib", type=click.IntRange(2, 4096), help="MiB of pages of each kind.")
+@click.option(
+    "--rounds", type=click.IntRange(min=1), default=ROUNDS, help="Passes; the median counts."
+)
+@json_option
+@reported
+def measure_(version: str, instructions: bool, mib: int | None, rounds: int, as_json: bool) -> int:
+    """Measure ways to unpin the same pages, in one boot."""
+    usual = COUNTED if instructions else CLOCKED
+    npages = usual if mib is None else mib << 8
+    measured = Measure(load(version).image, npages, count=instructions)
+    found: list[Ways] = []
+    try:
+        with Bar("measure", len(measured.kinds), quiet=as_json) as bar:
+            for kind in measured.kinds:
+                found.append(measured.ways(kind, rounds))
+                bar.update(len(found), NAMES[kind])
+    finally:
+        measured.close()
+    if as_json:
+        click.echo(json.dumps([asdict(ways) for ways in found], indent=2))
+        return 0
+    unit = "instructions" if instructions else "ns"
+    what = "counted" if instructions else "by the clock of an emulated machine"
+    console.print(
+        f"{npages >> 8} MiB of each, {load(version).image.abi}, {what}, median of {rounds}"
+    )
+    console.print()
+    console.print(f"{unit} for each page")
+    console.print(_taken(found))
+    console.print()
+    console.print("so many times as fast as one page at a time; ranges, as dirtied one at a time")
+    console.print(_ratios(found))
+    console.print()
+    words = ["--kernel", version] if version != VERSIONS[0] else []
+    words += ["--instructions"] if instructions else []
+    words += ["--mib", str(mib)] if mib is not None else []
+    words += ["--rounds", str(rounds)] if rounds != ROUNDS else []
+    console.print(f"repeat   {' '.join(['headcount guest measure', *words])}", markup=False)
+    return 0
+
+
+def _lengths(found: list[Ways]) -> list[int]:
+    return sorted({length for ways in found for length in ways.ranges if length > 1})
+
+
+def _taken(found: list[Ways]) -> Table:
+    lengths = _lengths(found)
+    titles = [f"range {length:,}" for length in lengths]
+    grid = table("one", "list 512", "one list", "dirty one", "range 1", *titles)
+    for ways in found:
+        ranges = [ways.ranges.get(length) for length in (1, *lengths)]
+        values = (ways.one, ways.batches, ways.listed, ways.dirty_one, *ranges)
+        grid.add_row(NAMES[ways.kind], *(_each(value, ways.npages) for value in values))
+    return grid
+
+
+def _each(value: float | None, npages: int) -> str:
+    return "-" if value is None else f"{value / npages:.3g}"
+
+
+def _ratios(found: list[Ways]) -> Table:
+    lengths = _lengths(found)
+    grid = table("list 512", "one list", "range 1", *(f"range {length:,}" for length in lengths))
+    for ways in found:
+        grid.add_row(
+            NAMES[ways.kind],
+            times(ways.one, ways.batches),
+            times(ways.one, ways.listed),
+            *(times(ways.dirty_one, ways.ranges.get(length)) for length in (1, *lengths)),
+        )
+    return grid
