@@ -59,8 +59,8 @@ class Abilities:
     :param room: Pages that it has of a kind, where that has an end.
     :param named: Pages that any step may name.
     :param refs: How often it can map a page.
-    :param apart: Whether pages of two kinds, or of two orders of *orders_of*, cannot be had
-        side by side, so that no range goes from one to the other.
+    :param mixes: If given, pages can be had side by side, so that a range goes from one to the
+        other, only within a kind, and pages of other orders only in these kinds.
     :param changes: Whether a page table can change under ``pin_user_pages_fast_only()``.
     :param whole: Whether it is much faster on programs that it is given as a whole.
     """
@@ -78,7 +78,7 @@ class Abilities:
     room: Mapping[str, int] = MappingProxyType({})
     named: int = UNBOUNDED
     refs: int = UNBOUNDED
-    apart: bool = False
+    mixes: frozenset[str] | None = None
     changes: bool = True
     whole: bool = False
 
@@ -103,14 +103,13 @@ class Abilities:
             pages[kind] += mapping.npages
             if pages[kind] > self.room.get(kind, UNBOUNDED):
                 return f"{self.name} has room for {self.room[kind]} {kind} pages, no more"
-        return self._joined(mappings) if self.apart else ""
+        return "" if self.mixes is None else self._beside(mappings, self.mixes)
 
-    def _joined(self, mappings: Sequence[Pages]) -> str:
-        """Why some of *mappings* lie where no range may go from one to the other; or empty."""
+    def _beside(self, mappings: Sequence[Pages], mixes: frozenset[str]) -> str:
+        """Which pages of *mappings* lie side by side that it cannot have so; empty if none."""
         lying = sorted((e.pfn, e.stop, m.kind, e.order) for m in mappings for e in m.extents)
         for (_, stop, kind, order), (pfn, _, other, next_order) in pairwise(lying):
-            same = kind == other and (order == next_order or kind not in self.orders_of)
-            if stop == pfn and not same:
+            if stop == pfn and (kind != other or (order != next_order and kind not in mixes)):
                 return f"{self.name} has no {kind} page beside a {other} page (at {pfn:#x})"
         return ""
 

@@ -13,7 +13,7 @@ from model.steps import PinUserPages
 from properties.equalities.case import Case, longest
 from properties.equalities.laws import LAWS
 from properties.equalities.ways import unequal
-from properties.judge import Run
+from properties.judge import Run, beyond
 from properties.search import attempt
 from properties.strategies import among, one_in
 from properties.strategies.dice import Dice
@@ -69,25 +69,31 @@ class _Beginning:
         self._run = Run(candidate, _layout(dice, search, abilities), search.semantics)
         self._steps = Steps(self._run.ledger)
         self._short = Short(self._run.ledger, self._steps)
-        self._calls = {c for c in abilities.calls if not search.semantics.lacks(c)}
+        self._abilities = abilities
+
+    def _able(self, step: Step) -> bool:
+        """Whether the candidate can carry *step* out, and the version has it."""
+        lacking = self._search.semantics.lacks(step.call)
+        return not lacking and not beyond(step, self._abilities)
 
     def draw(self, steps: int) -> bool:
         """Begin with about so many steps, and a pin; whether all is right so far."""
         for _ in range(steps):
             step = self._draw()
-            if step and step.call in self._calls and not self._step(self._run, step):
+            if step and self._able(step) and not self._step(self._run, step):
                 return False
         ledger = self._run.ledger
-        if ledger.pinned or "pin_user_pages" not in self._calls:
+        if ledger.pinned:
             return True
-        return self._step(self._run, self._pin())
+        pin = self._pin()
+        return not self._able(pin) or self._step(self._run, pin)
 
     def ways(self, law: Law) -> Ways | None:
         """The ways of *law* from here, as far as the candidate can go them."""
         ways = law(Case(self._dice, self._run, self._steps))
         if ways is None or not ways.start.steps:
             return None
-        able = [w for w in ways.ways if all(step.call in self._calls for step in w.steps)]
+        able = [w for w in ways.ways if all(map(self._able, w.steps))]
         return evolve(ways, ways=tuple(able)) if len(able) > 1 else None
 
     def compare(self, ways: Ways) -> bool:

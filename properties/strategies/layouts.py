@@ -109,6 +109,7 @@ def _plainest(abilities: Abilities) -> tuple[Mapping, ...]:
 def _made_up(random: Random, semantics: Semantics, abilities: Abilities) -> list[Mapping]:
     mappings: list[Mapping] = []
     pfn = FIRST_PFN
+    apart = abilities.mixes is not None
     for name in ascii_lowercase[: 1 + random.randrange(MOST_MAPPINGS)]:
         kind = among(random, KINDS_WITH_ZERO if semantics.zero_skipped else KINDS)
         if kind not in abilities.kinds:
@@ -120,7 +121,7 @@ def _made_up(random: Random, semantics: Semantics, abilities: Abilities) -> list
         extents = _place(random, orders, pfn)
         refs = 2 + random.randrange(3) if one_in(random, 8) else 1
         mappings.append(Mapping(name, kind, extents, min(refs, abilities.refs)))
-        pfn = max(e.stop for e in extents) + random.randrange(3) + abilities.apart
+        pfn = max(e.stop for e in extents) + random.randrange(3) + apart
     return mappings
 
 

@@ -99,7 +99,7 @@ class Booted:
             refs=1,
             orders_of=MappingProxyType(GIGANTIC_ORDERS if self.gigantic else ORDERS),
             room=MappingProxyType(GIGANTIC_ROOM if self.gigantic else ROOM),
-            apart=True,
+            mixes=frozenset({"driver"}),
             changes=False,
             whole=True,
             oddities=("one-grab-slow", "null-in-run") if version == "6.12" else ("one-grab-slow",),

@@ -10,7 +10,7 @@ from model.candidate import Snapshot
 from model.kernel.guest.guest import answer
 from model.kernel.guest.layout import Layout
 from model.kernel.segments import signed
-from model.memory import Panic
+from model.memory import NoProgress, Panic
 from model.page import Event, HeadState
 from model.semantics import BIAS
 
@@ -58,27 +58,44 @@ class KernelGuest:
         self._slow = slow
 
     def execute(self, program: Program) -> Iterator[Snapshot]:
-        """Carry out *program*: all steps that there are, whenever a snapshot is asked for.
+        """Carry out *program*: as a whole if it is complete, or else step by step.
 
         :raises Unavailable: if no machine comes up.
         """
+        if not isinstance(program.steps, tuple):
+            yield from self._stepwise(program)
+            return
+        trouble: Exception | None = None
+        try:
+            yield from self._whole(program)
+        except (NoProgress, Panic) as err:
+            trouble = err
+        if trouble is None:
+            return
+        # Which step it was shows when they go one by one.
+        stepwise = self._stepwise(program)
+        for _ in program.steps[:-1]:
+            yield next(stepwise)
+        next(stepwise)
+        raise trouble
+
+    def _whole(self, program: Program) -> list[Snapshot]:
+        carried = _Carried(program, self._slow)
+        calls = [carried.call(step) for step in program.steps]
+        lines, left = self._guest.whole([*carried.layout.requests()], calls)
+        if left and not program.misuse:
+            msg = f"after the last step {left}"
+            raise Panic(msg)
+        return [
+            carried.snapshot(step, answer(line))
+            for step, line in zip(program.steps, lines, strict=True)
+        ]
+
+    def _stepwise(self, program: Program) -> Iterator[Snapshot]:
         carried = _Carried(program, self._slow)
         requests = [*carried.layout.requests()]
-        if isinstance(program.steps, tuple):
-            calls = [carried.call(step) for step in program.steps]
-            lines, left = self._guest.whole(requests, calls)
-            for step, line in zip(program.steps[:-1], lines, strict=False):
-                yield carried.snapshot(step, answer(line))
-            last = carried.snapshot(program.steps[-1], answer(lines[-1]))
-            if left and not program.misuse:
-                msg = f"after the last step {left}"
-                raise Panic(msg)
-            yield last
-            return
         for step in program.steps:
-            # Appended since, as long as there are any.
-            call = carried.call(step)
-            line = self._guest.one(self, requests, call)
+            line = self._guest.one(self, requests, carried.call(step))
             requests = []
             yield carried.snapshot(step, answer(line))
 

@@ -13,7 +13,8 @@ import socket
 import subprocess
 import time
 import weakref
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, NoReturn
 
 from model.errors import BadInput
 from model.memory import NoProgress, Panic
@@ -159,12 +160,15 @@ class Emulator:
                 self._alarm()
                 msg = "does not return"
                 raise NoProgress(msg)
-            if writable:
-                unsent = unsent[self._port.send(unsent[: 1 << 16]) :]
             if self._console in ready:
                 self._listen()
+            try:
+                if writable:
+                    unsent = unsent[self._port.send(unsent[: 1 << 16]) :]
+                heard = self._port.recv(1 << 18) if self._port in ready else b""
+            except ConnectionError:
+                self._gone()
             if self._port in ready:
-                heard = self._port.recv(1 << 18)
                 if not heard:
                     self._gone()
                 self._heard += heard
@@ -175,12 +179,10 @@ class Emulator:
         return [line.decode() for line in found]
 
     def _listen(self) -> None:
-        try:
+        with suppress(BlockingIOError, ConnectionError):
             self._said += self._console.recv(1 << 16)
-        except BlockingIOError:
-            return
 
-    def _gone(self) -> None:
+    def _gone(self) -> NoReturn:
         for _ in range(20):  # what it said last may still be on its way
             self._listen()
             time.sleep(0.01)

@@ -30,8 +30,10 @@ class _Skipped(pytest.Module):
 
 
 def pytest_pycollect_makemodule(module_path, parent):
-    """Skip every module here where trees cannot be compiled."""
-    return _Skipped.from_parent(parent, path=module_path) if _missing() else None
+    """Skip every module here where trees cannot be compiled; not those below."""
+    if module_path.parent != Path(__file__).parent or not _missing():
+        return None
+    return _Skipped.from_parent(parent, path=module_path)
 
 
 @pytest.fixture(scope="module", autouse=True)

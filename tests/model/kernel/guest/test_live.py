@@ -1,0 +1,319 @@
+# SPDX-License-Identifier: MIT
+
+"""Kernels that are booted, and compared with."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+
+from model.candidate import Unavailable
+from model.kernel.guest.candidate import CALLS, KernelGuest
+from model.kernel.guest.emulator import Emulator, Ended
+from model.kernel.guest.guest import Guest
+from model.memory import NoProgress, Panic
+from model.parse import parse_program, read_program
+from model.recording import Recorded
+from model.semantics import SEMANTICS
+from properties.golden import draw, groups, record
+from properties.judge import inapplicable, judge
+from properties.search import Search, Tally
+from properties.searches import SEARCHES
+
+
+TESTS = Path(__file__).parents[3]
+TRACES = sorted((TESTS / "traces").glob("*.trace"))
+
+each_version = pytest.mark.parametrize("version", ["6.1", "6.12"])
+
+#: Traces that ask for more than a machine has, and why.
+REFUSED = {
+    "append-fails": "has no ib_umem_get()",
+    "freed-and-split": "has no alloc_pages()",
+    "one-tebibyte": "has no hugetlb pages of order 18",
+    "run-of-zero-at-2-32": "has no hugetlb pages of order 18",
+    "product": "passes no list of more than 524288 pages",
+    "sections-gigantic": "has no hugetlb pages of order 18",
+    "v1-mapping-fails": "has no ib_umem_get()",
+    "v1-nmap": "has no ib_umem_get()",
+}
+
+#: What other traces come to where they do not agree.
+VERDICTS = {
+    ("null-in-run", "6.12"): "odd",
+    ("null-in-run", "6.1"): "inapplicable",
+    ("null-skipped", "6.1"): "inapplicable",
+    ("one-grab", "6.1"): "odd",
+    ("one-grab", "6.12"): "inapplicable",
+}
+
+
+def tree(text):
+    """A program of 6.1, or as it says."""
+    return parse_program(f"# headcount 1\n{text}")
+
+
+@each_version
+@pytest.mark.parametrize(("search", "rounds"), [("whole", 12), ("machine", 1), ("laws", 3)])
+def test_counts_as_the_models_do(machines, version, search, rounds):
+    """What a booted kernel shows is what the reference says, and nothing is drawn in vain."""
+    tally = Tally()
+    watched = Search(machines(version), SEMANTICS[version], strict=True, watcher=tally)
+    for number in range(rounds):
+        SEARCHES[search](watched, number)
+
+    assert tally.worst is None, tally.worst[1].summary
+    assert tally.steps > 100
+
+
+@each_version
+@pytest.mark.parametrize("path", TRACES, ids=lambda path: path.stem)
+def test_trace(machines, version, path):
+    """Each trace is refused with its reason, or comes to the verdict that is written down."""
+    booted = machines(version)
+    program = evolve(read_program(path), semantics=SEMANTICS[version])
+    verdict = judge(program, booted())
+    if path.stem in REFUSED:
+        assert verdict.inapplicable.endswith(REFUSED[path.stem])
+        return
+    expected = "unjudged" if program.misuse else VERDICTS.get((path.stem, version), "agrees")
+
+    assert expected == verdict.kind, verdict
+
+
+def test_misuse_ends_as_in_a_kernel(machines):
+    """What breaks the contract on purpose is carried out: a page is freed while it is mapped."""
+    program = read_program(TESTS / "traces/over-unpin.trace")
+    program = evolve(program, semantics=SEMANTICS["6.1"], steps=[*program.steps])
+    shown = list(machines("6.1")().execute(program))
+    (state,) = shown[-1].heads.values()
+
+    assert not state.allocated
+
+
+def test_trace_that_was_misuse_leaves_a_machine(machines):
+    """After one the next program finds a machine that is clean, another one if need be."""
+    booted = machines("6.1")
+    program = read_program(TESTS / "traces/over-unpin.trace")
+    judge(evolve(program, semantics=SEMANTICS["6.1"]), booted())
+    path = TESTS / "traces/zero-page.trace"
+
+    assert "agrees" == judge(read_program(path), booted()).kind
+
+
+@each_version
+def test_gigantic(machines, version):
+    """Pages of 1 GiB, where they are asked for."""
+    booted = machines(f"{version},1g")
+    ((_, abilities),) = groups(booted.abilities)
+    search = Search(booted, SEMANTICS[version])
+    recording = record(search, booted.image.abi, draw(search, abilities, 1))
+    booted.guest.close()
+
+    assert {18} == {e.order for m in recording.program.mappings for e in m.extents}
+    assert "agrees" == judge(recording.program, Recorded(recording)).kind
+
+
+def test_share_that_runs(machines):
+    """Of the programs that are drawn, nineteen of twenty at least run unchanged."""
+    booted = machines("6.1")
+    drawn = Counter()
+
+    class Judged(KernelGuest):
+        def execute(self, program):
+            drawn["refused"] += bool(inapplicable(program, self.abilities))
+            drawn["all"] += 1
+            return super().execute(program)
+
+    def make():
+        return Judged(booted.guest, booted.abilities, frozenset())
+
+    tally = Tally()
+    for number in range(100, 140):
+        SEARCHES["whole"](Search(make, SEMANTICS["6.1"], watcher=tally), number)
+
+    assert tally.programs == drawn["all"] == 40
+    assert drawn["refused"] <= 2
+
+
+def test_wrong_models_in_one_boot(machines, wrong):
+    """Twelve variations of the semantics, and more, are contradicted by one machine."""
+    booted = machines("6.1")
+    search = Search(booted, SEMANTICS["6.1"])
+    before = booted.guest.boots
+    left = list(wrong)
+    for name, abilities in groups(booted.abilities):
+        for number in range(12 if name in {"all", "driver"} else 4):
+            known = record(search, "", draw(search, abilities, 7_000 + number))
+            left = [
+                model
+                for model in left
+                if judge(known.program, model(), reference=Recorded(known)).kind != "diverges"
+            ]
+
+    assert len(wrong) >= 12
+    assert [] == left
+    assert booted.guest.boots <= max(before, 1)
+
+
+def test_nothing_is_left_behind(machines):
+    """A program that ends with pins held gives its pages back, and the next one finds them."""
+    program = tree(
+        'semantics("6.1")\na = mapping("base", orders=[0]*4)\nb = mapping("thp", orders=[9])\n'
+        "h1 = pin_user_pages(a[0:4]*3 + b[0:512])\nget_page(a[0:1], n=2000000000)\n"
+        "unmap(a[1:2] + b[0:1])\nset_page_dirty(a[0:1])\n"
+    )
+    booted = machines("6.1")
+    before = booted.guest.boots
+    for _ in range(3):
+        assert "agrees" == judge(program, booted()).kind
+
+    assert before == booted.guest.boots
+
+
+def test_two_programs(machines):
+    """A program that begins ends the one before, which cannot go on."""
+    text = 'semantics("6.1")\na = mapping("base", orders=[0])\nh1 = pin_user_pages(a[0:1])\n'
+    program = tree(text)
+    booted = machines("6.1")
+    first = booted().execute(evolve(program, steps=list(program.steps) * 2))
+    next(first)
+    next(booted().execute(evolve(program, steps=list(program.steps))))
+
+    with pytest.raises(RuntimeError, match="another program has begun"):
+        next(first)
+
+
+def test_range_that_is_none(machines):
+    """A range over frames that do not follow each other is not carried out."""
+    booted = machines("6.1")
+    requests = ["place base 2 1 0"]
+    calls = ["pin 1 0 0:2", "unpin-range 0 0 0:2", "unpin-range 0 0 1 0"]
+    lines, left = booted.guest.whole(requests, calls)
+
+    assert lines[1] == "! the frames of a range do not follow each other"
+    assert "" == left
+
+
+def test_more_is_given_back_than_held(machines):
+    """The module keeps books of its own, whatever it is asked for."""
+    calls = ["pin 1 0 0:2", "unpin-list 0 0 0 1 0"]
+    lines, left = machines("6.1").guest.whole(["place base 2 0:2"], calls)
+
+    assert lines[1] == "! more is given back than is held of page 0"
+    assert "" == left
+
+
+def test_oops_is_told(machines):
+    """What the kernel says of its end is told, and the next program has another machine."""
+    booted = machines("6.1")
+    booted.guest.close()
+    with pytest.raises(Panic, match="Kernel panic - not syncing: sysrq triggered crash"):
+        booted.guest.whole(["place base 1 0", "set /proc/sysrq-trigger c"], ["pin 0 0 0"])
+
+    assert ["= 1 1 0 h 0:1025:0:6 e g0:1:0*1"] == booted.guest.whole(
+        ["place base 1 0"], ["pin 0 0 0"]
+    )[0]
+
+
+def test_crash_is_a_finding(machines, monkeypatch):
+    """A kernel that ends is a finding with its text, as of any candidate."""
+    booted = machines("6.1")
+    program = tree('semantics("6.1")\na = mapping("base", orders=[0])\nclean(a[0:1])\n')
+    monkeypatch.setitem(CALLS, "clean", "set /proc/sysrq-trigger c\nset")
+    verdict = judge(program, booted())
+
+    assert "raised_Panic" == verdict.finding.what
+    assert "Kernel panic" in verdict.finding.summary
+
+
+def test_silence_ends(machines, monkeypatch):
+    """A machine that says nothing is not waited for."""
+    booted = machines("6.1")
+    booted.guest.whole(["place base 1 0"], ["pin 0 0 0"])
+    emulator = booted.guest._started()
+    with pytest.raises(NoProgress, match="does not return"):
+        emulator.talk(b"", 1, 0.2)
+
+    assert not emulator.running
+
+
+def test_cut_off(machines):
+    """A machine that ends in the middle of an answer is an error, never a short answer."""
+    booted = machines("6.1")
+    emulator = booted.guest._started()
+    emulator._process.kill()
+    with pytest.raises(Ended, match="the machine ended"):
+        emulator.talk(b"begin\n", 1)
+
+
+def test_gone_with_its_parent(machines, tmp_path):
+    """A machine does not outlive who started it, also if that is killed."""
+    machines("6.1")
+    script = (
+        "import sys, time; from model.kernel.guest.booted import load\n"
+        "booted = load('6.1'); print(booted.guest._started()._process.pid, flush=True)\n"
+        "time.sleep(60)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(TESTS.parent)},
+    ) as process:
+        pid = int(process.stdout.readline())
+        process.kill()
+    for _ in range(100):
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            break
+        time.sleep(0.05)
+    else:
+        os.kill(pid, signal.SIGKILL)
+        pytest.fail("the machine goes on")
+
+
+def test_closed_at_the_end(machines):
+    """Nor does it outlive a process that ends in order."""
+    machines("6.1")
+    script = (
+        "from model.kernel.guest.booted import load\n"
+        "booted = load('6.1'); print(booted.guest._started()._process.pid, flush=True)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(TESTS.parent)},
+    )
+
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(done.stdout), 0)
+
+
+def test_room_that_is_not_there(machines):
+    """A machine that has not the pages that it should have does not come up."""
+    booted = machines("6.1")
+    small = Guest(booted.image, 512, {"hugetlb": 2000})
+
+    with pytest.raises(Unavailable, match="no machine comes up: "):
+        small.whole([], [])
+
+
+def test_kernel_that_does_not_boot(machines, tmp_path, monkeypatch):
+    """What is no kernel is told in one line."""
+    monkeypatch.setattr("model.kernel.guest.emulator.BOOT_SECONDS", 5.0)
+    booted = machines("6.1")
+    (tmp_path / "kernel").write_bytes(b"no kernel")
+    emulator = Emulator(evolve(booted.image, kernel=tmp_path / "kernel"), 256)
+
+    with pytest.raises(Ended, match=r"the machine ended: .*kernel"):
+        emulator.boot()
