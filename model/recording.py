@@ -152,9 +152,13 @@ class _Names:
                 events.append([text, 1])
         journal = " ".join(f"{text}*{times}" if times != 1 else f"{text}" for text, times in events)
         returned = "-" if shown.returned is None else shown.returned
-        numbers = f"{returned} {shown.acquired} {shown.released}"
-        warned = "; ".join(shown.warnings)
-        return f"{STEP}{numbers} | {' '.join(heads)} | {journal} | {warned}".rstrip()
+        parts = (
+            f"{STEP}{returned} {shown.acquired} {shown.released}",
+            " ".join(heads),
+            journal,
+            "; ".join(shown.warnings),
+        )
+        return " |".join(f" {part}" if part and i else part for i, part in enumerate(parts))
 
     def snapshot(self, text: str, line: int) -> Snapshot:
         """The snapshot that *text* keeps."""

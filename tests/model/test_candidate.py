@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from attrs import evolve
 
 from model.candidate import FIELDS, Abilities, InProcess
 from model.errors import BadInput
@@ -10,7 +11,7 @@ from model.memory import NR_FOLL_PIN_ACQUIRED
 from model.optimised import Optimised
 from model.page import HeadState
 from model.pagelist import span
-from model.parse import parse_program
+from model.parse import parse_layout, parse_program
 from model.program import Program
 from model.semantics import KINDS, SEMANTICS
 from model.steps import STEPS, Map, Unmap
@@ -268,3 +269,66 @@ def test_partial():
 
     candidate.memory = "something else"
     assert () == candidate.partial()
+
+
+NARROW = Abilities(
+    "narrow",
+    kinds=frozenset({"base", "driver", "hugetlb"}),
+    orders_of={"hugetlb": frozenset({9})},
+    orders=frozenset({0, 1, 9, 18}),
+    room={"base": 3, "hugetlb": 1024},
+    refs=1,
+    mixes=frozenset({"driver"}),
+)
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        (['a = mapping("base", orders=[0]*3)'], ""),
+        (['a = mapping("thp", orders=[9])'], "narrow has no thp mappings"),
+        (['a = mapping("driver", orders=[2])'], "narrow has no compound pages of order 2"),
+        (['a = mapping("hugetlb", orders=[18])'], "narrow has no hugetlb pages of order 18"),
+        (['a = mapping("base", orders=[0]*4)'], "narrow has room for 3 base pages, no more"),
+        (
+            ['a = mapping("base", orders=[0]*2)', 'b = mapping("base", orders=[0]*2)'],
+            "narrow has room for 3 base pages, no more",
+        ),
+        (['a = mapping("base", orders=[0], refs=2)'], "narrow maps no page 2 times"),
+        (['a = mapping("driver", orders=[1, 0])'], ""),
+        (
+            [
+                'a = mapping("base", orders=[0], pfn=0x1001)',
+                'b = mapping("driver", orders=[0], pfn=0x1000)',
+            ],
+            "narrow has no driver page beside a base page (at 0x1001)",
+        ),
+        (
+            [
+                'a = mapping("base", orders=[0], pfn=0x1000)',
+                'b = mapping("base", orders=[0], pfn=0x1001)',
+            ],
+            "",
+        ),
+    ],
+)
+def test_what_a_candidate_lacks(lines, reason):
+    """Mappings that it cannot make are told apart from those that it can."""
+    text = "\n".join(['# headcount 1\nsemantics("6.1")', *lines, ""])
+
+    assert reason == NARROW.lacks(parse_layout(text))
+
+
+def test_orders_side_by_side():
+    """Pages of two orders lie side by side only in kinds that mix them."""
+    both = evolve(NARROW, orders_of={}, room={})
+    text = '# headcount 1\nsemantics("6.1")\na = mapping("hugetlb", orders=[9, 9, 1])\n'
+
+    assert "beside a hugetlb page" in both.lacks(parse_layout(text))
+    assert "" == evolve(both, mixes=None).lacks(parse_layout(text))
+
+
+def test_orders_of_a_kind():
+    """A kind may have fewer orders than there are."""
+    assert {9} == NARROW.makes("hugetlb")
+    assert {0, 1, 9, 18} == NARROW.makes("driver")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from attrs import evolve
 
-from model.candidate import Abilities
+from model.candidate import Abilities, Unavailable
 from model.errors import BadInput
 from model.optimised import Optimised
 from model.parse import parse_program
@@ -205,6 +205,62 @@ def test_lists_that_are_too_long():
 
     assert "agrees" == verdict(RANGE, Limited()).kind
     assert "passes no list of more than 1 pages" in verdict(listed, Limited()).inapplicable
+
+
+def test_steps_that_name_too_much():
+    """A bound on what a step may name is for all calls; and a page table may stand still."""
+    limited = Abilities("limited", named=1, changes=False)
+    Limited = type("Limited", (Optimised,), {"abilities": limited})  # noqa: N806
+    changed = HEADER + 'a = mapping("base", orders=[0])\n'
+    changed += "h1 = pin_user_pages_fast_only(a[0:1], changed=0)\n"
+
+    assert "passes no list of more than 1 pages" in verdict(RANGE, Limited()).inapplicable
+    assert "changes no page table" in verdict(changed, Limited()).inapplicable
+
+
+def test_unavailable_is_no_finding():
+    """A candidate that cannot be had ends the run; it is nobody's fault."""
+
+    class Away(Optimised):
+        def execute(self, program):
+            reason = "the machine is away"
+            raise Unavailable(reason)
+            yield
+
+    with pytest.raises(Unavailable, match="the machine is away"):
+        verdict(RANGE, Away())
+
+
+def test_whole_programs():
+    """A candidate that wants them gets whole programs, and only such as keep the contract."""
+    given = []
+
+    class Whole(Optimised):
+        abilities = Abilities("whole", whole=True)
+
+        def execute(self, program):
+            given.append(len(program.steps))
+            return super().execute(program)
+
+    assert "agrees" == verdict(RANGE, Whole()).kind
+    assert [2] == given
+    twice = RANGE + RANGE.splitlines()[-1] + "\n"
+    with pytest.raises(BadInput, match="line 6: unpins"):
+        verdict(twice, Whole())
+    assert [2] == given
+
+
+def test_another_reference():
+    """Who says what must be can be another candidate."""
+    program = parse_program(RANGE)
+
+    class Wrong(Optimised):
+        def unpin_user_page_range_dirty_lock(self, page, npages, make_dirty):
+            pass
+
+    said = judge(program, Wrong(), reference=Wrong()).finding
+    assert "ledger" == said.oracle
+    assert "agreement" == judge(program, Optimised(), reference=Wrong()).finding.oracle
 
 
 def test_null_before_its_time():

@@ -46,4 +46,4 @@ def test_no_search(home, name, said):
         load(name)
 
     assert said in str(info.value)
-    assert len(FORMS) < 80
+    assert len(FORMS) < 90

@@ -14,7 +14,7 @@ from attrs import evolve
 from model.candidate import Abilities
 from model.optimised import Optimised
 from model.program import check
-from model.semantics import SEMANTICS
+from model.semantics import KINDS, SEMANTICS
 from model.steps import STEPS
 from properties import layouts
 from properties import soak as soak_module
@@ -216,8 +216,14 @@ def test_dearer_only_if_strict():
         {"orders": frozenset({0, 1})},
         {"orders": frozenset({1, 2, 9})},
         {"kinds": frozenset({"thp"}), "orders": frozenset({9})},
+        {"refs": 1, "changes": False, "named": 100},
+        {"room": dict.fromkeys(KINDS, 512), "kinds": frozenset(KINDS) - {"hugetlb"}},
+        {"mixes": frozenset({"driver"}), "orders_of": {"hugetlb": frozenset({9})}},
     ],
-    ids=["most-calls", "few-calls", "kinds", "huge", "small", "no-order-0", "thp-only"],
+    ids=[
+        *("most-calls", "few-calls", "kinds", "huge", "small", "no-order-0", "thp-only"),
+        *("arguments", "room", "apart"),
+    ],
 )
 def test_abilities(abilities):
     """Nothing is asked of a candidate that it says it cannot do."""

@@ -60,9 +60,11 @@ class KernelGuest:
     def execute(self, program: Program) -> Iterator[Snapshot]:
         """Carry out *program*: as a whole if it is complete, or else step by step.
 
+        One that breaks the contract goes step by step, too: it may be the machine's last.
+
         :raises Unavailable: if no machine comes up.
         """
-        if not isinstance(program.steps, tuple):
+        if program.misuse or not isinstance(program.steps, tuple):
             yield from self._stepwise(program)
             return
         trouble: Exception | None = None
@@ -83,7 +85,7 @@ class KernelGuest:
         carried = _Carried(program, self._slow)
         calls = [carried.call(step) for step in program.steps]
         lines, left = self._guest.whole([*carried.layout.requests()], calls)
-        if left and not program.misuse:
+        if left:
             msg = f"after the last step {left}"
             raise Panic(msg)
         return [

@@ -6,15 +6,17 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import select
 import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 import weakref
 from contextlib import suppress
-from typing import TYPE_CHECKING, NoReturn
+from typing import IO, TYPE_CHECKING, NoReturn
 
 from model.errors import BadInput
 from model.memory import NoProgress, Panic
@@ -102,12 +104,13 @@ class Emulator:
         ]
         if count:
             command += ["-icount", "shift=0,sleep=off"]
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the machine
         parent = os.getpid()
         self._process = subprocess.Popen(  # noqa: S603 - the emulator
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+            stderr=self._errors,
             pass_fds=(port.fileno(), console.fileno()),
             preexec_fn=lambda: _follow(parent),  # noqa: PLW1509 - one system call, no locks
         )
@@ -115,7 +118,9 @@ class Emulator:
         console.close()
         for end in (self._port, self._console):
             end.setblocking(False)
-        self._end = weakref.finalize(self, _stop, self._process, (self._port, self._console))
+        self._end = weakref.finalize(
+            self, _stop, self._process, (self._port, self._console, self._errors)
+        )
         self._said = b""
         self._heard = b""
         self._alarmed = 0
@@ -187,11 +192,12 @@ class Emulator:
             self._listen()
             time.sleep(0.01)
         self._alarm()
-        errors = self._process.stderr
         told = self._tail()
-        self._process.kill()
-        if errors is not None and not told:
-            told = "".join(errors.read().decode(errors="replace").strip().splitlines()[-1:])
+        if not told:
+            self._process.kill()
+            self._process.wait()
+            self._errors.seek(0)
+            told = "".join(_lines(self._errors.read())[-1:])
         msg = f"the machine ended: {told or 'it said nothing'}"
         raise Ended(msg)
 
@@ -200,16 +206,15 @@ class Emulator:
 
         :raises Panic: with its lines, if it does.
         """
-        text = self._said[self._alarmed :].decode(errors="replace")
-        found = [line.strip() for line in text.splitlines() if any(a in line for a in ALARMS)]
+        lines = _lines(self._said[self._alarmed :])
+        found = [line for line in lines if any(alarm in line for alarm in ALARMS)]
         self._alarmed = len(self._said)
         if found:
             msg = " | ".join(found[:TOLD])
             raise Panic(msg)
 
     def _tail(self) -> str:
-        lines = self._said.decode(errors="replace").split("\n")
-        return " | ".join(line.strip() for line in lines[-TOLD - 1 :] if line.strip())
+        return " | ".join(_lines(self._said)[-TOLD:])
 
     @property
     def running(self) -> bool:
@@ -221,17 +226,21 @@ class Emulator:
         self._end()
 
 
-def _follow(parent: int) -> None:
+def _lines(said: bytes) -> list[str]:
+    """What a console *said*, without the time that stands before each line."""
+    lines = said.decode(errors="replace").splitlines()
+    return [text for line in lines if (text := re.sub(r"^\[ *[\d.]+\] *", "", line).strip())]
+
+
+def _follow(parent: int) -> None:  # pragma: no cover - in the process that becomes QEMU
     """Have this process ended with its parent, also if that is killed (``PR_SET_PDEATHSIG``)."""
     ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         os._exit(0)
 
 
-def _stop(process: subprocess.Popen[bytes], ends: Sequence[socket.socket]) -> None:
+def _stop(process: subprocess.Popen[bytes], ends: Sequence[socket.socket | IO[bytes]]) -> None:
     process.kill()
     process.wait()
-    if process.stderr is not None:
-        process.stderr.close()
     for end in ends:
         end.close()

@@ -25,7 +25,8 @@ TRIES = 3
 #: An answer: what was returned, the statistics, and what else there is to say.
 ANSWER = re.compile(
     r"= (?P<returned>-?\d+) (?P<acquired>-?\d+) (?P<released>-?\d+)"
-    r"(?: h(?P<heads>(?: [-:\d]+)*))?(?: e(?P<events>(?: \w[-:*\d]+)*))?(?: w (?P<warnings>.*))?"
+    r"(?: h(?P<heads>(?: \d+:-?\d+:-?\d+:\d)*))?"
+    r"(?: e(?P<events>(?: [gpdf]\d+:-?\d+:\d\*\d+)*))?(?: w (?P<warnings>.*))?"
 )
 HEAD = re.compile(r"(\d+):(-?\d+):(-?\d+):(\d)")
 EVENT = re.compile(r"([gpdf])(\d+):(-?\d+):(\d)\*(\d+)")
@@ -63,8 +64,8 @@ class Answer:
 def answer(line: str) -> Answer:
     """What *line* says.
 
-    :raises Panic: if the module refused the call: the pages are not what they should be.
-    :raises Ended: if it is no answer.
+    :raises Panic: if the module refused the call, as the pages are not what they should be,
+        or it is no answer.
     """
     if line.startswith("! "):
         msg = f"in the machine {line[2:]}"
@@ -72,7 +73,7 @@ def answer(line: str) -> Answer:
     found = ANSWER.fullmatch(line)
     if found is None:
         msg = f"the machine answers {line[:80]!r}"
-        raise Ended(msg)
+        raise Panic(msg)
     heads = [tuple(map(int, head)) for head in HEAD.findall(found["heads"] or "")]
     events = [
         Happened(EVENTS[kind], int(number), int(refs), dirty == "1", int(times))

@@ -107,7 +107,8 @@ static void fill_all(struct pool *pool)
 
 	for (i = 0; i < pool->nslots; i++)
 		fill(pool, i, mapped);
-	anew(pool);
+	if (!pool->order)
+		anew(pool);
 }
 
 /*

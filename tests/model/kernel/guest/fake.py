@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: MIT
+
+"""What stands in for QEMU: it answers as it is told to, and has no kernel.
+
+``$HEADCOUNT_FAKE`` names a file of lines ``REQUEST => ANSWER``. A request is matched by how it
+begins, and ``#2`` behind that means the second such. Of an answer, ``!console TEXT`` says
+something on the console first, ``!die`` ends the machine, ``!silent`` answers nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import sys
+from pathlib import Path
+
+
+ANSWERS = [
+    line.split(" => ", 1)
+    for line in Path(os.environ["HEADCOUNT_FAKE"]).read_text().splitlines()
+    if " => " in line
+]
+USUAL = (
+    ("ready", "ready"),
+    ("settle", "= 0 0 0"),
+    ("end", ". 0 "),
+    ("begin", ""),
+    ("room", ""),
+    ("place", ""),
+    ("driver", ""),
+    ("area", ""),
+)
+
+
+def end(what):
+    """The socket that stands for *what*."""
+    (number,) = re.findall(rf"socket,id={what},fd=(\d+)", " ".join(sys.argv))
+    return socket.socket(fileno=int(number))
+
+
+def reply(request):
+    """Answer *request*."""
+    first = request.partition(" ")[0]
+    heard[first] = heard.get(first, 0) + 1
+    for start, answer in (*ANSWERS, *USUAL):
+        begins, _, which = start.partition("#")
+        if not request.startswith(begins) or which not in {"", str(heard[first])}:
+            continue
+        for part in answer.split(" ; "):
+            if part.startswith("!console "):
+                console.sendall(part.removeprefix("!console ").encode() + b"\n")
+            elif part.startswith("!die"):
+                sys.stderr.write(part.removeprefix("!die "))
+                sys.exit(1)
+            elif part and part != "!silent":
+                port.sendall(part.encode() + b"\n")
+        return
+    port.sendall(f"! {request} is no request\n".encode())
+
+
+heard = {}
+port, console = end("port"), end("console")
+console.sendall(b"[    0.1] hello\n")
+reply("ready")
+for line in port.makefile():
+    reply(line.rstrip("\n"))
