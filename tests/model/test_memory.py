@@ -9,7 +9,8 @@ import pytest
 from model.mapping import Extent, Mapping
 from model.memory import NR_FOLL_PIN_ACQUIRED, NR_FOLL_PIN_RELEASED, Memory, NoProgress, Oops
 from model.page import Event, HeadState, wrapped
-from model.semantics import DEFAULT
+from model.parse import parse_layout
+from model.semantics import DEFAULT, SEMANTICS
 
 
 #: Frames of single pages and of compound pages of orders 1, 2, 8 and 9.
@@ -393,3 +394,15 @@ def test_largest_steps_may_not_do_more(memory):
         memory.compound_head(FOUR)
     with pytest.raises(NoProgress, match="not done after 3,157,152 operations on 20,000 pages"):
         forever(lambda memory: memory.compound_head(FOUR), memory)
+
+
+def test_special_entries():
+    """The entry that maps the zero page is special, in every version; no other is."""
+    mappings = parse_layout(
+        '# headcount 1\nsemantics("5.13")\na = mapping("base", orders=[0], pfn=0x10)\n'
+        'z = mapping("zero", orders=[0], pfn=0x20)\n'
+    )
+
+    assert Memory(SEMANTICS["5.13"], mappings).pte_special(0x20)
+    assert Memory(SEMANTICS["6.1"], mappings).pte_special(0x20)
+    assert not Memory(SEMANTICS["6.1"], mappings).pte_special(0x10)
