@@ -82,11 +82,12 @@ def test_commands_exist():
     """Every command and option that is named exists."""
     for name in set(
         re.findall(
-            r"headcount (verify|replay|reduce|show|capture|faults|exhaustive|prove|measure)\b",
+            r"headcount (guest \w+|verify|replay|reduce|show|capture|faults|exhaustive|prove"
+            r"|measure)\b",
             README,
         )
     ):
-        help_text = CliRunner().invoke(main, [name, "--help"]).output
+        help_text = CliRunner().invoke(main, [*name.split(), "--help"]).output
         options = re.findall(rf"headcount {name}[^`\n]* (--[a-z]+)", README)
         assert all(option in help_text for option in options)
 

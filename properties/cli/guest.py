@@ -51,7 +51,10 @@ CLOCKED = 1 << 18
 COUNTED = 1 << 14
 ROUNDS = 5
 
-NAMES = {"base": "4 KiB", "thp": "THP", "hugetlb": "hugetlb 2 MiB", "gigantic": "hugetlb 1 GiB"}
+#: Columns of a table.
+WIDTH = 100
+
+NAMES = {"base": "4 KiB", "thp": "2 MiB, THP", "hugetlb": "2 MiB, hugetlb", "gigantic": "1 GiB"}
 
 kernel_option = click.option(
     "--kernel",
@@ -131,7 +134,7 @@ def record_(version: str, gigantic: bool, each: int, seed: int, output: Path) ->
     for path, found in rows:
         length = sum(len(one.program.steps) for one in found)
         grid.add_row(str(path), str(len(found)), f"{length:,}", f"{path.stat().st_size:,}")
-    console.print(grid)
+    console.print(grid, width=WIDTH)
     console.print()
     console.print(
         f"recorded {steps:,} steps on {booted.image.abi}; the models agree with each of them"
@@ -174,10 +177,10 @@ def measure_(version: str, instructions: bool, mib: int | None, rounds: int, as_
     )
     console.print()
     console.print(f"{unit} for each page")
-    console.print(_taken(found))
+    console.print(_taken(found), width=WIDTH)
     console.print()
     console.print("so many times as fast as one page at a time; ranges, as dirtied one at a time")
-    console.print(_ratios(found))
+    console.print(_ratios(found), width=WIDTH)
     console.print()
     words = ["--kernel", version] if version != VERSIONS[0] else []
     words += ["--instructions"] if instructions else []
@@ -193,8 +196,8 @@ def _lengths(found: list[Ways]) -> list[int]:
 
 def _taken(found: list[Ways]) -> Table:
     lengths = _lengths(found)
-    titles = [f"range {length:,}" for length in lengths]
-    grid = table("one", "list 512", "one list", "dirty one", "range 1", *titles)
+    titles = [f"of {length:,}" for length in lengths]
+    grid = table("one", "list of 512", "one list", "dirty one", "range of 1", *titles)
     for ways in found:
         ranges = [ways.ranges.get(length) for length in (1, *lengths)]
         values = (ways.one, ways.batches, ways.listed, ways.dirty_one, *ranges)
@@ -208,7 +211,8 @@ def _each(value: float | None, npages: int) -> str:
 
 def _ratios(found: list[Ways]) -> Table:
     lengths = _lengths(found)
-    grid = table("list 512", "one list", "range 1", *(f"range {length:,}" for length in lengths))
+    titles = [f"of {length:,}" for length in lengths]
+    grid = table("list of 512", "one list", "range of 1", *titles)
     for ways in found:
         grid.add_row(
             NAMES[ways.kind],

@@ -60,8 +60,14 @@ GIGANTIC_ORDERS = {**ORDERS, "hugetlb": frozenset({9, 18})}
 #: Calls that a version does not export, or not any more.
 GONE = {"6.12": frozenset({"pin_user_pages_fast_only"})}
 
-#: Kinds whose pages the fast path gives back to leave them to the slow one, which is
-#: counted: those without an address space, from gup_fast_folio_allowed() on (6.6).
+#: What each is known to do otherwise than one page at a time.
+ODDITIES = {
+    "6.1": ("one-grab", "one-grab-slow"),
+    "6.12": ("one-grab-slow", "null-in-run"),
+}
+
+#: Kinds whose pages the fast path may give back to leave them to the slow one, which the
+#: statistics count: those without an address space (gup_fast_folio_allowed(), 6.12).
 SLOW = {"6.12": frozenset({"driver"})}
 
 FORMS = "kernel-guest[:6.1|6.12][,1g]"
@@ -102,7 +108,7 @@ class Booted:
             mixes=frozenset({"driver"}),
             changes=False,
             whole=True,
-            oddities=("one-grab-slow", "null-in-run") if version == "6.12" else ("one-grab-slow",),
+            oddities=ODDITIES[version],
         )
 
     def __call__(self) -> KernelGuest:

@@ -69,8 +69,7 @@ def guests() -> Path:
 
 def present(version: str) -> Unpacked | None:
     """The latest kernel of *version* that was unpacked here."""
-    name = re.compile(rf"{re.escape(version)}\.\d+\S*")
-    found = [p for p in guests().glob(f"{version}.*") if name.fullmatch(p.name) and p.is_dir()]
+    found = _kept(version)
     if not found:
         return None
     latest = max(found, key=lambda place: [*map(int, re.findall(r"\d+", place.name))])
@@ -80,14 +79,18 @@ def present(version: str) -> Unpacked | None:
 def unpack(version: str, tell: Callable[[str], None] = lambda _text: None) -> Unpacked:
     """The kernel of *version* that apt knows, downloaded and unpacked if it was not.
 
+    Where apt knows none, one that is here will do; an older one goes.
+
     :param tell: Is told what is done.
     :raises BadInput: if there is no apt, or it does not know such a kernel.
     """
-    for tool in ("apt-get", "apt-cache", "dpkg-deb"):
-        if not shutil.which(tool):
-            msg = f"kernels are Debian's packages, and there is no {tool} here"
-            raise BadInput(msg)
-    abi = _abi(version)
+    try:
+        abi = _abi(version)
+    except BadInput:
+        known = present(version)
+        if known is None:
+            raise
+        return known
     place = guests() / abi
     if not place.is_dir():
         names = _packages(abi)
@@ -95,7 +98,7 @@ def unpack(version: str, tell: Callable[[str], None] = lambda _text: None) -> Un
             place.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=place.parent) as name:
                 work = Path(name)
-                tell(f"downloading {', '.join(names)}")
+                tell(f"downloading {names[0]}, and what modules for it are built with")
                 _run(["apt-get", "download", "-qq", *names], work)
                 tell("unpacking")
                 tree = _unpacked(work, place, abi)
@@ -103,11 +106,24 @@ def unpack(version: str, tell: Callable[[str], None] = lambda _text: None) -> Un
                     tree.rename(place)
         except OSError as err:
             raise BadInput(err.strerror or str(err), file=str(err.filename or place)) from None
+        for old in _kept(version):
+            if old != place:
+                shutil.rmtree(old, ignore_errors=True)
     return Unpacked(version, abi, place)
+
+
+def _kept(version: str) -> list[Path]:
+    """Where kernels of *version* lie."""
+    name = re.compile(rf"{re.escape(version)}\.\d+\S*")
+    return [p for p in guests().glob(f"{version}.*") if name.fullmatch(p.name) and p.is_dir()]
 
 
 def _abi(version: str) -> str:
     """What the latest kernel of *version* is called, ``6.1.0-56``."""
+    for tool in ("apt-get", "apt-cache", "dpkg-deb"):
+        if not shutil.which(tool):
+            msg = f"kernels are Debian's packages, and there is no {tool} here"
+            raise BadInput(msg)
     for package in (f"linux-image-{version}-{FLAVOUR}", f"linux-image-{FLAVOUR}"):
         said = _said(["apt-cache", "depends", package])
         for abi in re.findall(rf"linux-image-(\S+)-{FLAVOUR}$", said, re.MULTILINE):

@@ -15,13 +15,16 @@ from model.kernel.build import build
 from model.kernel.source import load
 from model.kernel.tree import read
 from model.parse import read_program
+from model.recording import Recorded, parse_recording, read_texts
 from model.semantics import SEMANTICS
 from properties.judge import judge
 from properties.search import Search, Tally
 from properties.searches import SEARCHES
 
 
-TRACES = sorted((Path(__file__).parents[2] / "traces").glob("*.trace"))
+TESTS = Path(__file__).parents[2]
+TRACES = sorted((TESTS / "traces").glob("*.trace"))
+RECORDED = sorted((TESTS / "golden").glob("*.golden"))
 
 #: The semantics that a tree must be told to have, and where it is found.
 KERNELS = {
@@ -133,6 +136,17 @@ def test_trace(kernels, version, model, path):
         expected = "agrees"
 
     assert expected == verdict.kind, verdict
+
+
+@pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
+def test_recorded(kernels, path):
+    """The compiled source shows what the same kernel showed when it was booted."""
+    source = kernels(path.stem.partition("-")[0], "vmemmap")
+    for text in read_texts(path):
+        known = parse_recording(text)
+        verdict = judge(known.program, source(), reference=Recorded(known))
+
+        assert "agrees" == verdict.kind, verdict
 
 
 @pytest.mark.parametrize("version", ["6.1", "6.12"])

@@ -71,7 +71,7 @@ static int hc_held(const struct hc_watched *head)
 	case HC_HUGETLB:
 	case HC_GIGANTIC:
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
-		return (1 << head->order) + 1;	/* of the page cache, too (a08c7193e4f1) */
+		return (1 << head->order) + 1;	/* each in the page cache (a08c7193e4f1) */
 #endif
 	case HC_MEMFD:
 		return 2;

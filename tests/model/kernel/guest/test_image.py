@@ -113,7 +113,7 @@ def test_unpack(debian, tmp_path):
     assert f"include {common}\n" == (found.headers / "Makefile").read_text()
     assert found == present("6.1")
     assert 2 == len(told)
-    assert HEADERS in told[0]
+    assert told[0].startswith(f"downloading linux-image-{ABI}-cloud-amd64")
     debian(apt_get="exit 1")
     assert found == unpack("6.1", told.append)
     assert 2 == len(told)
@@ -138,6 +138,24 @@ def test_no_apt(debian, tool):
     debian(**{tool.replace("-", "_"): None})
     with pytest.raises(BadInput, match=f"there is no {tool} here"):
         unpack("6.1")
+
+
+def test_here_though_apt_knows_none(unpacked, debian):
+    """What is here is used where apt has nothing, or is not there."""
+    debian(apt_cache="exit 1")
+    assert unpacked == unpack("6.1")
+    debian(apt_cache=None)
+    assert unpacked == unpack("6.1")
+
+
+def test_older_ones_go(debian, tmp_path):
+    """A newer kernel takes the place of the one before, and of no other version."""
+    guests = tmp_path / "cache/headcount/guests"
+    for name in ("6.1.0-6", "6.12.1"):
+        (guests / name).mkdir(parents=True)
+    unpack("6.1")
+
+    assert {ABI, "6.12.1"} == {place.name for place in guests.iterdir()}
 
 
 def test_not_known_to_apt(debian):
