@@ -9,7 +9,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from model.errors import BadInput
+from model.kernel.command import said
 from model.kernel.cut import LAST, MEASURED, SHIM, cut
 from model.kernel.era import known_for, recognised
 from model.kernel.tree import cache
@@ -136,25 +136,18 @@ def _make(
 
 
 def _compile(tree: Tree, cc: str, flags: list[str], source: str, beside: Iterable[str]) -> None:
-    done = subprocess.run(  # noqa: S603 - the compiler, on what the user asked to be compiled
-        [cc, *flags, f"-I{SHIM}", "-x", "c", "-", *(str(SHIM / name) for name in beside)],
-        input=source,
-        env={**os.environ, "LC_ALL": "C"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = [cc, *flags, f"-I{SHIM}", "-x", "c", "-", *(str(SHIM / name) for name in beside)]
+    done = said(command, given=source)
     if done.returncode:
-        said = done.stderr.replace(f"{Path.cwd()}/", "")
-        raise BadInput(_complaint(said), file=tree.where)
+        raise BadInput(_complaint(done.stderr.replace(f"{Path.cwd()}/", "")), file=tree.where)
 
 
-def _complaint(said: str) -> str:
+def _complaint(text: str) -> str:
     """The first thing that the compiler, or the linker, complains of, in one line."""
     missing = re.search(
         r"^(.+?:\d+):.*?(?:implicit declaration of function|undefined reference to"
         r"|unknown type name) ['`](\w+)'",
-        said,
+        text,
         re.MULTILINE,
     )
     if missing:
@@ -162,10 +155,10 @@ def _complaint(said: str) -> str:
             f"{missing[1]} uses {missing[2]}, which is neither in the files that are read of a "
             "tree nor in headcount's shim"
         )
-    error = re.search(r"^(.+?:\d+):(?:\d+:)? (?:fatal )?error: (.+)$", said, re.MULTILINE)
+    error = re.search(r"^(.+?:\d+):(?:\d+:)? (?:fatal )?error: (.+)$", text, re.MULTILINE)
     if error:
         return f"cannot be compiled: {error[1]}: {error[2]}"
-    return f"cannot be compiled: {(said.strip().splitlines() or ['the compiler says nothing'])[0]}"
+    return f"cannot be compiled: {(text.strip().splitlines() or ['the compiler says nothing'])[0]}"
 
 
 def _digest(tree: Tree, cc: str, flags: tuple[str, ...]) -> str:

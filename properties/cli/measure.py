@@ -55,7 +55,7 @@ def measure(candidate: str, gib: int, rounds: int, as_json: bool) -> int:
     """Measure unpinning on a kernel tree's functions."""
     scheme, _, rest = candidate.partition(":")
     if scheme != "kernel-source":
-        reason = "measure needs --candidate kernel-source:DIR"
+        reason = "measure needs --candidate kernel-source:DIR (or headcount guest measure)"
         raise BadInput(reason)
     candidates.available(scheme)
     from model.kernel.build import build  # noqa: PLC0415

@@ -102,6 +102,17 @@ def _clean(line: str) -> None:
         raise Ended(why)
 
 
+def _settled(line: str) -> None:
+    """See that *line* says that all pages are where they are wanted.
+
+    :raises Panic: if it does not, or the kernel warned.
+    """
+    warnings = answer(line).warnings
+    if warnings:
+        msg = f"a WARN at {'; '.join(warnings)} while pages were mapped"
+        raise Panic(msg)
+
+
 class _State:
     def __init__(self) -> None:
         self.emulator: Emulator | None = None
@@ -170,7 +181,7 @@ class Guest:
             try:
                 for line in lines[: len(ended)]:
                     _clean(line)
-                answer(lines[len(ended)])
+                _settled(lines[len(ended)])
             except (Ended, Panic) as err:
                 # What was before has left something behind, or the pages are used up.
                 trouble = str(err)

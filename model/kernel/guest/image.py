@@ -5,10 +5,8 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +14,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from model.errors import BadInput
+from model.kernel.command import said
 from model.kernel.guest.initramfs import archive
 
 
@@ -89,18 +88,11 @@ def _module(make: str, cc: str, unpacked: Unpacked, work: Path) -> None:
 
 
 def _run(command: Sequence[str], work: Path) -> None:
-    done = subprocess.run(  # noqa: S603 - the compiler, on our own sources
-        command,
-        cwd=work,
-        env={**os.environ, "LC_ALL": "C"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = said(command, work)
     if done.returncode:
-        said = done.stderr.replace(f"{work}/", "")
-        error = re.search(r"^.*(?:error|undefined|cannot find|Error).*$", said, re.MULTILINE)
-        told = error[0] if error else (said.strip().splitlines() or ["nothing"])[0]
+        text = done.stderr.replace(f"{work}/", "")
+        error = re.search(r"^.*(?:error|undefined|cannot find|Error).*$", text, re.MULTILINE)
+        told = error[0] if error else (text.strip().splitlines() or ["nothing"])[0]
         msg = f"what runs in the machine cannot be built: {told}"
         raise BadInput(msg)
 

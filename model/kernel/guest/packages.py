@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from model.errors import BadInput
+from model.kernel.command import said
 from model.kernel.tree import cache
 
 
@@ -125,8 +125,8 @@ def _abi(version: str) -> str:
             msg = f"kernels are Debian's packages, and there is no {tool} here"
             raise BadInput(msg)
     for package in (f"linux-image-{version}-{FLAVOUR}", f"linux-image-{FLAVOUR}"):
-        said = _said(["apt-cache", "depends", package])
-        for abi in re.findall(rf"linux-image-(\S+)-{FLAVOUR}$", said, re.MULTILINE):
+        told = _told(["apt-cache", "depends", package])
+        for abi in re.findall(rf"linux-image-(\S+)-{FLAVOUR}$", told, re.MULTILINE):
             if str(abi).startswith(f"{version}."):
                 return str(abi)
     msg = (
@@ -141,7 +141,7 @@ def _packages(abi: str) -> list[str]:
     headers = f"linux-headers-{abi}-{FLAVOUR}"
     needed = re.findall(
         r"^ *\|?Depends: (linux-(?:headers|kbuild)-\S+)$",
-        _said(["apt-cache", "depends", headers]),
+        _told(["apt-cache", "depends", headers]),
         re.MULTILINE,
     )
     return [f"linux-image-{abi}-{FLAVOUR}", headers, *sorted(needed)]
@@ -183,23 +183,16 @@ def _tool(name: str) -> str:
 
 
 def _run(command: Sequence[str], work: Path) -> str:
-    done = subprocess.run(  # noqa: S603 - apt and dpkg
-        [_tool(command[0]), *command[1:]],
-        cwd=work,
-        env={**os.environ, "LC_ALL": "C"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = said([_tool(command[0]), *command[1:]], work)
     if done.returncode:
         errors = [line for line in done.stderr.splitlines() if not line.startswith("W:")]
-        said = errors[0].removeprefix("E: ") if errors else f"status {done.returncode}"
-        msg = f"{command[0]} {command[1]} fails: {said}"
+        told = errors[0].removeprefix("E: ") if errors else f"status {done.returncode}"
+        msg = f"{command[0]} {command[1]} fails: {told}"
         raise BadInput(msg)
     return done.stdout
 
 
-def _said(command: Sequence[str]) -> str:
+def _told(command: Sequence[str]) -> str:
     """What *command* says; nothing if it fails, as it does for a package it does not know."""
     try:
         return _run(command, Path.cwd())

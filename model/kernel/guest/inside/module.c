@@ -70,15 +70,16 @@ static long hc_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	ask->ret = 0;
 	ask->refused[0] = 0;
 	hc.nevents = 0;
-	hc.nwarnings = 0;
-	hc.warnings[0] = 0;
 	hc_do(ask);
 	if (hc.nwarnings)
 		hc_clear_once();	/* so that the next WARN_ON_ONCE is heard, too */
 	hc_show(ask, hc_heads);
 	ask->nevents = hc.nevents;
+	/* Also those since the last call, as where pages were unmapped. */
 	ask->nwarnings = hc.nwarnings;
 	memcpy(ask->warnings, hc.warnings, sizeof(hc.warnings));
+	hc.nwarnings = 0;
+	hc.warnings[0] = 0;
 	if (copy_to_user(u64_to_user_ptr(ask->heads), hc_heads,
 			 ask->nheads * sizeof(*hc_heads)) ||
 	    copy_to_user(u64_to_user_ptr(ask->events), hc.events,

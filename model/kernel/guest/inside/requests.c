@@ -2,12 +2,14 @@
 /* Requests, and what is answered. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/reboot.h>
+#include <unistd.h>
 
 #include "agent.h"
 
@@ -140,30 +142,75 @@ static int call(const char *name, char *rest)
 	return 1;
 }
 
+/* What /proc/vmstat says, after each processor has told of its own. */
+static struct pins {
+	long long acquired, released;
+} vmstat(void)
+{
+	static char text[1 << 15];
+	struct pins found = { 0, 0 };
+	char *at;
+	int fd;
+	ssize_t n;
+
+	put_file("/proc/sys/vm/stat_refresh", "1");
+	fd = open("/proc/vmstat", O_RDONLY);
+	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (fd >= 0)
+		close(fd);
+	text[n > 0 ? n : 0] = 0;
+	at = strstr(text, "nr_foll_pin_acquired ");
+	if (!at || sscanf(at, "nr_foll_pin_acquired %lld\nnr_foll_pin_released %lld",
+			  &found.acquired, &found.released) != 2)
+		fail("/proc/vmstat does not tell of pins");
+	return found;
+}
+
+static struct pins before;
+
 static void begin(void)
 {
 	trouble[0] = 0;
 	module(HC_FORGET, 0, 0, NULL, 0);
 }
 
-/* Answer with what of the pages is not as it was before. */
-static void end(void)
+static void settle(void)
 {
-	char why[sizeof(trouble)];
+	if (!trouble[0] && module(HC_SETTLE, 0, 0, NULL, 0))
+		before = vmstat();
+	answer();
+}
+
+/* Answer with what of the pages is not as it was before. */
+static void end(int settled)
+{
 	long long unclean;
 
-	memcpy(why, trouble, sizeof(why));
 	trouble[0] = 0;
+	if (settled) {
+		struct pins now = vmstat();
+
+		module(HC_CLEAN, 0, 0, NULL, 0);	/* of no page: to look once more */
+		if (now.acquired - before.acquired != ask.acquired ||
+		    now.released - before.released != ask.released)
+			fail("/proc/vmstat says that %lld pins were taken and %lld given back",
+			     now.acquired - before.acquired, now.released - before.released);
+	}
 	module(HC_FINISH, 0, 0, NULL, 0);
 	unclean = ask.ret;
+	if (ask.nwarnings)
+		fail("a WARN at %s", ask.warnings);
 	put_back();
 	module(HC_FORGET, 0, 0, NULL, 0);
+	if (ask.nwarnings)
+		fail("a WARN at %s", ask.warnings);
 	refill();
 	say(". %lld %s\n", unclean, trouble[0] ? trouble : "");
 }
 
 void request(char *line)
 {
+	static int settled;
 	char *rest = line, *word = strtok_r(rest, " ", &rest);
 
 	if (!word)
@@ -179,16 +226,16 @@ void request(char *line)
 		if (!trouble[0])
 			place_driver(rest);
 	} else if (!strcmp(word, "settle")) {
-		if (!trouble[0])
-			module(HC_SETTLE, 0, 0, NULL, 0);
-		answer();
+		settled = !trouble[0];
+		settle();
 	} else if (!strcmp(word, "unmap")) {
 		read_list(rest);
 		if (!trouble[0])
 			unmap(list, count);
 		answer();
 	} else if (!strcmp(word, "end")) {
-		end();
+		end(settled);
+		settled = 0;
 	} else if (!strcmp(word, "set")) {
 		char *path = strtok_r(rest, " ", &rest);
 

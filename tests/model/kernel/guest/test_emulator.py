@@ -211,6 +211,13 @@ def test_used_up(booted, fake):
     assert 3 == booted.guest.boots
 
 
+def test_warned_while_mapping(booted, fake):
+    """Nor does a program begin in a machine whose kernel warned while pages were mapped."""
+    fake("settle => = 0 0 0 w mm/memory.c:7")
+    with pytest.raises(Unavailable, match=r"a WARN at mm/memory\.c:7 while pages were mapped"):
+        judge(parse_program(PROGRAM), booted())
+
+
 def test_never_there(booted, fake):
     """One that never comes up is no finding either."""
     fake("ready => !die")
