@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 INSIDE = Path(__file__).with_name("inside")
 AGENT = ("agent.c", "requests.c", "pools.c", "place.c", "area.c")
 
+#: Archives that are kept for one kernel.
+KEPT = 8
+
 
 @frozen
 class Image:
@@ -56,6 +59,7 @@ def build(unpacked: Unpacked, tell: Callable[[str], None] = lambda _text: None) 
     initrd = unpacked.path / f"initrd-{_digest(cc)}"
     image = Image(unpacked.version, unpacked.abi, unpacked.kernel, initrd)
     if initrd.is_file():
+        initrd.touch()
         return image
     tell(f"building the module and the agent for {unpacked.abi}")
     try:
@@ -70,12 +74,18 @@ def build(unpacked: Unpacked, tell: Callable[[str], None] = lambda _text: None) 
             files["headcount.ko"] = (work / "headcount.ko").read_bytes()
             made = work / "initrd"
             made.write_bytes(archive(files))
-            for old in unpacked.path.glob("initrd-*"):
-                old.unlink(missing_ok=True)
             made.rename(initrd)
+        _forget(unpacked.path)
     except OSError as err:
         raise BadInput(err.strerror or str(err), file=str(err.filename or initrd)) from None
     return image
+
+
+def _forget(place: Path) -> None:
+    """Keep the archives that were used last: checkouts that differ have one each."""
+    archives = sorted(place.glob("initrd-*"), key=lambda path: path.stat().st_mtime)
+    for path in archives[:-KEPT]:
+        path.unlink(missing_ok=True)
 
 
 def _module(make: str, cc: str, unpacked: Unpacked, work: Path) -> None:
@@ -99,7 +109,8 @@ def _run(command: Sequence[str], work: Path) -> None:
 
 def _digest(cc: str) -> str:
     """Different for whatever would make another archive."""
-    parts = [cc]
+    stat = Path(cc).stat()
+    parts = [cc, str(stat.st_size), str(stat.st_mtime_ns)]
     for path in sorted(INSIDE.iterdir()):
         parts += [path.name, path.read_text()]
     for path in (Path(__file__), Path(__file__).with_name("initramfs.py")):

@@ -203,14 +203,20 @@ def test_build(unpacked, tmp_path):
     assert 1 == len(told)
 
 
-def test_build_anew(unpacked, debian, tmp_path):
-    """Another compiler makes another archive, and the first goes."""
+def test_build_anew(unpacked, debian, monkeypatch):
+    """Another compiler makes another archive; those that were used last are kept."""
+    monkeypatch.setattr("model.kernel.guest.image.KEPT", 2)
     first = build(unpacked).initrd
     debian(gcc_12=GCC)
     second = build(unpacked).initrd
+    for number, path in enumerate((first, second)):
+        os.utime(path, (number, number))
+    debian(gcc_12=None)
 
-    assert first != second
-    assert not first.exists()
+    assert first == build(unpacked).initrd
+    debian(gcc_12=None, gcc=f"{GCC}# another\n")
+    third = build(unpacked).initrd
+    assert {first, third} == {*unpacked.path.glob("initrd-*")}
 
 
 def test_module_is_stripped(unpacked, debian):
