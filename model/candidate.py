@@ -62,6 +62,7 @@ class Abilities:
     :param mixes: If given, pages can be had side by side, so that a range goes from one to the
         other, only within a kind, and pages of other orders only in these kinds.
     :param changes: Whether a page table can change under ``pin_user_pages_fast_only()``.
+    :param timed: Whether it ends a step that does not return by itself.
     :param whole: Whether it is much faster on programs that it is given as a whole.
     """
 
@@ -80,6 +81,7 @@ class Abilities:
     refs: int = UNBOUNDED
     mixes: frozenset[str] | None = None
     changes: bool = True
+    timed: bool = False
     whole: bool = False
 
     def makes(self, kind: str) -> frozenset[int]:

@@ -216,8 +216,11 @@ def read_texts(path: Path) -> list[str]:
     :raises BadInput: if the file cannot be read, or is not packed so.
     """
     try:
-        unpacked = lzma.LZMADecompressor().decompress(path.read_bytes(), max_length=LIMIT)
-        text = unpacked.decode()
+        unpacking = lzma.LZMADecompressor()
+        text = unpacking.decompress(path.read_bytes(), max_length=LIMIT).decode()
     except (OSError, lzma.LZMAError, EOFError, UnicodeDecodeError) as err:
         raise BadInput(str(err), file=str(path)) from None
+    if not unpacking.eof or unpacking.unused_data:
+        msg = "is cut short, or goes on after its end"
+        raise BadInput(msg, file=str(path))
     return [FIRST + part for part in re.split(f"^{FIRST}", text, flags=re.MULTILINE)[1:]]

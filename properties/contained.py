@@ -57,7 +57,8 @@ class Contained:
 
     def _step(self, step: Step, npages: int) -> Snapshot | NoSnapshot:
         call = step.call
-        self._watchdog.watch(npages)
+        if not self._candidate.abilities.timed:
+            self._watchdog.watch(npages)
         try:
             if self._snapshots is None:
                 # Here, so that a candidate that fails to begin fails at a step.

@@ -19,12 +19,12 @@ from model.kernel.era import SECTION
 from model.page import wrapped
 from model.pagelist import NULL
 from model.program import ARRAYS
-from model.semantics import BIAS, PMD_ORDER
+from model.semantics import BIAS, KINDS, PMD_ORDER
 from properties.pins import LIMIT
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from model.step import Step
     from properties.ledger import Ledger
@@ -60,14 +60,14 @@ def _one_grab(ledger: Ledger, step: Any) -> bool:
 
 
 def _one_grab_slow(ledger: Ledger, step: Any) -> bool:
-    return step.call in GRABS and _grabs_past(ledger, step)
+    return step.call in GRABS and _grabs_past(ledger, step, {"thp", "hugetlb"})
 
 
-def _grabs_past(ledger: Ledger, step: Any) -> bool:
+def _grabs_past(ledger: Ledger, step: Any, kinds: Collection[str] = KINDS) -> bool:
     for head, entries in ledger.counts(step.pages.resolve(ledger.table)).items():
         count = wrapped(ledger.held(head).total)
         if count > 0 and entries > 1 and count + entries > LIMIT:
-            return ledger.order(head) >= PMD_ORDER
+            return ledger.order(head) >= PMD_ORDER and ledger.kind(head) in kinds
     return False
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from model.candidate import Abilities, Candidate
     from model.program import Program
+    from properties.finding import Finding
     from properties.search import Search, Searcher
 
 
@@ -35,6 +36,10 @@ class Drawn(Watcher):
 
     def ended(self, run: Run) -> None:
         self.programs.append(run.so_far)
+
+    def found(self, program: Program, finding: Finding) -> None:
+        # The models differ, which is worth knowing whatever the candidate does.
+        self._watcher.found(program, finding)
 
     def rejected(self, call: str) -> None:
         self._watcher.rejected(call)
@@ -71,7 +76,8 @@ def _right(search: Search, program: Program) -> bool:
     run = Run(search.candidate(), program.mappings, program.semantics, whole=program)
     for step in program.steps:
         taken = attempt(search, run, step)
-        finding = taken[0] if taken else None
+        assert taken is not None  # it was taken when it was drawn
+        finding, _ = taken
         if finding:
             search.watcher.found(run.so_far, finding)
             return False

@@ -17,6 +17,7 @@ from model.kernel.guest.booted import load
 from model.kernel.guest.image import build
 from model.kernel.guest.measure import Measure
 from model.kernel.guest.packages import VERSIONS, unpack
+from model.memory import NoProgress, Panic
 from model.recording import Recorded, write_recordings
 from properties import candidates
 from properties.cli.bar import Bar
@@ -117,8 +118,11 @@ def record_(version: str, gigantic: bool, each: int, seed: int, output: Path) ->
             found: list[Recording] = []
             for i in range(each):
                 program = draw(search, abilities, seed * SPREAD + len(rows) * each + i)
-                found.append(record(search, booted.image.abi, program))
-                finding = judge(program, Recorded(found[-1])).worst
+                try:
+                    found.append(record(search, booted.image.abi, program))
+                    finding = judge(program, Recorded(found[-1])).worst
+                except (NoProgress, Panic):
+                    finding = judge(program, booted()).worst
                 if finding:
                     print_failure(Failure(program, finding))
                     return FINDING

@@ -134,7 +134,16 @@ def test_files(tmp_path):
     assert [TEXT, TEXT.replace("6.1.0-56", "other")] == read_texts(path)
 
 
-@pytest.mark.parametrize("data", [b"nothing that is packed", lzma.compress(b"\xff\xfe"), None])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"nothing that is packed",
+        lzma.compress(b"\xff\xfe"),
+        lzma.compress(TEXT.encode())[:-9],
+        lzma.compress(TEXT.encode()) + b"more",
+        None,
+    ],
+)
 def test_bad_files(tmp_path, data):
     """What is no such file is told with its name."""
     path = tmp_path / "some.golden"

@@ -18,6 +18,7 @@ from model.kernel.guest.booted import ORDERS, ROOM
 from model.kernel.guest.candidate import CALLS
 from model.kernel.guest.image import Image
 from model.kernel.guest.measure import Ways
+from model.memory import Panic
 from model.optimised import Optimised
 from model.recording import parse_recording, read_texts
 from properties import golden
@@ -178,6 +179,22 @@ def test_record_what_disagrees(monkeypatch, home):
     assert 1 == result.exit_code
     assert result.output.startswith("DIVERGED at step ")
     assert not Path("out").exists()
+
+
+def test_record_what_crashes(monkeypatch, home):
+    """A kernel that ends is told as a finding, with the program."""
+
+    class Crashes(Able):
+        def set_page_dirty(self, pages):
+            reason = "BUG: Bad page state"
+            raise Panic(reason)
+
+    monkeypatch.setattr(GUEST, "load", lambda _text: Booted(Crashes))
+    result = run("guest", "record", "--each", 1, "-o", "out")
+
+    assert 1 == result.exit_code
+    assert "set_page_dirty raised Panic: BUG: Bad page state" in result.output
+    assert "# headcount 1" in result.output
 
 
 def test_record_nowhere(monkeypatch, home):

@@ -129,12 +129,14 @@ def test_hears_what_is_not_drawn():
     heard = Heard()
 
     def drawn(search, number):
+        search.watcher.found("a program", "what is wrong with it")
         search.watcher.rejected("pin_user_pages")
         search.watcher.around("one-grab")
         assert not search.watcher.enough()
 
     whole(drawn)(Search(Wholly, watcher=heard), 0)
     assert (2, 1) == (heard.refused, heard.asked)
+    assert ("a program", "what is wrong with it") == heard.failure
 
 
 def test_turns():

@@ -31,7 +31,7 @@ GIGANTIC_MEMORY = 5632
 #: Compound pages that the agent keeps. Frames that follow each other are wanted, so there
 #: are several times as many as a program may have.
 POOLS = {"base": 4096, "thp": 24, "hugetlb": 24, "page-cache": 2048, "zero": 1}
-GIGANTIC_POOLS = {**POOLS, "gigantic": 2}
+GIGANTIC_POOLS = {**{name: n for name, n in POOLS.items() if name != "hugetlb"}, "gigantic": 2}
 GIGANTIC_WORDS = ("hugepagesz=1G", "hugepages=2")
 
 #: Pages of each kind that a program may have.
@@ -55,7 +55,7 @@ ORDERS = {
     "page-cache": frozenset({0}),
     "driver": frozenset(range(10)),
 }
-GIGANTIC_ORDERS = {**ORDERS, "hugetlb": frozenset({9, 18})}
+GIGANTIC_ORDERS = {**ORDERS, "hugetlb": frozenset({18})}
 
 #: Calls that a version does not export, or not any more.
 GONE = {"6.12": frozenset({"pin_user_pages_fast_only"})}
@@ -66,9 +66,9 @@ ODDITIES = {
     "6.12": ("one-grab-slow", "null-in-run"),
 }
 
-#: Kinds whose pages the fast path may give back to leave them to the slow one, which the
-#: statistics count: those without an address space (gup_fast_folio_allowed(), 6.12).
-SLOW = {"6.12": frozenset({"driver"})}
+#: Pages that the fast path gives back to leave them to the slow one, which the statistics
+#: count: single ones without an address space (gup_fast_folio_allowed(), 6.12).
+SLOW = {"6.12": frozenset({("driver", 0)})}
 
 FORMS = "kernel-guest[:6.1|6.12][,1g]"
 
@@ -77,7 +77,7 @@ FORMS = "kernel-guest[:6.1|6.12][,1g]"
 class Booted:
     """A kernel that is booted when it is needed.
 
-    :param gigantic: Whether it has pages of 1 GiB, which takes it longer.
+    :param gigantic: Whether its hugetlb pages are of 1 GiB, which takes it longer.
     """
 
     image: Image
@@ -107,6 +107,7 @@ class Booted:
             room=MappingProxyType(GIGANTIC_ROOM if self.gigantic else ROOM),
             mixes=frozenset({"driver"}),
             changes=False,
+            timed=True,
             whole=True,
             oddities=ODDITIES[version],
         )

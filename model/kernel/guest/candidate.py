@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from model.candidate import Snapshot
@@ -49,10 +50,13 @@ RETURNS = frozenset({"pin_user_pages", "pin_user_pages_fast_only", "get_user_pag
 class KernelGuest:
     """One program in a machine. A program that begins ends the one before.
 
-    :param slow: Kinds of pages that the fast path grabs, puts back, and leaves to the slow one.
+    :param slow: Kinds and orders of pages that the fast path grabs, puts back, and leaves to
+        the slow one.
     """
 
-    def __init__(self, guest: Guest, abilities: Abilities, slow: frozenset[str]) -> None:
+    def __init__(
+        self, guest: Guest, abilities: Abilities, slow: frozenset[tuple[str, int]]
+    ) -> None:
         self.abilities = abilities
         self._guest = guest
         self._slow = slow
@@ -67,19 +71,20 @@ class KernelGuest:
         if program.misuse or not isinstance(program.steps, tuple):
             yield from self._stepwise(program)
             return
-        trouble: Exception | None = None
-        try:
+        with suppress(NoProgress, Panic):
             yield from self._whole(program)
-        except (NoProgress, Panic) as err:
-            trouble = err
-        if trouble is None:
             return
         # Which step it was shows when they go one by one.
         stepwise = self._stepwise(program)
         for _ in program.steps[:-1]:
             yield next(stepwise)
-        next(stepwise)
-        raise trouble
+        last = next(stepwise)
+        try:
+            self._whole(program)
+        except (NoProgress, Panic) as err:
+            msg = f"{err} (not where it goes step by step)"
+            raise type(err)(msg) from None
+        yield last
 
     def _whole(self, program: Program) -> list[Snapshot]:
         carried = _Carried(program, self._slow)
@@ -105,7 +110,7 @@ class KernelGuest:
 class _Carried:
     """A program as the agent sees it."""
 
-    def __init__(self, program: Program, slow: frozenset[str]) -> None:
+    def __init__(self, program: Program, slow: frozenset[tuple[str, int]]) -> None:
         self.layout = Layout(program.mappings)
         self._slow = slow
         self._table = program.table()
@@ -130,15 +135,16 @@ class _Carried:
             LONGTERM if "FOLL_LONGTERM" in step.flags else 0
         )
         kinds = self.layout.kinds(pages)
-        if "zero" in kinds:
+        if ("zero", 0) in kinds:
             # Whoever wants to write gets a page of his own.
             flags = 0
         fast = fast and not kinds & self._slow
         return f"{flags} {int(fast)} {self.layout.words(pages)}"
 
     def _pin_user_pages(self, step: Any, pages: Sequence[int]) -> str:
-        # Half of them by pin_user_pages_fast(), which walks the page tables otherwise.
-        return self._gup(step, pages, not step.flags)
+        # About half of them by pin_user_pages_fast(), which walks the page tables otherwise.
+        fast = not step.flags and self.layout.number(pages[0]) % 2 == 0
+        return self._gup(step, pages, fast)
 
     def _pin_user_pages_fast_only(self, step: Any, pages: Sequence[int], _changed: None) -> str:
         return self._gup(step, pages, fast=True)
@@ -173,7 +179,7 @@ class _Carried:
         return " ".join(f"{number} {order}" for number, order in heads)
 
     def _get_page(self, _step: Step, pages: Sequence[int], n: int) -> str:
-        return f"0 {n} {self.layout.words(pages)}"
+        return f"{self._misuse} {n} {self.layout.words(pages)}"
 
     _put_page = _get_page
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 QEMU = "qemu-system-x86_64"
 
 #: Seconds until a machine must have come up, and without a byte from it until it hangs.
-#: Both are some twenty times what it takes; a step takes a millisecond.
+#: It says something at least every second while steps come to their end.
 BOOT_SECONDS = 120.0
 SILENT_SECONDS = 20.0
 
@@ -45,7 +45,7 @@ ALARMS = (
     "Unable to handle kernel",
     "unable to handle page fault",
     "refcount_t: ",
-    "rcu_preempt detected stalls",
+    "detected stall",
     "list_add corruption",
     "list_del corruption",
 )
@@ -58,8 +58,12 @@ class Ended(Exception):
     """The machine is not there any more, or does not say what it should."""
 
 
+class Killed(Ended):
+    """Somebody else has ended the machine."""
+
+
 class Emulator:
-    """One machine from power-on to power-off.
+    """One machine from power-on to power-off, at the latest that of the thread that made it.
 
     TCG alone: that ``/dev/kvm`` opens does not mean that a kernel runs in it (seen where a
     module interprets the guest, which never came up).
@@ -192,6 +196,11 @@ class Emulator:
             self._listen()
             time.sleep(0.01)
         self._alarm()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(1)
+        if (self._process.returncode or 0) < 0:
+            msg = f"the machine was ended by {signal.Signals(-self._process.returncode).name}"
+            raise Killed(msg)
         told = self._tail()
         if not told:
             self._process.kill()
@@ -206,9 +215,10 @@ class Emulator:
 
         :raises Panic: with its lines, if it does.
         """
-        lines = _lines(self._said[self._alarmed :])
+        whole = self._said.rfind(b"\n") + 1  # the rest of a line may be on its way
+        lines = _lines(self._said[self._alarmed : whole])
         found = [line for line in lines if any(alarm in line for alarm in ALARMS)]
-        self._alarmed = len(self._said)
+        self._alarmed = max(self._alarmed, whole)
         if found:
             msg = " | ".join(found[:TOLD])
             raise Panic(msg)
@@ -218,8 +228,8 @@ class Emulator:
 
     @property
     def running(self) -> bool:
-        """Whether it was not ended yet."""
-        return self._end.alive
+        """Whether it was not ended yet, by whomever."""
+        return self._end.alive and self._process.poll() is None
 
     def close(self) -> None:
         """Pull the plug."""

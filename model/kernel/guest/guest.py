@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from attrs import field, frozen
 
 from model.candidate import Unavailable
-from model.kernel.guest.emulator import Emulator, Ended
+from model.kernel.guest.emulator import BOOT_SECONDS, Emulator, Ended, Killed
 from model.memory import NoProgress, Panic
 
 
@@ -107,9 +107,12 @@ def _settled(line: str) -> None:
 
     :raises Panic: if it does not, or the kernel warned.
     """
-    warnings = answer(line).warnings
-    if warnings:
-        msg = f"a WARN at {'; '.join(warnings)} while pages were mapped"
+    told = answer(line)
+    if told.warnings:
+        msg = f"a WARN at {'; '.join(told.warnings)} while pages were mapped"
+        raise Panic(msg)
+    if told.heads:
+        msg = f"page {told.heads[0][0]} does not begin as it should: {line}"
         raise Panic(msg)
 
 
@@ -172,28 +175,41 @@ class Guest:
         return self._talk(emulator, f"{call}\n", 1)[0]
 
     def _begin(self, owner: object, requests: Sequence[str], calls: Sequence[str]) -> list[str]:
+        text = "\n".join(["begin", *requests, "settle", ""])
         for _ in range(TRIES):
+            self._end()
             emulator = self._started()
-            ended = ["end"] if self._state.owner is not None else []
-            self._state.owner = owner
-            text = "\n".join([*ended, "begin", *requests, "settle", *calls, ""])
-            lines = self._talk(emulator, text, len(ended) + 1 + len(calls))
             try:
-                for line in lines[: len(ended)]:
-                    _clean(line)
-                _settled(lines[len(ended)])
-            except (Ended, Panic) as err:
-                # What was before has left something behind, or the pages are used up.
+                (line,) = emulator.talk(text.encode(), 1)
+                _settled(line)
+            except (Ended, Panic, NoProgress) as err:
+                # Not the program's doing: its pages are used up, or the machine is.
                 trouble = str(err)
                 self.close()
                 continue
-            return lines[len(ended) + 1 :]
+            self._state.owner = owner
+            return self._talk(emulator, "\n".join([*calls, ""]), len(calls))
         msg = f"the machine cannot begin: {trouble}"
         raise Unavailable(msg)
+
+    def _end(self) -> None:
+        """End the program that is under way; with the machine, if it leaves something behind."""
+        emulator, owner = self._state.emulator, self._state.owner
+        self._state.owner = None
+        if emulator is None or owner is None:
+            return
+        try:
+            (line,) = emulator.talk(b"end\n", 1)
+            _clean(line)
+        except (Ended, Panic, NoProgress):
+            self.close()
 
     def _talk(self, emulator: Emulator, text: str, lines: int) -> list[str]:
         try:
             return emulator.talk(text.encode(), lines)
+        except Killed as err:
+            self.close()
+            raise Unavailable(str(err)) from None
         except Ended as err:
             self.close()
             raise Panic(str(err)) from None
@@ -211,8 +227,9 @@ class Guest:
             try:
                 emulator.boot()
                 rooms = [f"room {name} {count}" for name, count in self.room.items()]
-                (said,) = emulator.talk("\n".join([*rooms, "begin", "end", ""]).encode(), 1)
-                _clean(said)
+                text = "\n".join([*rooms, ""])
+                for line in emulator.talk(text.encode(), len(rooms), BOOT_SECONDS):
+                    _clean(line)
             except (Ended, Panic, NoProgress) as err:
                 trouble = str(err)
                 emulator.close()

@@ -103,6 +103,8 @@ def _run(command: Sequence[str], work: Path) -> None:
         text = done.stderr.replace(f"{work}/", "")
         error = re.search(r"^.*(?:error|undefined|cannot find|Error).*$", text, re.MULTILINE)
         told = error[0] if error else (text.strip().splitlines() or ["nothing"])[0]
+        if "No such file" in told or "cannot find -lc" in told:
+            told += " (apt install libc6-dev)"
         msg = f"what runs in the machine cannot be built: {told}"
         raise BadInput(msg)
 

@@ -62,7 +62,7 @@ class Layout:
         self._by_number = [one.number for one in self._placed]
         self._lying = sorted(self._placed, key=lambda one: one.extent.pfn)
         self._by_pfn = [one.extent.pfn for one in self._lying]
-        self._kinds = frozenset(mapping.kind for mapping in mappings)
+        self._kinds = frozenset((one.kind, one.extent.order) for one in self._placed)
 
     def requests(self) -> Iterator[str]:
         """What to ask of the agent so that the pages are there."""
@@ -92,11 +92,12 @@ class Layout:
         if found:
             yield found
 
-    def kinds(self, pages: Sequence[int]) -> frozenset[str]:
-        """The kinds of mapping that *pages* are in."""
+    def kinds(self, pages: Sequence[int]) -> frozenset[tuple[str, int]]:
+        """The kinds of mapping that *pages* are in, with their orders."""
         if len(self._kinds) == 1:
             return self._kinds
-        return frozenset(self._at(page).kind for page in pages)
+        found = map(self._at, pages)
+        return frozenset((one.kind, one.extent.order) for one in found)
 
     def number(self, pfn: int) -> int:
         """The number of the page whose frame the program calls *pfn*."""

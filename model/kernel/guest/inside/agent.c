@@ -16,6 +16,7 @@
 #include <sys/reboot.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "agent.h"
@@ -25,6 +26,7 @@ int device = -1;
 static int port = -1;
 static char *out, *in;
 static size_t used, filled, begun;
+static time_t flushed;
 
 void say(const char *format, ...)
 {
@@ -50,6 +52,7 @@ void flush(void)
 			reboot(RB_POWER_OFF);	/* nobody listens any more */
 	}
 	used = 0;
+	flushed = time(NULL);
 }
 
 static void die(const char *what)
@@ -83,6 +86,9 @@ static void serve(void)
 			*stop = 0;
 			begun = stop + 1 - in;
 			request(line);
+			/* Whoever waits hears now and then that it goes on. */
+			if (used && time(NULL) != flushed)
+				flush();
 		}
 		memmove(in, in + begun, filled - begun);
 		filled -= begun;

@@ -8,7 +8,7 @@
 #include "headcount.h"
 
 #define OUT_SIZE (1 << 18)
-#define IN_SIZE (1 << 22)
+#define IN_SIZE (1 << 23)
 
 extern int device;
 

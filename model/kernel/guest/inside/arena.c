@@ -24,8 +24,9 @@ static struct page *hc_blocks(u32 wanted)
 	struct page *found[2 * HC_BLOCKS], *first = NULL;
 	u32 n, i, run = 0;
 
+	/* Without reclaim, which would move pages that are placed already. */
 	for (n = 0; n < (wanted == 1 ? 1 : 2 * HC_BLOCKS); n++) {
-		found[n] = alloc_pages(GFP_KERNEL | __GFP_NOWARN, HC_BLOCK);
+		found[n] = alloc_pages(GFP_NOWAIT | __GFP_NOWARN, HC_BLOCK);
 		if (!found[n])
 			break;
 	}

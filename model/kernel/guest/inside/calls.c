@@ -68,37 +68,50 @@ static int hc_take(const u32 *list, u32 count, struct hc_ask *ask)
 	return 0;
 }
 
+/* What is held of the page of an entry; of what is not counted, or NULL, more than enough. */
+static s64 *hc_book(u32 entry, bool gets)
+{
+	static s64 enough, none;
+	struct hc_watched *head;
+
+	enough = S64_MAX / 2;
+	none = 0;
+	if (entry == HC_NULL)
+		return &enough;
+	head = hc_of(compound_head(hc.pages[entry]));
+	if (!head)
+		return &none;	/* freed, and somebody else's by now */
+	if (gets)
+		return &head->gets;
+	return head->kind == HC_ZERO ? &enough : &head->pins;
+}
+
 /* See that no page is given back more often than it is held, and enter it. */
 static int hc_give(const u32 *list, u32 count, s64 each, bool gets, struct hc_ask *ask)
 {
-	u32 i;
+	u32 i, lacking = HC_NULL;
 
 	for (i = 0; i < count; i++) {
-		struct hc_watched *head;
-		s64 *held;
+		s64 *held = hc_book(list[i], gets);
 
-		if (list[i] == HC_NULL)
-			continue;
-		head = hc.pages[list[i]] ? hc_of(compound_head(hc.pages[list[i]])) : NULL;
-		if (!head)
-			return hc_refuse(ask, "page %u is none of the program's", list[i]);
-		held = gets ? &head->gets : &head->pins;
-		if (head->kind != HC_ZERO || gets)
-			*held -= each;
-		if (*held >= 0 || ask->flags & HC_MISUSE)
-			continue;
-		for (;; i--) {
-			if (list[i] != HC_NULL) {
-				head = hc_of(compound_head(hc.pages[list[i]]));
-				held = gets ? &head->gets : &head->pins;
-				if (head->kind != HC_ZERO || gets)
-					*held += each;
-			}
-			if (!i)
-				break;
-		}
-		return hc_refuse(ask, "more is given back than is held of page %u", head->number);
+		*held -= each;
+		if (*held < 0 && lacking == HC_NULL)
+			lacking = list[i];
 	}
+	if (lacking == HC_NULL || ask->flags & HC_MISUSE)
+		return 0;
+	for (i = 0; i < count; i++)
+		*hc_book(list[i], gets) += each;
+	return hc_refuse(ask, "more is given back than is held of page %u", lacking);
+}
+
+static int hc_known(const u32 *list, u32 count, struct hc_ask *ask)
+{
+	u32 i;
+
+	for (i = 0; i < count; i++)
+		if (list[i] != HC_NULL && (list[i] >= HC_MAX_PAGES || !hc.pages[list[i]]))
+			return hc_refuse(ask, "page %u is none of the program's", list[i]);
 	return 0;
 }
 
@@ -118,11 +131,8 @@ static int hc_unpin(const u32 *list, u32 count, struct hc_ask *ask)
 	bool noticed = ask->op == HC_UNPIN_LIST || !(ask->flags & 1);
 	u32 i;
 
-	for (i = 0; i < count; i++) {
+	for (i = 0; i < count; i++)
 		hc_got[i] = list[i] == HC_NULL ? NULL : hc.pages[list[i]];
-		if (list[i] != HC_NULL && !hc_got[i])
-			return hc_refuse(ask, "page %u is none of the program's", list[i]);
-	}
 	if (ask->op == HC_UNPIN_RANGE && !(ask->flags & HC_MISUSE) && hc_contiguous(count, ask))
 		return -EINVAL;
 	/* A call that is told of an error value gives nothing back. */
@@ -169,8 +179,10 @@ static int hc_plain(const u32 *list, u32 count, struct hc_ask *ask)
 int hc_call(const u32 *list, u32 count, struct hc_ask *ask)
 {
 	u32 i;
-	int err;
+	int err = hc_known(list, count, ask);
 
+	if (err)
+		return err;
 	switch (ask->op) {
 	case HC_PIN:
 	case HC_PIN_FAST_ONLY:

@@ -69,8 +69,12 @@ static long hc_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		goto out;
 	ask->ret = 0;
 	ask->refused[0] = 0;
+	hc.agent = current;
 	hc.nevents = 0;
+	hc.lost = false;
 	hc_do(ask);
+	if (hc.lost)
+		hc.nevents = 0;	/* half a journal would say what is not so */
 	if (hc.nwarnings)
 		hc_clear_once();	/* so that the next WARN_ON_ONCE is heard, too */
 	hc_show(ask, hc_heads);

@@ -50,6 +50,8 @@ static void hc_note(enum hc_event_kind kind, struct page *page, int refs)
 	else if (hc.nevents < HC_MAX_EVENTS)
 		hc.events[hc.nevents++] =
 			(struct hc_event){ kind, head->number, refs, dirty, 1 };
+	else
+		hc.lost = true;
 }
 
 /* try_grab_folio(page or folio, refs, flags), and try_grab_folio_fast() */
@@ -86,6 +88,8 @@ static int hc_warn(struct kprobe *probe, struct pt_regs *regs)
 	size_t used = strlen(hc.warnings);
 	const char *file = (const char *)regs->di;
 
+	if (current != hc.agent || !in_task())
+		return 0;	/* nothing that a program did */
 	hc.nwarnings++;
 	snprintf(hc.warnings + used, sizeof(hc.warnings) - used, "%s%s:%d", used ? "|" : "",
 		 file ? file : "?", (int)regs->si);

@@ -204,8 +204,9 @@ static void end(int settled)
 	module(HC_FORGET, 0, 0, NULL, 0);
 	if (ask.nwarnings)
 		fail("a WARN at %s", ask.warnings);
+	say(". %lld %s\n", unclean, trouble);
+	/* A page that is not to be had will be missed where it is wanted. */
 	refill();
-	say(". %lld %s\n", unclean, trouble[0] ? trouble : "");
 }
 
 void request(char *line)
@@ -241,7 +242,9 @@ void request(char *line)
 
 		put_file(path, rest);
 	} else if (!strcmp(word, "room")) {
+		trouble[0] = 0;
 		make_room(rest);
+		say(". 0 %s\n", trouble);
 	} else if (!strcmp(word, "area")) {
 		trouble[0] = 0;
 		area(rest);

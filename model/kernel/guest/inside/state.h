@@ -34,7 +34,9 @@ struct hc_state {
 	s64 acquired;		/* the statistics as the program began */
 	s64 released;
 	/* What the step that is under way does. */
-	struct task_struct *task;
+	struct task_struct *agent;
+	struct task_struct *task;	/* the agent, while what it does is heard */
+	bool lost;			/* more happened than there is room for */
 	struct hc_event *events;
 	u32 nevents;
 	u32 nwarnings;

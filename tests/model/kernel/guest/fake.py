@@ -4,13 +4,15 @@
 
 ``$HEADCOUNT_FAKE`` names a file of lines ``REQUEST => ANSWER``. A request is matched by how it
 begins, and ``#2`` behind that means the second such. Of an answer, ``!console TEXT`` says
-something on the console first, ``!die`` ends the machine, ``!silent`` answers nothing.
+something on the console first (``!part TEXT`` without the end of the line), ``!die`` and
+``!kill`` end the machine, ``!silent`` answers nothing.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -26,7 +28,7 @@ USUAL = (
     ("settle", "= 0 0 0"),
     ("end", ". 0 "),
     ("begin", ""),
-    ("room", ""),
+    ("room", ". 0 "),
     ("place", ""),
     ("driver", ""),
     ("area", ""),
@@ -50,6 +52,10 @@ def reply(request):
         for part in answer.split(" ; "):
             if part.startswith("!console "):
                 console.sendall(part.removeprefix("!console ").encode() + b"\n")
+            elif part.startswith("!part "):
+                console.sendall(part.removeprefix("!part ").encode())
+            elif part == "!kill":
+                os.kill(os.getpid(), signal.SIGKILL)
             elif part.startswith("!die"):
                 sys.stderr.write(part.removeprefix("!die "))
                 sys.exit(1)

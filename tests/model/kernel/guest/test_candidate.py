@@ -98,7 +98,9 @@ def test_slow_kinds(asked):
     """What the fast path would give back is asked of the slow one, and nothing else."""
     statements = ("h1 = pin_user_pages(a[0:1])", "h2 = pin_user_pages(b[0:1])")
 
-    assert ["pin 0 0 0:1:1", "pin 0 1 4:1:1"] == asked(A, B, *statements, slow={"driver"}).calls
+    assert ["pin 0 0 0:1:1", "pin 0 1 4:1:1"] == asked(
+        A, B, *statements, slow={("driver", 0)}
+    ).calls
 
 
 def test_misuse(asked):
@@ -107,6 +109,20 @@ def test_misuse(asked):
 
     assert "unpin-list 16 0 0:2:0" == guest.calls[-1]
     assert [["driver 4 0:0:0:2 2:2:1:1"], []] == guest.requests
+
+
+def test_half_by_the_fast_path(asked):
+    """Where a pin begins says by which path it goes, if it has no flags."""
+    calls = asked(A, "h1 = pin_user_pages(a[0:2])", "h2 = pin_user_pages(a[1:2])").calls
+
+    assert ["pin 0 1 0:2:1", "pin 0 0 1:1:1"] == calls
+
+
+def test_misuse_of_plain_references(asked):
+    """A program that breaks the contract does so with plain references, too."""
+    calls = asked(A, "put_page(a[0:1], n=3)", misuse=True).calls
+
+    assert ["put-page 16 3 0:1:1"] == calls
 
 
 def test_grows(asked):

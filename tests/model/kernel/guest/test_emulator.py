@@ -189,8 +189,8 @@ def test_program(booted, fake):
         ((PINNED, "clean => ! nobody knows"), "raised_Panic", "clean raised Panic: in the machine"),
         ((PINNED, "clean => what"), "raised_Panic", "clean raised Panic: the machine answers"),
         ((PINNED, "clean => !die"), "raised_Panic", "clean raised Panic: the machine ended"),
-        ((PINNED, CLEANED, "end#2 => . 1 "), "raised_Panic", "clean raised Panic: after the last"),
-        ((PINNED, CLEANED, "end#2 => . 0 why"), "raised_Panic", "after the last step why"),
+        ((PINNED, CLEANED, "end => . 1 "), "raised_Panic", "clean raised Panic: after the last"),
+        ((PINNED, CLEANED, "end => . 0 why"), "raised_Panic", "after the last step why"),
     ],
 )
 def test_findings(booted, fake, lines, what, summary):
@@ -225,14 +225,18 @@ def test_never_there(booted, fake):
         judge(parse_program(PROGRAM), booted())
 
 
-def test_left_unclean(booted, fake):
-    """What a program that went step by step has left behind costs the machine."""
-    fake(PINNED, CLEANED, "end => . 1 ")
+def test_no_room(booted, fake):
+    """A machine that has not the pages that it should have is none."""
+    fake("room thp => . 0 no thp page: Cannot allocate memory")
+    with pytest.raises(Unavailable, match="no machine comes up: no thp page: Cannot allocate"):
+        judge(parse_program(PROGRAM), booted())
+
+
+def test_step_by_step(booted, fake):
+    """A program goes on as long as no other has begun."""
+    fake(PINNED)
     guest = booted.guest
     owner = object()
-    with pytest.raises(Unavailable, match="no machine comes up: 1 pages are not as they were"):
-        guest.one(owner, ["place base 1 0"], "pin 0 0 0")
-    fake(PINNED)
     guest.one(owner, ["place base 1 0"], "pin 0 0 0")
     assert guest.one(owner, [], "pin 0 0 0").startswith("= 1")
     with pytest.raises(RuntimeError, match="another program has begun"):
@@ -242,12 +246,89 @@ def test_left_unclean(booted, fake):
 
 
 def test_left_unclean_in_the_middle(booted, fake):
-    """The next program goes into another machine then."""
-    fake(PINNED, "end#2 => . 1 ")
+    """What a program that went step by step has left behind costs the machine, and no more."""
+    fake(PINNED, "end#1 => . 1 ")
     guest = booted.guest
     guest.one(guest, ["place base 1 0"], "pin 0 0 0")
+    fake(PINNED)
     assert 1 == len(guest.whole(["place base 1 0"], ["pin 0 0 0"])[0])
     assert 2 == guest.boots
+
+
+@pytest.mark.parametrize(
+    "end", ["!console BUG: Bad page state", "!die", "what", ". 0 a WARN at mm/memory.c:3"]
+)
+def test_end_of_the_one_before(booted, fake, end):
+    """What the end of a program sets off is not blamed on the next one."""
+    fake(PINNED, CLEANED, f"end#1 => {end} ; . 0 ")
+    guest = booted.guest
+    guest.one(guest, ["place base 1 0"], "pin 0 0 0")
+    guest.one(guest, [], "pin 0 0 0")
+    fake(PINNED, CLEANED)
+
+    assert "agrees" == judge(parse_program(PROGRAM), booted()).kind
+
+
+def test_killed_while_idle(booted, fake):
+    """A machine that somebody ends between two programs is replaced."""
+    fake(PINNED, CLEANED)
+    assert "agrees" == judge(parse_program(PROGRAM), booted()).kind
+    process = booted.guest._started()._process
+    process.kill()
+    process.wait()
+
+    assert "agrees" == judge(parse_program(PROGRAM), booted()).kind
+    assert 2 == booted.guest.boots
+
+
+def test_killed_at_work(booted, fake):
+    """One that somebody ends at work is no finding of the kernel."""
+    fake("pin => !kill")
+    with pytest.raises(Unavailable, match="the machine was ended by SIGKILL"):
+        judge(parse_program(PROGRAM), booted())
+
+
+def test_seen_once(booted, fake, monkeypatch):
+    """Trouble that comes neither step by step nor once more is none."""
+    fake(PINNED, "clean => ! a hiccup")
+    judged = judge(parse_program(PROGRAM), booted())
+    assert "a hiccup" in judged.finding.summary
+    booted.guest.close()
+    boot = booted.guest._started
+
+    def mended():
+        if booted.guest.boots > 1:
+            fake(PINNED, CLEANED)
+        return boot()
+
+    monkeypatch.setattr(type(booted.guest), "_started", lambda _self: mended())
+    fake(PINNED, "clean => !die")
+    assert "agrees" == judge(parse_program(PROGRAM), booted()).kind
+
+
+def test_seen_in_one_go_alone(booted, fake):
+    """What only happens when steps go in one go is told so."""
+    fake(PINNED, CLEANED, "end => . 1 ")
+    finding = judge(parse_program(PROGRAM), booted()).finding
+
+    assert "1 pages are not as they were (not where it goes step by step)" in finding.summary
+
+
+def test_begins_otherwise(booted, fake):
+    """Pages that do not begin as they should end the machine, not the program."""
+    fake("settle => = 0 0 0 h 1:1:0:3")
+    with pytest.raises(Unavailable, match="page 1 does not begin as it should"):
+        judge(parse_program(PROGRAM), booted())
+
+
+def test_alarm_in_two_pieces(emulator):
+    """A line that comes in two pieces is one line."""
+    answers = ("go => !part Kernel pa ; = 0 0 0", "on => !console nic - not syncing ; = 0 0 0")
+    machine = emulator(*answers)
+    machine.talk(b"go\n", 1)
+    with pytest.raises(Panic, match="Kernel panic - not syncing"):
+        for _ in range(100):
+            machine.talk(b"on\n", 1)
 
 
 def test_interrupted(booted, fake, monkeypatch):

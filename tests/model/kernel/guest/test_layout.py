@@ -126,9 +126,9 @@ def test_kinds():
     """What kinds a list is of is known."""
     found = layout(*MIXED)
 
-    assert {"driver", "thp"} == found.kinds([0x1004, 0x1200])
-    assert {"thp"} == found.kinds([0x1200])
-    assert {"driver"} == layout(MIXED[0]).kinds([])
+    assert {("driver", 2), ("thp", 9)} == found.kinds([0x1004, 0x1200])
+    assert {("driver", 0)} == found.kinds([0x1000])
+    assert {("base", 0)} == layout('a = mapping("base", orders=[0])').kinds([])
 
 
 def test_answer():
