@@ -206,6 +206,19 @@ def test_more_is_given_back_than_held(machines):
     assert "" == left
 
 
+@pytest.mark.parametrize(("version", "counted"), [("6.1", "= 4 4 0 "), ("6.12", "= 4 5 1 ")])
+def test_fast_path_on_a_drivers_pages(machines, version, counted):
+    """From 6.12 on it gives single ones back to take them slowly, which the statistics show."""
+    requests = ["driver 12 0:0:0:4 8:8:2:1"]
+    lines, left = machines(version).guest.whole(requests, ["pin 1 1 0:4", "pin 1 0 0:4"])
+    large, _ = machines(version).guest.whole(requests, ["pin 1 1 8:4"])
+
+    assert "" == left
+    assert lines[0].startswith(counted)
+    assert " p0:1:0*1 " in lines[0] or version == "6.1"
+    assert large[0].startswith("= 4 4 0 h 8:5:4:6")
+
+
 def test_crash_is_a_finding(machines, monkeypatch):
     """A kernel that ends is a finding with its text, as of any candidate."""
     booted = machines("6.1")
