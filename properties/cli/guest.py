@@ -55,7 +55,7 @@ ROUNDS = 5
 #: Columns of a table.
 WIDTH = 100
 
-NAMES = {"base": "4 KiB", "thp": "2 MiB, THP", "hugetlb": "2 MiB, hugetlb", "gigantic": "1 GiB"}
+NAMES = {"base": "4 KiB", "thp": "THP", "hugetlb": "hugetlb", "gigantic": "1 GiB"}
 
 kernel_option = click.option(
     "--kernel",
