@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import lzma
 import re
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
@@ -140,17 +141,13 @@ class _Names:
             looks = ("D" if state.dirty else "") + ("A" if state.allocated else "")
             looks += "P" if pfn in shown.maybe_pinned else ""
             heads.append(f"{self._name(pfn)}={state.refcount},{state.pincount},{looks}")
-        events: list[list[object]] = []
-        for event in shown.events:
-            if event.what not in {"put", "dirty"}:
-                continue
-            dirty = ",D" if event.dirty else ""
-            text = f"{event.what}({self._name(event.page)},{event.refs}{dirty})"
-            if events and events[-1][0] == text:
-                events[-1][1] = int(str(events[-1][1])) + 1
-            else:
-                events.append([text, 1])
-        journal = " ".join(f"{text}*{times}" if times != 1 else f"{text}" for text, times in events)
+        events = [
+            f"{event.what}({self._name(event.page)},{event.refs}{',D' if event.dirty else ''})"
+            for event in shown.events
+            if event.what in {"put", "dirty"}
+        ]
+        runs = [(text, sum(1 for _ in same)) for text, same in groupby(events)]
+        journal = " ".join(text if times == 1 else f"{text}*{times}" for text, times in runs)
         returned = "-" if shown.returned is None else shown.returned
         parts = (
             f"{STEP}{returned} {shown.acquired} {shown.released}",

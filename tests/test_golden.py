@@ -18,7 +18,8 @@ from properties.judge import judge
 
 HERE = Path(__file__).parent
 FILES = sorted((HERE / "golden").glob("*.golden"))
-NUMBERED = [(path, i) for path in FILES for i in range(len(read_texts(path)))]
+texts = cache(read_texts)
+NUMBERED = [(path, i) for path in FILES for i in range(len(texts(path)))]
 
 each_recording = pytest.mark.parametrize(
     ("path", "number"), NUMBERED, ids=[f"{path.stem}-{i}" for path, i in NUMBERED]
@@ -28,7 +29,7 @@ each_recording = pytest.mark.parametrize(
 @cache
 def recording(path, number):
     """One recording of a file."""
-    return parse_recording(read_texts(path)[number])
+    return parse_recording(texts(path)[number])
 
 
 def _wrong():
@@ -60,7 +61,7 @@ def test_optimised(path, number):
 @each_recording
 def test_text(path, number):
     """A recording is kept as it is written."""
-    text = read_texts(path)[number]
+    text = texts(path)[number]
 
     assert text == recording(path, number).text()
 

@@ -14,12 +14,13 @@ from attrs import asdict
 
 from model.errors import BadInput
 from model.kernel.guest.booted import load
+from model.kernel.guest.emulator import emulator
 from model.kernel.guest.image import build
 from model.kernel.guest.measure import Measure
 from model.kernel.guest.packages import VERSIONS, unpack
 from model.memory import NoProgress, Panic
 from model.recording import Recorded, write_recordings
-from properties import candidates
+from model.semantics import semantics
 from properties.cli.bar import Bar
 from properties.cli.common import (
     FINDING,
@@ -89,7 +90,7 @@ def prepare(version: str) -> int:
 
     image = build(unpack(version, tell), tell)
     spec = "kernel-guest" if version == VERSIONS[0] else f"kernel-guest:{version}"
-    candidates.load(spec)  # complains where there is no emulator
+    emulator()
     took = f"{time.monotonic() - began:.1f} s"
     done = f"ready in {took}" if told else f"was ready ({took})"
     console.print(f"kernel   {image.abi}, {done}", markup=False)
@@ -110,7 +111,7 @@ def prepare(version: str) -> int:
 def record_(version: str, gigantic: bool, each: int, seed: int, output: Path) -> int:
     """Record what the kernel shows of some programs, to compare models with where none boots."""
     booted = load(f"{version},1g" if gigantic else version)
-    search = Search(booted, candidates.counting_as(candidates.Spec("", booted), None))
+    search = Search(booted, semantics(version))
     chosen = [*groups(booted.abilities)]
     rows: list[tuple[Path, list[Recording]]] = []
     with Bar("record", len(chosen) * each) as bar:
@@ -162,7 +163,8 @@ def measure_(version: str, instructions: bool, mib: int | None, rounds: int, as_
     """Measure ways to unpin the same pages, in one boot."""
     usual = COUNTED if instructions else CLOCKED
     npages = usual if mib is None else mib << 8
-    measured = Measure(load(version).image, npages, count=instructions)
+    image = load(version).image
+    measured = Measure(image, npages, count=instructions)
     found: list[Ways] = []
     try:
         with Bar("measure", len(measured.kinds), quiet=as_json) as bar:
@@ -176,9 +178,7 @@ def measure_(version: str, instructions: bool, mib: int | None, rounds: int, as_
         return 0
     unit = "instructions" if instructions else "ns"
     what = "counted" if instructions else "by the clock of an emulated machine"
-    console.print(
-        f"{npages >> 8} MiB of each, {load(version).image.abi}, {what}, median of {rounds}"
-    )
+    console.print(f"{npages >> 8} MiB of each, {image.abi}, {what}, median of {rounds}")
     console.print()
     console.print(f"{unit} for each page")
     console.print(_taken(found), width=WIDTH)

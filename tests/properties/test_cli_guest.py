@@ -81,7 +81,7 @@ def test_prepare(monkeypatch):
 
     monkeypatch.setattr(GUEST, "unpack", unpack)
     monkeypatch.setattr(GUEST, "build", lambda _unpacked, _tell: IMAGE)
-    monkeypatch.setattr(GUEST.candidates, "load", lambda _text: None)
+    monkeypatch.setattr(GUEST, "emulator", lambda: "qemu")
     first = run("guest", "prepare")
     monkeypatch.setattr(GUEST, "unpack", lambda version, _tell: version)
     second = run("guest", "prepare", "--kernel", "6.12")
@@ -99,13 +99,13 @@ def test_prepare(monkeypatch):
 def test_prepare_without_emulator(monkeypatch):
     """A kernel alone is not enough: what is missing is told before anybody searches."""
 
-    def load(_text):
+    def emulator():
         reason = "kernel-guest boots with qemu"
         raise BadInput(reason)
 
     monkeypatch.setattr(GUEST, "unpack", lambda version, _tell: version)
     monkeypatch.setattr(GUEST, "build", lambda _unpacked, _tell: IMAGE)
-    monkeypatch.setattr(GUEST.candidates, "load", load)
+    monkeypatch.setattr(GUEST, "emulator", emulator)
     result = run("guest", "prepare")
 
     assert 2 == result.exit_code

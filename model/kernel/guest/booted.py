@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import shutil
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -14,7 +13,7 @@ from attrs import field, frozen
 from model.candidate import Abilities
 from model.errors import BadInput
 from model.kernel.guest.candidate import CALLS, KernelGuest
-from model.kernel.guest.emulator import QEMU
+from model.kernel.guest.emulator import emulator
 from model.kernel.guest.guest import Guest
 from model.kernel.guest.image import build
 from model.kernel.guest.packages import VERSIONS, present
@@ -129,10 +128,8 @@ def load(text: str) -> Booted:
         raise BadInput(msg)
     unpacked = present(version)
     if unpacked is None:
-        command = "headcount guest prepare" + (f" --kernel {version}" if version != "6.1" else "")
-        msg = f"kernel-guest has no kernel {version} yet: {command}"
+        which = f" --kernel {version}" if version != VERSIONS[0] else ""
+        msg = f"kernel-guest has no kernel {version} yet: headcount guest prepare{which}"
         raise BadInput(msg)
-    if not shutil.which(QEMU):
-        msg = f"kernel-guest boots with {QEMU}: apt install --no-install-recommends qemu-system-x86"
-        raise BadInput(msg)
+    emulator()
     return Booted(build(unpacked), gigantic=bool(options))

@@ -43,9 +43,6 @@ CALLS = {
     "unmap": "unmap",
 }
 
-#: Those that give a number back.
-RETURNS = frozenset({"pin_user_pages", "pin_user_pages_fast_only", "get_user_pages"})
-
 
 class KernelGuest:
     """One program in a machine. A program that begins ends the one before.
@@ -204,7 +201,7 @@ class _Carried:
             events += [Event(one.what, pfn, refs, one.dirty)] * one.times
         unpins = step.call.startswith("unpin_")
         return Snapshot(
-            told.returned if step.call in RETURNS else None,
+            told.returned if step.makes else None,
             heads,
             told.acquired,
             told.released,

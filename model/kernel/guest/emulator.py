@@ -54,6 +54,18 @@ ALARMS = (
 TOLD = 4
 
 
+def emulator() -> str:
+    """Where the emulator is installed.
+
+    :raises BadInput: if it is not.
+    """
+    qemu = shutil.which(QEMU)
+    if qemu is None:
+        msg = f"kernel-guest boots with {QEMU}: apt install --no-install-recommends qemu-system-x86"
+        raise BadInput(msg)
+    return qemu
+
+
 class Ended(Exception):
     """The machine is not there any more, or does not say what it should."""
 
@@ -83,12 +95,7 @@ class Emulator:
         processors: int = 1,
         count: bool = False,
     ) -> None:
-        qemu = shutil.which(QEMU)
-        if qemu is None:
-            msg = (
-                f"a kernel is booted by {QEMU}: apt install --no-install-recommends qemu-system-x86"
-            )
-            raise BadInput(msg)
+        qemu = emulator()
         self._port, port = socket.socketpair()
         self._console, console = socket.socketpair()
         line = ["console=ttyS0", "loglevel=5", "panic=-1", "nokaslr", *words]

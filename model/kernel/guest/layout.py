@@ -10,6 +10,7 @@ program are asked for side by side, so that a range there is a range here.
 from __future__ import annotations
 
 from bisect import bisect_right
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from attrs import frozen
@@ -125,16 +126,16 @@ class Layout:
             if pages[-1] < one.extent.stop:
                 first = one.number + pages[0] - one.extent.pfn
                 return f"{first}:{len(pages)}:{pages.step}"
-        numbers = [NULL if page == NULL else self.number(page) for page in pages]
-        return " ".join(_word(*segment[:3]) for segment in segments(numbers))
+        words: list[str] = []
+        for null, some in groupby(pages, NULL.__eq__):
+            if null:
+                words += ["N" for _ in some]
+            else:
+                words += [_word(*segment[:3]) for segment in segments([*map(self.number, some)])]
+        return " ".join(words)
 
 
 def _word(start: int, count: int, step: int) -> str:
-    if start == NULL:
-        # NULL and a page after it may look like a stretch.
-        return " ".join(["N", *(_word(start + step, count - 1, step) for _ in [0] if count > 1)])
-    if step < 0 and start + (count - 1) * step == NULL:
-        return f"{_word(start, count - 1, step)} N"
     return f"{start}:{count}:{step}" if count > 1 else str(start)
 
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the two files of the agent share. */
+/* What the files of the agent share. */
 #ifndef AGENT_H
 #define AGENT_H
 

@@ -40,7 +40,7 @@ enum hc_op {
 	HC_BENCH,	/* list of pages; flags: which; arg: pages of a call; ret: nanoseconds */
 };
 
-enum hc_kind { HC_BASE, HC_THP, HC_HUGETLB, HC_GIGANTIC, HC_MEMFD, HC_ZERO, HC_DRIVER, HC_NKINDS };
+enum hc_kind { HC_BASE, HC_THP, HC_HUGETLB, HC_GIGANTIC, HC_MEMFD, HC_ZERO, HC_DRIVER };
 
 /* Flags of HC_PIN. */
 #define HC_WRITE 1

@@ -61,12 +61,14 @@ static int hc_grab(struct kprobe *probe, struct pt_regs *regs)
 	return 0;
 }
 
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 11, 0)
 /* try_grab_page(page, flags) */
 static int hc_grab_one(struct kprobe *probe, struct pt_regs *regs)
 {
 	hc_note(HC_EV_GRAB, (struct page *)regs->di, 1);
 	return 0;
 }
+#endif
 
 /* gup_put_folio(folio, refs, flags) */
 static int hc_put(struct kprobe *probe, struct pt_regs *regs)
@@ -132,7 +134,6 @@ int hc_add_probes(void)
 {
 	int i, err;
 
-	(void)hc_grab_one;
 	for (i = 0; i < ARRAY_SIZE(hc_probes); i++) {
 		err = register_kprobe(&hc_probes[i]);
 		if (err) {

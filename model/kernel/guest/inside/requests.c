@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/reboot.h>
 #include <unistd.h>
 
 #include "agent.h"
@@ -77,27 +76,23 @@ static void answer(void)
 	say("\n");
 }
 
-/* "3", "3:2", "3:2:-1", "N", each perhaps "*4": into list. */
+/* "3", "3:2", "3:2:-1", "N": into list. */
 static void read_list(char *text)
 {
 	char *word, *rest = text;
 
 	count = 0;
 	while ((word = strtok_r(rest, " ", &rest))) {
-		long start = 0, n = 1, step = 1, times = 1, i, j;
-		char *star = strchr(word, '*');
+		long start = HC_NULL, n = 1, step = 1, i;
 
-		if (star)
-			times = atol(star + 1);
 		if (*word != 'N')
 			sscanf(word, "%ld:%ld:%ld", &start, &n, &step);
-		if ((unsigned long)times * n > HC_MAX_LIST - count) {
+		if ((unsigned long)n > HC_MAX_LIST - count) {
 			fail("a list of more than %u pages", HC_MAX_LIST);
 			return;
 		}
-		for (j = 0; j < times; j++)
-			for (i = 0; i < n; i++)
-				list[count++] = *word == 'N' ? HC_NULL : start + i * step;
+		for (i = 0; i < n; i++)
+			list[count++] = start + i * step;
 	}
 }
 
@@ -248,10 +243,6 @@ void request(char *line)
 	} else if (!strcmp(word, "area")) {
 		trouble[0] = 0;
 		area(rest);
-	} else if (!strcmp(word, "quit")) {
-		say("bye\n");
-	} else if (!strcmp(word, "ack")) {
-		reboot(RB_POWER_OFF);
 	} else if (!call(word, rest)) {
 		say("! %s is no request\n", word);
 	}

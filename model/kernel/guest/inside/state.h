@@ -28,7 +28,7 @@ struct hc_state {
 	struct page **pages;	/* by number */
 	struct hc_watched *heads;
 	u32 nheads;
-	struct xarray by_pfn;	/* of each frame of a head, its place in heads, plus one */
+	struct xarray by_pfn;	/* by the frame of a head: its place in heads, plus one */
 	struct page **arena;	/* frames that no compound page was made of */
 	u32 narena;
 	s64 acquired;		/* the statistics as the program began */
@@ -52,7 +52,6 @@ extern void (*hc_clear_once)(void);
 
 int hc_find_functions(void);
 int hc_add_probes(void);
-void hc_remove_probes(void);
 
 int hc_add(u32 number, struct page *page, u32 order, enum hc_kind kind, struct hc_ask *ask);
 int hc_watch(const u32 *list, u32 count, struct hc_ask *ask);
@@ -79,7 +78,7 @@ static inline int hc_pincount(struct page *head)
 #endif
 }
 
-/* Whether pins of it are counted on their own, and whether they are counted at all. */
+/* Whether pins of it have a counter of their own. */
 static inline bool hc_exact(const struct hc_watched *head)
 {
 	return head->order > 0;
