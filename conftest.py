@@ -15,19 +15,19 @@ from hypothesis import settings
 
 from model.errors import BadInput
 from properties import candidates, layouts
-from properties.commands import CANDIDATE
-from properties.finding import Diverged
-from properties.report import Failure
+from properties.judging.finding import Diverged
+from properties.reduce.smallest import BRIEF, shrunk
+from properties.reports.command_line import CANDIDATE
+from properties.reports.failure import Failure
+from properties.reports.store import Store
 from properties.search import Search, Watcher
-from properties.smallest import BRIEF, shrunk
-from properties.store import Store
 
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from model.program import Program
-    from properties.finding import Finding
+    from properties.judging.finding import Finding
 
 settings.register_profile("dev", max_examples=100, deadline=None)
 settings.register_profile(

@@ -54,7 +54,7 @@ class Abilities:
     :param fields: What its snapshots show, of `FIELDS`.
     :param listed: Pages that a list may name that the call is given as an array.
     :param span: Frames that may lie between the lowest and the highest.
-    :param oddities: What it is known to do otherwise (`properties.oddities`).
+    :param oddities: What it is known to do otherwise (`properties.judging.oddities`).
     :param orders_of: Orders that it can make of a kind, where they are fewer than *orders*.
     :param room: Pages that it has of a kind, where that has an end.
     :param named: Pages that any step may name.

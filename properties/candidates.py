@@ -31,7 +31,11 @@ NAMED: dict[str, type[Candidate]] = {"optimised": Optimised}
 #: Candidates that are made of what stands after the colon: the module whose `load`
 #: does it, and what it needs beside headcount itself, with the extra that brings it.
 SCHEMES = {
-    "kernel-source": ("model.kernel.source", ("cffi", "tree_sitter", "tree_sitter_c"), "kernel"),
+    "kernel-source": (
+        "model.kernel.source.spec",
+        ("cffi", "tree_sitter", "tree_sitter_c"),
+        "kernel",
+    ),
     "kernel-guest": ("model.kernel.guest.booted", (), ""),
 }
 

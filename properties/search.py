@@ -2,7 +2,7 @@
 
 """What every search is given, and whom it tells what it does.
 
-A search produces programs and nothing else: `properties.judge` runs them, a
+A search produces programs and nothing else: `properties.judging.judge` runs them, a
 `Watcher` hears of them. It goes in *rounds*. A round is drawn from one number
 alone, so that a search repeats by its seed and its number of rounds.
 """
@@ -15,8 +15,8 @@ from attrs import field, frozen
 
 from model.errors import BadInput
 from model.semantics import DEFAULT, Semantics
-from properties.oddities import KnownOddity
-from properties.situations import situations
+from properties.coverage.situations import situations
+from properties.judging.oddities import KnownOddity
 
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from model.mapping import Mapping
     from model.program import Program
     from model.step import Step
-    from properties.finding import Finding
-    from properties.judge import Run
+    from properties.judging.finding import Finding
+    from properties.judging.judge import Run
 
 #: Rounds of one seed lie this close together, those of different seeds far apart.
 SPREAD = 1_000_003

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, field, frozen
 
-from properties.matrices import cells
+from properties.coverage.matrices import cells
+from properties.reduce.smallest import BRIEF, shrunk
 from properties.search import SPREAD, Tally
-from properties.smallest import BRIEF, shrunk
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from properties.judge import Run
-    from properties.matrices import Cell
+    from properties.coverage.matrices import Cell
+    from properties.judging.judge import Run
     from properties.reduce import Reduced
+    from properties.reports.store import Store
     from properties.search import Search, Searcher
-    from properties.store import Store
 
 
 @frozen

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
-from pathlib import Path
 
 import pytest
 
-
-TESTS = Path(__file__).parent
+from tests.helpers import SKETCHES
 
 
 @pytest.fixture(scope="session")
 def sketches():
     """The module tests/sketches.py."""
-    spec = importlib.util.spec_from_file_location("sketches", TESTS / "sketches.py")
+    spec = importlib.util.spec_from_file_location("sketches", SKETCHES)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -4,25 +4,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from attrs import evolve
 from hypothesis import HealthCheck, Phase, Verbosity, settings
 
 from model.parse import read_program
-from properties.finding import diverged
-from properties.judge import judge
-from properties.machine import Machine
-from properties.report import Failure
+from properties.judging.finding import diverged
+from properties.judging.judge import judge
+from properties.reports.failure import Failure
 from properties.search import SPREAD, Tally
-from properties.searches import load
+from properties.searches.machine import Machine
+from properties.searches.registry import load
+from tests.helpers import TRACES
 
 
 #: Rounds of the searches beside the machine, for each hundred of its programs.
 ROUNDS = {"soak": 40, "wide": 10, "laws": 40}
 
-TRACES = sorted((Path(__file__).parent / "traces").glob("*.trace"))
+EACH_TRACE = sorted(TRACES.glob("*.trace"))
 
 
 class Candidate(Machine):
@@ -60,7 +59,7 @@ def test_search(name, search, request):
             raise diverged(finding.signature)(program, finding)
 
 
-@pytest.mark.parametrize("path", TRACES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", EACH_TRACE, ids=lambda path: path.stem)
 def test_saved_trace(path, search):
     """What a saved trace once broke holds on this candidate, as it counts."""
     program = read_program(path)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from model.kernel.tree import read
+from model.kernel.source.tree import read
 from model.parse import parse_program
 from properties.candidates import load
 from properties.cli import main

@@ -4,16 +4,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from model.parse import read_program
-from properties.judge import judge
+from properties.judging.judge import judge
+from tests.helpers import TRACES
 
 
-HERE = Path(__file__).parent
-TRACES = sorted((HERE / "traces").glob("*.trace"))
+EACH_TRACE = sorted(TRACES.glob("*.trace"))
 
 BROKE = {
     "v1-nmap": "ReleasesNmap",
@@ -26,7 +24,7 @@ BROKE = {
 }
 
 
-@pytest.mark.parametrize("path", TRACES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", EACH_TRACE, ids=lambda path: path.stem)
 def test_canonical(path):
     """Each saved trace is written as headcount writes it, and says what it broke."""
     program = read_program(path)
@@ -38,6 +36,6 @@ def test_canonical(path):
 @pytest.mark.parametrize("name", BROKE)
 def test_still_breaks(sketches, name):
     """A trace is worth keeping because it fails on the bug that it was found with."""
-    program = read_program(HERE / "traces" / f"{name}.trace")
+    program = read_program(TRACES / f"{name}.trace")
 
     assert judge(program, getattr(sketches, BROKE[name])()).worst is not None

@@ -18,14 +18,14 @@ from rich.table import Table
 from model.candidate import Unavailable
 from model.errors import BadInput
 from properties import candidates
-from properties.commands import CANDIDATE
-from properties.store import write
+from properties.reports.command_line import CANDIDATE
+from properties.reports.store import write
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from properties.report import Failure
+    from properties.reports.failure import Failure
 
 
 FINDING = 1

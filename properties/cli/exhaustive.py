@@ -29,19 +29,19 @@ from properties.cli.common import (
     reported,
     semantics_option,
 )
-from properties.commands import command
-from properties.exhaustive import able, everything, nodes
-from properties.report import Failure
-from properties.scope import CALLS, UNBOUNDED, Scope
+from properties.enumeration.exhaustive import able, everything, nodes
+from properties.enumeration.scope import CALLS, UNBOUNDED, Scope
+from properties.reduce.smallest import BRIEF, shrunk
+from properties.reports.command_line import command
+from properties.reports.failure import Failure
+from properties.reports.store import DIRECTORY, Store
 from properties.search import Search, Tally
-from properties.smallest import BRIEF, shrunk
-from properties.store import DIRECTORY, Store
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from properties.judge import Run
+    from properties.judging.judge import Run
 
 
 class _Counter(Tally):

@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING
 import click
 
 from model.errors import BadInput
-from properties import searches
 from properties.cli.bar import Bar
 from properties.cli.common import FINDING, INTERRUPTED, PATH, console, put, reported, touch
 from properties.cli.grades import show
 from properties.faults import FAULTS
 from properties.faults.fault import GROUPS
-from properties.faults.known import FILE, Known, load, text
 from properties.grading.grade import Grade, budget, results
+from properties.grading.known import FILE, Known, load, text
 from properties.grading.pictures import draw, prepare
-from properties.grading.recording import read
-from properties.grading.recording import text as written
+from properties.grading.results import read
+from properties.grading.results import text as written
 from properties.grading.trial import Trial
+from properties.searches import registry
 
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     multiple=True,
     default=("machine", "soak", "wide"),
     metavar="NAME",
-    help=f"How to search; again for more. It can be {searches.FORMS}.",
+    help=f"How to search; again for more. It can be {registry.FORMS}.",
 )
 @click.option("--seeds", type=click.IntRange(min=1), default=10, show_default=True)
 @click.option(
@@ -115,7 +115,7 @@ def faults(
         if (not groups or fault.group in groups) and not (no_equivalents and fault.equivalent)
     ]
     for name in how:
-        searches.load(name)
+        registry.load(name)
     if listing:
         _print_stories(chosen)
         return 0

@@ -33,9 +33,9 @@ from properties.cli.common import (
     table,
     times,
 )
-from properties.golden import draw, groups, record
-from properties.judge import judge
-from properties.report import Failure
+from properties.judging.judge import judge
+from properties.recordings import draw, groups, record
+from properties.reports.failure import Failure
 from properties.search import SPREAD, Search
 
 
@@ -105,7 +105,7 @@ def prepare(version: str) -> int:
 @click.option("--each", type=click.IntRange(min=1), default=EACH, help="Recordings of each group.")
 @click.option("--seed", type=Seed(), default=1, show_default=True, help="What programs to draw.")
 @click.option(
-    "-o", "--output", type=PATH, default=Path("tests/golden"), help="The directory to write to."
+    "-o", "--output", type=PATH, default=Path("tests/recordings"), help="The directory to write to."
 )
 @reported
 def record_(version: str, gigantic: bool, each: int, seed: int, output: Path) -> int:
@@ -128,7 +128,7 @@ def record_(version: str, gigantic: bool, each: int, seed: int, output: Path) ->
                     print_failure(Failure(program, finding))
                     return FINDING
                 bar.update(len(rows) * each + i + 1, f"{name} pages")
-            path = output / f"{version}-{name}.golden"
+            path = output / f"{version}-{name}.recording"
             try:
                 write_recordings(path, found)
             except OSError as err:

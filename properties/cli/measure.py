@@ -11,7 +11,7 @@ import click
 from attrs import asdict
 
 from model.errors import BadInput
-from properties import candidates, searches
+from properties import candidates
 from properties.cli.bar import Bar
 from properties.cli.common import (
     FINDING,
@@ -22,14 +22,15 @@ from properties.cli.common import (
     table,
     times,
 )
-from properties.commands import command
+from properties.reports.command_line import command
 from properties.search import Search, Tally
+from properties.searches import registry
 
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from model.kernel.measure import Pages
+    from model.kernel.source.measure import Pages
 
 #: What the cover letter and the patches of the series say, by the order of the pages:
 #: the list call (patch 2, v1 to v4), and a region registered and given back (patch 4, v2).
@@ -58,9 +59,9 @@ def measure(candidate: str, gib: int, rounds: int, as_json: bool) -> int:
         reason = "measure needs --candidate kernel-source:DIR (or headcount guest measure)"
         raise BadInput(reason)
     candidates.available(scheme)
-    from model.kernel.build import build  # noqa: PLC0415
-    from model.kernel.measure import Measure  # noqa: PLC0415 - needs the extra
-    from model.kernel.source import Source, chosen  # noqa: PLC0415
+    from model.kernel.source.build import build  # noqa: PLC0415
+    from model.kernel.source.measure import Measure  # noqa: PLC0415 - needs the extra
+    from model.kernel.source.spec import Source, chosen  # noqa: PLC0415
 
     tree, model = chosen(rest)
     if model != "vmemmap":
@@ -100,7 +101,7 @@ def _wrong(spec: candidates.Spec) -> str:
     tally = Tally()
     search = Search(spec.make, candidates.counting_as(spec, None), watcher=tally)
     for number, name in enumerate(("lane", "soak", "soak", "laws", "wide", "soak")):
-        searches.load(name)(search, number)
+        registry.load(name)(search, number)
         if tally.failure:
             return tally.failure[1].summary
     return ""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from properties.proof.solver import Result
-    from properties.symbolic import Looked
+    from properties.proof.symbolic import Looked
 
 
 @click.command()
@@ -35,7 +35,7 @@ def prove(symbolic: bool, as_json: bool) -> int:
     # Here, as they need what may not be installed.
     from properties.proof.lemmas import lemmas  # noqa: PLC0415 - see above
     from properties.proof.solver import settle  # noqa: PLC0415 - see above
-    from properties.symbolic import look  # noqa: PLC0415 - see above
+    from properties.proof.symbolic import look  # noqa: PLC0415 - see above
 
     started = time.monotonic()
     results = [settle(lemma) for lemma in lemmas()]

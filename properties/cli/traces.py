@@ -27,18 +27,18 @@ from properties.cli.common import (
     put,
     reported,
 )
-from properties.judge import judge
-from properties.report import Failure
+from properties.judging.judge import judge
+from properties.reduce.smallest import MOST_TRIED, shrunk
+from properties.reports.failure import Failure
+from properties.reports.show import shown_steps
+from properties.reports.store import DIRECTORY, Store
 from properties.search import forget
-from properties.show import shown_steps
-from properties.smallest import MOST_TRIED, shrunk
-from properties.store import DIRECTORY, Store
 
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from properties.judge import Verdict
+    from properties.judging.judge import Verdict
 
 
 @click.command()

@@ -16,7 +16,7 @@ import click
 from attrs import evolve
 
 from model.errors import BadInput
-from properties import candidates, layouts, searches
+from properties import candidates, layouts
 from properties.cli.bar import Bar
 from properties.cli.common import (
     FINDING,
@@ -32,21 +32,22 @@ from properties.cli.common import (
     reported,
     semantics_option,
 )
-from properties.commands import command
-from properties.matrices import CELLS, MATRICES, Cell
-from properties.oddities import ODDITIES
-from properties.report import Failure
+from properties.coverage.matrices import CELLS, MATRICES, Cell
+from properties.coverage.situations import SITUATIONS
+from properties.judging.oddities import ODDITIES
+from properties.reduce.smallest import BRIEF
+from properties.reports.command_line import command
+from properties.reports.failure import Failure
+from properties.reports.store import DIRECTORY, Store
 from properties.search import Search
-from properties.situations import SITUATIONS
-from properties.smallest import BRIEF
-from properties.store import DIRECTORY, Store
+from properties.searches import registry
 from properties.verify import verify as run_verify
 
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from properties.matrices import Matrix
+    from properties.coverage.matrices import Matrix
     from properties.verify import Coverage, Outcome
 
 
@@ -60,7 +61,7 @@ if TYPE_CHECKING:
     "names",
     multiple=True,
     metavar="NAME",
-    help=f"How to search; several take turns. It can be {searches.FORMS}.",
+    help=f"How to search; several take turns. It can be {registry.FORMS}.",
 )
 @click.option("--seed", type=Seed(), help="Repeat a search; drawn anew if left out.")
 @click.option(
@@ -90,9 +91,9 @@ def verify(
 ) -> int:
     """Search for a program that is counted wrongly."""
     spec = candidates.load(candidate)
-    usual = searches.turns(spec.make())
+    usual = registry.turns(spec.make())
     names = names or usual
-    searchers = [searches.load(name) for name in names]
+    searchers = [registry.load(name) for name in names]
     seed = secrets.randbelow(1 << 32) if seed is None else seed
     search = Search(
         spec.make,

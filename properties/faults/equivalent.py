@@ -12,7 +12,7 @@ from model.memory import NR_FOLL_PIN_ACQUIRED, NR_FOLL_PIN_RELEASED
 from model.optimised import MAX_ERRNO, Optimised
 from model.semantics import BIAS
 from properties.faults.fault import fault
-from properties.oracles.cost import MOST_AT_ONCE
+from properties.judging.oracles.cost import MOST_AT_ONCE
 
 
 if TYPE_CHECKING:

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from model.semantics import semantics
-from properties import candidates, layouts, searches
+from properties import candidates, layouts
 from properties.grading.canary import Canary
 from properties.reduce import reduce
+from properties.reduce.smallest import smallest
 from properties.search import SPREAD, Search, Tally
-from properties.smallest import smallest
+from properties.searches import registry
 
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 
     from model.candidate import Candidate
     from model.program import Program
-    from properties.finding import Finding
-    from properties.judge import Run
+    from properties.judging.finding import Finding
+    from properties.judging.judge import Run
 
 #: A search that has nothing more to draw makes rounds without a step.
 IDLE_ROUNDS = 3
@@ -157,7 +158,7 @@ def run(trial: Trial) -> Result:
 def _searched(trial: Trial, make: Callable[[], Candidate], budget: int = 0) -> _Watcher:
     watcher = _Watcher(budget or trial.budget)
     search = Search(make, semantics(trial.version), layouts.kept(), strict=True, watcher=watcher)
-    searcher = searches.load(trial.search)
+    searcher = registry.load(trial.search)
     made = idle = 0
     while not watcher.enough() and idle < IDLE_ROUNDS:
         before = watcher.steps

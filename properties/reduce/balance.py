@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve
 
 from model.steps import IbUmemGet, IbUmemRelease, Unmap
-from properties.ledger import Ledger
-from properties.oracles.record import UNPINS
+from properties.judging.ledger import Ledger
+from properties.judging.oracles.record import UNPINS
 from properties.reduce.cut import without_entries, without_steps
 from properties.reduce.rewrite import with_mapping
 from properties.reduce.shortcut import MOST_PAIRED

@@ -27,8 +27,8 @@ from model.steps import (
     Unmap,
     UnpinUserPages,
 )
-from properties.ledger import Ledger
-from properties.pins import LIMIT
+from properties.judging.ledger import Ledger
+from properties.judging.pins import LIMIT
 
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from model.mapping import Mapping
     from model.program import Program
     from model.step import Step
-    from properties.holdings import Region
+    from properties.judging.holdings import Region
 
 #: Regions and lists of more pages than these are not built again.
 MOST_LISTED = 4_096

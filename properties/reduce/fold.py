@@ -16,8 +16,8 @@ from model.errors import BadInput
 from model.mapping import Extent
 from model.pagelist import PageList, from_entries, span
 from model.steps import AllocPages, GetPage, GetUserPages, IbUmemGet
-from properties.ledger import Ledger
-from properties.pins import LIMIT
+from properties.judging.ledger import Ledger
+from properties.judging.pins import LIMIT
 from properties.reduce.cut import (
     HANDLES,
     PLAIN,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from model.steps import AllocPages, IbUmemRelease
-from properties.ledger import Ledger
+from properties.judging.ledger import Ledger
 from properties.reduce.cut import ALL, cut
 from properties.reduce.rewrite import compound, npages, placements
 

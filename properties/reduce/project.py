@@ -26,7 +26,7 @@ from model.steps import (
     PinUserPagesFastOnly,
     SplitHugePage,
 )
-from properties.ledger import Ledger
+from properties.judging.ledger import Ledger
 from properties.reduce.cut import PLAIN, CannotCut, with_lists
 from properties.reduce.shortcut import Standing, bridge
 

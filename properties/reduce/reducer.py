@@ -19,7 +19,7 @@ from attrs import evolve, frozen
 from model.errors import BadInput
 from model.memory import Memory
 from model.program import check
-from properties.judge import effort, judge
+from properties.judging.judge import effort, judge
 from properties.reduce.condense import CannotCondense, condensed
 from properties.reduce.cut import CannotCut
 from properties.reduce.narrow import narrowed
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from model.candidate import Candidate
     from model.program import Program
-    from properties.finding import Finding
+    from properties.judging.finding import Finding
     from properties.reduce.rewrite import Pass
 
 #: Programs that are tried at most.
@@ -47,7 +47,7 @@ VISITS_OF_A_HANG = 50_000
 OPERATIONS_OF_A_VISIT = 12
 
 
-#: What `properties.equalities` finds begins with this.
+#: What `properties.searches.laws` finds begins with this.
 LAW = "law_"
 
 #: Programs of no more steps are not condensed.
@@ -61,7 +61,7 @@ class Reduced:
     :param executions: Programs that were carried out on the way.
     :param repeats: Whether the program failed again at all when it was run
         again; a candidate that does not do the same twice may not.
-    :param tried: Smaller programs that `properties.smallest` judged.
+    :param tried: Smaller programs that `properties.reduce.smallest` judged.
     :param proved: Whether those were all there are in the program's scope.
     """
 

@@ -26,7 +26,7 @@ from model.steps import (
     UnpinUserPage,
     UnpinUserPages,
 )
-from properties.ledger import Ledger
+from properties.judging.ledger import Ledger
 from properties.reduce.cut import merged, without_entries, without_steps
 
 

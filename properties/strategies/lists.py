@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from model.mapping import Mapping
-    from properties.ledger import Ledger
+    from properties.judging.ledger import Ledger
 
 #: Most calls name few pages. Where there are many, every other names many, which
 #: comes to about one call in twenty.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 
 if TYPE_CHECKING:
-    from properties.ledger import Ledger
+    from properties.judging.ledger import Ledger
     from properties.strategies.steps import Steps
 
 #: Of the ledger, or of the drawn steps, one of these holds something. A call

@@ -34,7 +34,7 @@ from properties.strategies.nulls import with_nulls
 if TYPE_CHECKING:
     from model.mapping import Mapping
     from model.step import Step
-    from properties.ledger import Ledger
+    from properties.judging.ledger import Ledger
     from properties.strategies.dice import Dice
     from properties.strategies.steps import Steps
 

@@ -33,8 +33,8 @@ from model.steps import (
     UnpinUserPages,
     UnpinUserPagesDirtyLock,
 )
-from properties.ledger import BATCH
-from properties.pins import LIMIT
+from properties.judging.ledger import BATCH
+from properties.judging.pins import LIMIT
 from properties.strategies import among, one_in
 from properties.strategies.lists import (
     by_mapping,
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from model.step import Step
-    from properties.ledger import Ledger
+    from properties.judging.ledger import Ledger
 
 #: -EFAULT, and the first and the last error value that there can be.
 ERRORS = (-14, -4095, -1)

@@ -17,8 +17,8 @@ from statistics import median
 
 import cffi
 
-from model.kernel.process import FFI, OPS, SIZE, Worker
-from model.kernel.source import load
+from model.kernel.source.process import FFI, OPS, SIZE, Worker
+from model.kernel.source.spec import load
 
 
 STEPS = 20_000

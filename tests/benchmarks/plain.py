@@ -14,9 +14,9 @@ from model.errors import BadInput
 from model.mapping import FIRST_PFN, Mapping, placed
 from model.pagelist import span
 from model.steps import STEPS
-from properties.finding import diverged
-from properties.judge import Run
-from properties.situations import situations
+from properties.coverage.situations import situations
+from properties.judging.finding import diverged
+from properties.judging.judge import Run
 
 
 ORDERS = st.lists(st.sampled_from([0, 1, 2, 3, 9]), min_size=1, max_size=4)

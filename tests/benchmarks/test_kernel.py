@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from model.kernel.build import compiler
-from properties import searches
+from model.kernel.source.build import compiler
 from properties.candidates import counting_as, load, missing
 from properties.search import Search, Tally
+from properties.searches import registry
+from tests.helpers import TOY
 
 
 STEPS = 20_000
@@ -26,7 +27,6 @@ STEPS = 20_000
 BRIEF = 500
 
 KERNEL = Path("/usr/src/linux-source-6.1.tar.xz")
-TOY = Path(__file__).parent.parent / "model" / "kernel" / "toy"
 
 
 class Enough(Tally):
@@ -56,7 +56,7 @@ def search(spec, name, steps):
     watched = Search(spec.make, counting_as(spec, None))
     number = 0
     while not tally.enough():
-        searches.load(name)(evolve(watched, watcher=tally), number)
+        registry.load(name)(evolve(watched, watcher=tally), number)
         number += 1
     return tally
 

@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from model.optimised import Optimised
-from properties.judge import Run
-from properties.machine import STEPS, Machine
+from properties.judging.judge import Run
 from properties.search import Search, Watcher
+from properties.searches.machine import STEPS, Machine
 from properties.strategies import lists, steps
 
 

@@ -4,15 +4,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from model.optimised import Optimised
 from properties.faults import FAULTS
-from properties.judge import judge
+from properties.judging.judge import judge
 from properties.search import Search, Watcher
-from properties.searches import load
+from properties.searches.registry import load
+from tests.helpers import ROOT
 
 
 class Listener(Watcher):
@@ -32,7 +31,7 @@ class Listener(Watcher):
 @pytest.fixture
 def plain(monkeypatch):
     """The yardstick, as the command line takes it from the checkout's root."""
-    monkeypatch.chdir(Path(__file__).parents[2])
+    monkeypatch.chdir(ROOT)
     return load("tests.benchmarks.plain:plain")
 
 

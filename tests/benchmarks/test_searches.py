@@ -13,8 +13,9 @@ from __future__ import annotations
 import pytest
 
 from model.optimised import Optimised
-from properties import layouts, searches
+from properties import layouts
 from properties.search import Search, Watcher
+from properties.searches import registry
 
 
 STEPS = 20_000
@@ -51,7 +52,7 @@ def search(name):
     watched = Search(Optimised, captured=layouts.kept(), watcher=counter)
     number = 0
     while not counter.enough():
-        searches.load(name)(watched, number)
+        registry.load(name)(watched, number)
         number += 1
     return counter
 

@@ -125,7 +125,7 @@ def test_page_of_no_mapping():
 def test_files(tmp_path):
     """Several are kept in one file, packed, always in the same bytes."""
     recording = parse_recording(TEXT)
-    path = tmp_path / "deep" / "some.golden"
+    path = tmp_path / "deep" / "some.recording"
     write_recordings(path, [recording, evolve(recording, kernel="other")])
     first = path.read_bytes()
     write_recordings(path, [recording, evolve(recording, kernel="other")])
@@ -146,8 +146,8 @@ def test_files(tmp_path):
 )
 def test_bad_files(tmp_path, data):
     """What is no such file is told with its name."""
-    path = tmp_path / "some.golden"
+    path = tmp_path / "some.recording"
     if data is not None:
         path.write_bytes(data)
-    with pytest.raises(BadInput, match=r"some\.golden: "):
+    with pytest.raises(BadInput, match=r"some\.recording: "):
         read_texts(path)

@@ -8,7 +8,7 @@ import pytest
 
 from model.optimised import Optimised
 from properties.search import Search, Watcher
-from properties.soak import soak
+from properties.searches.soak import soak
 
 
 class Keeper(Watcher):

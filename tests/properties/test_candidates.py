@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-from pathlib import Path
 
 import pytest
 
@@ -12,6 +11,7 @@ from model.errors import BadInput
 from model.optimised import Optimised
 from model.semantics import DEFAULT
 from properties.candidates import Spec, counting_as, load
+from tests.helpers import TOY
 
 
 def test_named():
@@ -74,9 +74,6 @@ def test_refused(home, text, source, reason):
 
     assert reason in str(info.value)
     assert 1 == len(str(info.value).splitlines())
-
-
-TOY = Path(__file__).parent.parent / "model" / "kernel" / "toy"
 
 
 def test_scheme_needs_its_extra(monkeypatch):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from model.candidate import Snapshot
 from model.kernel.guest.guest import answer
 from model.kernel.guest.layout import Layout
-from model.kernel.segments import signed
+from model.kernel.source.segments import signed
 from model.memory import NoProgress, Panic
 from model.page import Event, HeadState
 from model.semantics import BIAS

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from model.kernel.segments import segments
+from model.kernel.source.segments import segments
 from model.mapping import align_up
 from model.pagelist import NULL
 

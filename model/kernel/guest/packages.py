@@ -16,7 +16,7 @@ from attrs import frozen
 
 from model.errors import BadInput
 from model.kernel.command import said
-from model.kernel.tree import cache
+from model.kernel.source.tree import cache
 
 
 if TYPE_CHECKING:

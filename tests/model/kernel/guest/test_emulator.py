@@ -19,7 +19,7 @@ from model.kernel.guest.image import Image
 from model.kernel.guest.measure import Measure
 from model.memory import NoProgress, Panic
 from model.parse import parse_program
-from properties.judge import judge
+from properties.judging.judge import judge
 
 
 PROGRAM = """# headcount 1

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from pathlib import Path
 
 import pytest
 from attrs import evolve
@@ -20,13 +19,13 @@ from model.kernel.guest.emulator import Emulator, Ended
 from model.parse import parse_program, read_program
 from model.recording import Recorded
 from model.semantics import SEMANTICS
-from properties.golden import draw, groups, record
-from properties.judge import inapplicable, judge
+from properties.judging.judge import inapplicable, judge
+from properties.recordings import draw, groups, record
 from properties.search import Search, Tally
-from properties.searches import SEARCHES
+from properties.searches.registry import SEARCHES
+from tests.helpers import TESTS
 
 
-TESTS = Path(__file__).parents[3]
 TRACES = sorted((TESTS / "traces").glob("*.trace"))
 
 each_version = pytest.mark.parametrize("version", ["6.1", "6.12"])

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: MIT
+
+"""Compiles what was cut, into a library that is kept in the user's cache."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from model.errors import BadInput
+from model.kernel.command import said
+from model.kernel.source.cut import LAST, MEASURED, SHIM, cut
+from model.kernel.source.era import known_for, recognised
+from model.kernel.source.tree import cache
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from model.kernel.source.tree import Tree
+
+#: As the kernel is compiled: integers wrap, pointers may alias, NULL may be tested late.
+FLAGS = (
+    "-std=gnu11",
+    "-O2",
+    "-g",  # so that the linker, too, says where in the tree
+    "-fPIC",
+    "-shared",
+    "-w",
+    "-Werror=implicit-function-declaration",
+    "-fno-strict-aliasing",
+    "-fno-strict-overflow",
+    "-fno-delete-null-pointer-checks",
+    "-fno-common",
+    "-Wl,-z,defs",
+)
+
+#: The harness's own side, which knows no struct page.
+BESIDE = ("memmap.c", "journal.c", "serve.c")
+
+#: The two memory models.
+MODELS = {"vmemmap": ("-DHC_VMEMMAP",), "classic": ()}
+
+#: Libraries that are kept; the one that was used longest ago goes first.
+KEPT = 64
+
+#: Seconds after which a directory that nobody has cleared away is surely nobody's.
+LEFT = 3600
+
+
+@frozen
+class Library:
+    """Compiled functions of a tree.
+
+    :param path: The shared object.
+    :param version: The tree's own, ``6.1.192``.
+    :param semantics: The row of `model.semantics` that it counts by.
+    :param model: ``vmemmap`` or ``classic``.
+    :param oddities: What it is known to do otherwise than one page at a time.
+    :param names: What was cut, with where it stands: ``mm/gup.c:264``.
+    """
+
+    path: Path
+    version: str
+    semantics: str
+    model: str
+    oddities: tuple[str, ...]
+    names: dict[str, str]
+
+
+def build(tree: Tree, model: str, *, measured: bool = False) -> Library:
+    """Compile *tree* for memory *model*, unless that was done before.
+
+    :param measured: Whether to leave out all that counts and looks on.
+    :raises BadInput: if there is no compiler, or something that is used is missing.
+    """
+    cc = compiler()
+    if not cc:
+        msg = "a kernel tree is compiled by cc, which is not installed (apt install gcc)"
+        raise BadInput(msg)
+    flags = (*FLAGS, *MODELS[model], *(("-DHC_MEASURE",) if measured else ()))
+    place = cache() / "libraries"
+    stem = place / _digest(tree, cc, flags)
+    library, told = stem.with_suffix(".so"), stem.with_suffix(".json")
+    try:
+        if not (library.is_file() and told.is_file()):
+            place.mkdir(parents=True, exist_ok=True)
+            _make(tree, cc, flags, model, stem, measured=measured)
+            _forget(place)
+        os.utime(library)
+        known = json.loads(told.read_text())
+    except OSError as err:
+        msg = f"what is compiled cannot be kept: {err.strerror or err}"
+        raise BadInput(msg, file=str(err.filename or place)) from None
+    return Library(
+        library,
+        tree.version,
+        known["semantics"],
+        model,
+        tuple(known["oddities"]),
+        known["names"],
+    )
+
+
+def compiler() -> str | None:
+    """What compiles: ``$CC``, or the first of the usual ones that is installed."""
+    names = (os.environ.get("CC") or "cc", "gcc", "clang")
+    return next(filter(None, map(shutil.which, names)), None)
+
+
+def _make(
+    tree: Tree, cc: str, flags: tuple[str, ...], model: str, stem: Path, *, measured: bool
+) -> None:
+    was = cut(tree, cc, MODELS[model], MEASURED if measured else LAST)
+    semantics = recognised(tree, was)
+    known = {
+        "semantics": semantics,
+        "oddities": known_for(was, semantics, model),
+        "names": was.names,
+    }
+    with tempfile.TemporaryDirectory(dir=stem.parent) as name:
+        made, told = Path(name) / "library.so", Path(name) / "told"
+        _compile(tree, cc, [*flags, "-o", str(made)], was.source, () if measured else BESIDE)
+        told.write_text(json.dumps(known))
+        told.rename(stem.with_suffix(".json"))
+        made.rename(stem.with_suffix(".so"))
+
+
+def _compile(tree: Tree, cc: str, flags: list[str], source: str, beside: Iterable[str]) -> None:
+    command = [cc, *flags, f"-I{SHIM}", "-x", "c", "-", *(str(SHIM / name) for name in beside)]
+    done = said(command, given=source)
+    if done.returncode:
+        raise BadInput(_complaint(done.stderr.replace(f"{Path.cwd()}/", "")), file=tree.where)
+
+
+def _complaint(text: str) -> str:
+    """The first thing that the compiler, or the linker, complains of, in one line."""
+    missing = re.search(
+        r"^(.+?:\d+):.*?(?:implicit declaration of function|undefined reference to"
+        r"|unknown type name) ['`](\w+)'",
+        text,
+        re.MULTILINE,
+    )
+    if missing:
+        return (
+            f"{missing[1]} uses {missing[2]}, which is neither in the files that are read of a "
+            "tree nor in headcount's shim"
+        )
+    error = re.search(r"^(.+?:\d+):(?:\d+:)? (?:fatal )?error: (.+)$", text, re.MULTILINE)
+    if error:
+        return f"cannot be compiled: {error[1]}: {error[2]}"
+    return f"cannot be compiled: {(text.strip().splitlines() or ['the compiler says nothing'])[0]}"
+
+
+def _digest(tree: Tree, cc: str, flags: tuple[str, ...]) -> str:
+    """Different for whatever would make another library."""
+    stat = Path(cc).stat()
+    parts = [cc, str(stat.st_size), str(stat.st_mtime_ns), *flags]
+    for shim in sorted(SHIM.iterdir()):
+        parts += [shim.name, shim.read_text()]
+    for name in ("cut.py", "items.py", "conditions.py", "era.py", "build.py"):
+        parts.append(Path(__file__).with_name(name).read_text())
+    for file, text in sorted(tree.files.items()):
+        parts += [file, text]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
+
+
+def _forget(place: Path) -> None:
+    for left in place.glob("tmp*"):  # of a run that was killed
+        if time.time() - left.stat().st_mtime > LEFT:
+            shutil.rmtree(left, ignore_errors=True)
+    libraries = sorted(place.glob("*.so"), key=lambda path: path.stat().st_mtime)
+    for path in libraries[:-KEPT]:
+        path.unlink(missing_ok=True)
+        path.with_suffix(".json").unlink(missing_ok=True)

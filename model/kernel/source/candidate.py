@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: MIT
+
+"""The kernel's own functions as a candidate: steps, as a worker is asked for them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+
+from model.candidate import Snapshot
+from model.kernel.source.lane import RECORD, Ride, decoded
+from model.kernel.source.process import EVENTS, FFI, KINDS, OPS
+from model.kernel.source.segments import segments, signed
+from model.mapping import side_by_side
+from model.memory import NoProgress, Oops, Panic
+from model.page import Event, HeadState
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from model.candidate import Abilities
+    from model.kernel.source.process import Worker
+    from model.mapping import Mapping
+    from model.program import Program
+    from model.semantics import Semantics
+    from model.step import Step, Table
+
+#: What events are called, by their numbers.
+EVENT_NAMES = {number: name.removeprefix("HC_EV_").lower() for name, number in EVENTS.items()}
+
+#: Kinds of mapping that the kernel treats otherwise.
+KIND_OF = {
+    "zero": KINDS["HC_KIND_ZERO"],
+    "hugetlb": KINDS["HC_KIND_HUGETLB"],
+    "base": KINDS["HC_KIND_ANON"],
+    "thp": KINDS["HC_KIND_ANON"],
+    "device-dax": KINDS["HC_KIND_DEVICE"],
+}
+
+
+class KernelSource:
+    """One program on the functions of a tree.
+
+    The worker is the tree's: a program that begins ends the one before.
+    """
+
+    def __init__(self, worker: Worker, abilities: Abilities) -> None:
+        self.abilities = abilities
+        self._worker = worker
+        self._regions = 0
+
+    def execute(self, program: Program) -> Iterator[Snapshot]:
+        """Carry out *program*, each step in the worker when its snapshot is asked for."""
+        table = program.table()
+        self._worker.ask("HC_BEGIN", _extents(program.mappings))
+        self._worker.owner = self
+        for step in program.steps:
+            yield self._take(step, table)
+
+    def lane(self, mappings: Sequence[Mapping], semantics: Semantics, words: bytes) -> Ride:
+        """Carry out what *words* say, 8 bytes each, without leaving C."""
+        worker = self._worker
+        extents = _extents(mappings)
+        worker.ask("HC_BEGIN", extents)
+        worker.owner = self
+        count = len(words) // 8
+        around = "sections" in self.abilities.oddities
+        arguments = (count, semantics.exact_order, around, semantics.zero_skipped)
+        what = ""
+        try:
+            shared = worker.ask("HC_LANE", extents, count, *arguments, words=words)
+            logged = shared.nheads
+            if shared.returned >= 0:
+                what = FFI.string(shared.trouble).decode()
+        except (Oops, NoProgress, Panic) as err:
+            shared = worker.shared
+            # The record of the operation that did not come to its end is written by then.
+            logged = shared.step + 1
+            what = str(err) or type(err).__name__
+        done = shared.acquired
+        if not what:
+            return Ride(done)
+        ops = {number: name for name, number in OPS.items()}
+        records = worker.records(logged, RECORD)
+        if records[-1:] and records[-1][-1]:  # a pin, whose pieces come after it
+            records = worker.records(logged + records[-1][-1], RECORD)
+        return Ride(done, what, tuple(decoded(records, mappings, ops)))
+
+    def partial(self) -> list[Event]:
+        """The journal of the step, which need not have come to its end."""
+        return [
+            Event(EVENT_NAMES[kind], pfn, refs, bool(dirty))
+            for kind, pfn, refs, dirty in self._worker.events()
+        ]
+
+    def _take(self, step: Step, table: Table) -> Snapshot:
+        if self._worker.owner is not self:
+            msg = "another program has begun in the worker"
+            raise RuntimeError(msg)
+        npages = step.npages_touched(table)
+        arguments = step.arguments(table)
+        asked: Callable[..., Any] = getattr(self, f"_{step.call}")
+        shared = asked(npages, *arguments)
+        outcome: Any = shared.returned if step.call in RETURNS else None
+        if step.makes and step.call.startswith("ib_umem") and outcome >= 0:
+            outcome = Region(self._regions, outcome)
+            self._regions += 1
+        returned = step.bind(table, arguments, outcome)
+        heads = {}
+        pinned = []
+        for pfn, refcount, pincount, look in self._worker.heads():
+            heads[pfn] = HeadState(refcount, pincount, bool(look & 1), bool(look & 2))
+            if look & 4:
+                pinned.append(pfn)
+        warnings = FFI.string(shared.warnings)
+        return Snapshot(
+            returned,
+            heads,
+            shared.acquired,
+            shared.released,
+            tuple(warnings.decode(errors="replace").splitlines()) if warnings else (),
+            shared.puts,
+            shared.dirty_locks,
+            frozenset(pinned),
+            self.partial(),
+        )
+
+    # The steps, as the worker is asked for them.
+
+    def _pin_user_pages(self, npages: int, pages: Sequence[int]) -> Any:
+        return self._worker.ask("HC_PIN", segments(pages), npages)
+
+    def _get_user_pages(self, npages: int, pages: Sequence[int]) -> Any:
+        return self._worker.ask("HC_GET", segments(pages), npages)
+
+    def _pin_user_pages_fast_only(
+        self, npages: int, pages: Sequence[int], changed: int | None
+    ) -> Any:
+        at = -1 if changed is None else changed
+        return self._worker.ask("HC_PIN_FAST", segments(pages), npages, at)
+
+    def _unpin_user_page(self, npages: int, page: int) -> Any:
+        return self._worker.ask("HC_UNPIN_ONE", segments([page]), npages)
+
+    def _unpin_user_pages(self, npages: int, pages: Sequence[int], given: int) -> Any:
+        return self._worker.ask("HC_UNPIN_LIST", segments(pages), npages, signed(given))
+
+    def _unpin_user_pages_dirty_lock(
+        self, npages: int, pages: Sequence[int], given: int, make_dirty: bool
+    ) -> Any:
+        listed = segments(pages)
+        return self._worker.ask("HC_UNPIN_DIRTY", listed, npages, signed(given), make_dirty)
+
+    def _unpin_user_page_range_dirty_lock(
+        self, npages: int, page: int, given: int, make_dirty: bool
+    ) -> Any:
+        first = segments([page])
+        return self._worker.ask("HC_UNPIN_RANGE", first, npages, signed(given), make_dirty)
+
+    def _ib_umem_get(
+        self,
+        npages: int,
+        pages: Sequence[int],
+        writable: bool,
+        max_segment: int,
+        nmap: int | None,
+        append_fails: int | None,
+    ) -> Any:
+        return self._worker.ask(
+            "HC_UMEM_GET",
+            segments(pages),
+            npages,
+            self._regions,
+            writable,
+            max_segment,
+            -1 if nmap is None else nmap,
+            -1 if append_fails is None else append_fails,
+        )
+
+    def _ib_umem(
+        self, npages: int, sgl: Sequence[tuple[int, int]], writable: bool, nmap: int | None
+    ) -> Any:
+        entries = [(page, length, 1, 0, 0, 0) for page, length in sgl]
+        mapped = -1 if nmap is None else nmap
+        return self._worker.ask("HC_UMEM", entries, npages, self._regions, writable, 0, mapped)
+
+    def _ib_umem_release(self, npages: int, region: Region, dirty: bool) -> Any:
+        return self._worker.ask("HC_UMEM_RELEASE", (), npages, region.number, dirty)
+
+    def _map(self, npages: int, pages: Sequence[int]) -> Any:
+        return self._worker.ask("HC_MAP", segments(pages), npages)
+
+    def _unmap(self, npages: int, pages: Sequence[int]) -> Any:
+        return self._worker.ask("HC_UNMAP", segments(pages), npages)
+
+    def _set_page_dirty(self, npages: int, pages: Sequence[int]) -> Any:
+        return self._worker.ask("HC_WRITE", segments(pages), npages)
+
+    def _clean(self, npages: int, pages: Sequence[int]) -> Any:
+        return self._worker.ask("HC_CLEAN", segments(pages), npages)
+
+    def _split_huge_page(self, npages: int, pages: Sequence[int]) -> Any:
+        return self._worker.ask("HC_SPLIT", segments(pages), npages)
+
+    def _alloc_pages(self, npages: int, pages: Sequence[int], orders: Sequence[int]) -> Any:
+        extents = [(e.pfn, e.count, 0, e.order, 1, 0) for e in side_by_side(orders, pages[0])]
+        return self._worker.ask("HC_ALLOC", extents, npages, pages[0])
+
+    def _get_page(self, npages: int, pages: Sequence[int], n: int) -> Any:
+        return self._worker.ask("HC_GET_PAGE", segments(pages), npages, n)
+
+    def _put_page(self, npages: int, pages: Sequence[int], n: int) -> Any:
+        return self._worker.ask("HC_PUT_PAGE", segments(pages), npages, n)
+
+
+@frozen
+class Region:
+    """A memory region in the worker."""
+
+    number: int
+    sg_nents: int
+
+
+#: Calls that give a number back.
+RETURNS = frozenset(
+    {
+        "pin_user_pages",
+        "get_user_pages",
+        "pin_user_pages_fast_only",
+        "ib_umem_get",
+        "ib_umem",
+        "split_huge_page",
+    }
+)
+
+
+def _extents(mappings: Sequence[Mapping]) -> list[tuple[int, ...]]:
+    """The extents of *mappings*, lowest frame first."""
+    return sorted(
+        (e.pfn, e.count, 0, e.order, m.refs, KIND_OF.get(m.kind, KINDS["HC_KIND_PLAIN"]))
+        for m in mappings
+        for e in m.extents
+    )

@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: MIT
+
+"""What a C file defines: functions, macros, types, by name and with what they use."""
+
+from __future__ import annotations
+
+import re
+from functools import cache, cached_property
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from model.kernel.source.conditions import COMMENT
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tree_sitter import Node, Parser
+
+#: Words of the kernel that say something of a declaration, and that the grammar of C
+#: does not know. They are blank where it is parsed, and stay where it is cut.
+ANNOTATIONS = re.compile(
+    r"(?<!define )(?<!define\t)\b(?:__must_check|__always_inline|__maybe_unused"
+    r"|__init|__exit|__ref|__meminit|__sched"
+    r"|__pure|__cold|__no_kcsan|__user|__rcu|__percpu|__iomem|__force|__attribute_const__|__malloc"
+    r"|__deprecated|__visible|noinline|noinline_for_stack|asmlinkage|_struct_page_alignment"
+    r"|__randomize_layout|__no_randomize_layout|____cacheline_aligned_in_smp|__read_mostly"
+    r"|(?:__printf|__aligned|__releases|__acquires|__counted_by|__no_sanitize|__cacheline_group\w*"
+    r"|__alloc_size|CACHELINE_PADDING)\([^()]*\))(?!\w)"
+)
+STRING = re.compile(r'"(?:\\.|[^"\\\n])*"' + r"|'(?:\\.|[^'\\\n])*'")
+#: What follows is a member, whatever else has the same name.
+MEMBER = re.compile(r"(?:->|(?<!\.)\.)\s*[A-Za-z_]\w*")
+#: A member that is a structure, not a pointer to one.
+HELD = re.compile(r"((?:struct|union)\s+\w+)\s+\w+\s*(?:\[[^]]*\]\s*)*[;:,]")
+WORD = re.compile(r"\b(?:(?:struct|union)\s+)?[A-Za-z_]\w*")
+
+#: Nodes that may hold definitions of the top level.
+INSIDE = frozenset(
+    {
+        "ERROR",
+        "linkage_specification",
+        "declaration_list",
+        "preproc_if",
+        "preproc_ifdef",
+        "preproc_else",
+        "preproc_elif",
+    }
+)
+
+#: Nodes that are one definition, even if the parser could not read all of it.
+WHOLE = frozenset({"function_definition", "struct_specifier", "union_specifier", "enum_specifier"})
+
+#: A macro, with the lines that continue it.
+MACRO = re.compile(r"^[ \t]*#[ \t]*define[ \t]+(\w+)(?:[^\n\\]|\\\n|\\.)*", re.MULTILINE)
+
+#: What a macro defines at file scope: ``static DEFINE_PER_CPU(type, name);``
+DEFINED = re.compile(
+    r"^(?:static[ \t]+)?DEFINE_(?:STATIC_KEY_\w+|PER_CPU)\((?:[^();]*,[ \t]*)?(\w+)\)", re.MULTILINE
+)
+
+
+@frozen
+class Item:
+    """One definition of a C file.
+
+    :param kind: ``function``, ``macro``, ``type`` or ``variable``.
+    :param names: What it defines: its name; for an enum its constants as well.
+    :param text: As it stands in the file.
+    :param line: The line it begins at.
+    :param head: Of a function, what comes before its body.
+    """
+
+    kind: str
+    names: tuple[str, ...]
+    text: str
+    file: str
+    line: int
+    head: str = ""
+
+    @cached_property
+    def uses(self) -> frozenset[str]:
+        """The words in it, ``struct page`` being one, but for what it defines itself."""
+        bare = MEMBER.sub(" ", STRING.sub(" ", COMMENT.sub(" ", self.text)))
+        found = {" ".join(word.split()) for word in WORD.findall(bare)}
+        return frozenset(found - {*self.names})
+
+    @cached_property
+    def follows(self) -> frozenset[str]:
+        """Of `uses`, what must be known before it: of a type, not what it only points to."""
+        if self.kind != "type":
+            return self.uses
+        bare = COMMENT.sub(" ", self.text)
+        whole = {" ".join(found.split()) for found in HELD.findall(bare)}
+        return frozenset(w for w in self.uses if " " not in w or w in whole)
+
+
+@cache
+def _parser() -> Parser:
+    import tree_sitter_c  # noqa: PLC0415 - only who cuts a tree needs it
+    from tree_sitter import Language, Parser  # noqa: PLC0415
+
+    return Parser(Language(tree_sitter_c.language()))
+
+
+def items(file: str, text: str) -> Iterator[Item]:
+    """The definitions in *text*, of which only lines that count are not blank."""
+    for found in MACRO.finditer(text):
+        line = text.count("\n", 0, found.start()) + 1
+        yield Item("macro", (found[1],), found[0].strip(), file, line)
+    for found in DEFINED.finditer(text):
+        line = text.count("\n", 0, found.start()) + 1
+        yield Item("variable", (found[1],), found[0], file, line)
+    data = text.encode()
+    blank = ANNOTATIONS.sub(lambda found: " " * len(found[0].encode()), text).encode()
+    for node in _definitions(_parser().parse(blank).root_node):
+        start = data.rfind(b"\n", 0, node.start_byte) + 1
+        if data[start : node.start_byte].strip() and not ANNOTATIONS.fullmatch(
+            data[start : node.start_byte].decode().strip()
+        ):
+            start = node.start_byte  # something else begins on the same line
+        kind, names, body = _told(node, blank)
+        stop = node.end_byte
+        if kind == "type":  # what is said of the type stands after its body
+            stop = max(stop, data.find(b";", stop - 1))
+        whole = data[start:stop].decode()
+        if names:
+            head = data[start:body].decode().rstrip() if body else ""
+            yield Item(kind, names, whole, file, data.count(b"\n", 0, start) + 1, head)
+
+
+def _definitions(node: Node) -> Iterator[Node]:
+    """The definitions at the top level, also inside what the parser could not read."""
+    for child in node.children:
+        if child.type in INSIDE or (child.has_error and child.type not in WHOLE):
+            yield from _definitions(child)
+        else:
+            yield child
+
+
+def _told(node: Node, data: bytes) -> tuple[str, tuple[str, ...], int]:
+    """What kind of definition *node* is, the names it gives, and where a body begins."""
+    if node.type == "function_definition":
+        declared = _declared(node.child_by_field_name("declarator"))
+        body = node.child_by_field_name("body")
+        return (
+            "function",
+            (_text(declared, data),) if declared and body else (),
+            body.start_byte if body else 0,
+        )
+    if node.type in {"struct_specifier", "union_specifier", "enum_specifier"}:
+        return "type", _tagged(node, data), 0
+    if node.type == "type_definition":
+        declared = _declared(node.child_by_field_name("declarator"))
+        inner = node.child_by_field_name("type")
+        names = _tagged(inner, data) if inner else ()
+        return "type", (*((_text(declared, data),) if declared else ()), *names), 0
+    if node.type == "declaration":
+        declared = node.child_by_field_name("declarator")
+        if declared and declared.type == "init_declarator":
+            declared = _declared(declared.child_by_field_name("declarator"))
+            return "variable", (_text(declared, data),) if declared else (), 0
+        inner = node.child_by_field_name("type")
+        if inner and inner.child_by_field_name("body"):
+            return "type", _tagged(inner, data), 0
+    return "", (), 0
+
+
+def _tagged(node: Node, data: bytes) -> tuple[str, ...]:
+    body = node.child_by_field_name("body")
+    if not body:
+        return ()
+    tag = node.child_by_field_name("name")
+    word = node.type.removesuffix("_specifier")
+    names = [f"{word} {_text(tag, data)}"] if tag else []
+    if word == "enum":
+        names += [
+            _text(one.child_by_field_name("name"), data)
+            for one in _all(body)
+            if one.type == "enumerator"
+        ]
+    return tuple(names)
+
+
+def _all(node: Node) -> Iterator[Node]:
+    for child in node.children:
+        yield child
+        yield from _all(child)
+
+
+def _declared(node: Node | None) -> Node | None:
+    """The name inside a declarator: pointers, arrays and functions have it within."""
+    while node is not None and node.type not in {"identifier", "type_identifier"}:
+        node = node.child_by_field_name("declarator") or next(
+            (c for c in node.children if c.type.endswith(("identifier", "declarator"))), None
+        )
+    return node
+
+
+def _text(node: Node | None, data: bytes) -> str:
+    return data[node.start_byte : node.end_byte].decode() if node else ""

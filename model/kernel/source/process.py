@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: MIT
+
+"""The side that asks a worker: one step at a time, through shared memory."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import weakref
+from array import array
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cffi
+
+from model.kernel.source.cut import SHIM
+from model.memory import NoProgress, Oops, Panic
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+#: Seconds of processor time that a step may take, beside a microsecond for each page. A
+#: step that counts its operations is ended by their number long before.
+SECONDS = 4
+
+#: The same when a step has run into that once: whoever shrinks what was found asks for it
+#: often. Still a thousand times what a step takes.
+SECONDS_AGAIN = 0.5
+
+#: What a step says that was ended by the clock.
+ENDLESS = "does not return"
+
+FFI = cffi.FFI()
+FFI.cdef((SHIM / "shared.h").read_text())
+FFI.cdef("int sched_getcpu(void);")
+_LIBC: Any = FFI.dlopen(None)
+SIZE = FFI.sizeof("struct hc_shared")
+#: The constants of the shim's enums, by name.
+OPS: dict[str, int] = FFI.typeof("enum hc_op").relements
+KINDS: dict[str, int] = FFI.typeof("enum hc_kind").relements
+EVENTS: dict[str, int] = FFI.typeof("enum hc_event_kind").relements
+_STATUS: dict[str, int] = FFI.typeof("enum hc_status").relements
+_OFFSETS = {name: FFI.offsetof("struct hc_shared", name) for name in ("events", "heads", "segs")}
+_HEAD = FFI.sizeof("struct hc_head") // 8
+_EVENT = FFI.sizeof("struct hc_event") // 8
+_SEG = FFI.sizeof("struct hc_seg") // 8
+
+
+class Worker:
+    """A process that has the compiled functions, and a life of it that carries out steps."""
+
+    def __init__(self, library: Path) -> None:
+        self._library = library
+        self._process: subprocess.Popen[bytes] | None = None
+        self._alive = False
+        self._endless = False
+        #: Whose program is under way.
+        self.owner: object = None
+        self._end: Callable[[], object] = lambda: None
+
+    def ask(
+        self,
+        op: str,
+        segs: Sequence[Sequence[int]] = (),
+        npages: int = 0,
+        *arg: int,
+        words: bytes = b"",
+    ) -> Any:
+        """Have *op* (``HC_PIN``) done on *segs*; what is shared then.
+
+        :param segs: Start, count and step each, as ``struct hc_seg`` has them.
+        :param words: What is put behind the segments.
+        :param npages: Pages that it goes through: how long it may take.
+        :raises Oops: if it left its pages.
+        :raises NoProgress: if it does not return.
+        :raises Panic: if it ended in another way.
+        """
+        if self._process is None:
+            self._start()
+        if not self._alive:
+            self._channel.send(b"f")
+            self._alive = True
+        shared = self._shared
+        shared.op = OPS[op]
+        shared.cpu = _LIBC.sched_getcpu()
+        shared.npages = npages
+        shared.nsegs = len(segs)
+        if segs:
+            flat = [number for seg in segs for number in seg]
+            start = _OFFSETS["segs"] // 8
+            self._words[start : start + len(flat)] = array("q", flat)
+        if words:
+            after = _OFFSETS["segs"] + 8 * _SEG * len(segs)
+            self._memory[after : after + len(words)] = words
+        for i, value in enumerate(arg):
+            shared.arg[i] = value
+        try:
+            self._channel.send(b"s")
+            answer = self._channel.recv(1)
+        except ConnectionError:
+            answer = b""
+        except BaseException:
+            # Interrupted, or ended by a clock: the life is not where it is thought to be.
+            self.close()
+            raise
+        if answer != b"k":
+            self._ended(answer)
+        return shared
+
+    def heads(self) -> list[list[int]]:
+        """Frame, refcount, pincount and look of each head that the step touched."""
+        return self._records("heads", self._shared.nheads, _HEAD)
+
+    def records(self, count: int, width: int) -> list[list[int]]:
+        """What the lane wrote down, where heads are kept otherwise."""
+        return self._records("heads", count, width)
+
+    @property
+    def shared(self) -> Any:
+        """What is shared, as it is now."""
+        return self._shared
+
+    def events(self) -> list[list[int]]:
+        """Kind, frame, references and dirty flag of what happened in the step."""
+        return self._records("events", self._shared.nevents, _EVENT)
+
+    def _records(self, what: str, count: int, width: int) -> list[list[int]]:
+        start = _OFFSETS[what] // 8
+        flat = self._words[start : start + count * width].tolist()
+        return [flat[i : i + width] for i in range(0, len(flat), width)]
+
+    def _start(self) -> None:
+        memory = os.memfd_create("headcount")
+        os.ftruncate(memory, SIZE)
+        self._memory = mmap.mmap(memory, SIZE)
+        self._words = memoryview(self._memory).cast("q")
+        self._shared = FFI.cast("struct hc_shared *", FFI.from_buffer(self._memory))
+        self._wind()
+        self._channel, theirs = socket.socketpair()
+        with theirs:
+            program = Path(__file__).with_name("worker.py")
+            words = (program, self._library, memory, theirs.fileno(), os.getpid())
+            self._process = subprocess.Popen(  # noqa: S603 - our own program, and the library
+                [sys.executable, *map(str, words)],
+                pass_fds=(memory, theirs.fileno()),
+                stdin=subprocess.DEVNULL,
+            )
+        os.close(memory)
+        # Also when nobody has this worker any more, or the interpreter ends.
+        self._end = weakref.finalize(self, _end, self._process, self._channel)
+
+    def _wind(self) -> None:
+        """Set the clock that ends a step."""
+        self._shared.tenths = round(10 * (SECONDS_AGAIN if self._endless else SECONDS))
+
+    def _ended(self, answer: bytes) -> None:
+        """Say how the life ended.
+
+        :raises Oops: and the others of `ask`.
+        """
+        self._alive = False
+        if not answer:
+            self.close()
+            msg = "the worker is gone"
+            raise Panic(msg)
+        (status,) = struct.unpack("i", self._channel.recv(4))
+        shared = self._shared
+        said = FFI.string(shared.trouble).decode(errors="replace")
+        if os.WIFSIGNALED(status):
+            said = f"the worker was ended by {signal.Signals(os.WTERMSIG(status)).name}"
+            raise Panic(said)
+        if shared.status == _STATUS["HC_OOPS"]:
+            raise Oops(said)
+        if shared.status == _STATUS["HC_STUCK"]:
+            if said == ENDLESS:
+                self._endless = True
+                self._wind()
+            raise NoProgress(said)
+        raise Panic(said or f"the worker exited with status {os.WEXITSTATUS(status)}")
+
+    def close(self) -> None:
+        """End the process and all that belongs to it. The next step starts another."""
+        self._end()
+        self._process = None
+        self._alive = False
+
+
+def _end(process: subprocess.Popen[bytes], channel: socket.socket) -> None:
+    """End *process*, whose life ends with it (``PR_SET_PDEATHSIG``)."""
+    channel.close()
+    process.kill()
+    process.wait()

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: MIT
+
+"""A kernel tree that was compiled: it makes candidates, and is named by a person."""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attrs import field, frozen
+
+from model.candidate import Abilities
+from model.errors import BadInput
+from model.kernel.source.build import MODELS, Library, build
+from model.kernel.source.candidate import KernelSource
+from model.kernel.source.era import SECTION
+from model.kernel.source.process import Worker
+from model.kernel.source.tree import read
+from model.semantics import SEMANTICS
+from model.steps import STEPS
+
+
+if TYPE_CHECKING:
+    from model.kernel.source.tree import Tree
+
+#: Pages of one list that is passed as an array: 2 GiB of pointers.
+MOST_LISTED = 1 << 28
+
+#: Frames from the lowest to the highest, for whose struct pages there is address space:
+#: 16 TiB of it, less a section, as the first one may begin before the lowest frame.
+SPAN = {"vmemmap": (1 << 38) - SECTION, "classic": (1 << 37) - SECTION}
+
+#: A directory or tarball, whatever it is called, and the options behind it.
+OPTIONS = re.compile(r"(.*?)((?:,(?:classic|vmemmap|patch=[^,]+))*)", re.DOTALL)
+
+
+@frozen(slots=False)
+class Source:
+    """A tree that was compiled, and the worker that has it.
+
+    :param text: How a person named it: ``DIR,classic,patch=FILE``.
+    """
+
+    text: str
+    library: Library
+    worker: Worker = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "worker", Worker(self.library.path))
+
+    @cached_property
+    def abilities(self) -> Abilities:
+        """What such a tree can be asked: what the version has that it counts like."""
+        library = self.library
+        row = SEMANTICS[library.semantics]
+        return Abilities(
+            f"kernel-source {library.version or 'of no version'} ({library.model})",
+            semantics=frozenset({row.version}),
+            calls=frozenset(STEPS) - row.absent,
+            listed=MOST_LISTED,
+            span=SPAN[library.model],
+            oddities=library.oddities,
+        )
+
+    def __call__(self) -> KernelSource:
+        """A candidate, fresh."""
+        return KernelSource(self.worker, self.abilities)
+
+
+def load(text: str) -> Source:
+    """The tree that *text* names, compiled.
+
+    :raises BadInput: if it is no kernel tree, or cannot be compiled.
+    """
+    return Source(text, build(*chosen(text)))
+
+
+def chosen(text: str) -> tuple[Tree, str]:
+    """The tree that *text* names, a directory or a tarball, and its memory model.
+
+    Options stand after commas: ``classic`` is SPARSEMEM without VMEMMAP; ``patch=FILE``
+    is applied to the tree.
+
+    :raises BadInput: if it is no kernel tree, or a patch does not apply.
+    """
+    parts = OPTIONS.fullmatch(text)
+    assert parts is not None
+    where, options = parts[1], parts[2]
+    if not where:
+        msg = "kernel-source: names no directory; write kernel-source:DIR"
+        raise BadInput(msg)
+    model = "vmemmap"
+    before, comma, unknown = where.rpartition(",")
+    if comma and Path(before).exists() and not Path(where).exists():
+        msg = f"kernel-source:{before}: {unknown!r} is none of classic, patch=FILE"
+        raise BadInput(msg)
+    tree = read(where)
+    for option in options.split(",")[1:]:
+        if option in MODELS:
+            model = option
+        else:
+            tree = tree.patched(Path(option.removeprefix("patch=")))
+    return tree, model

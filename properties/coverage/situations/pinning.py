@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: MIT
+
+"""The situations of what pins, and of RDMA memory regions."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from model.pagelist import Slice
+from model.semantics import PAGE_SIZE
+from properties.coverage.situations.past import LOOKED_AT, PASTS
+from properties.judging.ledger import BATCH
+from properties.judging.pins import EFAULT, ENOMEM, LIMIT
+
+
+if TYPE_CHECKING:
+    from model.pagelist import PageList
+    from properties.judging.holdings import Held
+    from properties.judging.oracles.record import Record
+
+
+def pin(record: Record, found: set[str]) -> None:
+    """What a pin got, and from where."""
+    returned = record.returned or 0
+    step, ledger, reference = record.step, record.ledger, record.reference
+    pages: PageList = step.pages  # type: ignore[attr-defined]
+    if reference.warnings:
+        found.add("grab-refused")
+    if returned <= 0:
+        found.add("no-pin")
+        held = _first(record)
+        if held.alive and not held.maps:
+            found.add("pin-unmapped")
+    elif returned < len(pages):
+        found.add("partial-pin")
+    if len(pages.terms) > 1 or not isinstance(pages.terms[0], Slice):
+        first, *others = pages.slices()
+        if any(piece.name != first.name for piece in others):
+            found.add("several-mappings")
+    if step.call == "pin_user_pages_fast_only":
+        changed = step.changed  # type: ignore[attr-defined]
+        if changed is not None and returned <= changed:
+            found.add("grab-undone")
+    counts(record, found)
+    past = PASTS.get(ledger)
+    if past and past.again and returned > 0 and step.call != "get_user_pages":
+        for head in islice(reference.heads, LOOKED_AT):
+            if head in past.again and ledger.held(head).pins:
+                found.add("pinned-again")
+                break
+
+
+def _first(record: Record) -> Held:
+    """What is held of the first page that the step names."""
+    piece = next(record.step.pages.slices())  # type: ignore[attr-defined]
+    ledger = record.ledger
+    return ledger.held(ledger.head(ledger.table[piece.name][piece.indices[0]]))
+
+
+def counts(record: Record, found: set[str]) -> None:
+    """Whether a count neared, or passed, the largest there is."""
+    heads = record.reference.heads
+    for state in heads.values() if len(heads) <= LOOKED_AT else islice(heads.values(), LOOKED_AT):
+        count = state.refcount
+        if count < 0:
+            found.add("count-wrapped")
+        elif count == LIMIT - 1:
+            found.add("count-at-limit")
+
+
+# RDMA memory regions.
+
+
+def umem_get(record: Record, found: set[str]) -> None:
+    """What became of a registration."""
+    step: Any = record.step
+    returned = record.returned or 0
+    if returned == ENOMEM:
+        if step.append_fails is not None:
+            found.add("umem-append-fails")
+        elif step.nmap == 0:
+            found.add("umem-map-fails")
+    elif returned == EFAULT:
+        held = _first(record)
+        if held.mapped:
+            found.add("umem-pin-fails")
+    elif returned > 0:
+        if len(step.pages) > BATCH:
+            found.add("umem-batches")
+        most = step.max_segment // PAGE_SIZE
+        entries = record.ledger.umems[step.umem].entries
+        if any(len(entry) == most for entry in entries[: min(len(entries) - 1, LOOKED_AT)]):
+            found.add("umem-segments")
+
+
+def umem(record: Record, found: set[str]) -> None:
+    """What a region made of pins is like."""
+    step: Any = record.step
+    if any(entry.length % PAGE_SIZE for entry in step.sgl):
+        found.add("umem-partial-page")

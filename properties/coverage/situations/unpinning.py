@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: MIT
+
+"""The situations of what unpins: ranges, lists, what the heads are like, dirt."""
+
+from __future__ import annotations
+
+from itertools import islice, pairwise
+from typing import TYPE_CHECKING
+
+from model.pagelist import NULL_NAME, Slice
+from model.semantics import PMD_ORDER
+from properties.coverage.situations.past import LOOKED_AT, PAGES_LOOKED_AT, past_of
+from properties.judging.ledger import BATCH
+
+
+if TYPE_CHECKING:
+    from properties.judging.holdings import Held
+    from properties.judging.oracles.record import Record
+
+
+_ASK_DIRTY = frozenset(
+    {"unpin_user_pages_dirty_lock", "unpin_user_page_range_dirty_lock", "ib_umem_release"}
+)
+_ORDERS = ("order-0", "order-1", *["order-2"] * 7, *["order-9"] * 9, *["order-18"] * 46)
+
+
+def unpin_list(record: Record, found: set[str]) -> None:
+    """What a list of pages that is unpinned is like."""
+    runs = record.runs()
+    if not runs:
+        if record.step.npages is not None:  # type: ignore[attr-defined]
+            found.add("error-npages")
+        return
+    heads(record, found)
+    if len(record.lists) > 1:
+        return  # NULL stands between them
+    _handles(record, found)
+    (pages,) = record.lists
+    if len(pages) == 1:
+        return
+    if len(runs) > 1:
+        _turns(record, runs[:LOOKED_AT], found)
+    if len(pages) > PAGES_LOOKED_AT:
+        pages = pages[:PAGES_LOOKED_AT]
+    if isinstance(pages, range):
+        if pages.step == -1:
+            found.add("backwards")
+        return
+    if len(set(pages)) < len(pages):
+        found.add("repeated-page")
+    for a, b in pairwise(pages):
+        if b == a - 1:
+            found.add("backwards")
+            break
+
+
+def unpin_range(record: Record, found: set[str]) -> None:
+    """How a range lies over compound pages."""
+    runs = record.runs()
+    if not runs:
+        return
+    heads(record, found)
+    _handles(record, found)
+    (pages,) = record.lists
+    ledger = record.ledger
+    first, last = runs[0][0], runs[-1][0]
+    order = ledger.order(last)
+    if len(runs) > 2:
+        found.add("range-three-heads")
+    if len(runs) > 1 and order >= PMD_ORDER <= ledger.order(runs[-2][0]):
+        found.add("range-huge-across")
+    whole = pages[-1] + 1 == last + (1 << order)
+    if not whole:
+        found.add("range-stops-short")
+    if pages[0] != first:
+        found.add("range-from-tail")
+        if len(runs) > 1:
+            found.add("range-across")
+    elif whole and len(pages) > len(runs):
+        found.add("range-exact")
+
+
+def release(record: Record, found: set[str]) -> None:
+    """What the region is like that is released."""
+    heads(record, found)
+    region = record.ledger.released_umem
+    assert region is not None
+    if region.nmap is not None and 0 < region.nmap < len(region.entries):
+        found.add("umem-merged")
+    if record.step.dirty and not region.writable:  # type: ignore[attr-defined]
+        found.add("umem-read-only")
+    if len(region.entries) > 1:
+        firsts = [record.ledger.head(pages[0]) for pages in region.entries[:LOOKED_AT]]
+        if len(set(firsts)) < len(firsts):
+            found.add("umem-shared-head")
+
+
+def heads(record: Record, found: set[str]) -> None:
+    """What the heads that are unpinned are like, and what became of them."""
+    ledger, runs = record.ledger, record.runs()
+    if len(runs) == 1:
+        ((head, npages),) = runs
+        longest = npages
+        held = ledger.held(head)
+        _head(record, head, held, found)
+        if not held.alive:
+            found.add("unpin-frees")
+    else:
+        runs = runs[:LOOKED_AT]
+        longest = max(entries for _, entries in runs)
+        npages = sum(map(len, record.lists))
+        several = {head: ledger.held(head) for head, _ in runs}
+        for head, held in several.items():
+            _head(record, head, held, found)
+        if len({held.each for held in several.values()}) > 1:
+            found.add("bias-and-exact")
+        freed = [held for held in several.values() if not held.alive]
+        if freed:
+            found.add("unpin-frees")
+            if len(freed) < len(several):
+                found.add("one-of-two-freed")
+    if npages > BATCH:
+        found.add("one-call-batches")
+        if longest > PAGES_LOOKED_AT:
+            found.add("long-run")
+
+
+def _head(record: Record, head: int, held: Held, found: set[str]) -> None:
+    ledger = record.ledger
+    order = ledger.order(head)
+    found.add(_ORDERS[order])
+    if held.pins:
+        found.add("partly-unpinned")
+    else:
+        found.add("last-pin")
+        if order >= PMD_ORDER and held.alive:
+            past_of(ledger).unpinned.add(head)
+    if held.gets:
+        found.add("pinned-and-got")
+    if held.maps > 1:
+        found.add("mapped-twice")
+    if ledger.kind(head) == "device-dax":
+        found.add("device-dax")
+    before = record.state_before(head)
+    if before.refcount < 0:
+        found.add("unpin-wrapped")
+    if record.dirties:
+        if before.dirty:
+            found.add("dirty-dirty")
+        else:
+            found.add("dirty-clean")
+            if head in past_of(ledger).cleaned:
+                found.add("dirty-again")
+    elif before.dirty and record.step.call in _ASK_DIRTY:
+        found.add("dirty-left")
+
+
+def _turns(record: Record, runs: list[tuple[int, int]], found: set[str]) -> None:
+    """How the runs of one list follow each other."""
+    heads = [head for head, _ in runs]
+    ledger = record.ledger
+    if len(set(heads)) < len(heads):
+        found.add("a-b-a")
+        for i in range(len(heads) - 3):
+            if heads[i] == heads[i + 2] and heads[i + 1] == heads[i + 3]:
+                found.add("a-b-a-b")
+                break
+    for a, b in pairwise(heads):
+        if b < a:
+            found.add("falling")
+        elif b > a + (1 << ledger.order(a)):
+            found.add("gap")
+
+
+def _handles(record: Record, found: set[str]) -> None:
+    """How the list is taken from handles."""
+    table, ledger = record.ledger.table, record.ledger
+    pages = record.step.pages  # type: ignore[attr-defined]
+    only = pages.terms[0]
+    if len(pages.terms) == 1 and isinstance(only, Slice):
+        start = only.indices.start
+        held = table[only.name]
+        if start and only.indices.stop == len(held) and only.indices.step == only.times == 1:
+            head = ledger.head(held[start])
+            if ledger.head(held[start - 1]) == head and not ledger.held(head).pins:
+                # A handle's entries were pins. Of this one's, those before the
+                # start are gone, and this call was not what unpinned them.
+                mappings = (mapping.name for mapping in ledger.mappings)
+                if only.name not in mappings:
+                    found.add("rest-of-handle")
+        return
+    names: dict[int, str] = {}
+    first = next(pages.slices()).name
+    for piece in islice(pages.slices(), LOOKED_AT):
+        if piece.name == NULL_NAME:
+            continue
+        if piece.name != first:
+            found.add("several-handles")
+        if piece.indices:
+            head = ledger.head(table[piece.name][piece.indices[0]])
+            if names.setdefault(head, piece.name) != piece.name:
+                found.add("shared-head")

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: MIT
+
+"""The situations of what the world does to pages."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from properties.coverage.situations.past import LOOKED_AT, PASTS, past_of
+
+
+if TYPE_CHECKING:
+    from properties.judging.oracles.record import Record
+
+
+def unmap(record: Record, found: set[str]) -> None:
+    """Whether what is pinned lost its last mapping."""
+    ledger = record.ledger
+    for head in islice(record.reference.heads, LOOKED_AT):
+        held = ledger.held(head)
+        if held.pins and not held.maps:
+            found.add("unmap-pinned")
+            break
+
+
+def clean(record: Record, _found: set[str]) -> None:
+    """Nothing as yet: it is remembered for what comes after."""
+    ledger = record.ledger
+    for head in islice(record.reference.heads, LOOKED_AT):
+        if record.state_before(head).dirty and ledger.held(head).pins:
+            past_of(ledger).cleaned.add(head)
+
+
+def put(record: Record, found: set[str]) -> None:
+    """Whether that was the last reference."""
+    for state in islice(record.reference.heads.values(), LOOKED_AT):
+        if not state.allocated:
+            found.add("put-frees")
+            break
+
+
+def split(record: Record, found: set[str]) -> None:
+    """Whether a split went through."""
+    if record.returned:
+        found.add("split-refused")
+        return
+    found.add("split-done")
+    past = PASTS.get(record.ledger)
+    if past and not past.unpinned.isdisjoint(record.reference.heads):
+        found.add("split-unpinned")
+
+
+def alloc(record: Record, found: set[str]) -> None:
+    """Whether free frames became compound pages of another order."""
+    step: Any = record.step
+    heads = record.reference.heads
+    if len(step.orders) > 1 or record.ledger.order(min(heads)):
+        found.add("other-order")
+    past = past_of(record.ledger)
+    past.again.update(heads)
+    # What was known of the pages that lay here before is over.
+    past.unpinned.difference_update(heads)
+    past.cleaned.difference_update(heads)

@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: MIT
+
+"""Every step that can come next, of all calls and pages of a scope.
+
+Pages are named by the mapping: what a candidate sees are frames, and a handle
+would only be another name for the same ones.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations, product
+from typing import TYPE_CHECKING, Any
+
+from model.pagelist import PageList, from_entries, span
+from model.semantics import PAGE_SIZE
+from model.step import SgEntry
+from model.steps import (
+    STEPS,
+    AllocPages,
+    GetPage,
+    GetUserPages,
+    IbUmem,
+    IbUmemGet,
+    IbUmemRelease,
+    PinUserPages,
+    PinUserPagesFastOnly,
+    PutPage,
+    SplitHugePage,
+    Unmap,
+    UnpinUserPage,
+    UnpinUserPageRangeDirtyLock,
+    UnpinUserPages,
+    UnpinUserPagesDirtyLock,
+)
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from model.mapping import Mapping
+    from model.step import Step
+    from properties.enumeration.scope import Scope
+    from properties.judging.ledger import Ledger
+
+YES_NO = (True, False)
+
+#: Calls whose lists are sets of heads: in another order they would do the same.
+SETS = frozenset({"map", "unmap", "set_page_dirty", "clean", "get_page", "put_page"})
+
+#: Kinds of mappings whose compound pages can be split.
+SPLIT = frozenset({"thp", "page-cache"})
+
+
+class Every:
+    """The steps that can come next in one program.
+
+    :param left: How many more pages the program may name.
+    """
+
+    def __init__(self, scope: Scope, mapping: Mapping, ledger: Ledger, nth: int, left: int) -> None:
+        self._scope = scope
+        self._ledger = ledger
+        self._pages = list(mapping.pages)
+        self._name = mapping.name
+        self._kind = mapping.kind
+        self._orders = scope.semantics.orders[mapping.kind]
+        self._nth = nth
+        self._most = min(scope.listed, left)
+        self._left = left
+
+    def steps(self, call: str) -> Iterator[Step]:
+        """Every step of *call* that may keep the contract."""
+        yield from getattr(self, f"_{call}")()
+
+    # Lists of pages.
+
+    def _named(self, positions: tuple[int, ...]) -> PageList:
+        entries = [(self._name, i) for i in positions]
+        return from_entries(entries) if entries else span(self._name, 0, 0)
+
+    def _lists(self) -> Iterator[PageList]:
+        """Every list of pages."""
+        for length in range(1, self._most + 1):
+            for positions in product(range(len(self._pages)), repeat=length):
+                yield self._named(positions)
+
+    def _unpinned(self, npages: int | None) -> Iterator[PageList]:
+        """Every list that may be unpinned; any at all if *npages* is an error value."""
+        yield self._named(())
+        if npages is None:
+            yield from map(self._named, self._pinned())
+        else:
+            yield from self._lists()
+
+    def _pinned(self) -> Iterator[tuple[int, ...]]:
+        """Every list of pages whose pins are held."""
+        heads = [self._ledger.head(page) for page in self._pages]
+        pins = {head: self._ledger.held(head).pins for head in heads}
+
+        def more(positions: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+            if positions:
+                yield positions
+            if len(positions) < self._most:
+                for i, head in enumerate(heads):
+                    if pins[head]:
+                        pins[head] -= 1
+                        yield from more((*positions, i))
+                        pins[head] += 1
+
+        return more(())
+
+    def _ranges(self) -> Iterator[PageList]:
+        """Every range whose pins are held."""
+        pages = self._pages
+        for start in range(len(pages)):
+            left: dict[int, int] = {}
+            stop = start
+            while stop < min(start + self._most, len(pages)):
+                if pages[stop] != pages[start] + stop - start:
+                    break
+                head = self._ledger.head(pages[stop])
+                left[head] = left.get(head, self._ledger.held(head).pins) - 1
+                if left[head] < 0:
+                    break
+                stop += 1
+                yield self._named(tuple(range(start, stop)))
+
+    def _heads(self, what: str = "alive", least: int = 1) -> Iterator[PageList]:
+        """Each set of compound pages not free, by their heads, with *least* of *what* at least."""
+        heads = []
+        for i, page in enumerate(self._pages):
+            if self._ledger.head(page) == page:
+                held = self._ledger.held(page)
+                if held.alive and getattr(held, what) >= least:
+                    heads.append(i)
+        for length in range(1, self._most + 1):
+            yield from map(self._named, combinations(heads, length))
+
+    # Calls.
+
+    def _pin_user_pages(self) -> Iterator[Step]:
+        return (PinUserPages(handle=f"h{self._nth}", pages=pages) for pages in self._lists())
+
+    def _get_user_pages(self) -> Iterator[Step]:
+        return (GetUserPages(handle=f"h{self._nth}", pages=pages) for pages in self._lists())
+
+    def _pin_user_pages_fast_only(self) -> Iterator[Step]:
+        for pages in self._lists():
+            for changed in (None, *range(len(pages))):
+                yield PinUserPagesFastOnly(handle=f"h{self._nth}", pages=pages, changed=changed)
+
+    def _unpin_user_page(self) -> Iterator[Step]:
+        for positions in self._pinned():
+            if len(positions) == 1:
+                yield UnpinUserPage(page=self._named(positions))
+
+    def _unpin_user_pages(self) -> Iterator[Step]:
+        for npages in self._scope.values["npages"]:
+            for pages in self._unpinned(npages):
+                yield UnpinUserPages(pages=pages, npages=npages)
+
+    def _unpin_user_pages_dirty_lock(self) -> Iterator[Step]:
+        for pages in self._unpinned(None):
+            yield UnpinUserPagesDirtyLock(pages=pages, make_dirty=True)
+        for npages in self._scope.values["npages"]:
+            for pages in self._unpinned(npages):
+                yield UnpinUserPagesDirtyLock(pages=pages, make_dirty=False, npages=npages)
+
+    def _unpin_user_page_range_dirty_lock(self) -> Iterator[Step]:
+        for pages in (self._named(()), *self._ranges()):
+            for make_dirty in YES_NO:
+                yield UnpinUserPageRangeDirtyLock(pages=pages, make_dirty=make_dirty)
+
+    def _ib_umem_get(self) -> Iterator[Step]:
+        values = self._scope.values
+        rest = (YES_NO, values["max_segment"], values["nmap"], values["append_fails"])
+        for pages in self._lists():
+            for writable, max_segment, nmap, append_fails in product(*rest):
+                yield IbUmemGet(
+                    umem=f"m{self._nth}",
+                    pages=pages,
+                    writable=writable,
+                    max_segment=max_segment,
+                    nmap=nmap,
+                    append_fails=append_fails,
+                )
+
+    def _ib_umem(self) -> Iterator[Step]:
+        entries = [
+            SgEntry(pages, len(pages) * PAGE_SIZE - short)
+            for pages in self._ranges()
+            for short in (0, PAGE_SIZE // 2)
+        ]
+        tables = [(e,) for e in entries] + list(product(entries, repeat=2))
+        for sgl, writable in product(tables, YES_NO):
+            if sum(len(e.pages) for e in sgl) <= self._left:
+                for nmap in self._scope.values["nmap"]:
+                    if nmap is None or nmap <= len(sgl):
+                        yield IbUmem(umem=f"m{self._nth}", sgl=sgl, writable=writable, nmap=nmap)
+
+    def _ib_umem_release(self) -> Iterator[Step]:
+        for umem, region in self._ledger.umems.items():
+            pages = region.pages()
+            if self._ledger.releasable(pages) < len(pages):
+                continue
+            for dirty in YES_NO:
+                yield IbUmemRelease(umem=umem, dirty=dirty)
+
+    def _map(self) -> Iterator[Step]:
+        return self._world("map")
+
+    def _unmap(self) -> Iterator[Step]:
+        return (Unmap(pages=pages) for pages in self._heads("maps"))
+
+    def _set_page_dirty(self) -> Iterator[Step]:
+        return self._world("set_page_dirty")
+
+    def _clean(self) -> Iterator[Step]:
+        return self._world("clean")
+
+    def _get_page(self) -> Iterator[Step]:
+        for pages in self._heads():
+            for n in self._scope.values["n"]:
+                yield GetPage(pages=pages, n=n)
+
+    def _put_page(self) -> Iterator[Step]:
+        for n in self._scope.values["n"]:
+            for pages in self._heads("gets", n):
+                yield PutPage(pages=pages, n=n)
+
+    def _world(self, call: str) -> Iterator[Step]:
+        make: Any = STEPS[call]
+        for pages in self._heads():
+            yield make(pages=pages)
+
+    def _split_huge_page(self) -> Iterator[Step]:
+        if self._kind in SPLIT:
+            for pages in self._heads():
+                (_, i), *more = pages.entries()
+                if not more and self._ledger.order(self._pages[i]):
+                    yield SplitHugePage(pages=pages)
+
+    def _alloc_pages(self) -> Iterator[Step]:
+        ledger = self._ledger
+        for head in ledger.freed:
+            order = ledger.order(head)
+            first = self._pages.index(head)
+            if 1 << order <= self._left:
+                pages = self._named(tuple(range(first, first + (1 << order))))
+                for orders in _fillings(order):
+                    if self._orders.issuperset(orders):
+                        yield AllocPages(pages=pages, orders=orders)
+
+
+def _fillings(order: int) -> Iterator[tuple[int, ...]]:
+    """Every way to fill a compound page of *order* with naturally aligned ones."""
+    yield (order,)
+    if order:
+        for left, right in product(_fillings(order - 1), repeat=2):
+            yield (*left, *right)

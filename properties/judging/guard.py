@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: MIT
+
+"""A candidate at work, whatever it does: raise, never return, end early."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from model.candidate import Snapshot, Unavailable
+from model.candidate import __file__ as candidate_file
+from model.memory import NoProgress, Oops
+from model.memory import __file__ as memory_file
+from properties.judging.watchdog import Hang, Watchdog
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from model.candidate import Candidate
+    from model.program import Program
+    from model.step import Step
+
+
+@frozen
+class NoSnapshot:
+    """A candidate that gave no snapshot: why, and where from."""
+
+    what: str
+    summary: str
+    notes: tuple[str, ...] = ()
+
+
+class Contained:
+    """A candidate at work, whatever it does: raise, never return, end early."""
+
+    def __init__(self, candidate: Candidate, program: Program) -> None:
+        self._candidate = candidate
+        self._program = program
+        self._snapshots: Iterator[Snapshot] | None = None
+        self._watchdog = Watchdog()
+
+    def step(self, step: Step, npages: int) -> Snapshot | NoSnapshot:
+        """The snapshot after *step*, or how the candidate failed to give one.
+
+        :param npages: How many pages the step goes through.
+        """
+        try:
+            return self._step(step, npages)
+        except Hang:
+            # It barked again while what the first had ended was being let go.
+            self._watchdog.rest()
+            return NoSnapshot("no_progress", f"{step.call} does not return")
+
+    def _step(self, step: Step, npages: int) -> Snapshot | NoSnapshot:
+        call = step.call
+        if not self._candidate.abilities.timed:
+            self._watchdog.watch(npages)
+        try:
+            if self._snapshots is None:
+                # Here, so that a candidate that fails to begin fails at a step.
+                self._snapshots = iter(self._candidate.execute(self._program))
+            shown = next(self._snapshots)
+            if isinstance(shown, Snapshot):
+                return shown
+            return NoSnapshot("no_snapshot", f"{call} gave {type(shown).__name__}, not a snapshot")
+        except Hang:
+            return NoSnapshot("no_progress", f"{call} does not return")
+        except NoProgress as err:
+            empty = any(e.what == "put" and not e.refs for e in self.partial().events)
+            why = "a run of 0 pages makes no progress" if empty else str(err)
+            return NoSnapshot("no_progress", f"{call}: {why}", _where(err))
+        except Oops as err:
+            return NoSnapshot("oops", f"{call} leaves its pages: {err}", _where(err))
+        except StopIteration:
+            return NoSnapshot("no_snapshot", f"the candidate ended before {call}")
+        except (KeyboardInterrupt, Unavailable):
+            raise
+        except BaseException as err:
+            name = type(err).__name__
+            said = _said(err)
+            return NoSnapshot(f"raised_{name}", f"{call} raised {name}: {said}", _where(err))
+        finally:
+            self._watchdog.rest()
+
+    def partial(self) -> Snapshot:
+        """What a candidate that failed had put in its journal by then."""
+        partial = getattr(self._candidate, "partial", tuple)
+        return Snapshot(None, {}, 0, 0, events=partial()[:1000])
+
+
+def _said(err: BaseException) -> str:
+    """The text of *err* in one line, whatever is in it."""
+    try:
+        text = str(err)
+    except Exception:
+        text = "something that cannot be shown"
+    return " ".join(text.encode(errors="replace").decode().split())[:200]
+
+
+def _where(err: BaseException) -> tuple[str, ...]:
+    """Where in the candidate's own files *err* came from, innermost last."""
+    frames = traceback.extract_tb(err.__traceback__)
+    ours = {__file__, candidate_file, memory_file}
+    kernel = str(Path(candidate_file).parent / "kernel")
+    return tuple(
+        f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}: {frame.line}"
+        for frame in frames
+        if frame.filename not in ours and not frame.filename.startswith(kernel)
+    )[-4:]

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: MIT
+
+"""What released kernels are known to do otherwise than one page at a time.
+
+A candidate says which of these it has. Searches step around what would meet one, so
+that they find what is not known yet; a saved trace that meets one and diverges there
+does what is expected until it is fixed upstream.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+
+from model.errors import BadInput
+from model.kernel.source.era import SECTION
+from model.page import wrapped
+from model.pagelist import NULL
+from model.program import ARRAYS
+from model.semantics import BIAS, KINDS, PMD_ORDER
+from properties.judging.pins import LIMIT
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Sequence
+
+    from model.step import Step
+    from properties.judging.ledger import Ledger
+
+#: Pins whose product with the bias is no positive ``int``.
+PRODUCT = LIMIT // BIAS
+
+
+#: Calls that grab pages.
+GRABS = frozenset({"pin_user_pages", "pin_user_pages_fast_only", "get_user_pages"})
+
+
+class KnownOddity(BadInput):
+    """A step would meet what the candidate is known for."""
+
+
+@frozen
+class Oddity:
+    """A known deviation.
+
+    :param name: As candidates name it.
+    :param story: What happens, and in which versions.
+    :param meets: Whether a step would meet it, by what the ledger holds before it.
+    """
+
+    name: str
+    story: str
+    meets: Callable[[Ledger, Step], bool]
+
+
+def _one_grab(ledger: Ledger, step: Any) -> bool:
+    return step.call == "pin_user_pages_fast_only" and _grabs_past(ledger, step)
+
+
+def _one_grab_slow(ledger: Ledger, step: Any) -> bool:
+    return step.call in GRABS and _grabs_past(ledger, step, {"thp", "hugetlb"})
+
+
+def _grabs_past(ledger: Ledger, step: Any, kinds: Collection[str] = KINDS) -> bool:
+    for head, entries in ledger.counts(step.pages.resolve(ledger.table)).items():
+        count = wrapped(ledger.held(head).total)
+        if count > 0 and entries > 1 and count + entries > LIMIT:
+            return ledger.order(head) >= PMD_ORDER and ledger.kind(head) in kinds
+    return False
+
+
+def _sections(ledger: Ledger, step: Any) -> bool:
+    return any(
+        pages[0] // SECTION != pages[-1] // SECTION or 1 << ledger.order(pages[0]) > SECTION
+        for pages in _walked(ledger, step)
+        if pages
+    )
+
+
+def _walked(ledger: Ledger, step: Any) -> Iterator[Sequence[int]]:
+    """The stretches that *step* goes over by arithmetic, or may on its way back."""
+    if step.call == "unpin_user_page_range_dirty_lock":
+        yield step.pages.resolve(ledger.table)
+    elif step.call == "ib_umem_release" and step.umem in ledger.umems:
+        yield from ledger.umems[step.umem].entries
+    elif step.call == "ib_umem_get":
+        # Where it fails, it releases what it has: entries of contiguous frames.
+        pages = step.pages.resolve(ledger.table)
+        yield from ([a, b] for a, b in pairwise(pages) if b == a + 1)
+        yield pages[:1]
+
+
+def _product(ledger: Ledger, step: Any) -> bool:
+    pages: Sequence[int] = ()
+    if step.call in ARRAYS:
+        pages = step.pages.resolve(ledger.table)
+    if len(pages) < PRODUCT:
+        return False
+    return any(
+        entries >= PRODUCT and ledger.held(head).each == BIAS
+        for head, entries in ledger.runs(pages)
+    )
+
+
+def _null_in_run(ledger: Ledger, step: Any) -> bool:
+    if step.call not in ARRAYS:
+        return False
+    pages = step.pages.resolve(ledger.table)
+    return not isinstance(pages, range) and any(b == NULL and a != NULL for a, b in pairwise(pages))
+
+
+def _run_of_zero(ledger: Ledger, step: Any) -> bool:
+    return any(len(pages) >= 1 << 32 for pages in _walked(ledger, step))
+
+
+ODDITIES = {
+    oddity.name: oddity
+    for oddity in (
+        Oddity(
+            "one-grab",
+            "one grab of a huge page takes all its references, also across 2^31 (all versions)",
+            _one_grab,
+        ),
+        Oddity(
+            "one-grab-slow",
+            "the same on the slow path, where it takes what an entry maps in one grab (pages of "
+            "hugetlb in 6.1, transparent ones too in 6.12)",
+            _one_grab_slow,
+        ),
+        Oddity(
+            "sections",
+            "plain pointer arithmetic leaves the memmap of a section, in SPARSEMEM without "
+            "VMEMMAP (5.13 to 5.17, fixed by c228afb11ac6, 4c6542290115; 6.18 by contract)",
+            _sections,
+        ),
+        Oddity(
+            "product",
+            "2^21 pins of one run and more, times the bias, are no positive int: one reference "
+            "is dropped, the pins leak (5.13 to 5.17)",
+            _product,
+        ),
+        Oddity(
+            "null-in-run",
+            "NULL is skipped where a run begins, and followed where it goes on (6.12)",
+            _null_in_run,
+        ),
+        Oddity(
+            "run-of-zero",
+            "a run of 0 where a multiple of 2^32 pages of a range are left (5.13 and later)",
+            _run_of_zero,
+        ),
+    )
+}

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: MIT
+
+"""Laws: what holds whichever way the references are counted.
+
+They read the journal, so they say something only of candidates that keep one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from properties.judging.oracles.record import UNPINS
+
+
+if TYPE_CHECKING:
+    from properties.judging.finding import Finding
+    from properties.judging.oracles.record import Record
+
+
+def dirty_before_put(record: Record) -> Finding | None:
+    """A call that dirties has each head dirty by the time of each put.
+
+    The put may free the page, and who looks at it then must find it dirty.
+    """
+    step = record.step
+    if not record.dirties:
+        return None
+    for event in record.candidate.events:
+        if event.what == "put" and not event.dirty:
+            name = record.ledger.name(event.page)
+            summary = f"{step.call} put {name} before it was dirty"
+            return record.finding("laws", "dirty_before_put", summary)
+    return None
+
+
+def freed_once(record: Record) -> Finding | None:
+    """A page is freed once, with no pin left, and is not touched after."""
+    if record.step.call == "alloc_pages":
+        return None
+    for event in record.candidate.events:
+        name = ""
+        if event.what == "stale":
+            name, how = "used_after_free", "changed after it was freed"
+        elif event.what == "free" and event.refs:
+            name, how = "freed_while_pinned", "freed while it is pinned"
+        if name:
+            page = record.ledger.name(event.page)
+            return record.finding("laws", name, f"{page} was {how} by {record.step.call}")
+    return None
+
+
+def counted_before_put(record: Record) -> Finding | None:
+    """A pin is counted as released before its put: the page may be gone after.
+
+    Memory that was unplugged took the statistic with it (fixed by 4509b42c3896).
+    """
+    step = record.step
+    if step.call not in UNPINS:
+        return None
+    ledger = record.ledger
+    events = record.candidate.events
+    if not any(event.what == "stat" for event in events):
+        return None  # it cannot see when that is: the sum after the step is compared
+    counted = 0
+    for event in events:
+        if event.what == "stat":
+            counted += event.refs
+        elif event.what == "put" and event.refs > 0:
+            each = ledger.each(event.page)
+            counted -= event.refs // each
+            if counted < 0:
+                name = ledger.name(event.page)
+                summary = f"{step.call} put {name} before it counted the pins as released"
+                return record.finding("laws", "counted_before_put", summary)
+    return None

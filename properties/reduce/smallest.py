@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: MIT
+
+"""Whether a failing program is the smallest: every smaller one in its scope is tried.
+
+Smaller is what has fewer steps; of as many, fewer compound pages; of as many,
+lower orders in all; of as low, fewer pages named. The text, by which
+`model.program.Program.size` tells the rest apart, is not gone into. Fewer steps
+are also looked for beside its scope, in lists that name a few pages more.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import evolve
+
+from model.errors import BadInput
+from properties.enumeration.exhaustive import nodes, run
+from properties.enumeration.scope import around, beside
+from properties.reduce import Reduced, reduce
+from properties.search import forget
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from model.candidate import Candidate
+    from model.program import Program
+    from properties.enumeration.exhaustive import Node
+    from properties.enumeration.scope import Scope
+    from properties.judging.finding import Finding
+
+#: Programs that are tried at most.
+MOST_TRIED = 1_000_000
+
+#: The same, where somebody waits for a report: a few seconds.
+BRIEF = 20_000
+
+#: A program that names many pages counts once more for each so many.
+LONG = 256
+
+#: A program that hangs takes as long as this many that do not.
+HANG = 2_000
+
+
+def shrunk(
+    program: Program,
+    finding: Finding,
+    make: Callable[[], Candidate],
+    better: Callable[[Program, Finding], object] = forget,
+    most: int = MOST_TRIED,
+    progress: Callable[[int], None] = lambda _tried: None,
+) -> Reduced:
+    """The smallest program found that fails with the signature of *finding*, proved if it can be.
+
+    The parameters are those of `properties.reduce.reduce` and of `smallest`.
+    """
+    return smallest(reduce(program, finding, make, better), make, better, most, progress)
+
+
+def smallest(
+    reduced: Reduced,
+    make: Callable[[], Candidate],
+    better: Callable[[Program, Finding], object] = forget,
+    most: int = MOST_TRIED,
+    progress: Callable[[int], None] = lambda _tried: None,
+) -> Reduced:
+    """*reduced*, or what is smaller and fails with the same signature; proved if it can be.
+
+    :param better: Is told of a smaller one as soon as it is found.
+    :param most: How many programs to try before giving up.
+    :param progress: Is told how many were tried, now and then.
+    """
+    if not reduced.repeats or not most:
+        return reduced
+    proof = _Proof(reduced.program, reduced.finding, make, most, progress)
+    proved = proof.run()
+    executions = reduced.executions
+    if proof.program is not reduced.program:
+        # It names pages as enumeration does; a person may like other names.
+        again = reduce(proof.program, proof.finding, make)
+        executions += again.executions
+        proof.program, proof.finding = again.program, again.finding
+        better(again.program, again.finding)
+    return evolve(
+        reduced,
+        program=proof.program,
+        finding=proof.finding,
+        executions=executions,
+        tried=proof.tried,
+        proved=proved,
+    )
+
+
+class _Spent(Exception):
+    """No more programs may be tried."""
+
+
+class _Proof:
+    def __init__(
+        self,
+        program: Program,
+        finding: Finding,
+        make: Callable[[], Candidate],
+        most: int,
+        progress: Callable[[int], None],
+    ) -> None:
+        self.program = program
+        self.finding = finding
+        self.tried = 0
+        self._spent = 0
+        self._make = make
+        self._most = most
+        self._progress = progress
+
+    def run(self) -> bool:
+        """Whether all that is smaller was tried; `program` is what failed of it, if any did.
+
+        Then `tried` is how many were, without those that were tried beside the scope.
+        """
+        while True:
+            scope = around(self.program)
+            if (scope.highest + 1) ** scope.compound > self._most:
+                # There are more layouts alone than programs may be tried.
+                return False
+            inside = 0
+            try:
+                found = self._found(scope)
+                if not found:
+                    inside = self.tried
+                    found = self._found(beside(scope))
+            except _Spent:
+                found = None
+                if not inside:
+                    return False
+            if not found:
+                self.tried = inside
+                return True
+            comments = self.program.comments
+            self.program = evolve(found[0].program(scope), comments=comments)
+            self.finding = found[1]
+
+    def _found(self, scope: Scope) -> tuple[Node, Finding] | None:
+        """The first program of *scope* that is smaller and fails as it should."""
+        return next(filter(None, self._each(scope)), None)
+
+    def _each(self, scope: Scope) -> Iterator[tuple[Node, Finding] | None]:
+        """For each smaller program in turn: it, if it fails as it should."""
+        steps, compound, orders, named = self.program.size()[:4]
+        kinds = {"driver"}
+        if "split_huge_page" in scope.calls:
+            # Only there does it matter of what kind a page is.
+            kinds |= {mapping.kind for mapping in self.program.mappings}
+        layouts = [m for kind in sorted(kinds) for m in evolve(scope, kind=kind).layouts()]
+        for length in range(1, scope.steps + 1):
+            for mapping in layouts:
+                size = (mapping.ncompound, sum(e.order * e.count for e in mapping.extents))
+                if length == steps and size > (compound, orders):
+                    continue
+                most = scope.named
+                if (length, *size) == (steps, compound, orders):
+                    most = min(most, named - 1)
+                if most < 0:
+                    continue
+                self._spent += 1
+                part = evolve(scope, steps=length, named=most, mappings=(mapping,))
+                for node in nodes(part, self.finding.step.call, self._failed):
+                    yield self._fails(node)
+
+    def _judge(self, node: Node) -> Finding | None:
+        if self._spent >= self._most:
+            raise _Spent
+        self.tried += 1
+        self._spent += 1 + node.named // LONG
+        if self.tried % 1000 == 0:
+            self._progress(self.tried)
+        judged, found = run(node, self.program.semantics, self._make)
+        found = found or judged.dearer
+        if found and found.what == "no_progress":
+            self._spent += HANG
+        return found
+
+    def _failed(self, node: Node) -> bool:
+        """Whether *node*, which is a beginning, fails already: then how it goes on is no matter."""
+        try:
+            found = self._judge(node)
+        except BadInput:
+            return True
+        return found is not None and found.oracle != "cost"
+
+    def _fails(self, node: Node) -> tuple[Node, Finding] | None:
+        try:
+            found = self._judge(node)
+        except BadInput:
+            return None
+        if found is None or found.signature != self.finding.signature:
+            return None
+        return evolve(node, steps=node.steps[: found.index + 1]), found

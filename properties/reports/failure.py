@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: MIT
+
+"""A failure, and other verdicts, as a person sees them. Plain text, at most 100 columns."""
+
+from __future__ import annotations
+
+from textwrap import wrap
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from model.errors import BadInput
+from properties.judging.ledger import Ledger
+from properties.reports.command_line import replay
+from properties.reports.pagemap import in_words, page_map, runs_in_words
+
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from model.program import Program
+    from properties.judging.finding import Finding, Row
+    from properties.reduce import Reduced
+
+#: Columns that a report may take.
+WIDTH = 98
+
+#: Characters of a value in the table.
+MOST_VALUE = 30
+
+#: Scatterlist entries whose place is drawn.
+MOST_LISTS = 4
+
+HEADINGS = {
+    "agreement": "DIVERGED",
+    "ledger": "REFERENCE WRONG",
+    "laws": "LAW BROKEN",
+    "cost": "DEARER",
+}
+
+
+@frozen
+class Failure:
+    """A program that fails, and what is known about it.
+
+    :param program: As small as it got.
+    :param smallest: How small that is, in words.
+    :param saved: The file it is kept in.
+    :param replay: The command that repeats it.
+    :param found: The command that found it.
+    """
+
+    program: Program
+    finding: Finding
+    smallest: str = ""
+    saved: str = ""
+    replay: str = ""
+    found: str = ""
+
+    @classmethod
+    def of(cls, reduced: Reduced, path: Path, candidate: str, trouble: str = "") -> Failure:
+        """What came of reducing, kept at *path* unless there was *trouble*."""
+        saved = trouble or str(path)
+        return cls(reduced.program, reduced.finding, reduced.text(), saved, replay(path, candidate))
+
+    def lines(self) -> list[str]:
+        """The whole report."""
+        lines = [*explained(self.program, self.finding), ""]
+        lines += self.program.text().splitlines()
+        known = [
+            ("", self.smallest),
+            ("saved", self.saved),
+            ("replay", self.replay),
+            ("found by", self.found),
+        ]
+        footer = [f"{word.ljust(9)}{text}" if word else text for word, text in known if text]
+        return [*lines, "", *footer] if footer else lines
+
+
+def explained(program: Program, finding: Finding) -> list[str]:
+    """What does not hold, the values side by side, and where the pages lie."""
+    heading = HEADINGS[finding.oracle]
+    if finding.what.startswith("raised"):
+        heading = "RAISED"
+    elif finding.what == "no_progress":
+        heading = "NO END"
+    title = f"{heading} at step {finding.index + 1} of {len(program.steps)}: {finding.summary}"
+    semantics = f"semantics {program.semantics.version}"
+    lines = wrap(title, WIDTH, subsequent_indent="  ")
+    if len(lines[-1]) + len(semantics) < WIDTH:
+        lines[-1] += semantics.rjust(WIDTH - 1 - len(lines[-1]))
+    else:
+        lines.append(f"  {semantics}")
+    lines += _table(finding.rows, finding.sides)
+    lines += [f"  {note}"[:100] for note in finding.notes]
+    drawn = _map(program, finding)
+    return [*lines, "", *drawn] if drawn else lines
+
+
+def _table(rows: Sequence[Row], sides: tuple[str, str]) -> list[str]:
+    if not rows:
+        return []
+    where = max(len(row.where) for row in rows)
+    what = max(len(row.what) for row in rows)
+    order = 10 if any(row.order is not None for row in rows) else 0
+    lead = 2 + (where + 2 if where else 0) + order + what
+    columns = ([row.expected for row in rows], [row.shown for row in rows])
+    wide = [max(14, *(len(_value(value)) + 2 for value in column)) for column in columns]
+    lines = [f"{'':{lead}}{sides[0]:>{wide[0]}}{sides[1]:>{wide[1]}}"]
+    for row in rows:
+        place = f"{row.where:{where}}  " if where else ""
+        rank = f"order {row.order}" if row.order is not None else ""
+        values = f"{_value(row.expected):>{wide[0]}}{_value(row.shown):>{wide[1]}}"
+        lines.append(f"  {place}{rank:{order}}{row.what:{what}}{values}")
+    return lines
+
+
+def _value(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)[:MOST_VALUE]
+
+
+def _map(program: Program, finding: Finding) -> list[str]:
+    """Where the pages of the failing step lie, and how they fall into runs."""
+    ledger = books(program, finding.index)
+    if ledger is None:
+        return []
+    lines: list[str] = []
+    for label, pages in step_lists(program, finding.index, ledger)[:MOST_LISTS]:
+        lines += [f"  {line}" for line in page_map(ledger, pages, label)]
+    words = ""
+    if finding.runs:
+        words = runs_in_words(finding.runs)
+        if finding.puts and finding.puts != finding.runs:
+            words += f"; the candidate took {in_words(finding.puts)}"
+        elif not finding.puts:
+            words += "; the candidate took none"
+    return lines + wrap(words, WIDTH, initial_indent="  ", subsequent_indent="  ")
+
+
+def books(program: Program, index: int) -> Ledger | None:
+    """The ledger of *program* just before step *index*, if it keeps the contract so far."""
+    ledger = Ledger(program.semantics, program.mappings)
+    try:
+        for step in program.steps[:index]:
+            ledger.take(step)
+    except BadInput:
+        return None
+    return ledger
+
+
+def step_lists(program: Program, index: int, ledger: Ledger) -> list[tuple[str, Sequence[int]]]:
+    """What step *index* names, as (label, frames)."""
+    step = program.steps[index]
+    if step.call == "ib_umem_release":
+        (name,) = step.uses()
+        region = ledger.umems.get(name)
+        lists = region.entries if region else []
+    else:
+        try:
+            lists = [pages.resolve(ledger.table) for pages in step.lists()]
+        except BadInput:
+            return []
+    if len(lists) == 1:
+        return [("list", lists[0])]
+    return [(f"sg {i}", pages) for i, pages in enumerate(lists)]

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: MIT
+
+"""The page map: where in which compound pages a list, or a range, lies.
+
+    a    |0---1---2---3---|4---5---6---7---|
+    range     ^^^^^^^^^^^^^^^^^
+
+A list that does not simply rise shows the position of each entry instead.
+"""
+
+from __future__ import annotations
+
+from itertools import groupby, pairwise
+from typing import TYPE_CHECKING
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from model.mapping import Mapping
+    from properties.judging.ledger import Ledger
+
+#: Columns that a map may take.
+WIDTH = 96
+
+#: A list longer than this is looked at only at its ends.
+LISTED = 4096
+
+#: Pages that are drawn of one mapping at most; the rest is left out as "...".
+MOST_PAGES = 20
+
+
+def page_map(ledger: Ledger, pages: Sequence[int], label: str = "list") -> list[str]:
+    """The lines that draw where *pages* lie.
+
+    :param pages: Frames, in the order in which the call gets them.
+    :param label: What it is called; a list that rises without a gap is a range.
+    """
+    rising = _rises(pages)
+    ends: Sequence[int] = range(len(pages))
+    if len(pages) > LISTED:
+        # Far too many to draw: the ends say it all.
+        ends = [*range(MOST_PAGES), *range(len(pages) - MOST_PAGES, len(pages))]
+    lines = []
+    for mapping in ledger.mappings:
+        found: dict[int, list[int]] = {}
+        for position in ends:
+            offset = mapping.offset(pages[position])
+            if offset is not None:
+                found.setdefault(offset, []).append(position)
+        if found:
+            name = "range" if rising and label == "list" else label
+            lines += _draw(ledger, mapping, found, name, rising)
+    return lines
+
+
+def _rises(pages: Sequence[int]) -> bool:
+    if isinstance(pages, range):
+        return pages.step == 1 or len(pages) < 2
+    return all(b == a + 1 for a, b in pairwise(pages))
+
+
+def _draw(
+    ledger: Ledger, mapping: Mapping, found: dict[int, list[int]], label: str, rising: bool
+) -> list[str]:
+    marks = {o: "+".join(map(str, p[:3])) + "+" * (len(p) > 3) for o, p in found.items()}
+    shown = _shown(ledger, mapping, sorted(found))
+    widest = max(len(str(max(shown))), 0 if rising else max(map(len, marks.values())))
+    cell = max(4, widest + 1)
+    first, last = min(found), max(found)
+    top = under = ""
+    before = -1
+    for offset in shown:
+        inside = "^" if rising and first < offset <= last else " "
+        if offset != before + 1:
+            top += "..."
+            under += inside * 3
+        if _begins(ledger, mapping, offset):
+            top += "|"
+            under += inside
+        top += str(offset).ljust(cell, "-")
+        if rising:
+            under += ("^" if first <= offset <= last else " ") * cell
+        else:
+            under += marks.get(offset, "").ljust(cell)
+        before = offset
+    ended = before + 1 == mapping.npages
+    top += "|" if ended or _begins(ledger, mapping, before + 1) else ""
+    top += "" if ended else "..."
+    width = max(len(mapping.name), len(label)) + 2
+    return [
+        f"{mapping.name.ljust(width)}{top}"[:WIDTH].rstrip(),
+        f"{label.ljust(width)}{under}"[:WIDTH].rstrip(),
+    ]
+
+
+def _shown(ledger: Ledger, mapping: Mapping, offsets: list[int]) -> list[int]:
+    """The pages to draw: listed ones with their neighbours, and where heads are.
+
+    If that is too many, those around the first and the last that are listed.
+    """
+    wanted: set[int] = set()
+    for offset in offsets:
+        head = mapping.offset(ledger.head(mapping.pages[offset]))
+        size = 1 << ledger.order(mapping.pages[offset])
+        wanted |= {offset - 1, offset, offset + 1}
+        if head is not None:
+            whole = range(head, head + size)
+            wanted |= set(whole) if size <= 8 else {head, head + size - 1}
+    if len(wanted) > MOST_PAGES:
+        first, last = offsets[0], offsets[-1]
+        wanted = {*range(first - 1, first + 4), *range(last - 3, last + 2)}
+        for offset in (first, last):
+            head = mapping.offset(ledger.head(mapping.pages[offset]))
+            wanted.add(offset if head is None else head)
+    return sorted(o for o in wanted if 0 <= o < mapping.npages)
+
+
+def _begins(ledger: Ledger, mapping: Mapping, offset: int) -> bool:
+    page = mapping.pages[offset]
+    return ledger.head(page) == page
+
+
+def runs_in_words(runs: Iterable[tuple[str, int]]) -> str:
+    """``2 runs: 3 of a+0, 1 of a+4``."""
+    listed = list(runs)
+    noun = "run" if len(listed) == 1 else "runs"
+    return f"{len(listed)} {noun}: {in_words(listed)}"
+
+
+def in_words(counts: Sequence[tuple[str, int]]) -> str:
+    """``3 of a+0, 1 of a+4``; equal neighbours are counted, a long list is cut."""
+    parts = []
+    for (name, n), group in groupby(counts):
+        times = sum(1 for _ in group)
+        parts.append(f"{n} of {name}" + (f" ({times} times)" if times > 1 else ""))
+    if len(parts) > 6:
+        parts = [*parts[:5], f"and {len(parts) - 5} more"]
+    return ", ".join(parts)

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: MIT
+
+"""A trace step by step: the page map, and what each step changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import evolve
+
+from model.errors import BadInput
+from properties.judging.judge import MOST_VISITS, Run, inapplicable, take, visits
+from properties.reports.failure import MOST_LISTS, explained, step_lists
+from properties.reports.pagemap import page_map, runs_in_words
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from model.candidate import Candidate
+    from model.page import HeadState
+    from model.program import Program
+    from properties.judging.oracles.record import Record
+
+#: Heads whose state is listed after a step.
+MOST_HEADS = 12
+
+
+def shown_steps(program: Program, candidate: Candidate) -> Iterator[str]:
+    """The lines for each step of *program*, up to the first that fails.
+
+    :raises BadInput: if it cannot be carried out, or breaks the contract.
+    """
+    reason = inapplicable(program, candidate.abilities)
+    if program.misuse:
+        reason = "it misuses the calls, so there is no one state to show"
+    if reason:
+        raise BadInput(reason)
+    alone = visits(program) > MOST_VISITS
+    run = Run(candidate, program.mappings, program.semantics, alone=alone)
+    yield from (f"{line}" for line in evolve(program, steps=()).statements())
+    for i, step in enumerate(program.steps):
+        lists = step_lists(program, i, run.ledger)
+        yield ""
+        yield f"{i + 1}  {step.text()}"
+        for label, pages in lists[:MOST_LISTS]:
+            yield from (f"     {line}" for line in page_map(run.ledger, pages, label))
+        finding = take(run, program, i)
+        record = run.record
+        assert record is not None
+        if record.runs():
+            named = [(run.ledger.name(head), n) for head, n in record.runs()[:1000]]
+            yield f"     {runs_in_words(named)}"
+        yield from _changes(record)
+        if finding:
+            yield ""
+            yield from explained(evolve(program, steps=program.steps[: i + 1]), finding)
+            return
+
+
+def _changes(record: Record) -> Iterator[str]:
+    shown = record.candidate
+    if shown.returned is not None:
+        yield f"     returned {shown.returned}"
+    pages = sorted(shown.heads)
+    for page in pages[:MOST_HEADS]:
+        before, after = record.state_before(page), shown.heads[page]
+        name = f"{record.ledger.name(page)}  order {record.ledger.order(page)}"
+        yield f"     {name:18}  {', '.join(_differences(before, after)) or 'as before'}"
+    if len(pages) > MOST_HEADS:
+        yield f"     and {len(pages) - MOST_HEADS} more heads"
+
+
+def _differences(before: HeadState, after: HeadState) -> Iterator[str]:
+    for what, a, b in zip(after._fields, before, after, strict=True):
+        if a == b:
+            continue
+        if what == "allocated":
+            yield "allocated" if b else "freed"
+        elif what == "dirty":
+            yield "dirty" if b else "clean"
+        else:
+            yield f"{what} {a} -> {b}"

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: MIT
+
+"""Where failing programs are kept: one file for each signature, replaced only by a smaller.
+
+A program is written as soon as it is known to fail, so a run that is killed
+loses nothing that it had found. Files are data and belong to whoever runs
+headcount: none is overwritten unless what is in it fails in the same way on
+the same candidate and is larger.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attrs import evolve
+
+from model.errors import BadInput
+from model.parse import read_program
+from properties.judging.judge import judge
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from model.candidate import Candidate
+    from model.program import Program
+    from properties.judging.finding import Finding
+
+DIRECTORY = Path(".headcount")
+
+
+class Store:
+    """The traces in one directory, as far as one candidate fails on them.
+
+    :param comments: Lines for the top of each file: where it comes from.
+    """
+
+    def __init__(
+        self,
+        candidate: Callable[[], Candidate],
+        comments: tuple[str, ...] = (),
+        directory: Path = DIRECTORY,
+    ) -> None:
+        self._candidate = candidate
+        self._comments = comments
+        self._directory = directory
+        self._kept: dict[str, tuple[Path, Program]] = {}
+        self._written: dict[Path, bytes] = {}
+        #: Why what was found could not be written; empty if it could.
+        self.trouble = ""
+
+    def keep(self, program: Program, finding: Finding) -> Path:
+        """See that the smallest program with the signature of *finding* is in its file."""
+        signature = finding.signature
+        # Looked up each time: another run may have put something smaller there.
+        path, smallest = self._kept[signature] = self._slot(signature, program)
+        if not path.exists() or program.size() < smallest.size():
+            comments = (" ".join(finding.summary.split()), *self._comments)
+            text = evolve(program, comments=comments).text()
+            try:
+                write(path, text)
+                self._kept[signature] = (path, program)
+                self._written[path] = text.encode()
+            except OSError as err:
+                # The finding is worth more than its file: it is reported anyway.
+                self.trouble = f"nowhere: {path}: {err.strerror or err}"
+        return path
+
+    def path(self, signature: str) -> Path | None:
+        """The file for *signature*, if something was kept for it."""
+        found = self._kept.get(signature)
+        return found[0] if found else None
+
+    def _slot(self, signature: str, program: Program) -> tuple[Path, Program]:
+        """The file that *program* belongs in, and the smallest one known for it.
+
+        That is the first one that is free, or whose trace fails on this
+        candidate with the same signature. Others are other people's bugs.
+        """
+        for number in count(1):
+            suffix = f"-{number}" if number > 1 else ""
+            path = self._directory / f"{signature}{suffix}.trace"
+            if not path.exists():
+                return path, program
+            known = self._kept.get(signature)
+            if (
+                known
+                and known[0] == path
+                and known[1].semantics == program.semantics
+                and self._as_written(path)
+            ):
+                return known
+            try:
+                stored = read_program(path)
+                if stored.semantics != program.semantics:
+                    continue
+                if known and known[0] == path and known[1].steps == stored.steps:
+                    return known
+                found = judge(stored, self._candidate()).worst
+            except BadInput:
+                continue
+            if found is not None and found.signature == signature:
+                return path, stored
+        raise AssertionError  # count() does not end
+
+    def _as_written(self, path: Path) -> bool:
+        """Whether what this store wrote into *path* is there still.
+
+        To parse 10^5 steps takes seconds, and the reducer keeps fifty programs.
+        """
+        try:
+            return path.read_bytes() == self._written.get(path)
+        except OSError:
+            return False
+
+
+def write(path: Path, text: str) -> None:
+    """Put *text* into *path* all at once: a reader sees the old file or the new one.
+
+    :raises OSError: if that cannot be done, or *path* is something else than a file.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem[:40]}-", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        mask = os.umask(0)
+        os.umask(mask)
+        Path(name).chmod(0o666 & ~mask)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

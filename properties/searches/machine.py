@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: MIT
+
+"""The Hypothesis state machine: a rule for every call and for what the world does.
+
+A rule draws its step from the ledger's state and lets `properties.judging.judge.Run`
+carry it out. All numbers come from one Random that Hypothesis hands in, whose
+draws it can replay and shrink; that is several times as fast as a strategy for
+each argument.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from hypothesis import HealthCheck, Phase, Verbosity, event, seed, settings
+from hypothesis import strategies as st
+from hypothesis.errors import Flaky
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from properties.judging.finding import diverged
+from properties.judging.judge import Run, beyond
+from properties.search import attempt
+from properties.strategies.layouts import draw_layout
+from properties.strategies.needs import NEEDS, possible
+from properties.strategies.steps import Steps
+
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from properties.judging.finding import Finding
+    from properties.search import Search
+
+RANDOM = st.randoms(use_true_random=False)
+
+#: Programs of one round, and steps of a program. After ten programs Hypothesis
+#: makes six of each new one by copying parts of it to other places, which is
+#: fine where examples are values, and here mostly the same pages over again.
+PROGRAMS = 10
+STEPS = 50
+
+
+def _call(name: str) -> Any:
+    """A rule that draws a step of the call *name*, and carries it out."""
+
+    def act(machine: Machine, random: Random) -> None:
+        machine.act(name, random)
+
+    def makes_sense(machine: Machine) -> bool:
+        return possible(name, machine.ledger, machine.draw)
+
+    act.__name__ = name
+    act.__doc__ = f"Draw a step of {name}()."
+    made = rule(random=RANDOM)(act)
+    return precondition(makes_sense)(made) if name in NEEDS else made
+
+
+class Machine(RuleBasedStateMachine):
+    """Random programs, each step judged as soon as it is drawn."""
+
+    search: ClassVar[Search]
+    #: What carries the steps out. A benchmark puts one here that does not.
+    runner: ClassVar[type[Run]] = Run
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reached: set[str] = set()
+        self.refused: set[str] = set()
+        self.failed = False
+
+    @initialize(random=RANDOM)
+    def mappings(self, random: Random) -> None:
+        """Draw the pages that there are."""
+        search = self.search
+        candidate = search.candidate()
+        drawn = draw_layout(random, search, candidate.abilities)
+        self.abilities = candidate.abilities
+        self.run = self.runner(candidate, drawn, search.semantics)
+        self.ledger = self.run.ledger
+        self.draw = Steps(self.ledger)
+
+    pin_user_pages = _call("pin_user_pages")
+    pin_user_pages_fast_only = _call("pin_user_pages_fast_only")
+    get_user_pages = _call("get_user_pages")
+    unpin_user_page = _call("unpin_user_page")
+    unpin_user_pages = _call("unpin_user_pages")
+    unpin_user_pages_dirty_lock = _call("unpin_user_pages_dirty_lock")
+    unpin_user_page_range_dirty_lock = _call("unpin_user_page_range_dirty_lock")
+    ib_umem_get = _call("ib_umem_get")
+    ib_umem = _call("ib_umem")
+    ib_umem_release = _call("ib_umem_release")
+    map = _call("map")
+    unmap = _call("unmap")
+    set_page_dirty = _call("set_page_dirty")
+    clean = _call("clean")
+    split_huge_page = _call("split_huge_page")
+    alloc_pages = _call("alloc_pages")
+    get_page = _call("get_page")
+    put_page = _call("put_page")
+
+    def act(self, call: str, random: Random) -> None:
+        """Draw a step of *call* and judge it; count it as rejected if none makes sense."""
+        step = None
+        if call in self.abilities.calls and not self.run.program.semantics.lacks(call):
+            step = getattr(self.draw, call)(random)
+        if step is None or beyond(step, self.abilities):
+            self.refused.add(call)
+            self.search.watcher.rejected(call)
+            return
+        taken = attempt(self.search, self.run, step)
+        if taken is None:
+            self.refused.add(call)
+            return
+        finding, reached = taken
+        self.draw.taken(step)
+        self.reached |= reached
+        if finding:
+            self._fail(finding)
+
+    def _fail(self, finding: Finding) -> None:
+        self.failed = True
+        program = self.run.so_far
+        self.search.watcher.found(program, finding)
+        raise diverged(finding.signature)(program, finding)
+
+    def teardown(self) -> None:
+        """Tell Hypothesis's statistics what the program was like."""
+        if self.failed or not hasattr(self, "run"):
+            return
+        for name in sorted(self.reached):
+            event(f"situation: {name}")
+        for name in sorted(self.refused):
+            event(f"rejected: {name}")
+        for name in sorted({step.call for step in self.run.steps}):
+            event(f"call: {name}")
+        if self.run.dearer and self.search.strict:
+            self._fail(self.run.dearer)
+        self.search.watcher.ended(self.run)
+
+
+def machine(search: Search) -> type[Machine]:
+    """A machine for Hypothesis to run, or for pytest as its ``TestCase``."""
+    return type("Headcount", (Machine,), {"search": search})
+
+
+def explore(search: Search, number: int, programs: int = PROGRAMS) -> None:
+    """Run some *programs* from the seed *number*; the watcher hears of what fails.
+
+    Nothing is shrunk here: a reducer that knows what steps are does that in
+    milliseconds (see properties.reduce), where Hypothesis needs seconds.
+    """
+    quiet = settings(
+        max_examples=programs,
+        stateful_step_count=STEPS,
+        phases=[Phase.generate],
+        database=None,
+        deadline=None,
+        derandomize=False,
+        print_blob=False,
+        report_multiple_bugs=False,
+        suppress_health_check=list(HealthCheck),
+        verbosity=Verbosity.quiet,
+    )
+    # What the watcher heard is all that counts. A failure that does not
+    # repeat is told apart when it is judged again.
+    with suppress(AssertionError, Flaky):
+        run_state_machine_as_test(seed(number)(machine(search)), settings=quiet)

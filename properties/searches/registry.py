@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: MIT
+
+"""The searches by name."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from model.errors import BadInput
+from properties.enumeration.exhaustive import exhaustive
+from properties.searches.lane import lane
+from properties.searches.laws import equalities
+from properties.searches.machine import explore
+from properties.searches.predrawn import whole
+from properties.searches.soak import long, soak
+from properties.searches.wide import wide
+
+
+if TYPE_CHECKING:
+    from model.candidate import Candidate
+    from properties.search import Searcher
+
+SEARCHES: dict[str, Searcher] = {
+    "machine": explore,
+    "soak": soak,
+    "long": long,
+    "wide": wide,
+    "laws": equalities,
+    "exhaustive": exhaustive,
+    "lane": lane,
+    "whole": whole(soak),
+}
+
+#: Those that ``headcount verify`` makes in turn: rounds of soak are short. The
+#: rounds of exhaustive are too long for that.
+TURNS = ("machine", "soak", "soak", "soak", "wide", "soak", "soak", "laws")
+
+
+#: The same for a candidate that is slow but on whole programs.
+TURNS_WHOLE = ("whole", "whole", "whole", "machine")
+
+
+def turns(candidate: Candidate) -> tuple[str, ...]:
+    """The searches that take turns on *candidate*: in C as well, or whole, if it can."""
+    if candidate.abilities.whole:
+        return TURNS_WHOLE
+    return (*TURNS, "lane") if hasattr(candidate, "lane") else TURNS
+
+
+FORMS = f"{', '.join(SEARCHES)} or package.module:FUNCTION"
+
+
+def load(name: str) -> Searcher:
+    """The search called *name*.
+
+    :raises BadInput: if there is none.
+    """
+    if name in SEARCHES:
+        return SEARCHES[name]
+    where, _, function = name.partition(":")
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    msg = f"search {name!r} is none of {FORMS}"
+    if not where or where.startswith(".") or not function:
+        raise BadInput(msg)
+    try:
+        found: Any = getattr(importlib.import_module(where), function, None)
+    except ModuleNotFoundError:
+        raise BadInput(msg) from None
+    except Exception as err:
+        reason = f"search {name!r} cannot be imported: {type(err).__name__}: {err}"
+        raise BadInput(reason) from None
+    try:
+        inspect.signature(found).bind(None, 0)
+    except (TypeError, ValueError):
+        reason = f"{name} is no search: it cannot be called with (search, number)"
+        raise BadInput(reason) from None
+    return found  # type: ignore[no-any-return]

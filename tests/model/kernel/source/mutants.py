@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: MIT
+
+"""Mutants of a tree's own functions: small changes, made where the parser finds a place for one.
+
+``python tests/kernel/mutants.py DIR`` puts each of them under test, and prints which were
+found. No line of a kernel is needed to say which mutant is meant: its function, what is
+changed, and the how many-th place that is.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from itertools import count
+from pathlib import Path
+
+from attrs import evolve, frozen
+
+from model.errors import BadInput
+from model.kernel.source.build import build
+from model.kernel.source.items import _all, _parser, items
+from model.kernel.source.spec import Source
+from model.kernel.source.tree import read
+from model.semantics import SEMANTICS
+from properties.search import Search, Tally
+from properties.searches.registry import SEARCHES
+
+
+#: What an operator becomes.
+OPERATORS = {
+    "+": "-",
+    "-": "+",
+    "*": "+",
+    "<": "<=",
+    ">": ">=",
+    "<=": "<",
+    ">=": ">",
+    "==": "!=",
+    "!=": "==",
+    "&&": "||",
+    "||": "&&",
+    "*=": "=",
+    "+=": "=",
+    "-=": "+=",
+}
+
+#: Functions that pin or unpin, in any era.
+FUNCTIONS = frozenset(
+    {
+        *("try_get_compound_head", "try_grab_compound_head", "put_compound_head"),
+        *("put_page_refs", "hpage_pincount_add", "hpage_pincount_sub"),
+        *("compound_range_next", "compound_next", "try_get_folio", "try_grab_folio"),
+        *("try_grab_folio_fast", "gup_put_folio", "try_grab_page"),
+        *("gup_folio_range_next", "gup_folio_next", "unpin_user_page", "unpin_user_pages"),
+        *("unpin_user_pages_dirty_lock", "unpin_user_page_range_dirty_lock"),
+        *("__ib_umem_release", "ib_umem_get"),
+    }
+)
+
+
+@frozen
+class Mutant:
+    """One change.
+
+    :param name: ``gup_put_folio: delete #1``.
+    :param start: Where in the file, in bytes, and up to where.
+    """
+
+    name: str
+    file: str
+    start: int
+    stop: int
+    text: bytes
+    line: int
+
+    def of(self, tree):
+        """*tree* with the change made."""
+        data = tree.files[self.file].encode()
+        changed = data[: self.start] + self.text + data[self.stop :]
+        return evolve(tree, files={**tree.files, self.file: changed.decode()})
+
+
+def mutants(tree, functions=FUNCTIONS):
+    """All mutants of *functions* in *tree*, in the order of the source."""
+    for file in ("mm/gup.c", "drivers/infiniband/core/umem.c"):
+        text = tree.files[file]
+        for item in items(file, text):
+            if item.kind == "function" and item.names[0] in functions:
+                yield from _of_function(item, text)
+
+
+def _of_function(item, text):
+    data = text.encode()
+    start = data.index(item.text.encode())
+    body = item.text.index("{")
+    blank = " " * body + item.text[body:]
+    numbers = {}
+    for node in _all(_parser().parse(("void f(void)" + blank[12:]).encode()).root_node):
+        for what, begin, stop, new in _changes(node, item.text.encode()):
+            if begin < body:
+                continue
+            number = next(numbers.setdefault(what, count(1)))
+            name = f"{item.names[0]}: {what} #{number}"
+            line = item.line + item.text.encode()[:begin].count(b"\n")
+            yield Mutant(name, item.file, start + begin, start + stop, new, line)
+
+
+def _changes(node, data):
+    """What can be changed at *node*: its name, from where to where, and to what."""
+    text = data[node.start_byte : node.end_byte].decode()
+    if node.type in {"binary_expression", "assignment_expression"}:
+        operator = node.child_by_field_name("operator")
+        new = OPERATORS.get(operator.type) if operator else None
+        if new:
+            yield f"{operator.type} to {new}", operator.start_byte, operator.end_byte, new.encode()
+    elif node.type == "number_literal" and text.isdecimal():
+        yield "number + 1", node.start_byte, node.end_byte, str(int(text) + 1).encode()
+    elif node.type == "if_statement":
+        condition = node.child_by_field_name("condition")
+        inner = data[condition.start_byte : condition.end_byte]
+        yield "negate if", condition.start_byte, condition.end_byte, b"(!" + inner + b")"
+    elif node.type == "expression_statement":
+        yield "delete", node.start_byte, node.end_byte, b";"
+
+
+def hunted(library, budgets=(("soak", 30), ("wide", 6), ("machine", 6), ("laws", 10))):
+    """What finds a mutant, and what it says; empty if nothing does."""
+    source = Source("mutant", library)
+    semantics = SEMANTICS[library.semantics]
+    try:
+        for name, rounds in budgets:
+            for number in range(rounds):
+                tally = Tally()
+                search = Search(source, semantics, strict=True, watcher=tally)
+                SEARCHES[name](search, number)
+                if tally.worst:
+                    return f"{name}: {tally.worst[1].signature}"
+    finally:
+        source.worker.close()
+    return ""
+
+
+def main(where, *models):
+    """Put every mutant of the tree at *where* under test."""
+    tree = read(where)
+    alive = found = broken = 0
+    began = time.monotonic()
+    for mutant in mutants(tree):
+        said = ""
+        try:
+            for model in models or ("vmemmap",):
+                said = said or hunted(build(mutant.of(tree), model))
+        except BadInput as err:
+            broken += 1
+            said = f"does not compile: {err.reason[:60]}"
+        else:
+            found += bool(said)
+            alive += not said
+        print(f"{mutant.name:52} line {mutant.line:5}  {said or 'SURVIVED'}", flush=True)  # noqa: T201
+    spent = time.monotonic() - began
+    print(f"{found} found, {alive} survived, {broken} did not compile; {spent:.0f} s")  # noqa: T201
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parents[4]))
+    main(*sys.argv[1:])

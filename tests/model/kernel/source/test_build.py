@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: MIT
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+
+import pytest
+
+from model.errors import BadInput
+from model.kernel.source import build as module
+from model.kernel.source.build import build
+
+
+def test_compiled_once(toy, monkeypatch):
+    """What was compiled is not compiled again; each memory model has a library of its own."""
+    first = build(toy, "vmemmap")
+    other = build(toy, "classic")
+    monkeypatch.setattr(module, "_compile", None)
+
+    assert first == build(toy, "vmemmap")
+    assert first.path != other.path
+    assert ("5.13.0-toy", "5.13", "vmemmap") == (first.version, first.semantics, first.model)
+    assert "unpin_user_pages" in first.names
+
+
+def test_an_edit_is_compiled(edited, toy):
+    """A change of a file, however small, makes another library."""
+    assert build(toy, "vmemmap").path != build(edited(("i - first", "first - i")), "vmemmap").path
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        (
+            "refs * toy_each(page)",
+            "refs * nowhere(page)",
+            "mm/gup.c:33 uses nowhere, which is neither",
+        ),
+        ("int all =", "toy_t all =", "mm/gup.c:33 uses toy_t, which is neither in the files"),
+        ("int all =", "int all ==", "cannot be compiled: mm/gup.c:33: expected"),
+        (
+            "int all = flags",
+            "int all = flaps",
+            "cannot be compiled: mm/gup.c:33: 'flaps' undeclared",
+        ),
+    ],
+)
+def test_what_cannot_be_compiled(edited, old, new, complaint):
+    """The first thing that is missing, or wrong, is told in one line with the tree's own."""
+    with pytest.raises(BadInput) as told:
+        build(edited((old, new)), "vmemmap")
+
+    assert complaint in str(told.value)
+    assert 1 == len(str(told.value).splitlines())
+
+
+@pytest.mark.parametrize(
+    ("said", "complaint"),
+    [("", "cannot be compiled: the compiler says nothing"), ("odd\n", "cannot be compiled: odd")],
+)
+def test_a_compiler_that_says_little(said, complaint):
+    """Where no error is told as errors are, what was said first is."""
+    assert complaint == module._complaint(said)
+
+
+def test_no_compiler(toy, monkeypatch):
+    """Without a compiler it is said what to install."""
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+
+    with pytest.raises(BadInput, match="apt install gcc"):
+        build(toy, "vmemmap")
+
+
+def test_old_libraries_go(tmp_path):
+    """Of many libraries those stay that were used last, and no leavings of who was killed."""
+    for number in range(module.KEPT + 2):
+        for suffix in (".so", ".json"):
+            path = tmp_path / f"{number:03}{suffix}"
+            path.touch()
+            os.utime(path, (number, number))
+    for name, age in (("tmp_killed", 2 * module.LEFT), ("tmp_at_work", 0)):
+        (tmp_path / name).mkdir()
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+    module._forget(tmp_path)
+
+    assert ["tmp_at_work"] == [path.name for path in tmp_path.glob("tmp*")]
+    assert module.KEPT == len(list(tmp_path.glob("*.so"))) == len(list(tmp_path.glob("*.json")))
+    assert not (tmp_path / "001.so").exists()
+    assert (tmp_path / "002.so").exists()
+
+
+def test_cache_cannot_be_written(toy, tmp_path, monkeypatch):
+    """Where nothing can be kept that is told, with the place."""
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+
+    with pytest.raises(
+        BadInput, match=r"file/headcount.*: what is compiled cannot be kept: Not a dir"
+    ):
+        build(toy, "vmemmap")

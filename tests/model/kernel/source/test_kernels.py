@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: MIT
+
+"""Real kernels, where there are any: Debian's source packages, and trees that are named."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+
+from model.kernel.source.build import build
+from model.kernel.source.spec import load
+from model.kernel.source.tree import read
+from model.parse import read_program
+from model.recording import Recorded, parse_recording, read_texts
+from model.semantics import SEMANTICS
+from properties.judging.judge import judge
+from properties.search import Search, Tally
+from properties.searches.registry import SEARCHES
+from tests.helpers import RECORDINGS, TESTS
+
+
+TRACES = sorted((TESTS / "traces").glob("*.trace"))
+RECORDED = sorted(RECORDINGS.glob("*.recording"))
+
+#: The semantics that a tree must be told to have, and where it is found.
+KERNELS = {
+    "5.11": "HEADCOUNT_LINUX_5_11",
+    "5.13": "HEADCOUNT_LINUX_5_13",
+    "6.1": "/usr/src/linux-source-6.1.tar.xz",
+    "6.12": "/usr/src/linux-source-6.12.tar.xz",
+}
+
+#: What each trace comes to on the versions that it is about, where it does not agree.
+VERDICTS = {
+    ("one-grab", "5.11"): "odd",
+    ("one-grab", "5.13"): "odd",
+    ("one-grab", "6.1"): "odd",
+    ("one-grab", "6.12"): "odd",
+    ("null-in-run", "6.12"): "odd",
+    ("product", "5.13"): "odd",
+    ("run-of-zero-at-2-32", "5.13"): "odd",
+    ("run-of-zero-at-2-32", "6.1"): "odd",
+    ("run-of-zero-at-2-32", "6.12"): "odd",
+    ("sections", "5.13"): "odd, classic",
+    ("sections-gigantic", "5.13"): "odd, classic",
+}
+
+
+#: Traces that take ten seconds.
+LONG = {"one-tebibyte"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _cache():
+    """Kernels are unpacked into the user's cache, where they are the next time."""
+
+
+@pytest.fixture(scope="module")
+def mutants():
+    """The module mutants.py beside this one."""
+    spec = importlib.util.spec_from_file_location("mutants", Path(__file__).with_name("mutants.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def kernels():
+    """A function that compiles a kernel of some semantics, or skips."""
+    made = {}
+
+    def kernel(version, model):
+        where = KERNELS[version]
+        if where.startswith("/"):
+            if not Path(where).is_file():
+                pytest.skip(f"no {where}: apt install {Path(where).name.removesuffix('.tar.xz')}")
+        elif not os.environ.get(where):
+            pytest.skip(f"no tree of {version}: set {where} to one")
+        where = os.environ.get(where, where)
+        if (version, model) not in made:
+            made[version, model] = load(f"{where},{model}")
+        return made[version, model]
+
+    yield kernel
+    for source in made.values():
+        source.worker.close()
+
+
+each_kernel = pytest.mark.parametrize("version", KERNELS)
+each_model = pytest.mark.parametrize("model", ["vmemmap", "classic"])
+
+
+@each_kernel
+@each_model
+def test_recognised(kernels, version, model):
+    """What a tree counts like is seen by what it holds."""
+    source = kernels(version, model)
+
+    assert version == source.library.semantics
+    assert {"unpin_user_page", "__ib_umem_release", "ib_umem_get"} <= source.library.names.keys()
+
+
+@each_kernel
+@each_model
+@pytest.mark.parametrize(("search", "rounds"), [("soak", 4), ("wide", 2), ("laws", 5), ("lane", 1)])
+def test_counts_as_one_page_at_a_time(kernels, version, model, search, rounds):
+    """A released kernel counts as the model of its version, but for what it is known for."""
+    tally = Tally()
+    watched = Search(kernels(version, model), SEMANTICS[version], strict=True, watcher=tally)
+    for number in range(rounds):
+        SEARCHES[search](watched, number)
+
+    assert tally.worst is None, tally.worst[1].summary
+    assert tally.steps
+
+
+@each_kernel
+@each_model
+@pytest.mark.parametrize("path", TRACES, ids=lambda path: path.stem)
+def test_trace(kernels, version, model, path):
+    """Each trace comes to the verdict that is written down for the version."""
+    if path.stem in LONG and (version, model) != ("6.1", "vmemmap"):
+        pytest.skip("takes ten seconds, and does the same in 6.1 with VMEMMAP")
+    program = evolve(read_program(path), semantics=SEMANTICS[version])
+    verdict = judge(program, kernels(version, model)())
+    if verdict.kind == "inapplicable":
+        pytest.skip(verdict.inapplicable)
+    expected, _, where = VERDICTS.get((path.stem, version), "agrees").partition(", ")
+    if program.misuse:
+        expected = "unjudged"
+    elif where and where != model:
+        expected = "agrees"
+
+    assert expected == verdict.kind, verdict
+
+
+@pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
+def test_recorded(kernels, path):
+    """The compiled source shows what the same kernel showed when it was booted."""
+    source = kernels(path.stem.partition("-")[0], "vmemmap")
+    for text in read_texts(path):
+        known = parse_recording(text)
+        verdict = judge(known.program, source(), reference=Recorded(known))
+
+        assert "agrees" == verdict.kind, verdict
+
+
+@pytest.mark.parametrize("version", ["6.1", "6.12"])
+def test_warns_with_the_kernels_own_line(kernels, version):
+    """A WARN says where in the kernel's file it stands."""
+    program = read_program(next(p for p in TRACES if p.stem == "error-npages"))
+    snapshots = list(
+        kernels(version, "vmemmap")().execute(evolve(program, semantics=SEMANTICS[version]))
+    )
+    (warning,) = snapshots[1].warnings
+
+    assert warning.startswith("mm/gup.c:")
+    assert "IS_ERR_VALUE(npages)" in warning
+
+
+#: Mutants of the functions of 6.1 and 6.12: function, what is changed, the how many-th.
+MUTANTS = (
+    "gup_put_folio: negate if #1",
+    "gup_put_folio: delete #1",
+    "gup_put_folio: delete #2",
+    "gup_put_folio: *= to = #1",
+    "gup_folio_next: number + 1 #1",
+    "gup_folio_next: - to + #1",
+    "gup_folio_next: != to == #1",
+    "gup_folio_range_next: - to + #1",
+    "gup_folio_range_next: - to + #2",
+    "gup_folio_range_next: negate if #1",
+    "unpin_user_pages: += to = #1",
+    "unpin_user_pages_dirty_lock: negate if #1",
+    "unpin_user_page_range_dirty_lock: && to || #1",
+    "__ib_umem_release: && to || #1",
+)
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_mutants_are_found(mutants, name, monkeypatch, tmp_path):
+    """A small change of a released kernel's own source is found, in state or in cost."""
+    where = KERNELS["6.1"]
+    if not Path(where).is_file():
+        pytest.skip(f"no {where}: apt install linux-source-6.1")
+    tree = read(where)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    (mutant,) = (one for one in mutants.mutants(tree) if one.name == name)
+
+    assert mutants.hunted(build(mutant.of(tree), "vmemmap"), (("soak", 30), ("wide", 6)))

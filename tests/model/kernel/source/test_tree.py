@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: MIT
+
+from __future__ import annotations
+
+import shutil
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from model.errors import BadInput
+from model.kernel.source import tree as module
+from model.kernel.source.tree import cache, read
+from tests.helpers import TOY
+
+
+PATCH = """\
+diff --git a/README b/README
+--- a/README
++++ b/README
+@@ -1 +1 @@
+-not there
++nor here
+diff --git a/mm/gup.c b/mm/gup.c
+--- a/mm/gup.c
++++ b/mm/gup.c
+@@ -3,4 +3,4 @@
+
+-static int toy_each(struct page *head)
++static int toy_each(struct page *page)
+ {
+ \treturn hpage_pincount_available(head) ? 1 : GUP_PIN_COUNTING_BIAS;
+"""
+
+
+def test_directory(toy):
+    """A tree's files are those that matter of it, and its Makefile says its version."""
+    assert "5.13.0-toy" == toy.version
+    assert "mm/gup.c" in toy.files
+    assert "Makefile" not in toy.files
+    assert set(toy.files) <= set(module.FILES)
+
+
+def test_tarball(tmp_path, toy, monkeypatch):
+    """A tarball gives the same files, and is unpacked once."""
+    with tarfile.open(tmp_path / "linux-source-5.13.tar.xz", "w:xz") as archive:
+        archive.add(TOY, "linux-source-5.13")
+    first = read(str(tmp_path / "linux-source-5.13.tar.xz"))
+
+    monkeypatch.setattr(module, "_extract", None)
+    again = read(str(tmp_path / "linux-source-5.13.tar.xz"))
+
+    assert [*toy.files.items()] == [*first.files.items()] == [*again.files.items()]
+    assert toy.version == first.version
+
+
+def test_tarball_that_another_process_has_unpacked(tmp_path, toy, monkeypatch):
+    """Who comes second takes what is there."""
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        archive.add(TOY, "./linux")
+    real = module._extract
+
+    def both(tarball, wanted, work):
+        real(tarball, wanted, work)
+        other = next(path for path in kept.iterdir() if path.name.startswith("tmp"))
+        name = known.pop()
+        shutil.copytree(other / "tree", kept / name)
+
+    kept = cache() / "trees"
+    before = set(kept.iterdir()) if kept.is_dir() else set()
+    read(str(tmp_path / "a.tar"))
+    (made,) = set(kept.iterdir()) - before
+    known = [made.name]
+    shutil.rmtree(made)
+    monkeypatch.setattr(module, "_extract", both)
+
+    assert toy.files == read(str(tmp_path / "a.tar")).files
+
+
+def test_tarball_cannot_be_kept(tmp_path, monkeypatch):
+    """What goes wrong otherwise is not taken for that, but told."""
+    with tarfile.open(tmp_path / "b.tar", "w") as archive:
+        archive.add(TOY, "linux")
+
+    def fails(self, target):
+        raise PermissionError(target)
+
+    monkeypatch.setattr(Path, "rename", fails)
+
+    with pytest.raises(BadInput):
+        read(str(tmp_path / "b.tar"))
+
+
+def test_tarball_is_read_no_further(tmp_path):
+    """What is not needed is not unpacked: it ends with the last file that is."""
+    with tarfile.open(tmp_path / "c.tar", "w") as archive:
+        archive.add(TOY / "Makefile", "linux/Makefile")
+        archive.add(TOY / "mm" / "gup.c", "linux/Makefile")
+    module._extract(tmp_path / "c.tar", {"Makefile"}, tmp_path)
+
+    assert (TOY / "Makefile").read_text() == (tmp_path / "Makefile").read_text()
+
+
+@pytest.mark.parametrize("data", [b"no tarball", b"\xfd7zXZ\x00 but broken off"])
+def test_no_tarball(tmp_path, data):
+    """A file that is none is told in one line, with its name."""
+    path = tmp_path / "linux.tar.xz"
+    path.write_bytes(data)
+
+    with pytest.raises(BadInput, match=r"linux\.tar\.xz: cannot be read as a tarball: "):
+        read(str(path))
+
+
+def test_nothing_there(tmp_path):
+    """So is a name that leads nowhere, and a directory that holds no kernel."""
+    with pytest.raises(BadInput, match="nowhere: no such directory or tarball"):
+        read(str(tmp_path / "nowhere"))
+    with pytest.raises(BadInput, match=r"no kernel tree: it has no mm/gup\.c"):
+        read(str(tmp_path))
+
+
+def test_no_version(tmp_path):
+    """A tree without a Makefile, or with another, has no version."""
+    shutil.copytree(TOY, tmp_path / "tree")
+    (tmp_path / "tree" / "Makefile").write_text("all:\n")
+
+    assert not read(str(tmp_path / "tree")).version
+
+
+def test_patched(toy, tmp_path):
+    """A patch is applied to our files; what it does to others is left out."""
+    patch = tmp_path / "a.patch"
+    patch.write_text(PATCH)
+
+    changed = toy.patched(patch)
+
+    assert "static int toy_each(struct page *page)" in changed.files["mm/gup.c"]
+    assert toy.files["include/linux/mm.h"] == changed.files["include/linux/mm.h"]
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        (PATCH.replace("toy_each", "other"), r"does not apply to .*toy: patch failed: mm/gup\.c:3"),
+        (PATCH.partition("diff --git a/mm")[0], "changes none of the files that are under test"),
+        ("nonsense", "does not apply to "),
+    ],
+)
+def test_patch_refused(toy, tmp_path, text, complaint):
+    """A patch that does not apply, or not here, is told in one line."""
+    patch = tmp_path / "a.patch"
+    patch.write_text(text)
+
+    with pytest.raises(BadInput, match=rf"a\.patch: {complaint}"):
+        toy.patched(patch)
+
+
+def test_no_patch(toy, tmp_path):
+    """Nor is there a patch without a file."""
+    with pytest.raises(BadInput, match=r"a\.patch: no such file"):
+        toy.patched(tmp_path / "a.patch")
+
+
+def test_no_git(toy, tmp_path, monkeypatch):
+    """Who has no git is told what to install."""
+    (tmp_path / "a.patch").write_text(PATCH)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+
+    with pytest.raises(BadInput, match="apt install git"):
+        toy.patched(tmp_path / "a.patch")
+
+
+def test_cache(monkeypatch, tmp_path):
+    """What is kept is kept where the user's system says, or in ~/.cache."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert tmp_path / "headcount" == cache()
+
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert tmp_path / ".cache" / "headcount" == cache()

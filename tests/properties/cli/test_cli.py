@@ -1,0 +1,342 @@
+# SPDX-License-Identifier: MIT
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from model.parse import read_program
+from properties.cli import main
+from properties.layouts import KEPT
+from tests.helpers import SKETCHES, TRACES
+
+
+GOOD = """\
+# headcount 1
+semantics("5.13")
+a = mapping("driver", orders=[2, 0])
+h1 = pin_user_pages(a[3:5])
+unpin_user_page_range_dirty_lock(h1[0:2], make_dirty=True)
+"""
+NAME = "pincount-unpin_user_page_range_dirty_lock"
+
+
+def run(*arguments):
+    """The result of the command with *arguments*, in this process."""
+    return CliRunner().invoke(main, [str(a) for a in arguments])
+
+
+@pytest.fixture
+def trace(home):
+    """A file with a good trace."""
+    path = home / "good.trace"
+    path.write_text(GOOD)
+    return path
+
+
+def test_verify_agrees(home):
+    """A search that finds nothing says what it covered, and how to repeat it."""
+    result = run("verify", "--seed", 4, "--rounds", 2)
+
+    assert 0 == result.exit_code
+    assert result.output.startswith("agreed ")
+    assert "situations" in result.output
+    assert result.output.endswith("repeat   headcount verify --seed 4 --rounds 2\n")
+    assert not (home / ".headcount").exists()
+
+
+def test_verify_finds(home):
+    """A finding is reported, saved, and repeated by the very commands that are printed."""
+    result = run("verify", "--candidate", f"{SKETCHES}:NoTailOffset", "--seed", 6)
+    lines = result.output.splitlines()
+
+    assert 1 == result.exit_code
+    assert lines[0].startswith("DIVERGED at step ")
+    (saved,) = (line.split()[1] for line in lines if line.startswith("saved"))
+    assert read_program(Path(saved)).steps
+    replay = next(line for line in lines if line.startswith("replay")).split()[2:]
+    again = next(line for line in lines if line.startswith("found by")).split()[3:]
+    assert 1 == run(*replay).exit_code
+    assert "still diverges" in run(*replay).output
+    assert result.output == run(*again).output
+    assert 0 == run("replay", saved).exit_code
+    assert "agrees now" in run("replay", saved).output
+
+
+def test_verify_json(home):
+    """The same as JSON: verdict, coverage, and the trace itself."""
+    result = run(
+        "verify", "--candidate", f"{SKETCHES}:NoTailOffset", "--seed", 6, "--rounds", 2, "--json"
+    )
+    said = json.loads(result.output)
+
+    assert 1 == result.exit_code
+    assert "diverges" == said["verdict"]
+    assert 6 == said["seed"]
+    assert said["finding"]["trace"].startswith("# headcount 1\n")
+    assert said["finding"]["rows"]
+    assert 0 < said["steps"]
+
+
+@pytest.mark.parametrize(("cost", "status"), [("strict", 1), ("report", 0)])
+def test_verify_dearer(home, cost, status):
+    """What is right but dearer fails, unless it is only to be reported."""
+    result = run(
+        *("verify", "--candidate", f"{SKETCHES}:OrderOneUnbatched", "--seed", 3),
+        *("--rounds", 12, "--cost", cost),
+    )
+
+    assert status == result.exit_code
+    assert result.output.startswith("DEARER ")
+    assert "2 puts where 1 suffices" in result.output
+
+
+def test_verify_moody(home):
+    """A candidate that does not repeat itself is said to do so."""
+    result = run("verify", "--candidate", f"{SKETCHES}:Moody", "--seed", 2, "--rounds", 1)
+
+    assert 1 == result.exit_code
+    assert "it did not fail again" in result.output
+
+
+def test_verify_seconds(home):
+    """A timed run prints the count that repeats it."""
+    result = run("verify", "--seed", 4, "--seconds", 0.2)
+    again = result.output.splitlines()[-1].split()[2:]
+
+    assert 0 == result.exit_code
+    repeated = run(*again).output
+    counts = [text.splitlines()[0].split(" in ")[0] for text in (result.output, repeated)]
+    assert counts[0] == counts[1]
+
+
+def test_verify_layout(home):
+    """A search can be kept to windows of one layout."""
+    layout = KEPT / "process.layout"
+    result = run("verify", "--layout", layout, "--seed", 1, "--rounds", 1)
+
+    assert 0 == result.exit_code
+    assert "captured layouts\n" in result.output
+
+
+def test_replay_versions(trace):
+    """One verdict for each version, and why one does not apply."""
+    result = run("replay", trace, "--semantics", "all")
+
+    assert 0 == result.exit_code
+    assert "no longer applies: unpin_user_page_range_dirty_lock() does not exist" in result.output
+    assert "agrees now, 2 steps\n" in result.output
+
+
+def test_replay_one_step(home):
+    """A trace of one step has a step, not steps."""
+    trace = TRACES / "v1-mapping-fails.trace"
+
+    assert "agrees now, 1 step\n" in run("replay", trace).output
+
+
+def test_replay_json(trace):
+    """Verdicts of several files, as JSON."""
+    said = json.loads(run("replay", trace, trace, "--json").output)
+
+    assert ["agrees", "agrees"] == [entry["verdict"] for entry in said]
+
+
+def test_replay_misuse(trace):
+    """A trace that misuses the calls is carried out, and not judged."""
+    trace.write_text(GOOD.replace('"5.13"', '"5.13", misuse=True') + "unpin_user_page(h1[0:1])\n")
+    result = run("replay", trace)
+
+    assert 0 == result.exit_code
+    assert "not judged, as it misuses the calls" in result.output
+
+
+def test_reduce(trace):
+    """A failing trace is made smaller, into the store or where it is asked for."""
+    trace.write_text(GOOD.replace("unpin", "clean(a[0:1])\nunpin", 1))
+    candidate = f"{SKETCHES}:NoTailOffset"
+    result = run("reduce", trace, "--candidate", candidate)
+
+    assert 1 == result.exit_code
+    assert "3 steps to 2" in result.output
+    assert Path(".headcount", f"{NAME}.trace").exists()
+
+    run("reduce", trace, "--candidate", candidate, "-o", "small.trace")
+    assert 2 == len(read_program(Path("small.trace")).steps)
+
+
+def test_reduce_nothing(trace):
+    """A trace that agrees has nothing to reduce."""
+    result = run("reduce", trace)
+
+    assert 2 == result.exit_code
+    assert "nothing to reduce: agrees now" in result.stderr
+
+
+def test_show(trace):
+    """Each step is shown with its map, its runs and what it changed."""
+    lines = run("show", trace).output.splitlines()
+
+    assert "2  unpin_user_page_range_dirty_lock(h1[0:2], make_dirty=True)" in lines
+    assert "     a      |0---1---2---3---|4---|" in lines
+    assert "     range               ^^^^^^^^^" in lines
+    assert "     2 runs: 1 of a+0, 1 of a+4" in lines
+    assert any("refcount 2 -> 1, pincount 1 -> 0, dirty" in line for line in lines)
+
+
+def test_show_failure(trace):
+    """On a candidate that fails, showing ends with the finding."""
+    result = run("show", trace, "--candidate", f"{SKETCHES}:NoTailOffset")
+
+    assert 0 == result.exit_code
+    assert "DIVERGED at step 2 of 2" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["replay", "nowhere.trace"], "nowhere.trace: No such file or directory"),
+        (["replay", "."], ".: Is a directory"),
+        (["show", "bad.trace"], "bad.trace:3: unknown call explode(…)"),
+        (["reduce", "bad.trace"], "bad.trace:3: unknown call explode(…)"),
+        (["replay", "broken.trace"], "broken.trace:6: unpins 1 of a+0, where 0 are held"),
+        (["show", "broken.trace"], "broken.trace:6: unpins 1 of a+0, where 0 are held"),
+        (["reduce", "broken.trace"], "broken.trace:6: unpins 1 of a+0, where 0 are held"),
+        (["replay", "good.trace", "--semantics", "9.9"], "semantics '9.9' are not known"),
+        (["replay", "good.trace", "--candidate", "x"], "candidate 'x' is none of"),
+        (["verify", "--semantics", "2.4"], "semantics '2.4' are not known"),
+        (
+            ["verify", "--layout", "good.trace"],
+            "good.trace:4: a layout has mappings only, no pin_user_pages(…)",
+        ),
+        (["verify", "--seed", "-1"], "'-1' is no number from 0"),
+        (["verify", "--rounds", "0"], "0 is not in the range"),
+        (["nonsense"], "No such command 'nonsense'"),
+        (["capture", "--pid", "999999999"], "no such process"),
+    ],
+)
+def test_bad_input(home, arguments, reason):
+    """Bad input is one clear line on stderr, and exit status 2."""
+    (home / "good.trace").write_text(GOOD)
+    (home / "bad.trace").write_text('# headcount 1\nsemantics("5.13")\nexplode(1)\n')
+    (home / "broken.trace").write_text(GOOD + "unpin_user_page(h1[0:1])\n")
+    result = run(*arguments)
+
+    assert 2 == result.exit_code
+    assert reason in result.stderr
+    assert "" == result.stdout
+    if result.stderr.startswith("headcount: "):
+        assert 1 == len(result.stderr.splitlines())
+
+
+def test_closed_output(trace):
+    """A reader that goes away is no error to complain about."""
+    command = f"{sys.executable} -m properties show {trace} | head -1"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+
+    assert 1 == len(done.stdout.splitlines())
+    assert "" == done.stderr
+
+
+@pytest.mark.parametrize(("name", "status"), [("", 0), ("NoTailOffset", 1)])
+def test_closed_output_keeps_the_verdict(home, trace, name, status):
+    """A reader that goes away changes no exit status."""
+    candidate = f"--candidate {SKETCHES}:{name}" if name else ""
+    command = (
+        f"{sys.executable} -m properties replay {trace} {candidate} | true; echo ${{PIPESTATUS[0]}}"
+    )
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+
+    assert f"{status}\n" == done.stdout
+    assert "" == done.stderr
+
+
+def test_full_disk(trace):
+    """Where output cannot be written it is one line, and bad input."""
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("needs /dev/full")
+    with full.open("w") as out:
+        done = subprocess.run(
+            [sys.executable, "-m", "properties", "show", trace],
+            check=False,
+            stdout=out,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    assert 2 == done.returncode
+    assert "headcount: cannot print: No space left on device\n" == done.stderr
+
+
+def test_interrupted(home):
+    """An interrupt is one line, with the status of a program that SIGINT ended."""
+    # A shell that runs the tests in the background has it ignored.
+    script = (
+        "import signal\nfrom properties.searches import registry\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "registry.load = lambda name: lambda *a: signal.raise_signal(signal.SIGINT)\n"
+        "from properties.cli import main\nmain()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, "verify", "--search", "soak"],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+    assert 130 == done.returncode
+    assert "headcount: interrupted; what had failed by then is kept" == done.stderr.strip()
+
+
+def test_killed_run_keeps_its_finding(home):
+    """What was found is on disk before it is reduced."""
+    script = (
+        "import os, sys\nfrom properties import verify\n"
+        "verify.shrunk = lambda *a: os.kill(os.getpid(), 9)\n"
+        "from properties.cli import main\nmain()\n"
+    )
+    arguments = ["verify", "--candidate", f"{SKETCHES}:NoTailOffset", "--seed", "6"]
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments], check=False, capture_output=True
+    )
+
+    assert -9 == done.returncode
+    (kept,) = Path(".headcount").glob("*.trace")
+    assert 1 == run("replay", kept, "--candidate", f"{SKETCHES}:NoTailOffset").exit_code
+
+
+def test_hash_seed_does_not_matter(home):
+    """Two processes with different hash seeds print the same."""
+    command = [sys.executable, "-m", "properties", "verify", "--seed", "3"]
+    command += ["--rounds", "8", "--candidate", f"{SKETCHES}:NoTailOffset"]
+    outputs = [
+        subprocess.run(
+            command,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=False,
+        ).stdout
+        for seed in ("1", "2")
+    ]
+
+    assert outputs[0] == outputs[1]
+    assert outputs[0].startswith("DIVERGED")
+
+
+@pytest.mark.skipif(
+    not os.access("/proc/kpageflags", os.R_OK), reason="needs root: run the tests with sudo"
+)
+def test_capture(home):
+    """A layout captured from this very machine can be searched."""
+    result = run("capture", "--limit", 20, "-o", "here.layout", "--when", "today")
+
+    assert 0 == result.exit_code
+    assert 0 == run("verify", "--layout", "here.layout", "--rounds", 1, "--seed", 1).exit_code

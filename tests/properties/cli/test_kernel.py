@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: MIT
+
+"""The command on a kernel tree: the toy of tests/model/kernel."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from model.kernel.source.build import compiler
+from properties.candidates import missing
+from properties.cli import main
+from tests.helpers import TOY, TRACES
+
+
+MISSING = missing("kernel-source") or ("" if compiler() else "no cc: apt install gcc")
+pytestmark = pytest.mark.skipif(bool(MISSING), reason=MISSING)
+
+
+PATCH = """\
+--- a/mm/gup.c
++++ b/mm/gup.c
+@@ -51,7 +51,7 @@
+ static unsigned long compound_range_next(struct page *from, unsigned long left)
+ {
+ \tstruct page *head = compound_head(from);
+-\tunsigned long rest = head + compound_nr(head) - from;
++\tunsigned long rest = compound_nr(head);
+
+ \treturn rest < left ? rest : left;
+ }
+"""
+
+
+@pytest.fixture(autouse=True)
+def _cache(monkeypatch, tmp_path_factory):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cli-cache"))
+
+
+@pytest.fixture
+def patch(home):
+    """A patch that forgets the tail that a range begins in."""
+    path = home / "tail.patch"
+    path.write_text(PATCH)
+    return path
+
+
+def run(*arguments):
+    """The result of the command with *arguments*, in this process."""
+    return CliRunner().invoke(main, [str(a) for a in arguments])
+
+
+def test_verify(home):
+    """A tree that counts right agrees, in C as well, and the command is repeated as it was."""
+    result = run("verify", "--candidate", f"kernel-source:{TOY}", "--seed", 1, "--rounds", 9)
+
+    assert 0 == result.exit_code, result.output
+    assert "semantics 5.13" in result.output
+    assert "in C     " in result.output
+    assert result.output.endswith(
+        f"repeat   headcount verify --candidate kernel-source:{TOY} --seed 1 --rounds 9\n"
+    )
+
+
+def test_verify_in_c_alone(home):
+    """Where all is done in C no situations are told."""
+    result = run("verify", "--candidate", f"kernel-source:{TOY}", "--search", "lane", "--rounds", 1)
+
+    assert 0 == result.exit_code
+    assert "situations are not told" in result.output
+    assert "reached" not in result.output
+
+
+def test_verify_around(home):
+    """What is stepped around is told, with its story."""
+    candidate = f"kernel-source:{TOY},classic"
+    plain = run("verify", "--candidate", candidate, "--search", "soak", "--seed", 0, "--rounds", 8)
+    told = run(
+        "verify", "--candidate", candidate, "--search", "soak", "--seed", 0, "--rounds", 8, "--json"
+    )
+
+    assert 0 == plain.exit_code
+    assert " that would meet what is known, sections:\n" in plain.output
+    assert json.loads(told.output)["around"]["sections"] > 0
+
+
+def test_patch(home, patch):
+    """From an edit to a counterexample, which is replayed and reduced as it is told."""
+    result = run("verify", "--candidate", f"kernel-source:{TOY}", "--patch", patch, "--seed", 1)
+    (saved,) = (line.split()[1] for line in result.output.splitlines() if line.startswith("saved"))
+    candidate = f"kernel-source:{TOY},patch={patch}"
+
+    assert 1 == result.exit_code
+    assert f"replay   headcount replay {saved} --candidate {candidate}" in result.output
+    assert 1 == run("replay", saved, "--candidate", candidate).exit_code
+    assert (
+        1 == run("replay", saved, "--candidate", f"kernel-source:{TOY}", "--patch", patch).exit_code
+    )
+    assert 0 == run("replay", saved, "--candidate", f"kernel-source:{TOY}").exit_code
+    assert 1 == run("reduce", saved, "--candidate", candidate).exit_code
+
+
+def test_patch_of_nothing(patch):
+    """Only a tree can be patched."""
+    result = run("verify", "--patch", patch)
+
+    assert 2 == result.exit_code
+    assert "--patch goes with --candidate kernel-source:DIR" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (
+            ["--candidate", "kernel-source:nowhere"],
+            "headcount: nowhere: no such directory or tarball\n",
+        ),
+        (["--candidate", "kernel-source:"], "headcount: kernel-source: names no directory"),
+        (["--candidate", f"kernel-source:{TOY.parent}"], "no kernel tree: it has no mm/gup.c\n"),
+        (
+            ["--candidate", f"kernel-source:{TOY}", "--semantics", "6.1"],
+            "does not count as 6.1 does",
+        ),
+        (["--search", "lane"], "headcount: lane needs a candidate that is compiled"),
+    ],
+)
+def test_refused(home, arguments, reason):
+    """Bad input is one line and status 2."""
+    result = run("verify", *arguments)
+
+    assert 2 == result.exit_code
+    assert reason in result.output
+    assert 1 == len(result.output.splitlines())
+
+
+def test_replay_odd(home):
+    """A known oddity is told as such, and is no failure."""
+    result = run("replay", TRACES / "one-grab.trace", "--candidate", f"kernel-source:{TOY}")
+    told = run("replay", TRACES / "one-grab.trace", "--candidate", f"kernel-source:{TOY}", "--json")
+
+    assert 0 == result.exit_code
+    assert (
+        "known oddity, expected until fixed upstream: one-grab: one grab of a huge" in result.output
+    )
+    assert "odd" == json.loads(told.output)[0]["verdict"]
+
+
+def test_measure(home):
+    """The tables stand beside the series' own, and say how to repeat them."""
+    result = run("measure", "--candidate", f"kernel-source:{TOY}", "--gib", 1, "--rounds", 1)
+    lines = result.output.splitlines()
+
+    assert 0 == result.exit_code, result.output
+    assert max(map(len, lines[:-1])) <= 100
+    assert lines[0].startswith("1 GiB, kernel source 5.13.0-toy, median of 1")
+    assert any(line.startswith("2 MiB") and "3.78" in line and "4.71" in line for line in lines)
+    assert lines[-1].endswith(
+        f"headcount measure --candidate kernel-source:{TOY} --gib 1 --rounds 1"
+    )
+
+
+def test_measure_json(home):
+    """The same for machines, in nanoseconds."""
+    result = run(
+        "measure", "--candidate", f"kernel-source:{TOY}", "--gib", 1, "--rounds", 1, "--json"
+    )
+    found = json.loads(result.output)
+
+    assert [0, 9, 18] == [pages["order"] for pages in found]
+    assert all(pages["singly"] > 0 for pages in found)
+
+
+@pytest.mark.parametrize(
+    ("candidate", "reason"),
+    [
+        ("optimised", "measure needs --candidate kernel-source:DIR"),
+        (f"kernel-source:{TOY},classic", "leave classic out"),
+    ],
+)
+def test_measure_refused(candidate, reason):
+    """Only a tree is measured, and in one memory model."""
+    result = run("measure", "--candidate", candidate)
+
+    assert 2 == result.exit_code
+    assert reason in result.output

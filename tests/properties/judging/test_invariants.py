@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: MIT
+
+from __future__ import annotations
+
+import pytest
+
+from model.memory import NR_FOLL_PIN_RELEASED
+from model.optimised import Optimised
+from model.parse import parse_program
+from model.reference import Reference
+from model.semantics import BIAS
+from properties.faults import FAULTS
+from properties.judging.judge import judge
+
+
+PINNED = """\
+# headcount 1
+semantics("5.13")
+a = mapping("driver", orders=[2, 1, 0])
+h1 = pin_user_pages(a[0:7])
+"""
+
+UNPINS = [
+    "unpin_user_page(h1[0:1])",
+    "unpin_user_pages(h1[0:7])",
+    "unpin_user_pages(h1[5:7])",
+    "unpin_user_pages_dirty_lock(h1[0:7], make_dirty=True)",
+    "unpin_user_page_range_dirty_lock(h1[3:7], make_dirty=False)",
+    "m1 = ib_umem(sg(h1[0:7], 28672))\nib_umem_release(m1)",
+]
+
+each_unpin = pytest.mark.parametrize(
+    "unpin",
+    UNPINS,
+    ids=["page", "list", "biased", "dirty-list", "range", "region"],
+)
+
+
+class PutsFirst(Optimised):
+    """Counts each put when it is over."""
+
+    def put_compound_head(self, head, refs):
+        memory = self.memory
+        exact = memory.hpage_pincount_available(head)
+        if exact:
+            memory.pincount_add(head, -refs)
+        if memory.page_ref_sub_and_test(head, refs if exact else refs * BIAS):
+            memory.free(head)
+        memory.mod_node_page_state(NR_FOLL_PIN_RELEASED, refs)
+
+
+class Journaled(Reference):
+    """The reference with a journal, so that the laws can read it."""
+
+    journal = True
+
+
+class CountsAllFirst(Optimised):
+    """Counts the whole list before the first put: early is not late."""
+
+    def unpin_user_pages(self, pages, npages):
+        for _ in range(npages):
+            self.memory.mod_node_page_state(NR_FOLL_PIN_RELEASED, 1)
+        i = 0
+        while i < npages:
+            head, ntails = self.compound_next(i, npages, pages)
+            exact = self.memory.hpage_pincount_available(head)
+            if exact:
+                self.memory.pincount_add(head, -ntails)
+            if self.memory.page_ref_sub_and_test(head, ntails if exact else ntails * BIAS):
+                self.memory.free(head)
+            i += ntails
+
+
+class CountsTooFew(Optimised):
+    """Counts one pin of each put before it, and the others after it."""
+
+    def put_compound_head(self, head, refs):
+        memory = self.memory
+        memory.mod_node_page_state(NR_FOLL_PIN_RELEASED, 1)
+        exact = memory.hpage_pincount_available(head)
+        if exact:
+            memory.pincount_add(head, -refs)
+        if memory.page_ref_sub_and_test(head, refs if exact else refs * BIAS):
+            memory.free(head)
+        memory.mod_node_page_state(NR_FOLL_PIN_RELEASED, refs - 1)
+
+
+def found(unpin, candidate):
+    """What is found wrong with *candidate* when it unpins as *unpin* says."""
+    return judge(parse_program(f"{PINNED}{unpin}\n"), candidate()).finding
+
+
+@each_unpin
+@pytest.mark.parametrize("candidate", [PutsFirst, FAULTS["CountsAfterPut"].candidate])
+def test_put_before_count(unpin, candidate):
+    """A pin that is counted after its put breaks the law, though every count is right."""
+    finding = found(unpin, candidate)
+
+    assert "laws" == finding.oracle
+    assert "counted_before_put" == finding.what
+    assert "before it counted the pins as released" in finding.summary
+
+
+@each_unpin
+@pytest.mark.parametrize("candidate", [Optimised, Journaled, Reference])
+def test_count_before_put(unpin, candidate):
+    """Both models count first, whichever way the pins are counted."""
+    assert found(unpin, candidate) is None
+
+
+def test_page_is_named():
+    """The first page that was put too early is named."""
+    finding = found("unpin_user_pages(h1[5:7])", PutsFirst)
+
+    assert "unpin_user_pages put a+4 before it counted the pins as released" == finding.summary
+
+
+def test_early_is_not_late():
+    """Pins may be counted long before they are put."""
+    assert found("unpin_user_pages(h1[0:7])", CountsAllFirst) is None
+
+
+def test_every_pin_of_a_put():
+    """All pins of a put are counted before it, not only one."""
+    assert found("unpin_user_pages(h1[0:1])", CountsTooFew) is None
+    assert "counted_before_put" == found("unpin_user_pages(h1[0:4])", CountsTooFew).what
+
+
+def test_puts_that_are_no_pins():
+    """A plain put is no pin, and counts as none."""
+    lines = "h2 = get_user_pages(a[0:4])\nput_page(h2[0:4])\nunmap(a[6:7])"
+
+    assert found(lines, PutsFirst) is None

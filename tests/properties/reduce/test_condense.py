@@ -1,0 +1,299 @@
+# SPDX-License-Identifier: MIT
+
+from __future__ import annotations
+
+import pytest
+from attrs import evolve
+
+from model.errors import BadInput
+from model.optimised import Optimised
+from model.parse import parse_program
+from model.program import check
+from model.steps import GetPage
+from properties.faults import FAULTS
+from properties.judging.judge import judge
+from properties.judging.ledger import Ledger
+from properties.reduce import reduce
+from properties.reduce.condense import MOST_LISTED, MOST_MAPS, CannotCondense, condensed
+from properties.search import Search, Watcher
+from properties.searches.soak import soak
+
+
+HEADER = '# headcount 1\nsemantics("5.13")\n'
+SEEDS = range(60)
+WINDOWS = (1, 2, 8, 64)
+
+
+def program(text):
+    """The trace *text*, without its header."""
+    return parse_program(HEADER + text)
+
+
+class Last(Watcher):
+    """Remembers the program that came to its end."""
+
+    program = None
+
+    def ended(self, run):
+        self.program = evolve(run.program, steps=tuple(run.steps))
+
+
+def soaked(seed, steps=150):
+    """A random program of *steps* steps."""
+    watcher = Last()
+    soak(Search(Optimised, watcher=watcher), seed, steps)
+    return watcher.program
+
+
+def books(program, stop):
+    """What is held before step *stop* of *program*."""
+    ledger = Ledger(program.semantics, program.mappings)
+    for step in program.steps[:stop]:
+        ledger.take(step)
+    return ledger
+
+
+def fields(held):
+    """What is held of one compound page."""
+    return (held.each, held.maps, held.gets, held.pins, held.dirty, held.alive)
+
+
+def same(before, after, last):
+    """See that *after* is the state *before*, as far as the steps *last* can tell."""
+    heads = dict.fromkeys([*(h for h, _ in before.known()), *(h for h, _ in after.known())])
+    for head in heads:
+        assert before.head(head) == after.head(head)
+        assert before.order(head) == after.order(head)
+        assert fields(before.held(head)) == fields(after.held(head)), before.name(head)
+    for name in {name for step in last for name in step.uses()}:
+        if name in before.umems:
+            assert list(before.umems[name].pages()) == list(after.umems[name].pages())
+            assert before.umems[name][1:] == after.umems[name][1:]
+        elif name in before.table:
+            assert list(before.table[name]) == list(after.table[name])
+
+
+def near(program, stop):
+    """Whether a count comes near 2^31 before step *stop*, where order matters."""
+    gets = sum(getattr(s, "n", 1) for s in program.steps[:stop] if isinstance(s, GetPage))
+    return gets >= 1 << 30
+
+
+def heads(ledger):
+    """The compound pages that anything is known of."""
+    return len(ledger.known())
+
+
+@pytest.fixture(scope="module")
+def programs():
+    """Random programs."""
+    return [soaked(seed) for seed in SEEDS]
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_same_state(programs, window):
+    """The few steps bring about what the many did, or it is refused; and they make sense."""
+    done = 0
+    for long in programs:
+        at = len(long.steps) - window
+        try:
+            short = condensed(long, window)
+        except CannotCondense:
+            continue
+        last = long.steps[at:]
+        before = books(long, at)
+        if near(long, at):
+            continue
+        done += 1
+        assert tuple(last) == short.steps[len(short.steps) - window :]
+        after = books(short, len(short.steps) - window)
+        same(before, after, last)
+        check(short)
+        names = {name for step in last for name in step.uses()}
+        # A pin and an unpin of all, a write, and for each head references and mappings.
+        maps = sum(abs(h.maps - before.first_refs(head)) for head, h in before.known())
+        assert len(short.steps) <= window + 3 + len(names) + heads(before) + maps
+        assert "agrees" == judge(short, Optimised()).kind
+
+    assert done > len(programs) // 2
+
+
+def test_state_is_the_same_at_the_end(programs):
+    """The last steps come to the same as well."""
+    for long in programs[:20]:
+        try:
+            short = condensed(long, 8)
+        except CannotCondense:
+            continue
+        if near(long, len(long.steps)):
+            continue
+        same(books(long, len(long.steps)), books(short, len(short.steps)), ())
+
+
+def test_all_of_it():
+    """Nothing before the last steps is nothing to bring about."""
+    whole = program('a = mapping("driver", orders=[1])\nh1 = pin_user_pages(a[0:2])\n')
+
+    assert whole == condensed(whole, 1)
+
+
+def test_by_hand():
+    """What is held is taken at once, and nothing else."""
+    long = program(
+        'a = mapping("driver", orders=[1, 0])\n'
+        "h1 = pin_user_pages(a[0:3])\n"
+        "unpin_user_pages(h1[1:2])\n"
+        "get_page(a[2:3], n=5)\n"
+        "put_page(a[2:3], n=2)\n"
+        "map(a[0:1])\n"
+        "set_page_dirty(a[1:2])\n"
+        "clean(a[0:1])\n"
+        "set_page_dirty(a[2:3])\n"
+        "unpin_user_page(a[0:1])\n"
+    )
+
+    assert (
+        'a = mapping("driver", orders=[1, 0])\n'
+        "map(a[0:1])\n"
+        "h0 = pin_user_pages(a[0:1] + a[2:3])\n"
+        "get_page(a[2:3], n=3)\n"
+        "set_page_dirty(a[2:3])\n"
+        "unpin_user_page(a[0:1])\n"
+    ) == condensed(long, 1).text().removeprefix(HEADER)
+
+
+def test_names_that_are_used():
+    """Handles and regions that the last steps use are made anew, with what they held."""
+    long = program(
+        'a = mapping("driver", orders=[1, 0])\n'
+        "h1 = pin_user_pages(a[0:3])\n"
+        "m2 = ib_umem_get(a[1:3], writable=False)\n"
+        "h3 = get_user_pages(a[2:3]*2)\n"
+        "unpin_user_page(h1[2:3])\n"
+        "unpin_user_page(h1[0:1])\n"
+        "put_page(h3[0:1])\n"
+        "ib_umem_release(m2)\n"
+    )
+    short = condensed(long, 3)
+
+    assert ["h1", "m2", "h3"] == [step.makes for step in short.steps if step.makes]
+    assert "m2 = ib_umem_get(a[1:3], writable=False)" in short.text()
+    assert "unpin_user_pages(a[2:3])" in short.text()
+    same(books(long, 4), books(short, len(short.steps) - 3), long.steps[4:])
+
+
+def test_free_and_allocated_again():
+    """Pages stand as they were allocated last, and what is free is freed."""
+    long = program(
+        'a = mapping("driver", orders=[1, 0])\n'
+        "unmap(a[0:1])\n"
+        "alloc_pages(a[0:2], orders=[0, 0])\n"
+        "unmap(a[1:2])\n"
+        "h1 = pin_user_pages(a[0:1])\n"
+    )
+
+    assert (
+        'a = mapping("driver", orders=[0, 0, 0])\nunmap(a[1:2])\nh1 = pin_user_pages(a[0:1])\n'
+    ) == condensed(long, 1).text().removeprefix(HEADER)
+
+
+SPLIT = (
+    'a = mapping("thp", orders=[9, 9])\n'
+    "split_huge_page(a[0:1])\n"
+    "h1 = pin_user_pages(a[3:4] + a[600:601])\n"
+)
+
+
+def test_split():
+    """What huge pages were split to is a driver's, for no huge page is so small."""
+    short = condensed(program(SPLIT), 1)
+
+    check(short)
+    assert "driver" == short.mappings[0].kind
+    assert 513 == short.mappings[0].ncompound
+    assert 1 == len(short.steps)
+    same(books(program(SPLIT), 2), books(short, 1), ())
+
+
+def test_split_again():
+    """What a driver has cannot be split, so where that is still to come it is refused."""
+    with pytest.raises(CannotCondense):
+        condensed(program(SPLIT + "split_huge_page(a[512:513])\n"), 2)
+
+
+@pytest.mark.parametrize(("pages", "good"), [(MOST_LISTED, True), (MOST_LISTED + 1, False)])
+@pytest.mark.parametrize(
+    ("take", "give"),
+    [
+        ("h1 = pin_user_pages(a[0:1]*{})", "unpin_user_page(h1[0:1])"),
+        ("m1 = ib_umem_get(a[0:1]*{})", "ib_umem_release(m1)"),
+    ],
+)
+def test_too_long(take, give, pages, good):
+    """Lists that are used, and of more pages than that, are refused."""
+    long = program(f'a = mapping("driver", orders=[0])\n{take.format(pages)}\n{give}\n')
+
+    if good:
+        assert long == condensed(long, 1)
+    else:
+        with pytest.raises(CannotCondense):
+            condensed(long, 1)
+
+
+def test_mapped_often():
+    """Pages are mapped together; what is mapped too often holds plain references instead."""
+    long = program(
+        'a = mapping("driver", orders=[0, 1, 0])\n'
+        + "map(a[0:1] + a[3:4])\n" * (MOST_MAPS - 1)
+        + "map(a[0:3])\n" * 3
+        + "h1 = pin_user_pages(a[0:1])\n"
+    )
+
+    assert (
+        'a = mapping("driver", orders=[0, 1, 0])\n'
+        + "map(a[0:2] + a[3:4])\n" * 3
+        + "map(a[0:1] + a[3:4])\n" * (MOST_MAPS - 4)
+        + "map(a[0:1])\n"
+        + "get_page(a[0:1], n=2)\n"
+        + "h1 = pin_user_pages(a[0:1])\n"
+    ) == condensed(long, 1).text().removeprefix(HEADER)
+
+
+def test_count_past_its_limit():
+    """Where a pin carried a count past 2^31 it does so again, after the plain references."""
+    long = program(
+        'a = mapping("base", orders=[0])\n'
+        "h1 = pin_user_pages(a[0:1])\n"
+        "unmap(a[0:1])\n"
+        "map(a[0:1])\n"
+        "get_page(a[0:1], n=2147482000)\n"
+        "h2 = pin_user_pages(a[0:1])\n"
+        "h3 = get_user_pages(a[0:1])\n"
+    )
+    short = condensed(long, 1)
+
+    assert ["get_page", "pin_user_pages", "get_user_pages"] == [s.call for s in short.steps]
+    same(books(long, 5), books(short, 2), ())
+
+
+def test_broken_contract():
+    """A program that breaks the contract is bad input."""
+    long = program('a = mapping("driver", orders=[0])\nunpin_user_page(a[0:1])\nclean(a[0:1])\n')
+
+    with pytest.raises(BadInput):
+        condensed(long, 1)
+
+
+def test_reduction_begins_with_it():
+    """A failure far into a long program takes few executions to be reduced."""
+    candidate = FAULTS["NoTailOffset"].candidate
+    long = program(
+        'a = mapping("driver", orders=[2, 0])\n'
+        + "get_page(a[0:1])\nput_page(a[0:1])\nset_page_dirty(a[4:5])\nclean(a[4:5])\n" * 200
+        + "h1 = pin_user_pages(a[3:5])\n"
+        "unpin_user_page_range_dirty_lock(h1[0:2], make_dirty=True)\n"
+    )
+    result = reduce(long, judge(long, candidate()).finding, candidate)
+
+    assert (2, 2, 2, 4) == result.program.size()[:4]
+    assert result.executions < 60

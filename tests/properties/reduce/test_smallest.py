@@ -1,0 +1,411 @@
+# SPDX-License-Identifier: MIT
+
+from __future__ import annotations
+
+from itertools import pairwise, product
+
+import pytest
+from attrs import evolve
+
+from model.errors import BadInput
+from model.mapping import FIRST_PFN, Mapping, placed
+from model.pagelist import from_entries, span
+from model.parse import parse_program
+from model.program import Program, check
+from model.semantics import DEFAULT
+from model.steps import (
+    GetUserPages,
+    IbUmemGet,
+    IbUmemRelease,
+    PinUserPages,
+    SetPageDirty,
+    Unmap,
+    UnpinUserPage,
+    UnpinUserPageRangeDirtyLock,
+    UnpinUserPages,
+    UnpinUserPagesDirtyLock,
+)
+from properties.faults import FAULTS
+from properties.judging.judge import judge
+from properties.reduce import Reduced, reduce
+from properties.reduce.smallest import HANG, LONG, smallest
+
+
+HEADER = '# headcount 1\nsemantics("5.13")\n'
+
+
+def program(text):
+    """The trace *text*, without its header."""
+    return parse_program(HEADER + text)
+
+
+def found(text, candidate):
+    """*text* as if it were what a reduction came to."""
+    whole = program(text)
+    return Reduced(whole, judge(whole, candidate()).worst, 0)
+
+
+#: Faults, with a program that fails on each and is not the smallest.
+PADDED = {
+    "NoTailOffset": 'a = mapping("driver", orders=[2, 1])\n'
+    "h1 = pin_user_pages(a[3:6])\n"
+    "unpin_user_page_range_dirty_lock(h1[0:3], make_dirty=False)\n",
+    "NeverDirtiesRegion": 'a = mapping("driver", orders=[1, 0])\n'
+    "m1 = ib_umem_get(a[0:3])\nset_page_dirty(a[2:3])\nib_umem_release(m1)\n",
+    "FreedAtOne": 'a = mapping("driver", orders=[1, 1])\n'
+    "h1 = pin_user_pages(a[0:3])\nunpin_user_page(h1[0:1])\nunpin_user_page(h1[1:2])\n",
+    "CountsRuns": 'a = mapping("driver", orders=[2])\n'
+    "h1 = pin_user_pages(a[0:4])\nunpin_user_pages(h1[0:4])\n",
+    "OrderTwoBiasedPut": 'a = mapping("driver", orders=[0, 2])\n'
+    "h1 = pin_user_pages(a[0:3])\nunpin_user_pages(h1[1:3])\n",
+    "GetIsPin": 'a = mapping("driver", orders=[2, 2])\n'
+    "h1 = pin_user_pages(a[0:1])\nh2 = get_user_pages(a[0:5])\n",
+    "CountsPagesOnce": 'a = mapping("driver", orders=[0, 1])\n'
+    "h1 = pin_user_pages(a[0:1]*2 + a[1:3])\nunpin_user_pages(h1[0:4])\n",
+    "RunOnePageLong": 'a = mapping("driver", orders=[1, 1])\n'
+    "h1 = pin_user_pages(a[0:4])\n"
+    "unpin_user_page_range_dirty_lock(h1[0:4], make_dirty=True)\n",
+    "PartialPinIsError": 'a = mapping("driver", orders=[0, 0, 0])\n'
+    "unmap(a[2:3])\nset_page_dirty(a[0:1])\nh1 = pin_user_pages(a[0:3])\n",
+    "RangeByPage": 'a = mapping("driver", orders=[1, 1])\nset_page_dirty(a[0:1])\n'
+    "h1 = pin_user_pages(a[0:4])\n"
+    "unpin_user_page_range_dirty_lock(h1[0:4], make_dirty=True)\n",
+    "ListByPage": 'a = mapping("driver", orders=[1, 0])\n'
+    "h1 = pin_user_pages(a[0:3])\nh2 = pin_user_pages(a[0:1])\n"
+    "unpin_user_pages(h1[0:3])\n",
+}
+
+
+def candidate_of(name):
+    """The candidate of the planted fault *name*."""
+    return FAULTS[name].candidate
+
+
+# Brute force: all that is smaller, written down with no thought of what is alike.
+
+
+def naive_layouts(compound, order, npages):
+    """Mappings of so many compound pages at most, gaps or none; of any order if in few pages."""
+    while npages & (npages - 1):
+        npages += 1
+    for count in range(1, compound + 1):
+        for orders in product(range(8), repeat=count):
+            if max(orders) > order and sum(2**o for o in orders) > npages:
+                continue
+            gaps = set()
+            for start in range(FIRST_PFN, FIRST_PFN + (1 << max(orders))):
+                extents = placed([(o, 1) for o in orders], start)
+                apart = tuple(a.stop != b.pfn for a, b in pairwise(extents))
+                if apart not in gaps:
+                    gaps.add(apart)
+                    yield Mapping("a", "driver", extents)
+
+
+def naive_steps(mapping, nth, calls, listed):
+    """Every step of *calls* that can be written down."""
+    yes_no = (True, False)
+    if "ib_umem_release" in calls:
+        yield from (IbUmemRelease(umem=f"m{nth - 1}", dirty=d) for d in yes_no)
+    empty = span("a", 0, 0)
+    nothing = [
+        UnpinUserPages(pages=empty),
+        *(UnpinUserPagesDirtyLock(pages=empty, make_dirty=d) for d in yes_no),
+        *(UnpinUserPageRangeDirtyLock(pages=empty, make_dirty=d) for d in yes_no),
+    ]
+    yield from (step for step in nothing if step.call in calls)
+    for length in range(1, listed + 1):
+        for positions in product(range(mapping.npages), repeat=length):
+            p = from_entries([("a", i) for i in positions])
+            steps = [
+                PinUserPages(handle=f"h{nth}", pages=p),
+                GetUserPages(handle=f"h{nth}", pages=p),
+                UnpinUserPages(pages=p),
+                *(UnpinUserPagesDirtyLock(pages=p, make_dirty=d) for d in yes_no),
+                *(UnpinUserPageRangeDirtyLock(pages=p, make_dirty=d) for d in yes_no),
+                *(IbUmemGet(umem=f"m{nth}", pages=p, writable=w) for w in yes_no),
+            ]
+            if length == 1:
+                steps += [UnpinUserPage(page=p), Unmap(pages=p), SetPageDirty(pages=p)]
+            yield from (step for step in steps if step.call in calls)
+
+
+def naive_smallest(reduced, candidate):
+    """The size of the smallest program that fails like *reduced*, all being tried."""
+    best = reduced.program.size()[:4]
+    steps, compound, _, _ = best
+    lists = [len(pages) for step in reduced.program.steps for pages in step.lists()]
+    order = max(e.order for m in reduced.program.mappings for e in m.extents)
+    npages = sum(m.npages for m in reduced.program.mappings)
+    calls = {"pin_user_pages", *(step.call for step in reduced.program.steps)}
+    for length in range(1, steps + 1):
+        for mapping in naive_layouts(compound, order, npages):
+            bare = Program((mapping,), (), DEFAULT)
+            if (length, *bare.size()[1:3]) > best[:3]:
+                continue
+            options = [
+                list(naive_steps(mapping, nth, calls, max(lists))) for nth in range(1, length + 1)
+            ]
+            last = [s for s in options[-1] if s.call == reduced.finding.step.call]
+            for chosen in product(*options[:-1], last):
+                whole = evolve(bare, steps=chosen)
+                if whole.size()[:4] >= best:
+                    continue
+                try:
+                    check(whole)
+                    worst = judge(whole, candidate()).worst
+                except BadInput:
+                    continue
+                if worst and worst.signature == reduced.finding.signature:
+                    best = whole.size()[:4]
+    return best
+
+
+@pytest.mark.parametrize("name", PADDED)
+def test_proved(name):
+    """What is reduced is proved smallest, and so it is where all that is smaller is tried."""
+    candidate = candidate_of(name)
+    reduced = reduce(*first(name), candidate)
+    result = smallest(reduced, candidate)
+
+    assert result.proved
+    assert f"smallest (proved: none of {result.tried:,} smaller programs" in result.text()
+    assert result.finding.signature == reduced.finding.signature
+    assert naive_smallest(result, candidate) == result.program.size()[:4]
+
+
+def first(name):
+    """A failing program of the fault *name*, and the finding."""
+    whole = program(PADDED[name])
+    finding = judge(whole, candidate_of(name)()).worst
+    assert finding is not None
+    return whole, finding
+
+
+@pytest.mark.parametrize("name", PADDED)
+def test_padded(name):
+    """A program that is not the smallest makes room for the one that is, found by trying all."""
+    candidate = candidate_of(name)
+    whole, finding = first(name)
+    told = []
+    result = smallest(
+        Reduced(whole, finding, 0), candidate, lambda p, f: told.append((p, f)), most=100_000
+    )
+
+    assert result.program.size() < whole.size()
+    assert [(result.program, result.finding)] == told
+    assert result.finding.signature == finding.signature
+    assert result.finding.signature == judge(result.program, candidate()).worst.signature
+    assert result.proved
+    assert (
+        smallest(reduce(whole, finding, candidate), candidate).program.size()[:4]
+        == (result.program.size()[:4])
+    )
+
+
+def test_one_page_less():
+    """A program that names a single page too many makes room for the one that does not."""
+    text = 'a = mapping("driver", orders=[0])\nh1 = pin_user_pages(a[0:1]*3)\n'
+    reduced = found(text + "unpin_user_pages(h1[0:2])\n", candidate_of("CountsRuns"))
+    result = smallest(reduced, candidate_of("CountsRuns"))
+
+    assert (2, 1, 0, 5) == reduced.program.size()[:4]
+    assert (2, 1, 0, 4) == result.program.size()[:4]
+    assert result.proved
+
+
+def test_budget():
+    """When no more may be tried nothing is proved, nor said to be."""
+    reduced = reduce(*first("NoTailOffset"), candidate_of("NoTailOffset"))
+    whole = smallest(reduced, candidate_of("NoTailOffset"))
+    for most in (1, 100, whole.tried // 2):
+        result = smallest(reduced, candidate_of("NoTailOffset"), most=most)
+
+        assert not result.proved
+        assert "proved" not in result.text()
+        assert ("in vain" in result.text()) == (0 < result.tried)
+        assert result.tried <= most + 1
+        assert reduced.program == result.program
+
+
+def test_nothing_to_spend():
+    """With nothing to spend nothing is tried, and it is said as if there were no such thing."""
+    reduced = reduce(*first("NoTailOffset"), candidate_of("NoTailOffset"))
+
+    assert reduced is smallest(reduced, candidate_of("NoTailOffset"), most=0)
+    assert "in vain" not in reduced.text()
+
+
+def test_does_not_repeat():
+    """What did not fail again is not gone into."""
+    reduced = evolve(Reduced(*first("NoTailOffset"), 1), repeats=False)
+
+    assert reduced is smallest(reduced, candidate_of("NoTailOffset"))
+
+
+def test_comments_stay():
+    """What stands at the top of a trace stays when a smaller one takes its place."""
+    whole, finding = first("CountsRuns")
+    whole = evolve(whole, comments=("found one day",))
+    result = smallest(Reduced(whole, finding, 0), candidate_of("CountsRuns"))
+
+    assert result.program.size() < whole.size()
+    assert ("found one day",) == result.program.comments
+
+
+def test_progress():
+    """Whoever waits is told how many were tried."""
+    told = []
+    reduced = reduce(*first("NoTailOffset"), candidate_of("NoTailOffset"))
+    result = smallest(reduced, candidate_of("NoTailOffset"), progress=told.append)
+
+    assert [1000 * (i + 1) for i in range(result.tried // 1000)] == told
+    assert told
+
+
+class RaisesBefore(FAULTS["CountsRuns"].candidate):
+    """Miscounts lists of one head, and raises where a list is of one page."""
+
+    def unpin_user_pages(self, pages, npages):
+        if npages == 1:
+            msg = "one page only"
+            raise ValueError(msg)
+        super().unpin_user_pages(pages, npages)
+
+
+class RaisesOnShortPins(FAULTS["CountsRuns"].candidate):
+    """Miscounts lists of one head, and cannot pin fewer than three pages."""
+
+    def pin_user_pages(self, pages):
+        if len(pages) < 3:
+            msg = "too few"
+            raise ValueError(msg)
+        return super().pin_user_pages(pages)
+
+
+@pytest.mark.parametrize("candidate", [RaisesBefore, RaisesOnShortPins])
+def test_other_failures(candidate):
+    """What raises in a smaller program is another failure, and does not take its place."""
+    reduced = found(PADDED["CountsRuns"], candidate)
+    result = smallest(reduced, candidate)
+
+    assert result.proved
+    assert result.finding.signature == reduced.finding.signature
+    assert "raised" not in result.finding.what
+
+
+def test_hangs():
+    """What hangs in smaller programs uses up the budget soon."""
+    name = "RefusedGrabRepeated"
+    text = (
+        'a = mapping("base", orders=[0])\nget_page(a[0:1], n=2147483645)\n'
+        "h1 = pin_user_pages(a[0:1]*2)\n"
+    )
+    reduced = found(text, candidate_of(name))
+    result = smallest(reduced, candidate_of(name), most=2 * HANG)
+
+    assert reduced.finding.what == "no_progress"
+    assert result.finding.signature == reduced.finding.signature
+    assert result.tried < 2 * HANG
+
+
+def test_long_lists():
+    """A program that names many pages counts for more than one."""
+    text = (
+        'a = mapping("base", orders=[0])\n'
+        f"h1 = pin_user_pages(a[0:1]*{LONG * 2})\nunpin_user_pages(h1[0:{LONG * 2}])\n"
+    )
+    reduced = found(text, candidate_of("CountsRuns"))
+    result = smallest(reduced, candidate_of("CountsRuns"))
+
+    assert (2, 1, 0, 4) == result.program.size()[:4]
+    assert result.proved
+
+
+def test_too_many_layouts():
+    """A program on many compound pages of high orders is not even begun with."""
+    text = HEADER + (
+        'a = mapping("driver", orders=[9, 4, 3, 2, 4, 0, 1, 8])\nh1 = pin_user_pages(a[0:2])\n'
+        "unpin_user_pages(h1[0:2])\n"
+    )
+    program = parse_program(text)
+    found = judge(program, FAULTS["CountsRuns"].candidate()).worst
+    result = smallest(Reduced(program, found, 1), FAULTS["CountsRuns"].candidate)
+
+    assert (program, 0, False) == (result.program, result.tried, result.proved)
+
+
+LEFT_OUT_ONCE = {
+    "LastErrorIsLength": 'a = mapping("base", orders=[0])\nh1 = pin_user_pages(a[0:1])\n'
+    "unpin_user_pages(h1[0:1], npages=-4095)\n",
+    "EmptyListWalked": 'a = mapping("base", orders=[0, 0])\nh1 = pin_user_pages(a[0:2])\n'
+    "unpin_user_pages(h1[0:0])\n",
+    "SegmentRoundedUp": 'a = mapping("driver", orders=[0, 0])\n'
+    "m1 = ib_umem_get(a[0:2], max_segment=4196)\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        ("LastErrorIsLength", (1, 1, 0, 1)),
+        ("EmptyListWalked", (1, 1, 0, 0)),
+        ("SegmentRoundedUp", (1, 1, 1, 2)),
+    ],
+)
+def test_what_was_left_out_once(name, size):
+    """Pages that are not held and an error value, no pages at all, two pages made one."""
+    result = smallest(found(LEFT_OUT_ONCE[name], candidate_of(name)), candidate_of(name))
+
+    assert result.proved
+    assert size == result.program.size()[:4]
+
+
+BESIDE = {
+    "LocksDirtyPages": 'a = mapping("base", orders=[0])\nh1 = pin_user_pages(a[0:1])\n'
+    "set_page_dirty(a[0:1])\nunpin_user_pages_dirty_lock(h1[0:1], make_dirty=True)\n",
+    "AsksFirstHeadOnly": 'a = mapping("base", orders=[0, 0])\nm1 = ib_umem_get(a[0:2])\n'
+    "set_page_dirty(a[0:1])\nib_umem_release(m1)\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "size"), [("LocksDirtyPages", (2, 2, 0, 6)), ("AsksFirstHeadOnly", (2, 2, 0, 3))]
+)
+def test_fewer_steps_that_name_more_pages(name, size):
+    """A step less is found though the lists of what has it name more pages."""
+    before = found(BESIDE[name], candidate_of(name))
+    result = smallest(before, candidate_of(name))
+
+    assert 3 == len(before.program.steps)
+    assert result.proved
+    assert size == result.program.size()[:4]
+
+
+def test_beside_is_not_counted(monkeypatch):
+    """What was tried beside the scope is no part of the proof."""
+    candidate = candidate_of("PartialPinIsError")
+    reduced = reduce(*first("PartialPinIsError"), candidate)
+    result = smallest(reduced, candidate)
+    asked = []
+
+    def nothing(scope):
+        asked.append(scope)
+        return evolve(scope, steps=0)
+
+    monkeypatch.setattr("properties.reduce.smallest.beside", nothing)
+
+    assert 2 <= len(result.program.steps)
+    assert result == smallest(reduced, candidate)
+    assert 1 == len(asked)
+
+
+def test_budget_beside():
+    """A proof stands when what is beside its scope could not all be tried."""
+    name = "LocksDirtyPages"
+    before = found(BESIDE[name], candidate_of(name))
+    most = {n: smallest(before, candidate_of(name), most=n) for n in range(10, 1_200, 20)}
+    proved = {n: result for n, result in most.items() if result.proved}
+
+    assert 10 not in proved
+    assert {(3, 1, 0, 3), (2, 2, 0, 6)} == {r.program.size()[:4] for r in most.values()}
+    assert (3, 1, 0, 3) == proved[min(proved)].program.size()[:4]

@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: MIT
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+from attrs import evolve
+from hypothesis import HealthCheck, Phase, Verbosity, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from model.optimised import Optimised
+from model.parse import parse_program
+from model.program import Program, check
+from model.semantics import SEMANTICS
+from model.steps import STEPS
+from properties import layouts
+from properties.coverage.situations import SITUATIONS
+from properties.judging.finding import Diverged, diverged
+from properties.judging.judge import judge
+from properties.search import Search, Watcher
+from properties.searches.machine import Machine, explore, machine
+
+
+class Listener(Watcher):
+    """Keeps all that it is told."""
+
+    def __init__(self):
+        self.calls = Counter()
+        self.reached = Counter()
+        self.refused = Counter()
+        self.programs = []
+        self.found_ = []
+
+    def step(self, run, reached):
+        self.calls[run.steps[-1].call] += 1
+        self.reached.update(reached)
+
+    def rejected(self, call):
+        self.refused[call] += 1
+
+    def ended(self, run):
+        self.programs.append(evolve(run.program, steps=tuple(run.steps)))
+
+    def found(self, program, finding):
+        self.found_.append((program, finding))
+
+
+def listen():
+    """What a few hundred programs tell."""
+    listener = Listener()
+    for number in range(8):
+        explore(Search(Optimised, captured=layouts.kept(), watcher=listener), number, 40)
+    return listener
+
+
+@pytest.fixture(scope="module")
+def heard():
+    """The same from a process of its own: Hypothesis draws constants of what is imported here."""
+    told = subprocess.run([sys.executable, __file__], check=True, capture_output=True).stdout
+    listener = Listener()
+    *counted, programs = pickle.loads(told)  # noqa: S301 - our own, from a moment ago
+    listener.calls, listener.reached, listener.refused, listener.found_ = counted
+    listener.programs = [Program(*program) for program in programs]
+    return listener
+
+
+def test_nothing_found_in_what_is_right(heard):
+    """The optimised model fails on no program that is drawn."""
+    assert [] == heard.found_
+
+
+def test_every_call_is_drawn(heard):
+    """Each call has a rule, and each rule's steps are carried out."""
+    assert set(STEPS) == set(heard.calls)
+
+
+def test_situations_are_of_the_table(heard):
+    """No situation is named that is not in the table; most are met at once.
+
+    Which ones must be is tested in test_situations.py.
+    """
+    assert set(heard.reached) <= set(SITUATIONS)
+    assert len(SITUATIONS) - 5 <= len(heard.reached)
+
+
+def test_most_draws_make_sense(heard):
+    """Few rules draw in vain."""
+    assert sum(heard.refused.values()) < 0.2 * heard.calls.total()
+
+
+def test_calls_are_mostly_short(heard):
+    """Most calls name up to 64 pages, some of them far more."""
+    sizes = [step.npages_named for program in heard.programs for step in program.steps]
+    long = sum(size > 64 for size in sizes)
+
+    assert 0.01 < long / len(sizes) < 0.10
+    assert max(sizes) > 4096
+
+
+def test_programs_are_traces(heard):
+    """Every program that is drawn reads back from its own text, and checks out."""
+    for program in heard.programs[:120]:
+        if program.steps and max(map(len, program.statements())) < 4096:
+            again = parse_program(program.text())
+            check(again)
+            assert program.text() == again.text()
+
+
+def test_layouts_are_mixed(heard):
+    """Mappings of all kinds are drawn, with gaps and falling frames, real ones among them."""
+    mappings = [mapping for program in heard.programs for mapping in program.mappings]
+    falling = [
+        m
+        for m in mappings
+        if any(b.pfn < a.pfn for a, b in zip(m.extents, m.extents[1:], strict=False))
+    ]
+
+    assert {"base", "thp", "hugetlb", "page-cache", "device-dax", "driver"} == {
+        m.kind for m in mappings
+    }
+    assert {0, 1, 2, 3, 9, 18} <= {e.order for m in mappings for e in m.extents}
+    assert len(falling) > 0.02 * len(mappings)
+    assert any(m.extents[0].pfn > 0x80000 for m in mappings)
+
+
+def test_same_seed_same_programs():
+    """The same seed draws the same programs, another one others."""
+    texts = []
+    for number in (5, 5, 6):
+        listener = Listener()
+        explore(Search(Optimised, watcher=listener), number, 15)
+        texts.append([program.text() for program in listener.programs])
+
+    assert texts[0] == texts[1] != texts[2]
+
+
+def test_captured_only():
+    """A search on a layout uses windows of it and nothing else."""
+    captured = layouts.kept()
+    frames = [(e.pfn, e.stop) for m in captured for e in m.extents]
+    listener = Listener()
+
+    explore(Search(Optimised, captured=captured, captured_only=True, watcher=listener), 1, 20)
+
+    assert listener.programs
+    for program in listener.programs:
+        for extent in (e for m in program.mappings for e in m.extents):
+            assert any(start <= extent.pfn and extent.stop <= stop for start, stop in frames)
+
+
+def test_before_the_series():
+    """Under 5.11 the range call is never drawn, and the model agrees."""
+    listener = Listener()
+
+    explore(Search(Optimised, SEMANTICS["5.11"], watcher=listener), 3, 60)
+
+    assert "unpin_user_page_range_dirty_lock" not in listener.calls
+    assert [] == listener.found_
+
+
+@pytest.mark.parametrize(
+    "name", ["Regroups", "DirtiesFirst", "Backwards", "RangeThroughList", "EmptyPuts"]
+)
+def test_right_though_different(sketches, name):
+    """A candidate that is right in its own way is never reported, nor called dear."""
+    listener = Listener()
+    search = Search(getattr(sketches, name), watcher=listener, strict=True)
+
+    explore(search, 7, 60)
+
+    assert [] == listener.found_
+
+
+@pytest.mark.parametrize(
+    "name", ["ReleasesNmap", "NoTailOffset", "MergesAcross", "DirtiesAfterPut", "RunOfZero"]
+)
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_wrong_ones_are_found(sketches, name, number):
+    """Each of the series' own bugs is found within a few hundred programs, and fails again."""
+    listener = Listener()
+    for batch in range(20):
+        explore(Search(getattr(sketches, name), watcher=listener), number * 100 + batch, 25)
+        if listener.found_:
+            break
+
+    program, finding = listener.found_[0]
+    assert finding.what in sketches.WRONG[getattr(sketches, name)]
+    assert finding.signature == judge(program, getattr(sketches, name)()).finding.signature
+
+
+def test_dearer_is_raised_when_strict(sketches):
+    """In pytest a step that is right but dearer fails the test, unless asked not to."""
+    quiet = settings(
+        max_examples=60,
+        phases=[Phase.generate],
+        database=None,
+        derandomize=True,
+        verbosity=Verbosity.quiet,
+        suppress_health_check=list(HealthCheck),
+    )
+
+    with pytest.raises(Diverged) as info:
+        run_state_machine_as_test(machine(Search(sketches.PageByPage, strict=True)), settings=quiet)
+
+    assert "cost" == info.value.finding.oracle
+    run_state_machine_as_test(machine(Search(sketches.PageByPage)), settings=quiet)
+
+
+def test_each_signature_has_its_class():
+    """Two signatures never share an exception class; one always has the same."""
+    assert diverged("refcount-unpin_user_page") is diverged("refcount-unpin_user_page")
+    assert diverged("refcount-unpin_user_page") is not diverged("pincount-unpin_user_page")
+
+
+def test_every_call_has_a_rule():
+    """A new call without a rule would never be searched."""
+    rules = {rule.function.__name__ for rule in Machine.setup_state().rules}
+
+    assert set(STEPS) == rules
+
+
+if __name__ == "__main__":
+    said = listen()
+    summaries = [finding.summary for _, finding in said.found_]
+    # Rows of the semantics cannot be pickled; all these programs are of the default one.
+    kept = [(program.mappings, program.steps) for program in said.programs]
+    counters = (said.calls, said.reached, said.refused, summaries)
+    sys.stdout.buffer.write(pickle.dumps((*counters, kept)))

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: MIT
+
+from __future__ import annotations
+
+import pytest
+
+from model.errors import BadInput
+from properties.searches.registry import FORMS, SEARCHES, TURNS, load
+
+
+def test_by_name():
+    """Those of headcount itself go by a word."""
+    for name, search in SEARCHES.items():
+        assert search is load(name)
+    assert set(TURNS) <= SEARCHES.keys()
+
+
+def test_of_another_module(home):
+    """Any function of two parameters will do, also of a file in the working directory."""
+    (home / "mine.py").write_text("def search(search, number):\n    return number\n")
+
+    assert 3 == load("mine:search")(None, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("wandering", "search 'wandering' is none of machine, soak"),
+        ("", "is none of"),
+        (":search", "is none of"),
+        (".mine:search", "is none of"),
+        ("model:", "is none of"),
+        ("no_such_module:search", "is none of"),
+        ("broken:search", "cannot be imported: SyntaxError"),
+        ("raises:search", "cannot be imported: ZeroDivisionError"),
+        ("properties.searches.soak:nothing", "is no search"),
+        ("properties.searches.soak:Search", "is no search"),
+        ("properties.searches.soak:__doc__", "is no search"),
+    ],
+)
+def test_no_search(home, name, said):
+    """What is none is bad input, whatever it does."""
+    (home / "broken.py").write_text("def search(:\n")
+    (home / "raises.py").write_text("1 / 0\n")
+    with pytest.raises(BadInput, match="search") as info:
+        load(name)
+
+    assert said in str(info.value)
+    assert len(FORMS) < 90

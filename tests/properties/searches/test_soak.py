@@ -1,0 +1,367 @@
+# SPDX-License-Identifier: MIT
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+from attrs import evolve
+
+from model.candidate import Abilities
+from model.optimised import Optimised
+from model.program import check
+from model.semantics import KINDS, SEMANTICS
+from model.steps import STEPS
+from properties import layouts
+from properties.faults import FAULTS
+from properties.judging.judge import judge
+from properties.search import Search, Watcher
+from properties.searches import soak as soak_module
+from properties.searches.registry import load
+from properties.searches.soak import (
+    BRIEF,
+    FEW,
+    LENGTHS,
+    SHORT,
+    SWARM,
+    SWARM_WEIGHT,
+    WEIGH_EVERY,
+    soak,
+)
+from properties.strategies.dice import Dice
+from tests.helpers import ROOT
+
+
+class Listener(Watcher):
+    """Keeps all that it is told."""
+
+    def __init__(self):
+        self.steps = 0
+        self.calls = Counter()
+        self.reached = Counter()
+        self.refused = Counter()
+        self.lowest = 0
+        self.programs = []
+        self.found_ = []
+
+    def step(self, run, reached):
+        self.steps += 1
+        self.calls[run.steps[-1].call] += 1
+        self.reached.update(reached)
+        counts = [state.refcount for state in run.record.reference.heads.values()]
+        self.lowest = min(self.lowest, *counts) if counts else self.lowest
+
+    def rejected(self, call):
+        self.refused[call] += 1
+
+    def ended(self, run):
+        self.programs.append(evolve(run.program, steps=tuple(run.steps)))
+
+    def found(self, program, finding):
+        self.found_.append((program, finding))
+
+
+def heard(numbers, steps=0, candidate=Optimised, **where):
+    """What the rounds of *numbers* told."""
+    listener = Listener()
+    search = Search(candidate, watcher=listener, **{"strict": True, **where})
+    for number in numbers:
+        soak(search, number, steps)
+    return listener
+
+
+def able(**abilities):
+    """The optimised model with fewer abilities."""
+    limited = Abilities("limited", **abilities)
+    return type("Limited", (Optimised,), {"abilities": limited})
+
+
+@pytest.mark.parametrize(
+    ("search", "arguments"), [("soak", "number, 400"), ("wide", "number")], ids=["soak", "wide"]
+)
+def test_repeats(search, arguments):
+    """The same number gives the same programs in every process, whatever its strings hash to."""
+    code = (
+        "from tests.properties.searches.test_soak import Listener, Optimised, Search, layouts\n"
+        f"from properties.searches.{search} import {search}\n"
+        "listener = Listener()\n"
+        "search = Search(Optimised, captured=layouts.kept(), watcher=listener)\n"
+        f"for number in range(4): {search}(search, {arguments})\n"
+        "print(*(program.text() for program in listener.programs))\n"
+    )
+
+    def said(seed):
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        command = [sys.executable, "-c", code]
+        run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=True)
+        return run.stdout
+
+    once = said("1")
+
+    assert once.count(b"semantics") >= 4
+    assert once == said("2")
+
+
+def test_numbers_differ():
+    """Neighbouring numbers give programs of their own."""
+    programs = heard(range(20), 40).programs
+
+    assert 20 == len({program.text() for program in programs})
+
+
+def test_search_of_long_programs(monkeypatch):
+    """The search `long` makes one program of a round, as long as it says."""
+    monkeypatch.setattr("properties.searches.soak.LONG", 6_000)
+    listener = Listener()
+    load("long")(Search(Optimised, watcher=listener), 3)
+
+    assert [6_000] == [len(program.steps) for program in listener.programs]
+
+
+@pytest.mark.parametrize("steps", [1, 200, 777])
+def test_length_as_asked(steps):
+    """A program has as many steps as are asked for."""
+    (program,) = heard([3], steps).programs
+
+    assert steps == len(program.steps)
+
+
+def test_length_as_drawn(monkeypatch):
+    """Unasked, all lengths of the lists are met: one is for few small pages, the other for any."""
+    assert max(LENGTHS) > 1_000 > max(BRIEF)
+    monkeypatch.setattr(soak_module, "LENGTHS", (3, 7, 11))
+    monkeypatch.setattr(soak_module, "BRIEF", (4, 8))
+    programs = heard(range(40)).programs
+
+    assert {3, 7, 11, 4, 8} == {len(program.steps) for program in programs}
+    for program in programs:
+        if len(program.steps) in LENGTHS:
+            assert sum(mapping.npages for mapping in program.mappings) < 50
+    assert max(m.npages for program in programs for m in program.mappings) > 1_000
+
+
+@pytest.mark.parametrize("version", SEMANTICS)
+def test_nothing_found_in_what_is_right(version):
+    """The optimised model fails on no program, and is never dearer where it is batched."""
+    listener = heard(
+        range(30), 300, semantics=SEMANTICS[version], captured=layouts.kept(), strict=True
+    )
+
+    assert [] == listener.found_
+    assert 30 == len(listener.programs)
+    assert all(check(program) is None for program in listener.programs)
+
+
+def test_calls_before_the_series():
+    """In 5.11 there is no range call, and every other call is drawn."""
+    listener = heard(range(40), 250, semantics=SEMANTICS["5.11"])
+
+    assert set(STEPS) - {"unpin_user_page_range_dirty_lock"} == set(listener.calls)
+
+
+def test_little_is_refused():
+    """Nearly all that is drawn keeps the contract."""
+    listener = heard(range(12), 500)
+
+    assert listener.refused.total() < 0.15 * listener.steps
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "NoTailOffset",
+        "MergesAcross",
+        "DirtiesAfterPut",
+        "CountsAfterPut",
+        "UndoForgotten",
+        "TwoCopiesDrift",
+        "FreedTwice",
+        "BornHeldTwice",
+        "ReleasesNmap",
+        "OrderOneUnbatched",
+    ],
+)
+def test_finds(name):
+    """A planted bug of each sort is found within 8,000 steps, and is found again."""
+    fault = FAULTS[name].candidate
+    listener = Listener()
+    number = 0
+    while not listener.found_ and listener.steps < 8_000:
+        soak(Search(fault, strict=True, watcher=listener), number, 1_000)
+        number += 1
+
+    (found,) = listener.found_
+    program, finding = found
+    assert finding.signature == judge(program, fault()).worst.signature
+    assert program.steps[-1] is finding.step or finding.oracle == "cost"
+    assert judge(program, Optimised()).worst is None
+
+
+def test_dearer_only_if_strict():
+    """A step that is right but dearer ends no program, and fails it only if that is asked for."""
+    fault = FAULTS["OrderOneUnbatched"].candidate
+    strict = heard([2], 1_000, fault)
+    report = heard([2], 1_000, fault, strict=False)
+
+    assert ["cost"] == [finding.oracle for _, finding in strict.found_]
+    assert [] == strict.programs
+    assert [] == report.found_
+    assert 1_000 == len(report.programs[0].steps)
+
+
+@pytest.mark.parametrize(
+    "abilities",
+    [
+        {"calls": frozenset(STEPS) - {"unpin_user_pages", "alloc_pages", "ib_umem_get"}},
+        {"calls": frozenset({"pin_user_pages", "unpin_user_pages_dirty_lock", "clean"})},
+        {"kinds": frozenset({"base", "thp"})},
+        {"kinds": frozenset({"hugetlb"}), "orders": frozenset({9, 18})},
+        {"orders": frozenset({0, 1})},
+        {"orders": frozenset({1, 2, 9})},
+        {"kinds": frozenset({"thp"}), "orders": frozenset({9})},
+        {"refs": 1, "changes": False, "named": 100},
+        {"room": dict.fromkeys(KINDS, 512), "kinds": frozenset(KINDS) - {"hugetlb"}},
+        {"mixes": frozenset({"driver"}), "orders_of": {"hugetlb": frozenset({9})}},
+    ],
+    ids=[
+        *("most-calls", "few-calls", "kinds", "huge", "small", "no-order-0", "thp-only"),
+        *("arguments", "room", "apart"),
+    ],
+)
+def test_abilities(abilities):
+    """Nothing is asked of a candidate that it says it cannot do."""
+    limited = able(**abilities)
+    programs = heard(range(16), 200, limited, captured=layouts.kept()).programs
+
+    assert 16 == len(programs)
+    for program in programs:
+        assert {step.call for step in program.steps} <= limited.abilities.calls
+        assert {mapping.kind for mapping in program.mappings} <= limited.abilities.kinds
+        assert "inapplicable" != judge(program, limited()).kind
+        made = [order for step in program.steps for order in getattr(step, "orders", ())]
+        extents = [extent for mapping in program.mappings for extent in mapping.extents]
+        assert {*made, *(extent.order for extent in extents)} <= limited.abilities.orders
+        if 0 not in limited.abilities.orders:
+            assert "split_huge_page" not in {step.call for step in program.steps}
+
+
+def test_nothing_to_draw():
+    """Where no step is possible a program ends without any, and the search goes on."""
+    listener = heard(range(2), 100, able(calls=frozenset({"put_page"})))
+
+    assert [(), ()] == [program.steps for program in listener.programs]
+    assert [] == listener.found_
+
+
+def test_captured_only():
+    """If asked for, each compound page of a program is one of a captured layout."""
+    captured = layouts.kept()
+    programs = heard(range(40), 20, captured=captured, captured_only=True).programs
+    kept = [extent for mapping in captured for extent in mapping.extents]
+
+    for program in programs:
+        for extent in (e for mapping in program.mappings for e in mapping.extents):
+            assert any(
+                k.order == extent.order and k.pfn <= extent.pfn and extent.stop <= k.stop
+                for k in kept
+            )
+    made_up = heard(range(40), 20).programs
+    assert not {p.mappings for p in programs} & {p.mappings for p in made_up}
+
+
+def test_enough():
+    """A watcher that has heard enough ends a program, which then counts as nothing."""
+
+    class Impatient(Listener):
+        def enough(self):
+            return self.steps > 0
+
+    listener = Impatient()
+    soak(Search(Optimised, watcher=listener), 0, 100_000)
+
+    assert 0 < listener.steps <= WEIGH_EVERY
+    assert [] == listener.programs
+    assert [] == listener.found_
+
+
+def test_long():
+    """In 20,000 steps counts pass 2^31, and frames are freed, allocated again and pinned again."""
+    listener = heard([0], 20_000, captured=layouts.kept())
+    (program,) = listener.programs
+
+    assert 20_000 == len(program.steps)
+    assert [] == listener.found_
+    assert listener.lowest < -(1 << 30)
+    assert {"count-wrapped", "unpin-wrapped", "grab-refused"} <= listener.reached.keys()
+    assert {"unpin-frees", "other-order", "pinned-again"} <= listener.reached.keys()
+
+
+@pytest.fixture
+def weighed():
+    """How often each form is on the wheel when a situation is rare and another is not."""
+
+    def weights(last, met):
+        soaking = soak_module._Soak(Search(Optimised), Dice(0), small=True)
+        soaking._met.update(met)
+        soaking._last.update(last)
+        soaking._weigh()
+        wheel = Counter(soaking._wheel)
+        return {form.name: wheel[i] for i, form in enumerate(soaking._forms)}
+
+    return weights
+
+
+def test_wheel_at_first(weighed):
+    """Before anything was met forms weigh what the tables say, but for the swarm's calls."""
+    weights = weighed({}, {})
+    rich = {call: FEW.get(call, 1) for call in STEPS}
+    often = {call for call in STEPS if weights[f"{call}()"] != rich[call]}
+
+    assert len(SHORT) + len(STEPS) == len(weights)
+    assert SHORT == {name: weights[name] for name in SHORT}
+    assert 0 < len(often) <= SWARM
+    assert all(SWARM_WEIGHT * rich[call] == weights[f"{call}()"] for call in often)
+
+
+def test_swarms_differ():
+    """Each program has calls of its own that it draws often, and in some programs each is."""
+    swarms = set()
+    for number in range(100):
+        soaking = soak_module._Soak(Search(Optimised), Dice(number), small=True)
+        rich = [form for form in soaking._forms if form.call]
+        swarms |= {frozenset(f.call for f in rich if f.weight >= SWARM_WEIGHT)}
+
+    assert len(swarms) > 90
+    assert set(STEPS) == frozenset.union(*swarms)
+
+
+def test_wheel_favours_the_rare(weighed):
+    """Forms that led to what was met least are drawn more often, and no others."""
+    met = {"often": 1_000, "well": 900, "now-and-then": 500, "rare": 2}
+    before = weighed({}, met)
+    last = {"pin": {"rare", "often"}, "map": {"rare"}, "unpin": {"well"}, "map()": {"rare"}}
+    after = weighed(last, met)
+    more = {name: after[name] - before[name] for name in after if after[name] != before[name]}
+
+    assert {"pin": soak_module.FAVOUR, "map": soak_module.FAVOUR, "map()": 1} == more
+
+
+def test_many_pages_are_named_rarely():
+    """The more pages there are, the more rarely is a step drawn that may name them all."""
+    shares = {}
+    for number in range(60):
+        soaking = soak_module._Soak(Search(Optimised), Dice(number), small=False)
+        soaking._weigh()
+        pages = sum(mapping.npages for mapping in soaking._run.program.mappings)
+        wheel = [soaking._forms[i] for i in soaking._wheel]
+        many = sum(bool(form.call) and form.call not in FEW for form in wheel) / len(wheel)
+        few = sum(form.call in FEW for form in wheel) / len(wheel)
+        if not soak_module.SMALL < pages < 1 << 14:
+            shares.setdefault(pages > soak_module.SMALL, []).append((many, few))
+
+    assert min(m for m, _ in shares[False]) > 4 * max(m for m, _ in shares[True])
+    # Steps that name few pages are drawn as often on any layout.
+    assert min(few for _, few in shares[True]) > 0.1
