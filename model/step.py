@@ -10,6 +10,7 @@ name it gives to the outcome (`Step.bind`). Pages are passed as frames.
 from __future__ import annotations
 
 import itertools
+from enum import Enum
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -34,6 +35,16 @@ MAX_SEGMENT = 0xFFFF_F000
 
 ERR_LIMIT = 1 << 64
 ERR_FIRST = -4095
+
+
+class Need(Enum):
+    """What a program must hold before a step of some call makes sense."""
+
+    PINS = "pages with pins"
+    REFERENCES = "pages with plain references"
+    REGION = "a memory region"
+    FREE = "free pages"
+    SPLITTABLE = "a mapping of huge pages that can be split"
 
 
 @frozen
@@ -99,12 +110,62 @@ class Table(dict[str, "Sequence[int]"]):
 class Step:
     """One call, or one thing the world does to pages.
 
+    All that is peculiar to a call stands here and on its subclass, as class
+    attributes and methods. Other code asks the step and names no call.
+
     :param cpu: The processor it runs on. Only 0 has a meaning as yet.
     """
 
     call: ClassVar[str] = ""
-    #: The field that names what the step makes, if it makes anything.
+
+    #: The field that names what the step makes: "handle", "umem", or empty if it makes nothing.
     names: ClassVar[str] = ""
+    #: Its name stands for the pages that it lists, as far as it got.
+    binds_handle: ClassVar[bool] = False
+    #: Its name stands for a memory region.
+    binds_umem: ClassVar[bool] = False
+    #: It ends the memory region in its field ``umem``, and names no pages itself.
+    releases_umem: ClassVar[bool] = False
+
+    #: It takes pins of the pages that it lists (FOLL_PIN).
+    pins: ClassVar[bool] = False
+    #: It takes plain references to the pages that it lists (FOLL_GET).
+    gets: ClassVar[bool] = False
+    #: It gives pins back.
+    unpins: ClassVar[bool] = False
+    #: It grabs all pages that it lists in one walk of the page tables, not in batches.
+    one_walk: ClassVar[bool] = False
+    #: It has a slow path, which fails with an error at a page that it cannot grab.
+    slow_path: ClassVar[bool] = False
+    #: Its caller says whether to dirty the pages.
+    asks_dirty: ClassVar[bool] = False
+
+    #: It is given an array of pages, in which NULL may stand.
+    takes_array: ClassVar[bool] = False
+    #: It is given the first page and the number of pages, whose frames follow each other.
+    takes_range: ClassVar[bool] = False
+    #: It is given exactly one page.
+    takes_one_page: ClassVar[bool] = False
+    #: Its list of pages may be empty.
+    may_be_empty: ClassVar[bool] = False
+    #: It does the same whatever the order of its list is.
+    unordered: ClassVar[bool] = False
+    #: The field that holds a position in its list, or empty.
+    position: ClassVar[str] = ""
+
+    #: What the number is that it returns: "pages", "entries" (of a scatterlist), each or
+    #: -errno; "error" (0 or -errno); empty if it returns nothing.
+    returns: ClassVar[str] = ""
+    #: It changes which frames are one compound page.
+    regroups: ClassVar[bool] = False
+    #: The call that it undoes on the same pages, or empty.
+    undoes: ClassVar[str] = ""
+    #: What must be there before a step of the call can be drawn; None if it always can.
+    needs: ClassVar[Need | None] = None
+    #: A step of it names few pages, however many there are.
+    names_few: ClassVar[bool] = False
+    #: How often a search draws it, beside other calls.
+    draw_weight: ClassVar[int] = 1
 
     cpu: int = 0
 
@@ -148,6 +209,14 @@ class Step:
     def npages_touched(self, table: Table) -> int:
         """How many pages it makes a candidate go through, repeats included."""
         return self.npages_named
+
+    def orders_made(self) -> tuple[int, ...]:
+        """The orders of the compound pages that it makes, as far as the step alone says."""
+        return ()
+
+    def changes_page_table(self) -> bool:
+        """Whether a page table entry changes while it runs."""
+        return False
 
     def uses(self) -> set[str]:
         """The names it takes pages, or a umem, from."""

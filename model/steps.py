@@ -13,6 +13,7 @@ from model.pagelist import PageList  # noqa: TC001 - attrs reads the annotations
 from model.step import (
     ERR_LIMIT,
     MAX_SEGMENT,
+    Need,
     SgEntry,
     Step,
     Table,
@@ -36,6 +37,9 @@ def _npages(pages: Sequence[int], npages: int | None) -> int:
 @frozen(kw_only=True)
 class _Pin(Step):
     names: ClassVar[str] = "handle"
+    binds_handle = True
+    one_walk = True
+    returns = "pages"
 
     handle: str
     pages: PageList = argument("pages")
@@ -54,12 +58,16 @@ class PinUserPages(_Pin):
     """``pin_user_pages()``: pages pinned (FOLL_PIN), or -errno if none was."""
 
     call = "pin_user_pages"
+    pins = True
+    slow_path = True
 
 
 class GetUserPages(_Pin):
     """``get_user_pages()``: plain references (FOLL_GET), or -errno if none."""
 
     call = "get_user_pages"
+    gets = True
+    slow_path = True
 
 
 @frozen(kw_only=True)
@@ -72,8 +80,13 @@ class PinUserPagesFastOnly(_Pin):
     """
 
     call = "pin_user_pages_fast_only"
+    pins = True
+    position = "changed"
 
     changed: int | None = argument("int", default=None)
+
+    def changes_page_table(self) -> bool:
+        return self.changed is not None
 
     def arguments(self, table: Table) -> tuple[Any, ...]:
         return (self.pages.resolve(table), self.changed)
@@ -87,6 +100,12 @@ class UnpinUserPage(Step):
     """``unpin_user_page()`` of the one page named."""
 
     call = "unpin_user_page"
+    unpins = True
+    takes_one_page = True
+    undoes = PinUserPages.call
+    needs = Need.PINS
+    names_few = True
+    draw_weight = 6
 
     page: PageList = argument("pages")
 
@@ -99,6 +118,11 @@ class UnpinUserPages(Step):
     """``unpin_user_pages()``; *npages* other than the list's only as -errno."""
 
     call = "unpin_user_pages"
+    unpins = True
+    takes_array = True
+    may_be_empty = True
+    undoes = PinUserPages.call
+    needs = Need.PINS
 
     pages: PageList = argument("pages")
     npages: int | None = argument("int", default=None)
@@ -113,6 +137,12 @@ class UnpinUserPagesDirtyLock(Step):
     """``unpin_user_pages_dirty_lock()``."""
 
     call = "unpin_user_pages_dirty_lock"
+    unpins = True
+    asks_dirty = True
+    takes_array = True
+    may_be_empty = True
+    undoes = PinUserPages.call
+    needs = Need.PINS
 
     pages: PageList = argument("pages")
     make_dirty: bool = argument("bool")
@@ -128,6 +158,11 @@ class UnpinUserPageRangeDirtyLock(Step):
     """``unpin_user_page_range_dirty_lock()`` (5.13): *pages* are contiguous."""
 
     call = "unpin_user_page_range_dirty_lock"
+    unpins = True
+    asks_dirty = True
+    takes_range = True
+    may_be_empty = True
+    needs = Need.PINS
 
     pages: PageList = argument("pages")
     make_dirty: bool = argument("bool")
@@ -154,6 +189,10 @@ class IbUmemGet(Step):
 
     call = "ib_umem_get"
     names: ClassVar[str] = "umem"
+    binds_umem = True
+    pins = True
+    slow_path = True
+    returns = "entries"
 
     umem: str
     pages: PageList = argument("pages")
@@ -180,6 +219,9 @@ class IbUmem(Step):
 
     call = "ib_umem"
     names: ClassVar[str] = "umem"
+    binds_umem = True
+    returns = "entries"
+    needs = Need.PINS
 
     umem: str
     sgl: tuple[SgEntry, ...] = argument("sgl")
@@ -204,6 +246,10 @@ class IbUmemRelease(Step):
     """``ib_umem_release()``: unmap, unpin and, if *writable and dirty*, dirty all of it."""
 
     call = "ib_umem_release"
+    releases_umem = True
+    unpins = True
+    asks_dirty = True
+    needs = Need.REGION
 
     umem: str = argument("umem")
     dirty: bool = argument("bool", default=True)
@@ -237,30 +283,51 @@ class Map(_World):
     """Each compound page that is named gets one more mapping, and its reference."""
 
     call = "map"
+    unordered = True
+    names_few = True
 
 
 class Unmap(_World):
     """Each compound page that is named loses one mapping, and its reference."""
 
     call = "unmap"
+    unordered = True
+    names_few = True
+    undoes = Map.call
 
 
 class SetPageDirty(_World):
     """A write through a mapping dirties each compound page that is named."""
 
     call = "set_page_dirty"
+    unordered = True
+    names_few = True
+    needs = Need.PINS
 
 
 class Clean(_World):
     """Writeback cleans each compound page that is named."""
 
     call = "clean"
+    unordered = True
+    names_few = True
+    undoes = SetPageDirty.call
+    needs = Need.PINS
 
 
 class SplitHugePage(_World):
     """``split_huge_page()`` of the compound page named: 0, or -EBUSY if it is held."""
 
     call = "split_huge_page"
+    takes_one_page = True
+    returns = "error"
+    regroups = True
+    needs = Need.SPLITTABLE
+    names_few = True
+    draw_weight = 6
+
+    def orders_made(self) -> tuple[int, ...]:
+        return (0,)
 
 
 @frozen(kw_only=True)
@@ -268,8 +335,14 @@ class AllocPages(_World):
     """Free frames are allocated and mapped again, as compound pages of *orders*."""
 
     call = "alloc_pages"
+    regroups = True
+    needs = Need.FREE
+    names_few = True
 
     orders: tuple[int, ...] = argument("orders")
+
+    def orders_made(self) -> tuple[int, ...]:
+        return self.orders
 
     def arguments(self, table: Table) -> tuple[Any, ...]:
         return (contiguous(self.pages.resolve(table), self.pages), self.orders)
@@ -280,6 +353,10 @@ class GetPage(_World):
     """``get_page()``, *n* times on each page named."""
 
     call = "get_page"
+    gets = True
+    unordered = True
+    names_few = True
+    draw_weight = 3
 
     n: int = argument("int", default=1)
 
@@ -291,6 +368,10 @@ class PutPage(GetPage):
     """``put_page()``, *n* times on each page named."""
 
     call = "put_page"
+    gets = False
+    undoes = GetPage.call
+    needs = Need.REFERENCES
+    draw_weight = 1
 
 
 STEPS: dict[str, type[Step]] = {
