@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""Compilers and package tools, run so that what they say can be read."""
+"""Runs compilers and package tools, with their output captured."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def said(
-    command: Sequence[str], work: Path | None = None, given: str | None = None
+def run(
+    command: Sequence[str], cwd: Path | None = None, stdin: str | None = None, **environ: str
 ) -> subprocess.CompletedProcess[str]:
-    """*command*, which has ended: its status, and what it said, in English.
+    """Run *command* to its end; its exit status and its output, in English.
 
-    :param work: Where it is run.
-    :param given: Its standard input.
+    :param cwd: The directory to run it in.
+    :param stdin: Its standard input.
+    :param environ: More environment variables.
     """
-    return subprocess.run(  # noqa: S603 - tools that were looked up, on what the user asked for
+    return subprocess.run(  # noqa: S603 - the caller looked the program up
         command,
-        cwd=work,
-        input=given,
-        env={**os.environ, "LC_ALL": "C"},
+        cwd=cwd,
+        input=stdin,
+        env={**os.environ, "LC_ALL": "C", **environ},
         capture_output=True,
         text=True,
         check=False,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from model.errors import BadInput
-from model.kernel.command import said
+from model.kernel.command import run
 from model.kernel.guest.initramfs import archive
 
 
@@ -98,7 +98,7 @@ def _module(make: str, cc: str, unpacked: Unpacked, work: Path) -> None:
 
 
 def _run(command: Sequence[str], work: Path) -> None:
-    done = said(command, work)
+    done = run(command, work)
     if done.returncode:
         text = done.stderr.replace(f"{work}/", "")
         error = re.search(r"^.*(?:error|undefined|cannot find|Error).*$", text, re.MULTILINE)

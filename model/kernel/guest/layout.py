@@ -23,6 +23,7 @@ from model.pagelist import NULL
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from model.kernel.source.segments import Segment
     from model.mapping import Extent, Mapping
 
 #: Pages of the agent's pools, by what it calls them: kind of mapping, order.
@@ -131,12 +132,12 @@ class Layout:
             if null:
                 words += ["N" for _ in some]
             else:
-                words += [_word(*segment[:3]) for segment in segments([*map(self.number, some)])]
+                words += [*map(_word, segments([*map(self.number, some)]))]
         return " ".join(words)
 
 
-def _word(start: int, count: int, step: int) -> str:
-    return f"{start}:{count}:{step}" if count > 1 else str(start)
+def _word(one: Segment) -> str:
+    return f"{one.start}:{one.length}:{one.step}" if one.length > 1 else str(one.start)
 
 
 def _driver(stretches: list[list[Placed]]) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from model.errors import BadInput
-from model.kernel.command import said
+from model.kernel.command import run
 from model.kernel.source.tree import cache
 
 
@@ -183,7 +183,7 @@ def _tool(name: str) -> str:
 
 
 def _run(command: Sequence[str], work: Path) -> str:
-    done = said([_tool(command[0]), *command[1:]], work)
+    done = run([_tool(command[0]), *command[1:]], work)
     if done.returncode:
         errors = [line for line in done.stderr.splitlines() if not line.startswith("W:")]
         told = errors[0].removeprefix("E: ") if errors else f"status {done.returncode}"

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from model.errors import BadInput
-from model.kernel.command import said
+from model.kernel.command import run
 from model.kernel.source.cut import LAST, MEASURED, SHIM, cut
 from model.kernel.source.era import known_for, recognised
 from model.kernel.source.tree import cache
@@ -137,7 +137,7 @@ def _make(
 
 def _compile(tree: Tree, cc: str, flags: list[str], source: str, beside: Iterable[str]) -> None:
     command = [cc, *flags, f"-I{SHIM}", "-x", "c", "-", *(str(SHIM / name) for name in beside)]
-    done = said(command, given=source)
+    done = run(command, stdin=source)
     if done.returncode:
         raise BadInput(_complaint(done.stderr.replace(f"{Path.cwd()}/", "")), file=tree.where)
 

@@ -11,7 +11,7 @@ from attrs import frozen
 from model.candidate import Snapshot
 from model.kernel.source.lane import RECORD, Ride, decoded
 from model.kernel.source.process import EVENTS, FFI, KINDS, OPS
-from model.kernel.source.segments import segments, signed
+from model.kernel.source.segments import Segment, segments, signed
 from model.mapping import side_by_side
 from model.memory import NoProgress, Oops, Panic
 from model.page import Event, HeadState
@@ -182,7 +182,7 @@ class KernelSource:
     def _ib_umem(
         self, npages: int, sgl: Sequence[tuple[int, int]], writable: bool, nmap: int | None
     ) -> Any:
-        entries = [(page, length, 1, 0, 0, 0) for page, length in sgl]
+        entries = [Segment(page, length) for page, length in sgl]
         mapped = -1 if nmap is None else nmap
         return self._worker.ask("HC_UMEM", entries, npages, self._regions, writable, 0, mapped)
 
@@ -205,7 +205,9 @@ class KernelSource:
         return self._worker.ask("HC_SPLIT", segments(pages), npages)
 
     def _alloc_pages(self, npages: int, pages: Sequence[int], orders: Sequence[int]) -> Any:
-        extents = [(e.pfn, e.count, 0, e.order, 1, 0) for e in side_by_side(orders, pages[0])]
+        extents = [
+            Segment(e.pfn, e.count, order=e.order, refs=1) for e in side_by_side(orders, pages[0])
+        ]
         return self._worker.ask("HC_ALLOC", extents, npages, pages[0])
 
     def _get_page(self, npages: int, pages: Sequence[int], n: int) -> Any:
@@ -236,10 +238,16 @@ RETURNS = frozenset(
 )
 
 
-def _extents(mappings: Sequence[Mapping]) -> list[tuple[int, ...]]:
+def _extents(mappings: Sequence[Mapping]) -> list[Segment]:
     """The extents of *mappings*, lowest frame first."""
     return sorted(
-        (e.pfn, e.count, 0, e.order, m.refs, KIND_OF.get(m.kind, KINDS["HC_KIND_PLAIN"]))
+        Segment(
+            e.pfn,
+            e.count,
+            order=e.order,
+            refs=m.refs,
+            kind=KIND_OF.get(m.kind, KINDS["HC_KIND_PLAIN"]),
+        )
         for m in mappings
         for e in m.extents
     )

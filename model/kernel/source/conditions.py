@@ -9,8 +9,9 @@ once and all line numbers as they were.
 from __future__ import annotations
 
 import re
-import subprocess
 from typing import TYPE_CHECKING
+
+from model.kernel.command import run
 
 
 if TYPE_CHECKING:
@@ -71,12 +72,9 @@ def settled(
         source.append(f"headcount_{number}")
         source += ["#endif"] * len(stack)
     # A condition that the preprocessor cannot read does not hold; it goes on with the next.
-    done = subprocess.run(  # noqa: S603 - only directives, and nothing is run of it
+    done = run(
         [compiler, "-E", "-P", "-w", *flags, "-x", "c", "-include", str(config), "-"],
-        input="\n".join(source) + "\n",
-        capture_output=True,
-        text=True,
-        check=False,
+        stdin="\n".join(source) + "\n",
     )
     return {numbered[int(n)] for n in re.findall(r"^headcount_(\d+)$", done.stdout, re.MULTILINE)}
 

@@ -1,26 +1,45 @@
 # SPDX-License-Identifier: MIT
 
-"""Lists of numbers as whoever is in C takes them: stretches, and signed."""
+"""Encodes page lists and numbers for C."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+class Segment(NamedTuple):
+    """One ``struct hc_seg``: part of a list of pages, or an extent of compound pages.
+
+    :param start: The first frame.
+    :param length: Number of pages; of an extent, number of compound pages.
+    :param step: From one frame to the next; not used for an extent.
+    :param order: Of an extent, the order of its compound pages.
+    :param refs: Of an extent, the refcount and mapcount that each head starts with.
+    :param kind: Of an extent, a value of ``enum hc_kind``.
+    """
+
+    start: int
+    length: int
+    step: int = 1
+    order: int = 0
+    refs: int = 0
+    kind: int = 0
+
+
 def signed(number: int) -> int:
-    """An ``unsigned long`` in the bits of a ``long``."""
+    """An ``unsigned long`` reinterpreted as a ``long``."""
     return number - (1 << 64) if number >= 1 << 63 else number
 
 
-def segments(pages: Sequence[int]) -> list[tuple[int, ...]]:
-    """*pages* as stretches whose frames rise, or fall, by the same each time."""
+def segments(pages: Sequence[int]) -> list[Segment]:
+    """The frames *pages* as arithmetic sequences, in order."""
     if isinstance(pages, range):
-        return [(pages.start, len(pages), pages.step, 0, 0, 0)] if pages else []
-    found: list[tuple[int, ...]] = []
+        return [Segment(pages.start, len(pages), pages.step)] if pages else []
+    found: list[Segment] = []
     start, count, step = 0, 0, 0
     for page in pages:
         if count == 1:
@@ -29,9 +48,9 @@ def segments(pages: Sequence[int]) -> list[tuple[int, ...]]:
             pass
         else:
             if count:
-                found.append((start, count, step, 0, 0, 0))
+                found.append(Segment(start, count, step))
             start, count, step = page, 0, 0
         count += 1
     if count:
-        found.append((start, count, step, 0, 0, 0))
+        found.append(Segment(start, count, step))
     return found

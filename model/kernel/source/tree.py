@@ -8,7 +8,6 @@ import hashlib
 import os
 import re
 import shutil
-import subprocess
 import tarfile
 import tempfile
 from pathlib import Path
@@ -16,6 +15,7 @@ from pathlib import Path
 from attrs import evolve, frozen
 
 from model.errors import BadInput
+from model.kernel.command import run
 
 
 #: What is read of a tree, in the order in which a name is looked for. `mm/gup.c`
@@ -92,13 +92,10 @@ class Tree:
                 (work / path).parent.mkdir(parents=True, exist_ok=True)
                 (work / path).write_text(text)
             only = [f"--include={path}" for path in FILES]
-            done = subprocess.run(  # noqa: S603 - the patch is data to git
+            done = run(
                 [git, "apply", "--recount", *only, str(patch.resolve())],
-                cwd=work,
-                env={**os.environ, "GIT_CEILING_DIRECTORIES": str(work.parent)},
-                capture_output=True,
-                text=True,
-                check=False,
+                work,
+                GIT_CEILING_DIRECTORIES=str(work.parent),
             )
             if done.returncode:
                 said = done.stderr.strip().splitlines() or ["git apply fails"]
