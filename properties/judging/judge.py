@@ -25,6 +25,7 @@ from properties.judging.oddities import ODDITIES, KnownOddity
 from properties.judging.oracles import ORACLES
 from properties.judging.oracles.cost import cost
 from properties.judging.oracles.record import Record
+from properties.judging.past import Past
 
 
 if TYPE_CHECKING:
@@ -123,6 +124,7 @@ class Run:
         #: What the last step that was asked for met of that.
         self.met: Oddity | None = None
         self._before: dict[int, HeadState] = {}
+        self._past = Past()
         given = whole or self.program
         self._reference = (reference or Reference()).execute(given)
         self._candidate = Contained(candidate, given)
@@ -152,17 +154,18 @@ class Run:
         npages = step.npages_named or sum(map(len, lists))
         shown = self._candidate.step(step, npages)
         record = self.record = Record(
-            len(self.steps) - 1,
-            step,
-            reference,
-            shown if isinstance(shown, Snapshot) else self._candidate.partial(),
-            ledger,
-            returned,
-            lists,
-            ledger.dirties,
-            self._before,
-            self._fields,
-            "ledger" if self.alone else "reference",
+            index=len(self.steps) - 1,
+            step=step,
+            reference=reference,
+            candidate=shown if isinstance(shown, Snapshot) else self._candidate.partial(),
+            ledger=ledger,
+            returned=returned,
+            lists=lists,
+            dirties=ledger.dirties,
+            before=self._before,
+            past=self._past,
+            fields=self._fields,
+            judge="ledger" if self.alone else "reference",
         )
         if isinstance(shown, NoSnapshot):
             return record.finding("laws", shown.what, shown.summary, notes=shown.notes)

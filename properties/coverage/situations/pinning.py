@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from model.pagelist import Slice
 from model.semantics import PAGE_SIZE
-from properties.coverage.situations.past import LOOKED_AT, PASTS
+from properties.coverage.situations.table import LOOKED_AT
 from properties.judging.ledger import BATCH
 from properties.judging.pins import EFAULT, ENOMEM, LIMIT
 
@@ -43,8 +43,8 @@ def pin(record: Record, found: set[str]) -> None:
         if changed is not None and returned <= changed:
             found.add("grab-undone")
     counts(record, found)
-    past = PASTS.get(ledger)
-    if past and past.again and returned > 0 and step.call != "get_user_pages":
+    past = record.past
+    if past.again and returned > 0 and step.call != "get_user_pages":
         for head in islice(reference.heads, LOOKED_AT):
             if head in past.again and ledger.held(head).pins:
                 found.add("pinned-again")

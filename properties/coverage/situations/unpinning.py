@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from model.pagelist import NULL_NAME, Slice
 from model.semantics import PMD_ORDER
-from properties.coverage.situations.past import LOOKED_AT, PAGES_LOOKED_AT, past_of
+from properties.coverage.situations.table import LOOKED_AT, PAGES_LOOKED_AT
 from properties.judging.ledger import BATCH
 
 
@@ -134,7 +134,7 @@ def _head(record: Record, head: int, held: Held, found: set[str]) -> None:
     else:
         found.add("last-pin")
         if order >= PMD_ORDER and held.alive:
-            past_of(ledger).unpinned.add(head)
+            record.past.unpinned.add(head)
     if held.gets:
         found.add("pinned-and-got")
     if held.maps > 1:
@@ -149,7 +149,7 @@ def _head(record: Record, head: int, held: Held, found: set[str]) -> None:
             found.add("dirty-dirty")
         else:
             found.add("dirty-clean")
-            if head in past_of(ledger).cleaned:
+            if head in record.past.cleaned:
                 found.add("dirty-again")
     elif before.dirty and record.step.call in _ASK_DIRTY:
         found.add("dirty-left")

@@ -7,7 +7,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from properties.coverage.situations.past import LOOKED_AT, PASTS, past_of
+from properties.coverage.situations.table import LOOKED_AT
 
 
 if TYPE_CHECKING:
@@ -25,11 +25,11 @@ def unmap(record: Record, found: set[str]) -> None:
 
 
 def clean(record: Record, _found: set[str]) -> None:
-    """Nothing as yet: it is remembered for what comes after."""
+    """Finds nothing; notes the heads for situations of later steps."""
     ledger = record.ledger
     for head in islice(record.reference.heads, LOOKED_AT):
         if record.state_before(head).dirty and ledger.held(head).pins:
-            past_of(ledger).cleaned.add(head)
+            record.past.cleaned.add(head)
 
 
 def put(record: Record, found: set[str]) -> None:
@@ -46,8 +46,7 @@ def split(record: Record, found: set[str]) -> None:
         found.add("split-refused")
         return
     found.add("split-done")
-    past = PASTS.get(record.ledger)
-    if past and not past.unpinned.isdisjoint(record.reference.heads):
+    if not record.past.unpinned.isdisjoint(record.reference.heads):
         found.add("split-unpinned")
 
 
@@ -57,7 +56,7 @@ def alloc(record: Record, found: set[str]) -> None:
     heads = record.reference.heads
     if len(step.orders) > 1 or record.ledger.order(min(heads)):
         found.add("other-order")
-    past = past_of(record.ledger)
+    past = record.past
     past.again.update(heads)
     # What was known of the pages that lay here before is over.
     past.unpinned.difference_update(heads)

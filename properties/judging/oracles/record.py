@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from model.step import Step
     from properties.judging.finding import Row
     from properties.judging.ledger import Ledger
+    from properties.judging.past import Past
 
 #: Calls that unpin: the ones whose puts are pins.
 UNPINS = frozenset(
@@ -44,6 +45,7 @@ class Record:
         each of which the code under test sees as one.
     :param dirties: Whether it is to dirty what it unpins.
     :param before: The state of every head that any step before has touched.
+    :param past: What happened to heads in the steps before.
     :param fields: What the candidate shows.
     :param judge: Who says what must be: the reference, or the ledger alone.
     """
@@ -57,6 +59,7 @@ class Record:
     lists: list[Sequence[int]]
     dirties: bool
     before: dict[int, HeadState]
+    past: Past
     fields: frozenset[str]
     judge: str = "reference"
     _fresh: dict[int, HeadState] = field(factory=dict)

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: MIT
+
+"""What happened to heads in earlier steps of a run."""
+
+from __future__ import annotations
+
+from attrs import define, field
+
+
+@define
+class Past:
+    """What happened to heads in earlier steps of a run, which their state does not show.
+
+    The readers of `properties.coverage` fill it, and read it in later steps.
+
+    :param cleaned: Heads that were cleaned while they were pinned.
+    :param unpinned: Heads of order 9 or more that lost their last pin and stayed allocated.
+    :param again: Heads that were allocated again after they were free.
+    """
+
+    cleaned: set[int] = field(factory=set)
+    unpinned: set[int] = field(factory=set)
+    again: set[int] = field(factory=set)
