@@ -16,11 +16,10 @@ from hypothesis import settings
 from model.errors import BadInput
 from properties import candidates, layouts
 from properties.judging.finding import Diverged
-from properties.reduce.smallest import BRIEF, shrunk
 from properties.reports.command_line import CANDIDATE
-from properties.reports.failure import Failure
 from properties.reports.store import Store
 from properties.search import Search, Watcher
+from properties.verify import failure_of
 
 
 if TYPE_CHECKING:
@@ -36,6 +35,7 @@ settings.register_profile(
 settings.register_profile("nightly", max_examples=20_000, deadline=None, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
+SPEC = pytest.StashKey[candidates.Spec]()
 SEARCH = pytest.StashKey[Search]()
 STORE = pytest.StashKey[Store]()
 
@@ -78,6 +78,7 @@ def pytest_configure(config: pytest.Config) -> None:
     except BadInput as err:
         raise pytest.UsageError(str(err)) from None
     store = Store(spec.make, (f"found by pytest, candidate {spec.text}",))
+    config.stash[SPEC] = spec
     config.stash[STORE] = store
     config.stash[SEARCH] = Search(
         spec.make,
@@ -139,9 +140,6 @@ def pytest_runtest_makereport(
 
 
 def _told(config: pytest.Config, error: Diverged) -> Told:
-    store, make = config.stash[STORE], config.stash[SEARCH].candidate
-    reduced = shrunk(error.program, error.finding, make, store.keep, BRIEF)
-    path = store.path(reduced.finding.signature) or store.keep(reduced.program, reduced.finding)
-    failure = Failure.of(reduced, path, config.getoption("--candidate"), store.trouble)
+    failure = failure_of(error.program, error.finding, config.stash[SPEC], config.stash[STORE])
     blob = [note.strip() for note in getattr(error, "__notes__", ()) if "reproduce_failure" in note]
     return Told([*failure.lines(), *blob])

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""The main job: search, keep what fails, reduce it, and say what was covered."""
+"""The main job: search, keep what fails, reduce it, and report it with what was covered."""
 
 from __future__ import annotations
 
@@ -12,15 +12,18 @@ from attrs import evolve, field, frozen
 
 from properties.coverage.matrices import cells
 from properties.reduce.smallest import BRIEF, shrunk
-from properties.search import SPREAD, Tally
+from properties.reports.failure import Failure
+from properties.search import SPREAD, Tally, forget
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from model.program import Program
+    from properties.candidates import Spec
     from properties.coverage.matrices import Cell
+    from properties.judging.finding import Finding
     from properties.judging.judge import Run
-    from properties.reduce import Reduced
     from properties.reports.store import Store
     from properties.search import Search, Searcher
 
@@ -51,13 +54,13 @@ class Coverage:
 
 @frozen
 class Outcome:
-    """What a search came to.
+    """The result of a search.
 
-    :param reduced: The failure, reduced, if there is one.
+    :param worst: The first program that failed, or else the first that was dearer.
     """
 
     coverage: Coverage
-    reduced: Reduced | None = None
+    worst: tuple[Program, Finding] | None = None
 
 
 class _Collector(Tally):
@@ -119,15 +122,14 @@ def verify(
     *,
     rounds: int | None = None,
     seconds: float = 10.0,
-    prove: int = BRIEF,
     progress: Callable[[Coverage], None] = lambda _coverage: None,
 ) -> Outcome:
-    """Search for a program that fails, and reduce the first that does.
+    """Search until a program fails, or for *rounds* or *seconds*.
 
     :param searchers: They take turns, a round each.
-    :param rounds: How many rounds to make; if None, as many as *seconds* allow.
+    :param store: Keeps the programs that fail.
+    :param rounds: Number of rounds; if None, as many as *seconds* allow.
         The same seed and number draw the same programs.
-    :param prove: How many smaller programs to try, to prove the smallest.
     """
     collector = _Collector(store, progress)
     search = evolve(search, watcher=collector)
@@ -139,7 +141,28 @@ def verify(
             break
         searchers[collector.rounds % len(searchers)](search, seed * SPREAD + collector.rounds)
         collector.rounds += 1
-    coverage = collector.coverage()
-    if collector.worst is None:
-        return Outcome(coverage)
-    return Outcome(coverage, shrunk(*collector.worst, search.candidate, store.keep, prove))
+    return Outcome(collector.coverage(), collector.worst)
+
+
+def failure_of(
+    program: Program,
+    finding: Finding,
+    spec: Spec,
+    store: Store | None = None,
+    *,
+    prove: int = BRIEF,
+    progress: Callable[[int], None] = lambda _tried: None,
+) -> Failure:
+    """The report on *program*, which fails with *finding*, after it is reduced.
+
+    :param store: Keeps the reduced program; if None, the report names no file.
+    :param prove: Maximum number of smaller programs to try, to prove the smallest.
+    :param progress: Called now and then with the number of programs tried.
+    """
+    keep = store.keep if store else forget
+    reduced = shrunk(program, finding, spec.make, keep, prove, progress)
+    failure = Failure(reduced.program, reduced.finding, reduced.text())
+    if store is None:
+        return failure
+    path = store.path(reduced.finding.signature) or store.keep(reduced.program, reduced.finding)
+    return failure.kept(path, spec.text, store.trouble)

@@ -31,11 +31,11 @@ from properties.cli.common import (
 )
 from properties.enumeration.exhaustive import able, everything, nodes
 from properties.enumeration.scope import CALLS, UNBOUNDED, Scope
-from properties.reduce.smallest import BRIEF, shrunk
+from properties.reduce.smallest import BRIEF
 from properties.reports.command_line import command
-from properties.reports.failure import Failure
-from properties.reports.store import DIRECTORY, Store
+from properties.reports.store import Store
 from properties.search import Search, Tally
+from properties.verify import failure_of
 
 
 if TYPE_CHECKING:
@@ -123,14 +123,10 @@ def exhaustive(
     words += [part for call in calls for part in ("--call", call)]
     again = command("exhaustive", *words, candidate=candidate, version=version, cost=cost)
     store = Store(spec.make, (f"found by {again}",))
-    failure = None
     with Bar("exhaustive", total, quiet=as_json) as bar, redirect_stdout(sys.stderr):
         counter = _Counter(store, bar, total)
         everything(Search(spec.make, scope.semantics, watcher=counter), scope)
-        if counter.worst:
-            reduced = shrunk(*counter.worst, spec.make, store.keep, prove)
-            path = store.path(reduced.finding.signature) or DIRECTORY
-            failure = Failure.of(reduced, path, candidate, store.trouble)
+        failure = failure_of(*counter.worst, spec, store, prove=prove) if counter.worst else None
     if as_json:
         said: dict[str, Any] = {"programs": counter.programs, "of": total, "scope": scope.text()}
         if failure:

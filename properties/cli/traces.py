@@ -28,11 +28,11 @@ from properties.cli.common import (
     reported,
 )
 from properties.judging.judge import judge
-from properties.reduce.smallest import MOST_TRIED, shrunk
+from properties.reduce.smallest import MOST_TRIED
 from properties.reports.failure import Failure
 from properties.reports.show import shown_steps
-from properties.reports.store import DIRECTORY, Store
-from properties.search import forget
+from properties.reports.store import Store
+from properties.verify import failure_of
 
 
 if TYPE_CHECKING:
@@ -129,15 +129,13 @@ def reduce(file: Path, candidate: str, output: Path | None, prove: int) -> int:
     if verdict.worst is None:
         reason = f"nothing to reduce: {_said(verdict)}"
         raise BadInput(reason, file=str(file))
-    store = Store(spec.make, (f"reduced from {file.name}",))
-    better = store.keep if output is None else forget
+    store = None if output else Store(spec.make, (f"reduced from {file.name}",))
     with Bar("prove", prove) as bar:
-        reduced = shrunk(program, verdict.worst, spec.make, better, prove, bar.update)
+        failure = failure_of(program, verdict.worst, spec, store, prove=prove, progress=bar.update)
     if output is not None:
-        put(output, evolve(reduced.program, comments=program.comments).text())
-    path = output or store.path(reduced.finding.signature) or DIRECTORY
-    before, after = program.size(), reduced.program.size()
-    failure = Failure.of(reduced, path, candidate, store.trouble)
+        put(output, evolve(failure.program, comments=program.comments).text())
+        failure = failure.kept(output, candidate)
+    before, after = program.size(), failure.program.size()
     less = f"{before[0]} steps to {after[0]}, {before[3]} pages named to {after[3]}"
     print_failure(evolve(failure, smallest=f"{less}: {failure.smallest}"))
     return FINDING

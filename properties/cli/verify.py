@@ -37,10 +37,10 @@ from properties.coverage.situations import SITUATIONS
 from properties.judging.oddities import ODDITIES
 from properties.reduce.smallest import BRIEF
 from properties.reports.command_line import command
-from properties.reports.failure import Failure
-from properties.reports.store import DIRECTORY, Store
+from properties.reports.store import Store
 from properties.search import Search
 from properties.searches import registry
+from properties.verify import failure_of
 from properties.verify import verify as run_verify
 
 
@@ -48,7 +48,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from properties.coverage.matrices import Matrix
-    from properties.verify import Coverage, Outcome
+    from properties.reports.failure import Failure
+    from properties.verify import Coverage
 
 
 @click.command()
@@ -116,24 +117,20 @@ def verify(
             seed,
             rounds=rounds,
             seconds=seconds,
-            prove=prove,
             progress=partial(_told, bar, rounds),
         )
+        failure = failure_of(*outcome.worst, spec, store, prove=prove) if outcome.worst else None
     again = repeat(*words, "--rounds", str(outcome.coverage.rounds))
     if not outcome.coverage.steps:
         reason = f"{candidate} was searched for no step at all"
         raise BadInput(reason)
-    failure = None
-    if outcome.reduced:
-        path = store.path(outcome.reduced.finding.signature) or DIRECTORY
-        failure = Failure.of(outcome.reduced, path, candidate, store.trouble)
     if as_json:
-        _print_json(outcome, failure, seed, again)
+        _print_json(outcome.coverage, failure, seed, again)
     else:
-        _print_outcome(outcome, failure, search, again, matrices=matrices)
-    if outcome.reduced is None:
+        _print_outcome(outcome.coverage, failure, search, again, matrices=matrices)
+    if failure is None:
         return 0
-    dearer = outcome.reduced.finding.oracle == "cost"
+    dearer = failure.finding.oracle == "cost"
     return 0 if dearer and cost == "report" else FINDING
 
 
@@ -151,9 +148,8 @@ def _rate(coverage: Coverage) -> str:
 
 
 def _print_outcome(
-    outcome: Outcome, failure: Failure | None, search: Search, again: str, *, matrices: bool
+    coverage: Coverage, failure: Failure | None, search: Search, again: str, *, matrices: bool
 ) -> None:
-    coverage = outcome.coverage
     if failure:
         print_failure(evolve(failure, found=again))
         if matrices:
@@ -194,8 +190,7 @@ def _print_matrices(coverage: Coverage) -> None:
     console.print()
 
 
-def _print_json(outcome: Outcome, failure: Failure | None, seed: int, again: str) -> None:
-    coverage = outcome.coverage
+def _print_json(coverage: Coverage, failure: Failure | None, seed: int, again: str) -> None:
     verdict = "agrees"
     if failure:
         verdict = "dearer" if failure.finding.oracle == "cost" else "diverges"

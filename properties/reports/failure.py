@@ -7,7 +7,7 @@ from __future__ import annotations
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from model.errors import BadInput
 from properties.judging.ledger import Ledger
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from model.program import Program
     from properties.judging.finding import Finding, Row
-    from properties.reduce import Reduced
 
 #: Columns that a report may take.
 WIDTH = 98
@@ -58,11 +57,12 @@ class Failure:
     replay: str = ""
     found: str = ""
 
-    @classmethod
-    def of(cls, reduced: Reduced, path: Path, candidate: str, trouble: str = "") -> Failure:
-        """What came of reducing, kept at *path* unless there was *trouble*."""
-        saved = trouble or str(path)
-        return cls(reduced.program, reduced.finding, reduced.text(), saved, replay(path, candidate))
+    def kept(self, path: Path, candidate: str, trouble: str = "") -> Failure:
+        """The report, with the file *path* that keeps the program.
+
+        :param trouble: Why the file could not be written; empty if it was.
+        """
+        return evolve(self, saved=trouble or str(path), replay=replay(path, candidate))
 
     def lines(self) -> list[str]:
         """The whole report."""

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+
 #: The most runs, heads or slices of one call that are looked at, and the most pages.
 LOOKED_AT = 64
 PAGES_LOOKED_AT = 1024
