@@ -74,7 +74,7 @@ def pytest_configure(config: pytest.Config) -> None:
         spec = candidates.load(config.getoption("--candidate"))
         version = candidates.counting_as(spec, config.getoption("--semantics"))
         files = [Path(name) for name in config.getoption("--layout")]
-        captured = layouts.load(files) if files else layouts.kept()
+        captured = layouts.load(files) if files else layouts.shipped()
     except BadInput as err:
         raise pytest.UsageError(str(err)) from None
     store = Store(spec.make, (f"found by pytest, candidate {spec.text}",))

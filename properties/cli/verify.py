@@ -99,7 +99,7 @@ def verify(
     search = Search(
         spec.make,
         candidates.counting_as(spec, version),
-        layouts.load(layout_files) if layout_files else layouts.kept(),
+        layouts.load(layout_files) if layout_files else layouts.shipped(),
         captured_only=bool(layout_files),
     )
     words = [part for path in layout_files for part in ("--layout", str(path))]

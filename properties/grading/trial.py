@@ -157,7 +157,7 @@ def run(trial: Trial) -> Result:
 
 def _searched(trial: Trial, make: Callable[[], Candidate], budget: int = 0) -> _Watcher:
     watcher = _Watcher(budget or trial.budget)
-    search = Search(make, semantics(trial.version), layouts.kept(), strict=True, watcher=watcher)
+    search = Search(make, semantics(trial.version), layouts.shipped(), strict=True, watcher=watcher)
     searcher = registry.load(trial.search)
     made = idle = 0
     while not watcher.enough() and idle < IDLE_ROUNDS:

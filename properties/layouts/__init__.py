@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""Captured layouts that searches cut windows from."""
+"""Captured layouts shipped with headcount; searches cut windows from them."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 
     from model.mapping import Mapping
 
-#: Where the layouts lie that come with headcount.
-KEPT = Path(__file__).parent
+#: Directory of the shipped layouts.
+DIRECTORY = Path(__file__).parent
 
 
 @cache
-def kept() -> tuple[Mapping, ...]:
-    """The mappings of all layouts that come with headcount."""
-    return load(sorted(KEPT.glob("*.layout")))
+def shipped() -> tuple[Mapping, ...]:
+    """The mappings of all layouts that are shipped with headcount."""
+    return load(sorted(DIRECTORY.glob("*.layout")))
 
 
 def load(paths: Sequence[Path]) -> tuple[Mapping, ...]:
-    """The mappings of the layouts at *paths*, one after another.
+    """The mappings of the layout files *paths*, in order.
 
-    :raises BadInput: if one cannot be read.
+    :raises BadInput: if a file cannot be read or parsed.
     """
     return tuple(mapping for path in paths for mapping in read_layout(path))

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 
-"""Few steps on very many pages: where a width or a batch goes wrong.
+"""The search wide: few steps on very many pages, to find wrong integer widths and batches.
 
-Lengths lie around powers of two, up to where 1024 times a run no longer fits
-into 32 bits. One page at a time would take minutes there, so the ledger judges
-alone (see `properties.judging.judge.Run`).
+Lengths lie around powers of two, up to 2^21 pages, where 1024 (the pin bias) times
+the length of a run no longer fits into 32 bits. The reference would take minutes
+there, so the ledger judges alone (see `properties.judging.judge.Run`).
 """
 
 from __future__ import annotations
@@ -35,29 +35,37 @@ if TYPE_CHECKING:
     from model.step import Step
     from properties.search import Search
 
-#: Programs of one round.
+#: Number of programs in one round.
 PROGRAMS = 4
 
-#: Lengths are near two to the power of these; the last ones, once in `HUGE_ONE_IN`.
+#: Lengths, in pages, are within 2 of a power of two: its exponent is one of HUGE_POWERS
+#: in one program of HUGE_ONE_IN, else one of POWERS.
 POWERS = (4, 6, 8, 9, 9, 10, 10, 11, 12, 12, 13, 14)
-HUGE = (15, 16, 18, 20, 21, 21, 21, 21)
+HUGE_POWERS = (15, 16, 18, 20, 21, 21, 21, 21)
 HUGE_ONE_IN = 8
 
-#: What the compound pages of a mapping are: kind, order.
-PAGES = (("base", 0), ("driver", 1), ("driver", 2), ("driver", 10), ("thp", 9), ("hugetlb", 18))
+#: Kind and order of the compound pages of a mapping; one pair is drawn for each program.
+KINDS_AND_ORDERS = (
+    ("base", 0),
+    ("driver", 1),
+    ("driver", 2),
+    ("driver", 10),
+    ("thp", 9),
+    ("hugetlb", 18),
+)
 
-#: A mapping has no more compound pages than this.
-MOST_COMPOUND = 1 << 12
+#: Maximum number of compound pages of the large order in a mapping.
+MAX_COMPOUND = 1 << 12
 
-#: Longer calls are few and plain: each page costs the candidate its time.
-LONG = 1 << 14
+#: Longest list, in pages, for regions and reversed lists: they take long on more pages.
+MAX_COSTLY_LENGTH = 1 << 14
 
-#: Frames to which a mapping of many pages is kept in all.
-MOST_FRAMES = 1 << 22
+#: Maximum number of frames of a mapping, not counting two spare compound pages.
+MAX_FRAMES = 1 << 22
 
 
 def wide(search: Search, number: int) -> None:
-    """Run a few wide programs drawn from *number*; the watcher hears of what fails."""
+    """Draw PROGRAMS programs from *number* and judge them; stop at the first finding."""
     dice = Dice(number)
     for _ in range(PROGRAMS):
         if search.watcher.enough() or not _program(search, dice):
@@ -65,7 +73,7 @@ def wide(search: Search, number: int) -> None:
 
 
 def _program(search: Search, dice: Dice) -> bool:
-    """Run one program; whether nothing was found."""
+    """Draw and judge one program; True if nothing was found."""
     candidate = search.candidate()
     abilities = candidate.abilities
     length = _length(dice)
@@ -88,20 +96,25 @@ def _program(search: Search, dice: Dice) -> bool:
 
 
 def _length(dice: Dice) -> int:
-    powers = HUGE if dice.randrange(HUGE_ONE_IN) == 0 else POWERS
+    """The length of the program's lists, in pages."""
+    powers = HUGE_POWERS if dice.randrange(HUGE_ONE_IN) == 0 else POWERS
     return max(1, (1 << powers[dice.randrange(len(powers))]) - 2 + dice.randrange(5))
 
 
 def _mapping(dice: Dice, length: int, kinds: frozenset[str]) -> Mapping:
-    """A mapping of *length* pages and a few more, one in three with frames that fall."""
-    # What is counted by bias is as wide as 1024 times the list.
-    pages = PAGES[:2] if length > LONG and dice.randrange(2) else PAGES
-    kind, order = pages[dice.randrange(len(pages))]
+    """A mapping of at least *length* pages, or of two compound pages.
+
+    In one of three mappings each compound page has a lower frame than the one before.
+    """
+    # Prefer pages whose pins are counted by bias: 1024 times the length must fit as well.
+    biased = length > MAX_COSTLY_LENGTH and dice.randrange(2)
+    choices = KINDS_AND_ORDERS[:2] if biased else KINDS_AND_ORDERS
+    kind, order = choices[dice.randrange(len(choices))]
     if kind not in kinds:
         kind, order = "base", 0
-    count = 2 + (min(length, MOST_FRAMES) >> order)
-    if count > MOST_COMPOUND:
-        # One page over and over is as wide, and many heads take long.
+    count = 2 + (min(length, MAX_FRAMES) >> order)
+    if count > MAX_COMPOUND:
+        # Many heads take long; `_list` repeats one page instead.
         count = 2
     if dice.randrange(3):
         small = [(0, 1 + dice.randrange(3))] if kind == "driver" and dice.randrange(2) else []
@@ -112,8 +125,8 @@ def _mapping(dice: Dice, length: int, kinds: frozenset[str]) -> Mapping:
 
 
 def _steps(dice: Dice, mapping: Mapping, length: int) -> list[Step]:
-    """A few steps: pins, what may happen to pages meanwhile, and unpins of all."""
-    if length <= LONG and dice.randrange(3) == 0:
+    """Steps that pin about *length* pages, sometimes dirty or unmap some, and unpin all."""
+    if length <= MAX_COSTLY_LENGTH and dice.randrange(3) == 0:
         return _region(dice, mapping, length)
     pages = _list(dice, mapping, length)
     held = len(pages)
@@ -122,7 +135,7 @@ def _steps(dice: Dice, mapping: Mapping, length: int) -> list[Step]:
         steps.append(SetPageDirty(pages=span("a", 0, 1)))
     if dice.randrange(4) == 0:
         steps.append(Unmap(pages=span("a", 0, 1)))
-    # From a tail, and in one piece or two, so that a piece ends within a page.
+    # Unpin in one piece or two, so that a piece may begin or end in a tail.
     cut = dice.randrange(min(held, 4)) if dice.randrange(2) else 0
     for start, stop in ((0, cut), (cut, held)):
         if start < stop:
@@ -131,7 +144,8 @@ def _steps(dice: Dice, mapping: Mapping, length: int) -> list[Step]:
 
 
 def _unpin(dice: Dice, pages: PageList, length: int) -> Step:
-    form = dice.randrange(3 if length > LONG else 4)
+    """A step that unpins *pages*."""
+    form = dice.randrange(3 if length > MAX_COSTLY_LENGTH else 4)
     if form == 0:
         return UnpinUserPages(pages=pages)
     if form == 1:
@@ -144,28 +158,28 @@ def _unpin(dice: Dice, pages: PageList, length: int) -> Step:
 
 
 def _list(dice: Dice, mapping: Mapping, length: int) -> PageList:
-    """Neighbours from a tail on, or one page over and over."""
+    """*length* neighbouring pages, often from a tail on, or one page *length* times."""
     start = dice.randrange(4)
     if mapping.npages < length or dice.randrange(3) == 0:
         return PageList((Slice("a", range(start, start + 1), length),))
     first = 1 << mapping.extents[0].order
     if dice.randrange(2) and first < mapping.npages:
-        # The last tails of the first compound page, and on into the next.
+        # Start at one of the last tails of the first compound page and continue in the next.
         start = max(0, first - 1 - start)
     return span("a", start, min(start + length, mapping.npages))
 
 
 def _region(dice: Dice, mapping: Mapping, length: int) -> list[Step]:
-    """A registration of many batches, which fails somewhere now and then."""
-    most = min(length, mapping.npages)
-    start = dice.randrange(min(mapping.npages - most, 3) + 1)
+    """Register and release a region; half of the registrations fail in a random batch."""
+    npages = min(length, mapping.npages)
+    start = dice.randrange(min(mapping.npages - npages, 3) + 1)
     fails = None
     if dice.randrange(2):
-        fails = dice.randrange((most - 1) // BATCH + 1)
+        fails = dice.randrange((npages - 1) // BATCH + 1)
     segments = (MAX_SEGMENT, MAX_SEGMENT, PAGE_SIZE * (1 + dice.randrange(4)), BATCH * PAGE_SIZE)
     get = IbUmemGet(
         umem="m1",
-        pages=span("a", start, start + most),
+        pages=span("a", start, start + npages),
         writable=dice.randrange(3) > 0,
         max_segment=segments[dice.randrange(len(segments))],
         nmap=(None, None, 1, 0)[dice.randrange(4)],

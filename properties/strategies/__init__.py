@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 
-"""How programs are drawn: layouts, lists of pages, and steps that keep the contract.
+"""Random layouts, lists of pages, and steps that keep the contract.
 
-Everything is drawn from ``randrange`` of some `random.Random` and nothing
-else. Hypothesis hands in one of its own, whose numbers it can shrink; 0 is
-always the plainest choice.
+The only source of randomness is ``randrange`` of a `random.Random`. Hypothesis
+passes its own, whose numbers it can replay and shrink; 0 is always the plainest
+choice.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ T = TypeVar("T")
 
 
 def among(random: Random, choices: Sequence[T]) -> T:
-    """One of *choices*, the first being the plainest."""
+    """One of *choices*; the first one is the plainest."""
     return choices[random.randrange(len(choices))]
 
 
 def one_in(random: Random, n: int) -> bool:
-    """True once in *n* times."""
+    """True with probability 1/*n*."""
     return random.randrange(n) == n - 1

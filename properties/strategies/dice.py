@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""Random numbers for searches without Hypothesis: from a seed, the same on every Python."""
+"""Seeded random numbers for searches without Hypothesis, the same on every Python version."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from random import Random
 
 
 class Dice(Random):
-    """As much of `random.Random` as the strategies use, from ``getrandbits`` alone.
+    """A `random.Random` whose ``randrange`` uses only ``getrandbits``.
 
-    ``Random.randrange`` has changed between Python versions; the bits have not.
+    ``Random.randrange`` has changed between Python versions; ``getrandbits`` has not.
     """
 
     def __init__(self, number: int) -> None:
@@ -18,7 +18,7 @@ class Dice(Random):
         self._bits = self.getrandbits
 
     def randrange(self, n: int) -> int:  # type: ignore[override]
-        """A number from 0 to *n* - 1; with less than one part in 2^12 of bias."""
+        """A number from 0 to *n* - 1, biased by less than 1/2^12."""
         if n < 1 << 20:
             return self._bits(32) * n >> 32
         return self._bits(128) * n >> 128

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""Layouts: a few mappings of mixed compound pages, made up or cut from captured ones."""
+"""Random layouts: a few mappings of mixed compound pages, generated or cut from captured ones."""
 
 from __future__ import annotations
 
@@ -20,34 +20,36 @@ if TYPE_CHECKING:
     from model.semantics import Semantics
     from properties.search import Search
 
-MOST_MAPPINGS = 3
-MOST_COMPOUND = 6
+#: Maximum number of mappings of a layout.
+MAX_MAPPINGS = 3
 
-#: Driver pages first: they may have any small order, side by side.
+#: Maximum number of (order, count) runs of a mapping, and usually of its compound pages.
+MAX_RUNS = 6
+
+#: Driver pages come first and most often: they may have any order up to 10, side by side.
 KINDS = (
     *("driver", "driver", "driver", "thp", "base"),
     *("hugetlb", "page-cache", "thp", "hugetlb", "device-dax"),
 )
 
-#: Where pins of the zero page are not counted, it is worth looking at.
+#: Kinds for versions that do not count pins of the zero page.
 KINDS_WITH_ZERO = (*KINDS, "zero")
 
-#: Pages of a long run.
-MOST_PAGES = 1 << 17
+#: Maximum number of pages of a long run.
+MAX_RUN_PAGES = 1 << 17
 
-#: Orders 1 and 2 are where pins change from bias to exact count.
+#: Pins of orders 1 and 2 are counted by bias in some versions and exactly in others.
 SMALL_ORDERS = (0, 1, 2, 1, 0, 2, 3, 2, 4)
 
-#: Huge sizes of x86 twice, then those of other architectures.
+#: Orders of huge pages: those of x86 (9 and 18) twice, then those of other architectures.
 HUGE_ORDERS = (9, 9, 18, 4, 18, 13, 2, 7, 11, 1)
 
-
-#: Orders of small layouts, where heads meet often.
-FEW_ORDERS = (0, 0, 1, 1, 2, 2, 3)
+#: Orders of small layouts, where most lists cross several heads.
+SMALL_LAYOUT_ORDERS = (0, 0, 1, 1, 2, 2, 3)
 
 
 def draw_layout(random: Random, search: Search, abilities: Abilities) -> tuple[Mapping, ...]:
-    """Any layout on which *search* goes."""
+    """A random layout for *search*, within *abilities*."""
     return draw_mappings(
         random,
         search.semantics,
@@ -58,15 +60,15 @@ def draw_layout(random: Random, search: Search, abilities: Abilities) -> tuple[M
 
 
 def small_orders(search: Search, abilities: Abilities) -> list[int]:
-    """The orders for `draw_small`; none where only other layouts will do."""
+    """The orders for `draw_small`; empty if *search* or *abilities* rule them out."""
     if search.captured_only or "driver" not in abilities.kinds:
         return []
     usable = search.semantics.orders["driver"] & abilities.makes("driver")
-    return [order for order in FEW_ORDERS if order in usable]
+    return [order for order in SMALL_LAYOUT_ORDERS if order in usable]
 
 
 def draw_small(random: Random, orders: Sequence[int]) -> tuple[Extent, ...]:
-    """Two to six compound pages of *orders* side by side, half the time the largest first."""
+    """Two to six compound pages of *orders*, half the time largest first, without needless gaps."""
     drawn = [among(random, orders) for _ in range(2 + random.randrange(5))]
     if one_in(random, 2):
         drawn.sort(reverse=True)
@@ -81,41 +83,42 @@ def draw_mappings(
     *,
     captured_only: bool = False,
 ) -> tuple[Mapping, ...]:
-    """One to three mappings that *semantics* and *abilities* both know.
+    """One to MAX_MAPPINGS mappings that *semantics* and *abilities* both allow.
 
-    :param captured: Mappings of real layouts; about every third program is
-        made of windows of them.
-    :param captured_only: Whether to use nothing else.
+    :param captured: Mappings of captured layouts; if there are any, one layout in three
+        consists of windows cut from them.
+    :param captured_only: Whether every layout consists of such windows.
     """
     if captured and (captured_only or one_in(random, 3)):
         mappings = _windows(random, semantics, captured)
     else:
-        mappings = _made_up(random, semantics, abilities)
-    able: list[Mapping] = []
+        mappings = _generated(random, semantics, abilities)
+    usable: list[Mapping] = []
     for mapping in mappings:
-        if not abilities.lacks([*able, mapping]):
-            able.append(mapping)
-    return tuple(able) or _plainest(abilities)
+        if not abilities.lacks([*usable, mapping]):
+            usable.append(mapping)
+    return tuple(usable) or _plainest(abilities)
 
 
 def _plainest(abilities: Abilities) -> tuple[Mapping, ...]:
-    """A few single pages, which every candidate has."""
+    """One mapping of up to four pages of the lowest order the candidate has."""
     kind = "base" if "base" in abilities.kinds else min(abilities.kinds)
     order = min(abilities.makes(kind))
     count = min(4, abilities.room.get(kind, UNBOUNDED) >> order)
     return (Mapping("a", kind, placed([(order, count)], align_up(FIRST_PFN, order))),)
 
 
-def _made_up(random: Random, semantics: Semantics, abilities: Abilities) -> list[Mapping]:
+def _generated(random: Random, semantics: Semantics, abilities: Abilities) -> list[Mapping]:
+    """Up to MAX_MAPPINGS random mappings; together they may exceed *abilities*."""
     mappings: list[Mapping] = []
     pfn = FIRST_PFN
     apart = abilities.mixes is not None
-    for name in ascii_lowercase[: 1 + random.randrange(MOST_MAPPINGS)]:
+    for name in ascii_lowercase[: 1 + random.randrange(MAX_MAPPINGS)]:
         kind = among(random, KINDS_WITH_ZERO if semantics.zero_skipped else KINDS)
         if kind not in abilities.kinds:
             continue
-        most = min(MOST_PAGES, abilities.room.get(kind, UNBOUNDED))
-        orders = _orders(random, semantics.orders[kind] & abilities.makes(kind), most)
+        max_pages = min(MAX_RUN_PAGES, abilities.room.get(kind, UNBOUNDED))
+        orders = _runs(random, semantics.orders[kind] & abilities.makes(kind), max_pages)
         if not orders:
             continue
         extents = _place(random, orders, pfn)
@@ -125,36 +128,37 @@ def _made_up(random: Random, semantics: Semantics, abilities: Abilities) -> list
     return mappings
 
 
-def _orders(random: Random, allowed: frozenset[int], most: int) -> list[tuple[int, int]]:
-    """Runs of (order, count). Now and then one run is long enough for large calls.
+def _runs(random: Random, allowed: frozenset[int], max_pages: int) -> list[tuple[int, int]]:
+    """Runs (order, count of compound pages); a few layouts have one long run.
 
-    :param most: Pages of such a run.
+    :param allowed: Orders to choose from.
+    :param max_pages: Maximum number of pages of the long run.
     """
     if len(allowed) == 1:
         (only,) = allowed
-        count = 1 + random.randrange(min(MOST_COMPOUND, max(1, most >> only)))
+        count = 1 + random.randrange(min(MAX_RUNS, max(1, max_pages >> only)))
         if one_in(random, 12):
-            count = 1 + random.randrange(max(1, most >> only))
+            count = 1 + random.randrange(max(1, max_pages >> only))
         return [(only, count)]
     weighted = HUGE_ORDERS if 18 in allowed else SMALL_ORDERS
     usable = [order for order in weighted if order in allowed]
     if not usable:
         return []
-    runs = [(among(random, usable), 1) for _ in range(1 + random.randrange(MOST_COMPOUND))]
+    runs = [(among(random, usable), 1) for _ in range(1 + random.randrange(MAX_RUNS))]
     if one_in(random, 3):
-        # Largest first leaves no gap, so that ranges can cross all heads.
+        # Largest first leaves no gaps, so ranges can cross all heads.
         runs.sort(reverse=True)
     if one_in(random, 25):
-        runs[-1] = (runs[-1][0], 1 + random.randrange(max(1, most >> runs[-1][0])))
+        runs[-1] = (runs[-1][0], 1 + random.randrange(max(1, max_pages >> runs[-1][0])))
     return runs
 
 
 def _place(random: Random, orders: list[tuple[int, int]], pfn: int) -> tuple[Extent, ...]:
-    """Frames that rise without more gaps than alignment wants, or fall, or scatter."""
+    """Extents for the runs *orders*, at rising, falling or scattered frames from *pfn* on."""
     style = random.randrange(8)
     first = align_up(pfn, orders[0][0])
     if style < 5:
-        # End on a boundary of the largest order: runs that grow leave no gap.
+        # End on a boundary of the largest order: then rising orders leave no gaps.
         extents = placed(orders, first)
         if style > 2:
             top = max(order for order, _ in orders)
@@ -179,11 +183,12 @@ def _place(random: Random, orders: list[tuple[int, int]], pfn: int) -> tuple[Ext
 
 
 def _windows(random: Random, semantics: Semantics, captured: Sequence[Mapping]) -> list[Mapping]:
+    """Up to MAX_MAPPINGS windows of *captured* that do not overlap."""
     mappings: list[Mapping] = []
-    for name in ascii_lowercase[: 1 + random.randrange(MOST_MAPPINGS)]:
+    for name in ascii_lowercase[: 1 + random.randrange(MAX_MAPPINGS)]:
         source = among(random, captured)
         extents = _window(random, source.extents)
-        kind = _kind(source.kind, extents, semantics)
+        kind = _kind_with_orders(source.kind, extents, semantics)
         taken = [e for m in mappings for e in m.extents]
         if kind and overlap([*taken, *extents]) is None:
             mappings.append(Mapping(name, kind, extents))
@@ -191,8 +196,8 @@ def _windows(random: Random, semantics: Semantics, captured: Sequence[Mapping]) 
 
 
 def _window(random: Random, extents: tuple[Extent, ...]) -> tuple[Extent, ...]:
-    """A few neighbouring compound pages, as they lie."""
-    want = 1 + random.randrange(8 if one_in(random, 4) else MOST_COMPOUND)
+    """A few neighbouring compound pages of *extents*, at their captured frames."""
+    want = 1 + random.randrange(8 if one_in(random, 4) else MAX_RUNS)
     at = random.randrange(len(extents))
     skip = random.randrange(extents[at].count)
     found = []
@@ -207,8 +212,8 @@ def _window(random: Random, extents: tuple[Extent, ...]) -> tuple[Extent, ...]:
     return tuple(found)
 
 
-def _kind(kind: str, extents: Sequence[Extent], semantics: Semantics) -> str:
-    """*kind*, or where *semantics* knows no such orders of it, one that has them."""
+def _kind_with_orders(kind: str, extents: Sequence[Extent], semantics: Semantics) -> str:
+    """*kind*, or another kind that *semantics* allows in the orders of *extents*; "" if none."""
     orders = {extent.order for extent in extents}
     for other in (kind, "driver", "hugetlb"):
         if orders <= semantics.orders[other]:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""Lists of pages: stretches of mappings to pin, and what of handles to unpin."""
+"""Random lists of pages: stretches of mappings to pin, and entries of handles to unpin."""
 
 from __future__ import annotations
 
@@ -18,49 +18,57 @@ if TYPE_CHECKING:
     from model.mapping import Mapping
     from properties.judging.ledger import Ledger
 
-#: Most calls name few pages. Where there are many, every other names many, which
-#: comes to about one call in twenty.
-SHORT = (4, 4, 16, 64)
-LONG = 1 << 16
+#: Maximum lengths of a short list, in pages; one of these is drawn for each list.
+SHORT_LENGTHS = (4, 4, 16, 64)
+
+#: Maximum length of a long list, in pages.
+MAX_LENGTH = 1 << 16
+
+#: One list in ONE_LONG_IN is long where enough pages exist: about one call in twenty.
 ONE_LONG_IN = 2
 
-#: Long lists are often as long as one of so many powers of two, up to 2^15 pages.
-EDGES = 9
+#: Half of the long lists have a length within one page of 2^7, 2^8, ... (this many
+#: powers of two, up to 2^15).
+EDGE_POWERS = 9
 
-#: So many compound pages of a handle are searched for where they begin and end.
-SEARCHED = 16
+#: Search at most this many runs of a handle for boundaries of compound pages, and at most
+#: this many of its last entries for the start of the last run.
+MAX_SEARCHED = 16
 
-#: A page stands in a row in one list no more often than this.
-MOST_REPEATS = 2048
+#: Maximum number of times in a row that one list names a page.
+MAX_REPEATS = 2048
 
-#: So often at most does a page that is repeated stand in a row.
-REPEATS = (2, 4, 64, MOST_REPEATS)
+#: Maximum repetitions of a page; one of these is drawn for each list that repeats a page.
+REPEATS = (2, 4, 64, MAX_REPEATS)
 
-#: A head is drawn from so many that were pinned last.
+#: Heads and handles are drawn from this many latest ones.
 LATEST = 8
 
-#: One list in so many is of pages that were pinned before.
+#: One list to pin in AGAIN_ONE_IN names pages that were pinned before.
 AGAIN_ONE_IN = 8
 
-#: One handle in so many is the longest of so few.
+#: One handle in LONGEST_ONE_IN is the longest of the LATEST.
 LONGEST_ONE_IN = 6
 
-#: So many handles are drawn until one is found that still holds pins.
-TRIES = 3
+#: Maximum number of handles to draw until one still holds pins.
+MAX_TRIES = 3
 
 
-def draw_stretch(random: Random, mapping: Mapping, *, longest: int = LONG) -> PageList:
-    """Neighbouring pages of *mapping*, begun near the edge of a compound page."""
+def draw_stretch(random: Random, mapping: Mapping, *, longest: int = MAX_LENGTH) -> PageList:
+    """Neighbouring pages of *mapping*, starting near the edge of a compound page.
+
+    :param longest: Maximum length in pages.
+    """
     length = draw_length(random, min(mapping.npages, longest))
     extent = random.randrange(len(mapping.extents))
     order = mapping.extents[extent].order
     nth = random.randrange(mapping.extents[extent].count)
     start = mapping.offsets[extent] + (nth << order)
     if 0 < order < 5 and one_in(random, 6):
-        # Compound pages as a whole.
+        # Whole compound pages.
         length = min(max(1, length >> order) << order, mapping.npages, longest)
     elif order:
-        # A tail near the front, or near the end so that few pages cross over.
+        # Start at a tail near the front, or near the end so that a short list crosses over.
         tail = random.randrange(min(5, 1 << order))
         start += (1 << order) - tail if tail and one_in(random, 2) else tail
     start = min(start, mapping.npages - length)
@@ -69,23 +77,23 @@ def draw_stretch(random: Random, mapping: Mapping, *, longest: int = LONG) -> Pa
 
 def draw_length(random: Random, most: int) -> int:
     """A number of pages, from 1 to *most*."""
-    short = SHORT[-1]
+    short = SHORT_LENGTHS[-1]
     if most > short and one_in(random, ONE_LONG_IN):
-        edge = (2 * short << random.randrange(EDGES)) - 1 + random.randrange(3)
+        edge = (2 * short << random.randrange(EDGE_POWERS)) - 1 + random.randrange(3)
         if edge <= most and one_in(random, 2):
-            # Where a width ends, or a batch.
+            # Integer widths and batches end near powers of two.
             return edge
-        # Every power of two as often, or nearly all would be of the largest.
-        powers = LONG.bit_length() - short.bit_length()
-        longest = LONG >> random.randrange(powers)
+        # Draw the magnitude first: otherwise nearly all lengths would be of the largest one.
+        powers = MAX_LENGTH.bit_length() - short.bit_length()
+        longest = MAX_LENGTH >> random.randrange(powers)
         return short + 1 + random.randrange(min(most, longest) - short)
-    return 1 + random.randrange(min(most, among(random, SHORT)))
+    return 1 + random.randrange(min(most, among(random, SHORT_LENGTHS)))
 
 
 def draw_pins(random: Random, ledger: Ledger, handles: list[str]) -> PageList:
-    """Pages to pin: one stretch, now and then several, or one that is mapped twice.
+    """Pages to pin: one stretch, or sometimes two, or one that repeats.
 
-    Some were pinned before, and may since have been split or allocated anew.
+    Sometimes pages that were pinned before, which may since have been split or reallocated.
     """
     if handles and one_in(random, AGAIN_ONE_IN):
         return _again(random, ledger, handles)
@@ -106,18 +114,18 @@ def draw_pins(random: Random, ledger: Ledger, handles: list[str]) -> PageList:
 
 
 def _again(random: Random, ledger: Ledger, handles: list[str]) -> PageList:
-    """Few neighbours, begun at a page of one of the last *handles*."""
+    """A short stretch that starts at a page of one of the last *handles*."""
     frames = ledger.table[handles[-1 - random.randrange(min(len(handles), LATEST))]]
     first = by_mapping(ledger, frames[random.randrange(len(frames))])
     (start,) = first.slices()
     (mapping,) = (m for m in ledger.mappings if m.name == start.name)
     at = start.indices[0]
-    length = draw_length(random, min(mapping.npages - at, SHORT[-1]))
+    length = draw_length(random, min(mapping.npages - at, SHORT_LENGTHS[-1]))
     return span(start.name, at, at + length)
 
 
 def draw_pieces(random: Random, ledger: Ledger, handles: list[str]) -> PageList:
-    """Entries of one to three of *handles*: whole, part, reversed, repeated, interleaved."""
+    """Entries of one or two of *handles*: all or some, reversed, repeated or interleaved."""
     if one_in(random, 12):
         twice = [h for h in latest(ledger.pinned) if ledger.held(h).pins > 1]
         if len(twice) > 1:
@@ -128,26 +136,27 @@ def draw_pieces(random: Random, ledger: Ledger, handles: list[str]) -> PageList:
     if one_in(random, 3):
         pieces.append(_piece(random, ledger, handles))
     if len(pieces) == 2 and one_in(random, 2):
-        # A-B-A: runs of one head that another interrupts. Few pages each, as all
-        # of them are unpinned twice.
-        a, b = (_few(random, next(piece.slices())) for piece in pieces)
+        # A-B-A: another head interrupts the run of a head. Each piece is cut to one or
+        # two pages, because the list unpins them twice.
+        a, b = (_first_one_or_two(random, next(piece.slices())) for piece in pieces)
         if one_in(random, 2):
             return PageList((Group((a, b), 2),))
         return PageList((a, b, a))
     return joined(pieces)
 
 
-def _few(random: Random, piece: Slice) -> Slice:
+def _first_one_or_two(random: Random, piece: Slice) -> Slice:
     return Slice(piece.name, piece.indices[: 1 + random.randrange(2)])
 
 
 def _piece(random: Random, ledger: Ledger, handles: list[str]) -> PageList:
+    """Entries of one of *handles*."""
     name = live(random, ledger, handles)
     held = len(ledger.table[name])
     form = random.randrange(10)
-    if form in {0, 7, 8, 9} and (held <= SHORT[-1] or one_in(random, ONE_LONG_IN)):
-        part = form and 1 < held <= SHORT[-1]
-        return _part(ledger, name) if part else span(name, 0, held)
+    if form in {0, 7, 8, 9} and (held <= SHORT_LENGTHS[-1] or one_in(random, ONE_LONG_IN)):
+        part = form and 1 < held <= SHORT_LENGTHS[-1]
+        return _first_or_last_part(ledger, name) if part else span(name, 0, held)
     start = random.randrange(held)
     length = draw_length(random, held - start)
     indices = range(start, start + length)
@@ -158,12 +167,12 @@ def _piece(random: Random, ledger: Ledger, handles: list[str]) -> PageList:
     elif form == 5:
         pins = ledger.held(ledger.head(ledger.table[name][start])).pins
         if pins and one_in(random, 2):
-            # All pins of a head through one of its pages.
-            return PageList((Slice(name, indices[:1], min(pins, MOST_REPEATS)),))
+            # All pins of a head by one of its pages.
+            return PageList((Slice(name, indices[:1], min(pins, MAX_REPEATS)),))
         times = 1 + random.randrange(among(random, REPEATS))
         return PageList((Slice(name, indices[:1], times),))
     elif form == 6 and length > 2:
-        # As long as the range from its first to its last, but not that range.
+        # First, middle and last entry as in a range of this length, but not that range.
         terms = (
             Slice(name, indices[:1]),
             Slice(name, indices[1:2], length - 2),
@@ -174,14 +183,14 @@ def _piece(random: Random, ledger: Ledger, handles: list[str]) -> PageList:
 
 
 def live(random: Random, ledger: Ledger, handles: list[str]) -> str:
-    """One of *handles*, rather one whose pins were not all given back.
+    """One of *handles*, preferably one whose first page is still pinned or referenced.
 
-    Now and then it is the longest of the last ones: few are long.
+    One in LONGEST_ONE_IN is the longest of the LATEST, because few handles are long.
     """
     if one_in(random, LONGEST_ONE_IN):
         return max(handles[-LATEST:], key=lambda name: len(ledger.table[name]))
     name = handles[-1 - random.randrange(len(handles))]
-    for _ in range(TRIES - 1):
+    for _ in range(MAX_TRIES - 1):
         first = ledger.head(ledger.table[name][0])
         if first in ledger.pinned or first in ledger.got:
             break
@@ -189,31 +198,34 @@ def live(random: Random, ledger: Ledger, handles: list[str]) -> str:
     return name
 
 
-def _part(ledger: Ledger, name: str) -> PageList:
-    """The first part of what *name* holds, or the rest where that was let go.
+def _first_or_last_part(ledger: Ledger, name: str) -> PageList:
+    """The first entries of handle *name*, or the last ones if the first were released.
 
-    They part amid the entries of the last head, where it has several.
+    The two parts meet in the middle of the last run, if that has several entries.
     """
     frames = ledger.table[name]
     count = len(frames)
     head = ledger.head(frames[-1])
-    of_last = 1
-    while of_last < min(count, SEARCHED) and ledger.head(frames[-1 - of_last]) == head:
-        of_last += 1
-    at = count - (of_last // 2 or count // 2)
+    run = 1
+    while run < min(count, MAX_SEARCHED) and ledger.head(frames[-1 - run]) == head:
+        run += 1
+    at = count - (run // 2 or count // 2)
     if ledger.held(head).pins <= count - at:
         return span(name, at, count)
     return span(name, 0, at)
 
 
 def releasable(ledger: Ledger, pages: PageList, what: str = "pins") -> PageList | None:
-    """As much of *pages*, from the front, as the contract lets go; None if nothing."""
+    """The longest prefix of *pages* that the contract lets a step release; None if empty.
+
+    :param what: ``pins`` or ``gets``: which references are released.
+    """
     most = ledger.releasable(pages.resolve(ledger.table), what)
     return pages.prefix(most) if most else None
 
 
 def draw_held_page(random: Random, ledger: Ledger, heads: dict[int, None]) -> PageList | None:
-    """Some page of one of *heads*, by its mapping."""
+    """One of the first four pages of one of the latest of *heads*, named by its mapping."""
     if not heads:
         return None
     head = among(random, latest(heads))
@@ -222,12 +234,15 @@ def draw_held_page(random: Random, ledger: Ledger, heads: dict[int, None]) -> Pa
 
 
 def latest(heads: dict[int, None]) -> list[int]:
-    """The few of *heads* that came last, the latest first."""
+    """The LATEST last entries of *heads*, the last one first."""
     return list(islice(reversed(heads), LATEST))
 
 
 def by_mapping(ledger: Ledger, page: int) -> PageList:
-    """The frame *page*, named by its mapping."""
+    """The frame *page*, named by its mapping.
+
+    :raises LookupError: if it is in no mapping.
+    """
     where = ledger.where(page)
     if where is None:
         msg = f"frame {page:#x} is in no mapping"
@@ -237,7 +252,7 @@ def by_mapping(ledger: Ledger, page: int) -> PageList:
 
 
 def draw_range(random: Random, ledger: Ledger, handles: list[str]) -> PageList | None:
-    """Contiguous frames, all of which can be unpinned; begun in a tail where there is one."""
+    """Contiguous frames that a step may unpin; None if no pins are held."""
     across = _across(random, ledger, handles) if handles and not one_in(random, 3) else None
     if across:
         pages = across
@@ -263,15 +278,15 @@ def draw_range(random: Random, ledger: Ledger, handles: list[str]) -> PageList |
 
 
 def _across(random: Random, ledger: Ledger, handles: list[str]) -> PageList | None:
-    """Pages of a handle on both sides of where compound pages meet, or from one edge to another."""
-    for _ in range(TRIES):
+    """Pages of a handle that cross edges of compound pages, or reach from edge to edge."""
+    for _ in range(MAX_TRIES):
         name = live(random, ledger, handles)
         frames = ledger.table[name]
         count = len(frames)
         edges = _edges(ledger, frames)
         inner = [edge for edge in edges if 0 < edge < count]
         if len(edges) > 1 and one_in(random, 2):
-            # Compound pages as a whole.
+            # Whole compound pages.
             first = random.randrange(len(edges) - 1)
             return span(
                 name, edges[first], edges[first + 1 + random.randrange(len(edges) - first - 1)]
@@ -286,10 +301,13 @@ def _across(random: Random, ledger: Ledger, handles: list[str]) -> PageList | No
 
 
 def _edges(ledger: Ledger, frames: Sequence[int]) -> list[int]:
-    """Where, in the first of *frames*, one compound page ends and the next begins."""
+    """Positions in *frames* of edges of compound pages, while frames are contiguous.
+
+    Only the first MAX_SEARCHED runs are searched.
+    """
     edges: list[int] = []
     at = 0
-    for head, entries in islice(ledger.runs(frames), SEARCHED):
+    for head, entries in islice(ledger.runs(frames), MAX_SEARCHED):
         page = frames[at]
         last = frames[at + entries - 1]
         if page == head:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""NULL among the pages of a list, in versions that step over it."""
+"""NULL entries in lists of pages, for kernel versions that skip them."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
 
     from model.semantics import Semantics
 
-#: Of so many lists one has NULL in it.
-ONE_IN = 4
+#: One list in NULL_ONE_IN contains NULL.
+NULL_ONE_IN = 4
 
-#: So many in a row at most.
-MOST = 3
+#: Maximum number of NULL entries in one list.
+MAX_NULLS = 3
 
 
 def with_nulls(random: Random, semantics: Semantics, pages: PageList) -> PageList:
-    """*pages*, or now and then with NULL before them, and more rarely after or between them.
+    """*pages*; one list in NULL_ONE_IN gets NULL entries, mostly before its first page.
 
-    Nothing is drawn for versions that do not step over NULL.
+    For versions that do not skip NULL, *pages* are returned and *random* is not used.
     """
-    if not semantics.null_skipped or not one_in(random, ONE_IN):
+    if not semantics.null_skipped or not one_in(random, NULL_ONE_IN):
         return pages
     terms = [*pages.terms]
     at = random.randrange(len(terms) + 1) if one_in(random, 3) else 0
-    terms.insert(at, Slice(NULL_NAME, range(1), 1 + random.randrange(MOST)))
+    terms.insert(at, Slice(NULL_NAME, range(1), 1 + random.randrange(MAX_NULLS)))
     return PageList(tuple(terms))

@@ -49,7 +49,7 @@ class Counter(Watcher):
 def search(name):
     """What the search *name* does in at least `STEPS` steps."""
     counter = Counter()
-    watched = Search(Optimised, captured=layouts.kept(), watcher=counter)
+    watched = Search(Optimised, captured=layouts.shipped(), watcher=counter)
     number = 0
     while not counter.enough():
         registry.load(name)(watched, number)

@@ -23,13 +23,13 @@ from model.errors import BadInput
 from model.mapping import MAX_SCATTERED, Extent, Mapping
 from model.parse import LINE_LIMIT, parse_layout, read_layout
 from model.semantics import KINDS
-from properties.layouts import KEPT
+from properties.layouts import DIRECTORY
 
 
 if TYPE_CHECKING:
     from random import Random
 
-LAYOUTS = sorted(KEPT.glob("*.layout"))
+LAYOUTS = sorted(DIRECTORY.glob("*.layout"))
 
 LRU, MMAP, ANON = 1 << 5, 1 << 11, 1 << 12
 HEAD, TAIL, HUGE, THP = 1 << 15, 1 << 16, 1 << 17, 1 << 22

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from model.parse import read_program
 from properties.cli import main
-from properties.layouts import KEPT
+from properties.layouts import DIRECTORY
 from tests.helpers import SKETCHES, TRACES
 
 
@@ -118,7 +118,7 @@ def test_verify_seconds(home):
 
 def test_verify_layout(home):
     """A search can be kept to windows of one layout."""
-    layout = KEPT / "process.layout"
+    layout = DIRECTORY / "process.layout"
     result = run("verify", "--layout", layout, "--seed", 1, "--rounds", 1)
 
     assert 0 == result.exit_code

@@ -50,7 +50,7 @@ def test_steps_to_what_is_dearer():
     """What is dearer counts from the step that was, though its program went on."""
     fault = FAULTS["RangeStopsBeforeEdge"]
     tally = Tally()
-    search = Search(fault.candidate, captured=layouts.kept(), strict=True, watcher=tally)
+    search = Search(fault.candidate, captured=layouts.shipped(), strict=True, watcher=tally)
     soak(search, SPREAD)
     program, finding = tally.failure
     result = run(Trial("soak", fault.spec, "5.13", 1, 5_000, reduce=False))

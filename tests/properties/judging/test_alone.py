@@ -197,7 +197,7 @@ def drawn():
             made.append(evolve(run.program, steps=tuple(run.steps)))
 
     for number in range(24):
-        soak(Search(Optimised, captured=layouts.kept(), watcher=Keeper()), number, 250)
+        soak(Search(Optimised, captured=layouts.shipped(), watcher=Keeper()), number, 250)
     return made
 
 

@@ -53,7 +53,7 @@ def listen():
     """What a few hundred programs tell."""
     listener = Listener()
     for number in range(8):
-        explore(Search(Optimised, captured=layouts.kept(), watcher=listener), number, 40)
+        explore(Search(Optimised, captured=layouts.shipped(), watcher=listener), number, 40)
     return listener
 
 
@@ -140,7 +140,7 @@ def test_same_seed_same_programs():
 
 def test_captured_only():
     """A search on a layout uses windows of it and nothing else."""
-    captured = layouts.kept()
+    captured = layouts.shipped()
     frames = [(e.pfn, e.stop) for m in captured for e in m.extents]
     listener = Listener()
 

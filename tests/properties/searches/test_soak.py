@@ -88,7 +88,7 @@ def test_repeats(search, arguments):
         "from tests.properties.searches.test_soak import Listener, Optimised, Search, layouts\n"
         f"from properties.searches.{search} import {search}\n"
         "listener = Listener()\n"
-        "search = Search(Optimised, captured=layouts.kept(), watcher=listener)\n"
+        "search = Search(Optimised, captured=layouts.shipped(), watcher=listener)\n"
         f"for number in range(4): {search}(search, {arguments})\n"
         "print(*(program.text() for program in listener.programs))\n"
     )
@@ -147,7 +147,7 @@ def test_length_as_drawn(monkeypatch):
 def test_nothing_found_in_what_is_right(version):
     """The optimised model fails on no program, and is never dearer where it is batched."""
     listener = heard(
-        range(30), 300, semantics=SEMANTICS[version], captured=layouts.kept(), strict=True
+        range(30), 300, semantics=SEMANTICS[version], captured=layouts.shipped(), strict=True
     )
 
     assert [] == listener.found_
@@ -234,7 +234,7 @@ def test_dearer_only_if_strict():
 def test_abilities(abilities):
     """Nothing is asked of a candidate that it says it cannot do."""
     limited = able(**abilities)
-    programs = heard(range(16), 200, limited, captured=layouts.kept()).programs
+    programs = heard(range(16), 200, limited, captured=layouts.shipped()).programs
 
     assert 16 == len(programs)
     for program in programs:
@@ -258,7 +258,7 @@ def test_nothing_to_draw():
 
 def test_captured_only():
     """If asked for, each compound page of a program is one of a captured layout."""
-    captured = layouts.kept()
+    captured = layouts.shipped()
     programs = heard(range(40), 20, captured=captured, captured_only=True).programs
     kept = [extent for mapping in captured for extent in mapping.extents]
 
@@ -289,7 +289,7 @@ def test_enough():
 
 def test_long():
     """In 20,000 steps counts pass 2^31, and frames are freed, allocated again and pinned again."""
-    listener = heard([0], 20_000, captured=layouts.kept())
+    listener = heard([0], 20_000, captured=layouts.shipped())
     (program,) = listener.programs
 
     assert 20_000 == len(program.steps)

@@ -12,7 +12,15 @@ from model.semantics import SEMANTICS
 from properties.faults import FAULTS
 from properties.judging.judge import MOST_VISITS, Run, judge, visits
 from properties.search import Search, Watcher
-from properties.searches.wide import HUGE, MOST_COMPOUND, POWERS, PROGRAMS, _length, _mapping, wide
+from properties.searches.wide import (
+    HUGE_POWERS,
+    MAX_COMPOUND,
+    POWERS,
+    PROGRAMS,
+    _length,
+    _mapping,
+    wide,
+)
 from properties.strategies.dice import Dice
 
 
@@ -100,7 +108,7 @@ def test_lengths():
     """Lengths lie on both sides of powers of two, two million among them."""
     dice = Dice(0)
     lengths = [_length(dice) for _ in range(3_000)]
-    powers = {1 << power for power in (*POWERS, *HUGE)}
+    powers = {1 << power for power in (*POWERS, *HUGE_POWERS)}
 
     assert all(min(abs(n - power) for power in powers) <= 2 for n in lengths)
     assert {(1 << 21) - 1, 1 << 21, (1 << 21) + 1, 511, 512, 513} <= set(lengths)
@@ -112,7 +120,7 @@ def test_mappings():
     kinds = frozenset({"base", "driver", "thp", "hugetlb"})
     mappings = [_mapping(dice, _length(dice), kinds) for _ in range(400)]
 
-    assert max(m.ncompound for m in mappings) <= MOST_COMPOUND + 3
+    assert max(m.ncompound for m in mappings) <= MAX_COMPOUND + 3
     assert {0, 1, 2, 9, 10, 18} == {e.order for m in mappings for e in m.extents}
     assert any(not isinstance(m.pages, range) and m.pages[0] > m.pages[-1] for m in mappings)
 
