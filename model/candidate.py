@@ -1,139 +1,43 @@
 # SPDX-License-Identifier: MIT
 
-"""What can carry out a program and show what came of each step."""
+"""A candidate: carries out a program and shows a snapshot of its state after each step."""
 
 from __future__ import annotations
 
-from collections import Counter
-from itertools import pairwise
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Protocol
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
+from model.abilities import Abilities
 from model.memory import NR_FOLL_PIN_ACQUIRED, NR_FOLL_PIN_RELEASED, Memory
-from model.semantics import KINDS, MAX_ORDER, SEMANTICS
-from model.steps import STEPS
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
-    from model.mapping import Mapping as Pages
     from model.page import Event, HeadState
     from model.program import Program
     from model.step import Step, Table
 
-#: Everything a snapshot can show of a step, in the order in which a report
-#: names what differs.
-FIELDS = (
-    "returned",
-    "pincount",
-    "refcount",
-    "dirty",
-    "allocated",
-    "maybe_dma_pinned",
-    NR_FOLL_PIN_ACQUIRED,
-    NR_FOLL_PIN_RELEASED,
-    "warnings",
-)
-
-#: No bound but those that programs have anyway.
-UNBOUNDED = 1 << 64
-
-
-@frozen
-class Abilities:
-    """What a candidate can be asked.
-
-    :param name: What a person calls it.
-    :param semantics: Versions whose way of counting it follows.
-    :param calls: Steps it can carry out.
-    :param kinds: Kinds of mapping it can make.
-    :param orders: Orders of compound pages it can make.
-    :param fields: What its snapshots show, of `FIELDS`.
-    :param listed: Pages that a list may name that the call is given as an array.
-    :param span: Frames that may lie between the lowest and the highest.
-    :param oddities: What it is known to do otherwise (`properties.judging.oddities`).
-    :param orders_of: Orders that it can make of a kind, where they are fewer than *orders*.
-    :param room: Pages that it has of a kind, where that has an end.
-    :param named: Pages that any step may name.
-    :param refs: How often it can map a page.
-    :param mixes: If given, pages can be had side by side, so that a range goes from one to the
-        other, only within a kind, and pages of other orders only in these kinds.
-    :param changes: Whether a page table can change under ``pin_user_pages_fast_only()``.
-    :param timed: Whether it ends a step that does not return by itself.
-    :param whole: Whether it is much faster on programs that it is given as a whole.
-    """
-
-    name: str
-    semantics: frozenset[str] = frozenset(SEMANTICS)
-    calls: frozenset[str] = frozenset(STEPS)
-    kinds: frozenset[str] = frozenset(KINDS)
-    orders: frozenset[int] = frozenset(range(MAX_ORDER + 1))
-    fields: frozenset[str] = frozenset(FIELDS)
-    listed: int = UNBOUNDED
-    span: int = UNBOUNDED
-    oddities: tuple[str, ...] = ()
-    orders_of: Mapping[str, frozenset[int]] = MappingProxyType({})
-    room: Mapping[str, int] = MappingProxyType({})
-    named: int = UNBOUNDED
-    refs: int = UNBOUNDED
-    mixes: frozenset[str] | None = None
-    changes: bool = True
-    timed: bool = False
-    whole: bool = False
-
-    def makes(self, kind: str) -> frozenset[int]:
-        """The orders of compound pages of *kind* that it can make."""
-        return self.orders & self.orders_of.get(kind, self.orders)
-
-    def lacks(self, mappings: Sequence[Pages]) -> str:
-        """Why it cannot make *mappings*; empty if it can."""
-        pages: Counter[str] = Counter()
-        for mapping in mappings:
-            kind = mapping.kind
-            if kind not in self.kinds:
-                return f"{self.name} has no {kind} mappings"
-            orders = self.makes(kind)
-            for extent in mapping.extents:
-                if extent.order not in orders:
-                    what = "compound pages" if kind not in self.orders_of else f"{kind} pages"
-                    return f"{self.name} has no {what} of order {extent.order}"
-            if mapping.refs > self.refs:
-                return f"{self.name} maps no page {mapping.refs} times"
-            pages[kind] += mapping.npages
-            if pages[kind] > self.room.get(kind, UNBOUNDED):
-                return f"{self.name} has room for {self.room[kind]} {kind} pages, no more"
-        return "" if self.mixes is None else self._beside(mappings, self.mixes)
-
-    def _beside(self, mappings: Sequence[Pages], mixes: frozenset[str]) -> str:
-        """Which pages of *mappings* lie side by side that it cannot have so; empty if none."""
-        lying = sorted((e.pfn, e.stop, m.kind, e.order) for m in mappings for e in m.extents)
-        for (_, stop, kind, order), (pfn, _, other, next_order) in pairwise(lying):
-            if stop == pfn and (kind != other or (order != next_order and kind not in mixes)):
-                return f"{self.name} has no {kind} page beside a {other} page (at {pfn:#x})"
-        return ""
-
 
 class Unavailable(Exception):
-    """A candidate cannot be had at all, through no fault of the program."""
+    """The candidate cannot run on this machine."""
 
 
-@frozen
+@frozen(kw_only=True)
 class Snapshot:
     """What a candidate shows after one step.
 
-    :param returned: The number the call gave back, if it gives one.
-    :param heads: At least the frames whose state the step changed, by the
-        frame that the program gives them.
-    :param maybe_pinned: Those of *heads* of which ``page_maybe_dma_pinned()``
-        says yes.
+    :param returned: The number that the call returned; None if it returns none.
+    :param heads: State by frame, at least of each head whose state the step changed.
+        Frames are the program's.
     :param acquired: NR_FOLL_PIN_ACQUIRED since the program began.
     :param released: NR_FOLL_PIN_RELEASED since the program began.
-    :param warnings: WARNs that the step set off.
-    :param puts: Puts of references it took.
-    :param dirty_locks: Times it locked a page to dirty it.
+    :param warnings: WARNs during the step.
+    :param puts: Number of puts of references during the step.
+    :param dirty_locks: Number of times the step locked a page to dirty it.
+    :param maybe_pinned: Those of *heads* for which ``page_maybe_dma_pinned()`` is true.
     :param events: The journal of the step, where the candidate keeps one.
     """
 
@@ -148,26 +52,41 @@ class Snapshot:
     events: Sequence[Event] = field(default=(), repr=False)
 
 
-class Candidate(Protocol):
-    """Anything that can carry out a program."""
+class Candidate(ABC):
+    """Carries out programs. A subclass has `abilities` and `execute`; the rest has defaults."""
 
     @property
+    @abstractmethod
     def abilities(self) -> Abilities:
         """What it can be asked."""
 
+    @abstractmethod
     def execute(self, program: Program) -> Iterator[Snapshot]:
         """Carry out *program* from its beginning: a snapshot for each step.
 
-        It goes on where steps have been appended since the last snapshot. It may carry
-        out all steps that there are before it shows the first: who gives it a whole
-        program has seen to it that the program keeps the contract.
+        It continues if steps have been appended since the last snapshot. Given a complete
+        program (`Abilities.takes_whole_programs`), it may carry out all steps before it
+        shows the first snapshot; such a program keeps the contract.
 
-        :raises Unavailable: if it cannot be had.
+        :raises Unavailable: if the candidate cannot run on this machine.
         """
 
+    @property
+    def operations(self) -> int:
+        """Number of memory operations in the last program; 0 if they are not counted."""
+        return 0
 
-class InProcess:
-    """A candidate in this very process: a method for each call, on a `Memory`.
+    def partial(self) -> Sequence[Event]:
+        """The journal of the last step, even if it did not finish; empty if none is kept."""
+        return ()
+
+    def missing_calls(self) -> list[str]:
+        """Calls that its abilities name and that it has no code for."""
+        return []
+
+
+class InProcess(Candidate):
+    """A candidate in this process: one method for each call, on a `Memory`.
 
     A subclass has a method for each of its calls. Pages are frame numbers;
     numbers of pages are as wide as ``unsigned long``.
@@ -175,6 +94,8 @@ class InProcess:
 
     journal = True
     memory: Memory
+    #: The same object as `memory`, which a sketch may replace.
+    _memory: Memory | None = None
     _table: Table
 
     @property
@@ -185,14 +106,23 @@ class InProcess:
     def execute(self, program: Program) -> Iterator[Snapshot]:
         """Carry out *program*, each step when its snapshot is asked for."""
         self.memory = Memory(program.semantics, program.mappings, journal=self.journal)
+        self._memory = self.memory
         self._table = program.table()
         for step in program.steps:
             yield self._take(step)
 
+    @property
+    def operations(self) -> int:
+        """Number of memory operations in the last program."""
+        return self._memory.operations if self._memory else 0
+
     def partial(self) -> Sequence[Event]:
-        """The journal of a step that did not come to its end."""
-        memory = getattr(self, "memory", None)
-        return memory.events if isinstance(memory, Memory) else ()
+        """The journal of the last step, even if it did not finish."""
+        return self._memory.events if self._memory else ()
+
+    def missing_calls(self) -> list[str]:
+        """Calls without a method of their name."""
+        return sorted(c for c in self.abilities.calls if not callable(getattr(self, c, None)))
 
     def _take(self, step: Step) -> Snapshot:
         memory = self.memory
@@ -202,18 +132,18 @@ class InProcess:
         returned = step.bind(self._table, arguments, outcome)
         heads, maybe_pinned = memory.looks()
         return Snapshot(
-            returned,
-            heads,
-            memory.stats[NR_FOLL_PIN_ACQUIRED],
-            memory.stats[NR_FOLL_PIN_RELEASED],
-            tuple(memory.warnings),
-            memory.puts,
-            memory.dirty_locks,
-            maybe_pinned,
-            memory.events,
+            returned=returned,
+            heads=heads,
+            acquired=memory.stats[NR_FOLL_PIN_ACQUIRED],
+            released=memory.stats[NR_FOLL_PIN_RELEASED],
+            warnings=tuple(memory.warnings),
+            puts=memory.puts,
+            dirty_locks=memory.dirty_locks,
+            maybe_pinned=maybe_pinned,
+            events=memory.events,
         )
 
-    # What the world does to pages is the same for all of them.
+    # Steps outside of GUP, the same for every candidate in this process.
 
     def _heads(self, pages: Sequence[int]) -> dict[int, None]:
         """The heads of *pages*, each once, in their order."""

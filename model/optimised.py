@@ -223,18 +223,18 @@ class Optimised(InProcess):
             page_list = pages[done : done + BATCH]
             pinned = self.pin_user_pages(page_list)
             if pinned < 0:
-                self._ib_umem_release(umem, dirty=False)
+                self.release_umem(umem, dirty=False)
                 return pinned
             done += pinned
             if batch == append_fails:
                 self.unpin_user_pages_dirty_lock(page_list[:pinned], pinned, make_dirty=False)
-                self._ib_umem_release(umem, dirty=False)
+                self.release_umem(umem, dirty=False)
                 return ENOMEM
             append_pages(umem.sgl, page_list[:pinned], max_segment)
             batch += 1
         umem.nmap = umem.sg_nents if nmap is None else min(nmap, umem.sg_nents)
         if umem.nmap == 0:
-            self._ib_umem_release(umem, dirty=False)
+            self.release_umem(umem, dirty=False)
             return ENOMEM
         return umem
 
@@ -244,11 +244,11 @@ class Optimised(InProcess):
         return Umem(writable, entries, len(entries) if nmap is None else nmap)
 
     def ib_umem_release(self, umem: Umem, dirty: bool) -> None:
-        """Give the region back: `_ib_umem_release`, and *dirty* says its pages may be."""
-        self._ib_umem_release(umem, dirty)
+        """Unpin all pages of the region; if it is writable and *dirty*, dirty them first."""
+        self.release_umem(umem, dirty)
 
-    def _ib_umem_release(self, umem: Umem, dirty: bool) -> None:
-        """``__ib_umem_release()``: all *sg_nents* entries, also where mapping failed."""
+    def release_umem(self, umem: Umem, dirty: bool) -> None:
+        """``__ib_umem_release()``: unpin all *sg_nents* entries, even after mapping failed."""
         make_dirty = umem.writable and dirty
         for sg in umem.sgl[: umem.sg_nents]:
             if self.memory.semantics.lacks("unpin_user_page_range_dirty_lock"):

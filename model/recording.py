@@ -25,7 +25,8 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
-from model.candidate import Abilities, Snapshot
+from model.abilities import Abilities
+from model.candidate import Candidate, Snapshot
 from model.errors import BadInput
 from model.page import Event, HeadState
 from model.parse import parse_program
@@ -65,15 +66,15 @@ class Recording:
         return f"{FIRST}{self.kernel}\n{self.program.text()}" + "".join(f"{x}\n" for x in lines)
 
 
-class Recorded:
-    """A candidate that shows what was recorded."""
+class RecordedKernel(Candidate):
+    """A candidate that shows the snapshots of a recording."""
 
     def __init__(self, recording: Recording) -> None:
         self._recording = recording
 
     @property
     def abilities(self) -> Abilities:
-        """What the kernel that was recorded counts like; nothing else was asked of it."""
+        """Everything that models can be asked, in the version of the recorded program."""
         program = self._recording.program
         return Abilities(
             f"recording of {self._recording.kernel}",
@@ -81,7 +82,10 @@ class Recorded:
         )
 
     def execute(self, program: Program) -> Iterator[Snapshot]:
-        """The snapshots of *program*, which must be the one that was recorded."""
+        """The recorded snapshots.
+
+        :raises BadInput: if *program* is not the recorded one.
+        """
         known = self._recording.program
         for index, snapshot in enumerate(self._recording.snapshots):
             if (program.mappings, program.steps[index]) != (known.mappings, known.steps[index]):
@@ -175,15 +179,15 @@ class _Names:
             event = Event(what, self._pfn(name, at, line), int(refs), bool(dirty))
             events += [event] * min(int(times or 1), LIMIT)
         return Snapshot(
-            None if returned == "-" else int(returned),
-            states,
-            int(acquired),
-            int(released),
-            tuple(warned.split("; ")) if warned else (),
-            sum(event.what == "put" for event in events),
-            sum(event.what == "dirty" for event in events),
-            frozenset(pinned),
-            events,
+            returned=None if returned == "-" else int(returned),
+            heads=states,
+            acquired=int(acquired),
+            released=int(released),
+            warnings=tuple(warned.split("; ")) if warned else (),
+            puts=sum(event.what == "put" for event in events),
+            dirty_locks=sum(event.what == "dirty" for event in events),
+            maybe_pinned=frozenset(pinned),
+            events=events,
         )
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""From what a person writes after ``--candidate`` to something that makes one."""
+"""Turns the text after ``--candidate`` into a function that makes the candidate."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import importlib.util
 import sys
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from attrs import frozen
 
+from model.candidate import Candidate
 from model.errors import BadInput
 from model.optimised import Optimised
 from model.semantics import DEFAULT, SEMANTICS, semantics
@@ -22,14 +23,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
 
-    from model.candidate import Candidate
     from model.semantics import Semantics
 
 #: Candidates that come with headcount, by name.
 NAMED: dict[str, type[Candidate]] = {"optimised": Optimised}
 
-#: Candidates that are made of what stands after the colon: the module whose `load`
-#: does it, and what it needs beside headcount itself, with the extra that brings it.
+#: Candidates that are written SCHEME:ARGUMENT: the module whose `load` makes them from the
+#: argument, the packages it needs beside headcount, and the extra that installs these.
 SCHEMES = {
     "kernel-source": (
         "model.kernel.source.spec",
@@ -44,10 +44,10 @@ FORMS = "optimised, FILE.py:CLASS, package.module:CLASS, kernel-source:DIR or ke
 
 @frozen
 class Spec:
-    """A candidate as it was asked for.
+    """A candidate, as named on the command line.
 
-    :param text: What was written, to be written again.
-    :param make: Makes one, fresh.
+    :param text: The text after ``--candidate``.
+    :param make: Makes a new candidate.
     """
 
     text: str
@@ -57,7 +57,7 @@ class Spec:
 def load(text: str) -> Spec:
     """The candidate that *text* names.
 
-    :raises BadInput: if there is none, or it cannot be imported, made or used.
+    :raises BadInput: if there is no such candidate, or it cannot be imported, made or used.
     """
     if text in NAMED:
         return Spec(text, NAMED[text])
@@ -79,14 +79,13 @@ def load(text: str) -> Spec:
         found = f"; it has {', '.join(classes)}" if classes else ""
         msg = f"{where} has no class {name}{found}"
         raise BadInput(msg)
-    _check(make, where, name)
-    return Spec(text, make)
+    return Spec(text, _check(make, where, name))
 
 
 def counting_as(spec: Spec, version: str | None) -> Semantics:
-    """The semantics of *version*; if None, the series' or else the candidate's own.
+    """The semantics of *version*; if None, of 5.13 or else the candidate's latest version.
 
-    :raises BadInput: if there are none, or the candidate does not count so.
+    :raises BadInput: if the version is unknown, or the candidate does not follow it.
     """
     abilities = spec.make().abilities
     if version is None:
@@ -107,9 +106,9 @@ def _scheme(scheme: str, rest: str) -> Callable[[], Candidate]:
 
 
 def available(scheme: str) -> None:
-    """See that what *scheme* needs is installed.
+    """Check that the packages for *scheme* are installed.
 
-    :raises BadInput: if it is not, with what to install.
+    :raises BadInput: if one is not, with the command that installs it.
     """
     reason = missing(scheme)
     if reason:
@@ -117,7 +116,7 @@ def available(scheme: str) -> None:
 
 
 def missing(scheme: str) -> str:
-    """The package that *scheme* needs and that is not installed, and what brings it; or empty."""
+    """Which package *scheme* lacks, and how to install it; empty if none."""
     _, needed, extra = SCHEMES[scheme]
     for package in needed:
         if importlib.util.find_spec(package) is None:
@@ -164,27 +163,27 @@ def _import_error(err: BaseException, where: str) -> BadInput:
     return BadInput(reason, file=where, line=line if where.endswith(".py") else 0)
 
 
-def _check(make: Any, where: str, name: str) -> None:
-    """See that *make* makes a candidate that has what it says it has."""
+def _check(make: type, where: str, name: str) -> type[Candidate]:
+    """*make*, if it makes a candidate that has the calls that it says it has.
+
+    :raises BadInput: if it does not.
+    """
+    if not issubclass(make, Candidate):
+        msg = f"{name} is no subclass of model.optimised.Optimised, or of model.candidate.Candidate"
+        raise BadInput(msg, file=where)
     try:
         candidate = make()
         abilities = candidate.abilities
-        calls = abilities.calls
-        able = calls and abilities.kinds and abilities.orders and abilities.semantics
+        some = abilities.calls and abilities.kinds and abilities.orders and abilities.semantics
+        missing = candidate.missing_calls()
     except (Exception, SystemExit) as err:
         what = f"{type(err).__name__}: {err}".splitlines()[0]
-        if not hasattr(make, "execute"):
-            what = "it has no execute(); a sketch is a subclass of model.optimised.Optimised"
         msg = f"{name} cannot be used: {what}"
         raise BadInput(msg, file=where) from None
-    if not able:
+    if not some:
         msg = f"{name} cannot be used: its abilities leave nothing to do"
         raise BadInput(msg, file=where)
-    if not callable(getattr(candidate, "execute", None)):
-        msg = f"{name} has no execute(); a sketch is a subclass of model.optimised.Optimised"
+    if missing:
+        msg = f"{name} lacks {', '.join(f'{call}()' for call in missing)}"
         raise BadInput(msg, file=where)
-    if hasattr(make, "_take"):
-        missing = sorted(c for c in calls if not callable(getattr(candidate, c, None)))
-        if missing:
-            msg = f"{name} lacks {', '.join(f'{call}()' for call in missing)}"
-            raise BadInput(msg, file=where)
+    return make

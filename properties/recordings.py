@@ -18,7 +18,7 @@ from properties.strategies.dice import Dice
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from model.candidate import Abilities
+    from model.abilities import Abilities
     from model.program import Program
     from properties.search import Search
 

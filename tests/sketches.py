@@ -16,9 +16,9 @@ from model.optimised import Optimised
 class ReleasesNmap(Optimised):
     """v1 of the series walked nmap entries: those the IOMMU merged stay pinned."""
 
-    def _ib_umem_release(self, umem, dirty):
+    def release_umem(self, umem, dirty):
         umem.sgl = umem.sgl[: umem.nmap]
-        super()._ib_umem_release(umem, dirty)
+        super().release_umem(umem, dirty)
 
 
 class NoTailOffset(Optimised):

@@ -11,7 +11,7 @@ import pytest
 from attrs import evolve
 
 from model.optimised import Optimised
-from model.recording import Recorded, parse_recording, read_texts
+from model.recording import RecordedKernel, parse_recording, read_texts
 from properties.judging.judge import judge
 from tests.helpers import RECORDINGS, TESTS
 
@@ -43,7 +43,7 @@ def _wrong():
 def test_reference_and_ledger(path, number):
     """The reference, and the ledger, say what the kernel showed; its puts are not dearer."""
     known = recording(path, number)
-    verdict = judge(known.program, Recorded(known))
+    verdict = judge(known.program, RecordedKernel(known))
 
     assert "agrees" == verdict.kind, verdict.worst
 
@@ -52,7 +52,7 @@ def test_reference_and_ledger(path, number):
 def test_optimised(path, number):
     """So does the optimised model, compared with the kernel itself."""
     known = recording(path, number)
-    verdict = judge(known.program, Optimised(), reference=Recorded(known))
+    verdict = judge(known.program, Optimised(), reference=RecordedKernel(known))
 
     assert "agrees" == verdict.kind, verdict.worst
 
@@ -88,7 +88,7 @@ def test_wrong_models_are_caught(model):
     """Whoever varies the semantics a little is contradicted by what was recorded."""
     known = (recording(path, number) for path, number in NUMBERED)
     of_6_1 = (one for one in known if one.program.semantics.version == "6.1")
-    verdicts = (judge(one.program, model(), reference=Recorded(one)) for one in of_6_1)
+    verdicts = (judge(one.program, model(), reference=RecordedKernel(one)) for one in of_6_1)
 
     assert any(verdict.kind == "diverges" for verdict in verdicts)
 
@@ -110,5 +110,5 @@ def test_recording_that_was_tampered_with(forge, nth):
     changed = evolve(shown, heads={**shown.heads, page: state._replace(**forge)})
     forged = evolve(known, snapshots=(*known.snapshots[:at], changed, *known.snapshots[at + 1 :]))
 
-    verdict = judge(forged.program, Recorded(forged))
+    verdict = judge(forged.program, RecordedKernel(forged))
     assert ("diverges", at + 1) == (verdict.kind, verdict.steps)

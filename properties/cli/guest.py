@@ -19,7 +19,7 @@ from model.kernel.guest.image import build
 from model.kernel.guest.measure import Measure
 from model.kernel.guest.packages import VERSIONS, unpack
 from model.memory import NoProgress, Panic
-from model.recording import Recorded, write_recordings
+from model.recording import RecordedKernel, write_recordings
 from model.semantics import semantics
 from properties.cli.bar import Bar
 from properties.cli.common import (
@@ -121,7 +121,7 @@ def record_(version: str, gigantic: bool, each: int, seed: int, output: Path) ->
                 program = draw(search, abilities, seed * SPREAD + len(rows) * each + i)
                 try:
                     found.append(record(search, booted.image.abi, program))
-                    finding = judge(program, Recorded(found[-1])).worst
+                    finding = judge(program, RecordedKernel(found[-1])).worst
                 except (NoProgress, Panic):
                     finding = judge(program, booted()).worst
                 if finding:

@@ -136,7 +136,7 @@ class RegionByPage(Optimised):
     terabyte takes minutes to release.
     """
 
-    def _ib_umem_release(self, umem: Umem, dirty: bool) -> None:
+    def release_umem(self, umem: Umem, dirty: bool) -> None:
         make_dirty = umem.writable and dirty
         for sg in umem.sgl:
             for i in range(sg.npages):

@@ -199,9 +199,9 @@ class DirtiesReadOnlyRegion(Optimised):
     kept. Here the first question was lost.
     """
 
-    def _ib_umem_release(self, umem: Umem, dirty: bool) -> None:
+    def release_umem(self, umem: Umem, dirty: bool) -> None:
         umem.writable = True
-        super()._ib_umem_release(umem, dirty)
+        super().release_umem(umem, dirty)
 
 
 @fault("dirty flag", "mutation", versions=("5.11", "5.13"))
@@ -212,8 +212,8 @@ class WritableMeansDirty(Optimised):
     one that is given back because a later step of its setup failed.
     """
 
-    def _ib_umem_release(self, umem: Umem, dirty: bool) -> None:
-        super()._ib_umem_release(umem, dirty=True)
+    def release_umem(self, umem: Umem, dirty: bool) -> None:
+        super().release_umem(umem, dirty=True)
 
 
 @fault("dirty flag", "mutation", versions=("5.11", "5.13"))
@@ -224,5 +224,5 @@ class NeverDirtiesRegion(Optimised):
     is lost on the way. What the device wrote is dropped under memory pressure.
     """
 
-    def _ib_umem_release(self, umem: Umem, dirty: bool) -> None:
-        super()._ib_umem_release(umem, dirty=False)
+    def release_umem(self, umem: Umem, dirty: bool) -> None:
+        super().release_umem(umem, dirty=False)

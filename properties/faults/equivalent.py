@@ -290,6 +290,6 @@ class LastEntryFirst(Optimised):
     Each is a call of its own, so that not even the runs are different.
     """
 
-    def _ib_umem_release(self, umem: Umem, dirty: bool) -> None:
+    def release_umem(self, umem: Umem, dirty: bool) -> None:
         umem.sgl.reverse()
-        super()._ib_umem_release(umem, dirty)
+        super().release_umem(umem, dirty)

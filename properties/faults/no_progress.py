@@ -127,7 +127,7 @@ class PartialPageRepeated(Optimised):
     page of it.
     """
 
-    def _ib_umem_release(self, umem: Umem, dirty: bool) -> None:
+    def release_umem(self, umem: Umem, dirty: bool) -> None:
         for sg in umem.sgl:
             page, left = sg.page, sg.length
             while left:

@@ -26,10 +26,10 @@ class ReleasesNmap(Optimised):
     entries behind stays pinned.
     """
 
-    def _ib_umem_release(self, umem: Umem, dirty: bool) -> None:
+    def release_umem(self, umem: Umem, dirty: bool) -> None:
         if umem.nmap:
             umem.sgl = umem.sgl[: umem.nmap]
-        super()._ib_umem_release(umem, dirty)
+        super().release_umem(umem, dirty)
 
 
 @fault("umem", "A02, follows from A01", versions=("5.11", "5.13"))
@@ -40,9 +40,9 @@ class UnmappedStays(Optimised):
     it does nothing: every failed registration leaks its whole region.
     """
 
-    def _ib_umem_release(self, umem: Umem, dirty: bool) -> None:
+    def release_umem(self, umem: Umem, dirty: bool) -> None:
         if umem.nmap:
-            super()._ib_umem_release(umem, dirty)
+            super().release_umem(umem, dirty)
 
 
 @fault("umem", "A03, sketch in the review of the RFC", versions=("5.11", "5.13"))
@@ -53,10 +53,10 @@ class LengthRoundedDown(Optimised):
     up.
     """
 
-    def _ib_umem_release(self, umem: Umem, dirty: bool) -> None:
+    def release_umem(self, umem: Umem, dirty: bool) -> None:
         entries = [Scatterlist(sg.page, sg.length // PAGE_SIZE * PAGE_SIZE) for sg in umem.sgl]
         umem.sgl = [sg for sg in entries if sg.length]
-        super()._ib_umem_release(umem, dirty)
+        super().release_umem(umem, dirty)
 
 
 @fault("umem", "mutation of A03", versions=("5.11", "5.13"))
@@ -67,9 +67,9 @@ class LengthPlusOne(Optimised):
     end with one, as nearly all do.
     """
 
-    def _ib_umem_release(self, umem: Umem, dirty: bool) -> None:
+    def release_umem(self, umem: Umem, dirty: bool) -> None:
         umem.sgl = [Scatterlist(sg.page, sg.length + 1) for sg in umem.sgl]
-        super()._ib_umem_release(umem, dirty)
+        super().release_umem(umem, dirty)
 
 
 @fault("umem", "mutation of A03", versions=("5.11", "5.13"))
@@ -80,10 +80,10 @@ class LengthToNearest(Optimised):
     is right, and so is a whole page.
     """
 
-    def _ib_umem_release(self, umem: Umem, dirty: bool) -> None:
+    def release_umem(self, umem: Umem, dirty: bool) -> None:
         for sg in umem.sgl:
             sg.length = (sg.length + PAGE_SIZE // 2) // PAGE_SIZE * PAGE_SIZE
-        super()._ib_umem_release(umem, dirty)
+        super().release_umem(umem, dirty)
 
 
 @fault("umem", "D06, at 17 bits instead of 32", versions=("5.11", "5.13"))
@@ -94,10 +94,10 @@ class LengthWraps(Optimised):
     gives next to nothing. Here 128 KiB are enough.
     """
 
-    def _ib_umem_release(self, umem: Umem, dirty: bool) -> None:
+    def release_umem(self, umem: Umem, dirty: bool) -> None:
         for sg in umem.sgl:
             sg.length = (sg.length + PAGE_SIZE - 1) % (1 << 17) // PAGE_SIZE * PAGE_SIZE
-        super()._ib_umem_release(umem, dirty)
+        super().release_umem(umem, dirty)
 
 
 @fault("umem", "mutation", versions=("5.11", "5.13"))
@@ -108,9 +108,9 @@ class LastEntryOfManyStays(Optimised):
     one entry is right, and most tests have no other.
     """
 
-    def _ib_umem_release(self, umem: Umem, dirty: bool) -> None:
+    def release_umem(self, umem: Umem, dirty: bool) -> None:
         umem.sgl = umem.sgl[:-1] or umem.sgl
-        super()._ib_umem_release(umem, dirty)
+        super().release_umem(umem, dirty)
 
 
 @fault("umem", "mutation", versions=("5.11", "5.13"))
@@ -121,10 +121,10 @@ class FirstPageTwice(Optimised):
     someone else holds, or the mapping's reference.
     """
 
-    def _ib_umem_release(self, umem: Umem, dirty: bool) -> None:
+    def release_umem(self, umem: Umem, dirty: bool) -> None:
         for sg in umem.sgl[1:]:
             self.unpin_user_page(sg.page)
-        super()._ib_umem_release(umem, dirty)
+        super().release_umem(umem, dirty)
 
 
 @fault("umem", "mutation", versions=("5.11", "5.13"))
@@ -135,10 +135,10 @@ class RepeatedEntrySkipped(Optimised):
     entries, and both are pinned.
     """
 
-    def _ib_umem_release(self, umem: Umem, dirty: bool) -> None:
+    def release_umem(self, umem: Umem, dirty: bool) -> None:
         before = [-1, *(sg.page for sg in umem.sgl)]
         umem.sgl = [sg for sg, page in zip(umem.sgl, before, strict=False) if sg.page != page]
-        super()._ib_umem_release(umem, dirty)
+        super().release_umem(umem, dirty)
 
 
 @fault("umem", "E07, 770c8d55c428", versions=("5.11", "5.13"))
@@ -150,7 +150,7 @@ class EntryIsOneHead(Optimised):
     reference for both, and freed the second under its user.
     """
 
-    def _ib_umem_release(self, umem: Umem, dirty: bool) -> None:
+    def release_umem(self, umem: Umem, dirty: bool) -> None:
         for sg in umem.sgl:
             head = self.memory.compound_head(sg.page)
             if umem.writable and dirty:
@@ -165,10 +165,10 @@ class RegionReleasedTwice(Optimised):
     The two loops were meant as alternatives, one for each kind of region.
     """
 
-    def _ib_umem_release(self, umem: Umem, dirty: bool) -> None:
+    def release_umem(self, umem: Umem, dirty: bool) -> None:
         if umem.writable and dirty:
-            super()._ib_umem_release(umem, dirty)
-        super()._ib_umem_release(umem, dirty=False)
+            super().release_umem(umem, dirty)
+        super().release_umem(umem, dirty=False)
 
 
 @fault("umem", "mutation", versions=("5.11", "5.13"))
@@ -200,6 +200,6 @@ class ReleasesOneMoreThanNmap(Optimised):
     the IOMMU joins no more than two entries.
     """
 
-    def _ib_umem_release(self, umem: Umem, dirty: bool) -> None:
+    def release_umem(self, umem: Umem, dirty: bool) -> None:
         umem.sgl = umem.sgl[: umem.nmap + 1]
-        super()._ib_umem_release(umem, dirty)
+        super().release_umem(umem, dirty)

@@ -29,16 +29,16 @@ class _Get(Optimised):
 
     def pin_failed(self, umem: Umem) -> None:
         """Unwind where no page of a batch could be pinned."""
-        self._ib_umem_release(umem, dirty=False)
+        self.release_umem(umem, dirty=False)
 
     def append_failed(self, umem: Umem, pages: Sequence[int], batch: Sequence[int]) -> None:
         """Unwind where the scatterlist found no memory for *batch* of *pages*."""
         self.unpin_user_pages_dirty_lock(batch, len(batch), make_dirty=False)
-        self._ib_umem_release(umem, dirty=False)
+        self.release_umem(umem, dirty=False)
 
     def map_failed(self, umem: Umem) -> Umem | int:
         """Unwind where DMA mapping failed."""
-        self._ib_umem_release(umem, dirty=False)
+        self.release_umem(umem, dirty=False)
         return ENOMEM
 
     def ib_umem_get(
@@ -79,7 +79,7 @@ class BatchNotUnwound(_Get):
 
     def append_failed(self, umem: Umem, pages: Sequence[int], batch: Sequence[int]) -> None:
         """Release the scatterlist only."""
-        self._ib_umem_release(umem, dirty=False)
+        self.release_umem(umem, dirty=False)
 
 
 @fault("umem", "E10, mutation", versions=("5.11", "5.13"))

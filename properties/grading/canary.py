@@ -12,13 +12,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from model.candidate import Candidate
 from model.optimised import Optimised
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
-    from model.candidate import Candidate, Snapshot
+    from model.abilities import Abilities
+    from model.candidate import Snapshot
+    from model.page import Event
     from model.program import Program
 
 
@@ -57,22 +60,30 @@ class Canary:
             self.diverged = self._steps
 
 
-class _Watched:
+class _Watched(Candidate):
     """A fault and its base side by side; shows what the fault shows."""
 
     def __init__(self, canary: Canary, fault: Candidate, base: Candidate) -> None:
         self._canary = canary
         self._fault = fault
         self._base = base
-        self.abilities = fault.abilities
         for name, value in vars(type(fault)).items():
             if callable(value) and not name.startswith("__"):
                 setattr(fault, name, self._reaching(getattr(fault, name)))
 
     @property
-    def memory(self) -> Any:
-        """What the judge looks at where a candidate fails to show anything."""
-        return getattr(self._fault, "memory", None)
+    def abilities(self) -> Abilities:
+        """The fault's."""
+        return self._fault.abilities
+
+    @property
+    def operations(self) -> int:
+        """The fault's."""
+        return self._fault.operations
+
+    def partial(self) -> Sequence[Event]:
+        """The fault's."""
+        return self._fault.partial()
 
     def _reaching(self, method: Callable[..., Any]) -> Callable[..., Any]:
         def reaching(*args: Any, **kwargs: Any) -> Any:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""What an oracle says when something does not hold."""
+"""Findings: what an oracle reports when something does not hold."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 class Row:
     """Two values that should be equal.
 
-    :param where: The page, as the program names it; empty for what is no page's.
-    :param order: The order of its compound page.
-    :param what: One of `model.candidate.FIELDS`.
+    :param where: The page, as the program names it; empty if the value belongs to no page.
+    :param order: The order of its compound page; None likewise.
+    :param what: One of `model.abilities.FIELDS`.
     """
 
     where: str
@@ -33,17 +33,17 @@ class Row:
 
 @frozen
 class Finding:
-    """One step after which something does not hold.
+    """A step after which something does not hold.
 
-    :param oracle: Which oracle says so.
-    :param what: The field that differs, or the law that is broken.
+    :param oracle: The name of the oracle that reports it.
+    :param what: The field that differs, or the invariant or law that is broken.
     :param index: The step's position in the program, from 0.
     :param summary: One line.
-    :param rows: The values side by side, if there are any.
-    :param sides: What the two columns of *rows* are called.
-    :param runs: (head, refs) of each run of pages that the step names.
-    :param puts: (page, refs) of each put that the candidate took, in pins.
-    :param notes: More lines, such as where an exception came from.
+    :param rows: The values that differ, side by side.
+    :param sides: The headings of the two columns of *rows*.
+    :param runs: (head, entries) of each run of pages that the step unpins.
+    :param puts: (page, pins) of each put that the candidate made.
+    :param notes: More lines, such as where an exception was raised.
     """
 
     oracle: str
@@ -59,14 +59,14 @@ class Finding:
 
     @property
     def signature(self) -> str:
-        """What makes two findings the same bug: the field, and the call."""
+        """The field and the call; findings with the same signature count as the same bug."""
         return f"{self.what}-{self.step.call}"
 
 
 class Diverged(AssertionError):
-    """A search found something. Each signature has a subclass of its own.
+    """Raised by a search with what it found. Each signature has a subclass of its own.
 
-    Otherwise a shrinker may slide from one bug to another on its way down.
+    With one class for all, Hypothesis could slip from one bug to another while it shrinks.
     """
 
     def __init__(self, program: Program, finding: Finding) -> None:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""A candidate at work, whatever it does: raise, never return, end early."""
+"""Runs a candidate so that whatever it does becomes a snapshot or a finding."""
 
 from __future__ import annotations
 
@@ -27,41 +27,48 @@ if TYPE_CHECKING:
 
 @frozen
 class NoSnapshot:
-    """A candidate that gave no snapshot: why, and where from."""
+    """Why a candidate gave no snapshot.
+
+    :param what: The first part of the finding's signature.
+    :param summary: One line.
+    :param notes: Where in the candidate's own files it happened, innermost last.
+    """
 
     what: str
     summary: str
     notes: tuple[str, ...] = ()
 
 
-class Contained:
-    """A candidate at work, whatever it does: raise, never return, end early."""
+class Guarded:
+    """Runs one program on a candidate that may raise, exit, never return, or end early."""
 
     def __init__(self, candidate: Candidate, program: Program) -> None:
         self._candidate = candidate
         self._program = program
         self._snapshots: Iterator[Snapshot] | None = None
         self._watchdog = Watchdog()
+        self._timed = candidate.abilities.timed
 
     def step(self, step: Step, npages: int) -> Snapshot | NoSnapshot:
-        """The snapshot after *step*, or how the candidate failed to give one.
+        """The snapshot after *step*, or why the candidate gave none.
 
-        :param npages: How many pages the step goes through.
+        :param npages: Number of pages that the step visits.
+        :raises Unavailable: if the candidate cannot run on this machine.
         """
         try:
             return self._step(step, npages)
         except Hang:
-            # It barked again while what the first had ended was being let go.
+            # The timer fired again while the first exception unwound.
             self._watchdog.rest()
             return NoSnapshot("no_progress", f"{step.call} does not return")
 
     def _step(self, step: Step, npages: int) -> Snapshot | NoSnapshot:
         call = step.call
-        if not self._candidate.abilities.timed:
+        if not self._timed:
             self._watchdog.watch(npages)
         try:
             if self._snapshots is None:
-                # Here, so that a candidate that fails to begin fails at a step.
+                # Begun here, so that a candidate that cannot begin fails at its first step.
                 self._snapshots = iter(self._candidate.execute(self._program))
             shown = next(self._snapshots)
             if isinstance(shown, Snapshot):
@@ -87,13 +94,13 @@ class Contained:
             self._watchdog.rest()
 
     def partial(self) -> Snapshot:
-        """What a candidate that failed had put in its journal by then."""
-        partial = getattr(self._candidate, "partial", tuple)
-        return Snapshot(None, {}, 0, 0, events=partial()[:1000])
+        """A snapshot of a step that did not finish: the first 1,000 events of its journal."""
+        events = self._candidate.partial()[:1000]
+        return Snapshot(returned=None, heads={}, acquired=0, released=0, events=events)
 
 
 def _said(err: BaseException) -> str:
-    """The text of *err* in one line, whatever is in it."""
+    """The message of *err* in one line of at most 200 characters, even if it cannot be shown."""
     try:
         text = str(err)
     except Exception:
@@ -102,7 +109,7 @@ def _said(err: BaseException) -> str:
 
 
 def _where(err: BaseException) -> tuple[str, ...]:
-    """Where in the candidate's own files *err* came from, innermost last."""
+    """The last four frames of *err* in the candidate's own files, innermost last."""
     frames = traceback.extract_tb(err.__traceback__)
     ours = {__file__, candidate_file, memory_file}
     kernel = str(Path(candidate_file).parent / "kernel")

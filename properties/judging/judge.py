@@ -18,7 +18,7 @@ from model.pagelist import NULL_NAME
 from model.program import ARRAYS, Program
 from model.reference import Reference
 from model.steps import AllocPages, IbUmemRelease, PinUserPagesFastOnly, SplitHugePage
-from properties.judging.guard import Contained, NoSnapshot
+from properties.judging.guard import Guarded, NoSnapshot
 from properties.judging.holdings import ContractBroken
 from properties.judging.ledger import Ledger
 from properties.judging.oddities import ODDITIES, KnownOddity
@@ -31,7 +31,8 @@ from properties.judging.past import Past
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from model.candidate import Abilities, Candidate
+    from model.abilities import Abilities
+    from model.candidate import Candidate
     from model.mapping import Mapping
     from model.page import HeadState
     from model.semantics import Semantics
@@ -127,7 +128,7 @@ class Run:
         self._past = Past()
         given = whole or self.program
         self._reference = (reference or Reference()).execute(given)
-        self._candidate = Contained(candidate, given)
+        self._candidate = Guarded(candidate, given)
 
     @property
     def so_far(self) -> Program:
@@ -187,11 +188,11 @@ class Run:
         ledger = self.ledger
         looks = {head: ledger.looks(head) for head in sorted(ledger.touched)}
         return Snapshot(
-            returned,
-            {head: state for head, (state, _) in looks.items()},
-            ledger.acquired,
-            ledger.released,
-            ("as the ledger says",) if ledger.warned else (),
+            returned=returned,
+            heads={head: state for head, (state, _) in looks.items()},
+            acquired=ledger.acquired,
+            released=ledger.released,
+            warnings=("as the ledger says",) if ledger.warned else (),
             maybe_pinned=frozenset(head for head, (_, pinned) in looks.items() if pinned),
         )
 
@@ -210,7 +211,7 @@ def judge(program: Program, candidate: Candidate, reference: Candidate | None = 
         return _unjudged(program, candidate)
     alone = visits(program) > MOST_VISITS
     whole = None
-    if candidate.abilities.whole:
+    if candidate.abilities.takes_whole_programs:
         check_kept(program)
         whole = evolve(program, steps=tuple(program.steps))
     run = Run(
@@ -330,9 +331,9 @@ def beyond(step: Step, abilities: Abilities) -> str:
 
 def _unjudged(program: Program, candidate: Candidate) -> Verdict:
     """Carry out a program that breaks the contract; say only how that ended."""
-    contained = Contained(candidate, program)
+    guarded = Guarded(candidate, program)
     for i, step in enumerate(program.steps):
-        shown = contained.step(step, step.npages_named)
+        shown = guarded.step(step, step.npages_named)
         if isinstance(shown, NoSnapshot):
             return Verdict(i + 1, unjudged=f"at step {i + 1} {shown.summary}")
     return Verdict(len(program.steps), unjudged=f"ran to its end, {len(program.steps)} steps")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""Ends a step that does not end by itself, where no counted operation does."""
+"""A timer that ends a step which neither returns nor counts operations."""
 
 from __future__ import annotations
 
@@ -14,48 +14,46 @@ from typing import TYPE_CHECKING, ClassVar
 if TYPE_CHECKING:
     from types import FrameType
 
-#: Seconds of processor time a step may take, and more for each page that it goes
-#: through, though for no more pages than these.
+#: Limit for one step in seconds of processor time; PER_PAGE is added for each page that it
+#: visits, up to MOST_PAGES pages.
 LIMIT = 4.0
 PER_PAGE = 0.0002
 MOST_PAGES = 1 << 20
 
-#: The same once some step of this process ran into the limit: the shrinker and
-#: the reducer will repeat it often. Still a thousand times what a step needs,
-#: and more than collecting the garbage of a long test session takes.
+#: Limit once a step of this process has exceeded it: the shrinker and the reducer repeat
+#: that step often. Still a thousand times what a step needs, and more than a garbage
+#: collection takes in a long test session.
 LIMIT_AGAIN = 0.5
 
-#: On the wall so many seconds count as one: where others keep the machine busy,
-#: what is right must not be reported; what sleeps must end.
+#: Wall time is divided by this: no false hang on a busy machine, sleepers still time out.
 PATIENCE = 20
 
-#: Seconds from one tick of a clock to the next. Both clocks go on from step to
-#: step: setting and stopping them for each would be four system calls.
+#: Seconds between two ticks of a clock. Both clocks run on from step to step: setting and
+#: stopping them for each step would take four system calls.
 TICK = 0.1
 
-
-#: The clocks, and the signals of their ticks.
+#: The clocks, and the signal that each sends.
 CLOCKS = {signal.ITIMER_VIRTUAL: signal.SIGVTALRM, signal.ITIMER_REAL: signal.SIGALRM}
 
 
 class Hang(BaseException):
-    """Raised into a candidate that takes too long.
+    """Raised inside a candidate that takes too long.
 
-    Not an `Exception`, so that a candidate's ``except Exception`` lets it pass.
+    Not an `Exception`, so that a candidate's ``except Exception`` does not catch it.
     """
 
 
 class Watchdog:
-    """Two clocks beside a candidate's step: one of processor time, one on the wall.
+    """Limits a candidate's step by two clocks: processor time and wall time.
 
-    It works in the main thread only; elsewhere it never barks, and the count
-    of operations that `model.memory` keeps is what ends a step. A clock that
-    somebody else has set, as a test's timeout does, is left to them.
+    It works in the main thread only. In other threads only the count of operations in
+    `model.memory` ends a step. A clock that other code has set, such as a test's timeout,
+    is not touched.
     """
 
     _hung = False
     _ticking = False
-    #: The one that watches a step now.
+    #: The watchdog of the step that runs now.
     _awake: ClassVar[Watchdog | None] = None
 
     def __init__(self) -> None:
@@ -63,7 +61,7 @@ class Watchdog:
         self._left = 0.0
 
     def watch(self, npages: int) -> None:
-        """Allow for a step that goes through *npages* pages from now on."""
+        """Start to watch a step that visits *npages* pages."""
         if self._usable:
             self._left = LIMIT_AGAIN if Watchdog._hung else LIMIT
             if npages > 1:
@@ -73,14 +71,14 @@ class Watchdog:
                 self._start()
 
     def rest(self) -> None:
-        """The step is over."""
-        # A tick may come when its memory is still being let go.
+        """Stop watching: the step is over."""
+        # A tick may still come while its memory is freed.
         if self._usable:
             Watchdog._awake = None
 
     @classmethod
     def _start(cls) -> None:
-        """Start the clocks. They stop by themselves when they find no step to watch."""
+        """Start the clocks; a tick that finds no step to watch stops them."""
         cls._ticking = True
         for clock, number in CLOCKS.items():
             if signal.getitimer(clock) == (0.0, 0.0):
@@ -89,7 +87,7 @@ class Watchdog:
 
     @classmethod
     def stop(cls) -> None:
-        """Stop the clocks, those of others excepted."""
+        """Stop the clocks, except those that other code has set."""
         for clock, number in CLOCKS.items():
             if signal.getsignal(number) == cls._tick:
                 signal.setitimer(clock, 0)
@@ -105,16 +103,16 @@ class Watchdog:
             raise Hang
 
     def late(self, seconds: float) -> bool:
-        """Note that *seconds* have passed; whether the step has taken too long."""
+        """Count *seconds* as passed; whether the step has taken too long."""
         self._left -= seconds
-        # The first tick came at once, perhaps.
+        # The first tick may have come at once.
         if self._left >= -TICK:
             return False
-        # Time to let go of what this ends, before it barks again.
+        # Time to unwind, before the next tick raises again.
         self._left = LIMIT_AGAIN
         return True
 
 
-# A tick that finds its handler gone would end the process; a child inherits no clock.
+# A tick without its handler would end the process; a forked child inherits no clock.
 atexit.register(Watchdog.stop)
 os.register_at_fork(after_in_child=Watchdog.stop)

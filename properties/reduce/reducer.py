@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 from attrs import evolve, frozen
 
 from model.errors import BadInput
-from model.memory import Memory
 from model.program import check
 from properties.judging.judge import effort, judge
 from properties.reduce.condense import CannotCondense, condensed
@@ -145,7 +144,7 @@ class _Reducer:
             return False
         finally:
             self.executions += 1
-            self._visits += max(effort(program), _operations(candidate) // OPERATIONS_OF_A_VISIT)
+            self._visits += max(effort(program), candidate.operations // OPERATIONS_OF_A_VISIT)
         found = verdict.worst
         if found and found.what == "no_progress":
             self._visits += VISITS_OF_A_HANG
@@ -209,9 +208,3 @@ class _Reducer:
             return False
         self._tried.add(size[-1])
         return True
-
-
-def _operations(candidate: Candidate) -> int:
-    """How many operations *candidate* spent, where that is counted."""
-    memory = getattr(candidate, "memory", None)
-    return memory.operations if isinstance(memory, Memory) else 0

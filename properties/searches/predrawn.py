@@ -21,7 +21,8 @@ from properties.search import Watcher, attempt
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from model.candidate import Abilities, Candidate
+    from model.abilities import Abilities
+    from model.candidate import Candidate
     from model.program import Program
     from properties.judging.finding import Finding
     from properties.search import Search, Searcher

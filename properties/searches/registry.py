@@ -46,7 +46,7 @@ TURNS_WHOLE = ("whole", "whole", "whole", "machine")
 
 def turns(candidate: Candidate) -> tuple[str, ...]:
     """The searches that take turns on *candidate*: in C as well, or whole, if it can."""
-    if candidate.abilities.whole:
+    if candidate.abilities.takes_whole_programs:
         return TURNS_WHOLE
     return (*TURNS, "lane") if hasattr(candidate, "lane") else TURNS
 

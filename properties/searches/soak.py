@@ -28,7 +28,7 @@ from properties.strategies.steps import Steps
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from model.candidate import Abilities
+    from model.abilities import Abilities
     from model.step import Step
     from properties.judging.finding import Finding
     from properties.search import Search

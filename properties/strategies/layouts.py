@@ -7,7 +7,7 @@ from __future__ import annotations
 from string import ascii_lowercase
 from typing import TYPE_CHECKING
 
-from model.candidate import UNBOUNDED
+from model.abilities import UNBOUNDED
 from model.mapping import FIRST_PFN, Extent, Mapping, align_up, overlap, placed
 from properties.strategies import among, one_in
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from random import Random
 
-    from model.candidate import Abilities
+    from model.abilities import Abilities
     from model.semantics import Semantics
     from properties.search import Search
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from attrs import evolve
 
-from model.candidate import FIELDS, Abilities, InProcess
+from model.abilities import FIELDS, Abilities
+from model.candidate import Candidate, InProcess
 from model.errors import BadInput
 from model.memory import NR_FOLL_PIN_ACQUIRED
 from model.optimised import Optimised
@@ -256,19 +257,38 @@ def test_split_after_the_unpin(run):
 
 
 def test_partial():
-    """What a candidate had in its journal is there when a step does not end; nothing before."""
+    """Journal and operations can be read at any time, also if a sketch replaced its memory."""
     candidate = Optimised()
     assert () == candidate.partial()
+    assert 0 == candidate.operations
 
     program = parse_program(
         '# headcount 1\nsemantics("5.13")\na = mapping("base", orders=[0])\n'
         "h1 = pin_user_pages(a[0:1])\n"
     )
     list(candidate.execute(program))
-    assert ["grab", "stat"] == [event.what for event in candidate.partial()]
-
     candidate.memory = "something else"
-    assert () == candidate.partial()
+    assert ["grab", "stat"] == [event.what for event in candidate.partial()]
+    assert 0 < candidate.operations
+
+
+def test_defaults():
+    """A candidate has to have abilities and execute(), and nothing else."""
+
+    class Bare(Candidate):
+        abilities = Abilities("bare")
+
+        def execute(self, program):
+            yield from Optimised().execute(program)
+
+    class Lacking(Candidate):
+        abilities = Abilities("lacking")
+
+    bare = Bare()
+
+    assert ((), 0, []) == (bare.partial(), bare.operations, bare.missing_calls())
+    with pytest.raises(TypeError, match="execute"):
+        Lacking()
 
 
 NARROW = Abilities(

@@ -15,7 +15,7 @@ from model.optimised import Optimised
 from model.page import Event, HeadState
 from model.parse import parse_program
 from model.recording import (
-    Recorded,
+    RecordedKernel,
     Recording,
     parse_recording,
     read_texts,
@@ -70,7 +70,7 @@ def test_recorded():
     """The program that was recorded is shown again, and its beginning; no other is."""
     recording = parse_recording(TEXT)
     program = recording.program
-    candidate = Recorded(recording)
+    candidate = RecordedKernel(recording)
 
     assert list(recording.snapshots) == list(candidate.execute(program))
     assert {"6.1"} == candidate.abilities.semantics
@@ -117,7 +117,12 @@ def test_empty():
 def test_page_of_no_mapping():
     """What shows a page that the program does not have cannot be written."""
     recording = parse_recording(TEXT)
-    strange = Snapshot(None, {0x9999: HeadState(1, 0, dirty=False, allocated=True)}, 0, 0)
+    strange = Snapshot(
+        returned=None,
+        heads={0x9999: HeadState(1, 0, dirty=False, allocated=True)},
+        acquired=0,
+        released=0,
+    )
     with pytest.raises(BadInput, match="frame 0x9999 is in no mapping"):
         evolve(recording, snapshots=(strange,)).text()
 

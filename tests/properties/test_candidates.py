@@ -6,7 +6,7 @@ import importlib.util
 
 import pytest
 
-from model.candidate import Abilities
+from model.abilities import Abilities
 from model.errors import BadInput
 from model.optimised import Optimised
 from model.semantics import DEFAULT
@@ -50,11 +50,25 @@ def test_file(home):
             "x = 1\nimport nope_",
             "sketch.py:2: cannot be imported: ModuleNotFound",
         ),
-        ("sketch.py:Mine", "class Mine: pass", "it has no execute(); a sketch is a subclass of"),
         (
             "sketch.py:Mine",
-            "class Mine:\n    def __init__(self, x): self.execute = x\n",
-            "Mine cannot be used",
+            "class Mine: pass",
+            "Mine is no subclass of model.optimised.Optimised",
+        ),
+        (
+            "sketch.py:Mine",
+            "from model.candidate import Candidate\nclass Mine(Candidate): abilities = 3\n",
+            "Mine cannot be used: TypeError",
+        ),
+        (
+            "sketch.py:Mine",
+            "from model.optimised import Optimised\nclass Mine(Optimised): abilities = 3\n",
+            "Mine cannot be used: AttributeError",
+        ),
+        (
+            "sketch.py:Mine",
+            "class Mine:\n    abilities = 1\n    def execute(self, program): pass\n",
+            "Mine is no subclass of",
         ),
         (
             "sketch.py:Mine",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
-from model.candidate import Abilities
+from model.abilities import Abilities
 from model.errors import BadInput
 from model.kernel.guest.candidate import CALLS, KernelGuest
 from model.kernel.guest.emulator import emulator
@@ -107,7 +107,7 @@ class Booted:
             mixes=frozenset({"driver"}),
             changes=False,
             timed=True,
-            whole=True,
+            takes_whole_programs=True,
             oddities=ODDITIES[version],
         )
 

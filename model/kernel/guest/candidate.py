@@ -7,7 +7,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from model.candidate import Snapshot
+from model.candidate import Candidate, Snapshot
 from model.kernel.guest.guest import answer
 from model.kernel.guest.layout import Layout
 from model.kernel.source.segments import signed
@@ -19,7 +19,7 @@ from model.semantics import BIAS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from model.candidate import Abilities
+    from model.abilities import Abilities
     from model.kernel.guest.guest import Answer, Guest
     from model.program import Program
     from model.step import Step
@@ -44,7 +44,7 @@ CALLS = {
 }
 
 
-class KernelGuest:
+class KernelGuest(Candidate):
     """One program in a machine. A program that begins ends the one before.
 
     :param slow: Kinds and orders of pages that the fast path grabs, puts back, and leaves to
@@ -54,9 +54,14 @@ class KernelGuest:
     def __init__(
         self, guest: Guest, abilities: Abilities, slow: frozenset[tuple[str, int]]
     ) -> None:
-        self.abilities = abilities
+        self._abilities = abilities
         self._guest = guest
         self._slow = slow
+
+    @property
+    def abilities(self) -> Abilities:
+        """What the machine can be asked."""
+        return self._abilities
 
     def execute(self, program: Program) -> Iterator[Snapshot]:
         """Carry out *program*: as a whole if it is complete, or else step by step.
@@ -201,13 +206,15 @@ class _Carried:
             events += [Event(one.what, pfn, refs, one.dirty)] * one.times
         unpins = step.call.startswith("unpin_")
         return Snapshot(
-            told.returned if step.makes else None,
-            heads,
-            told.acquired,
-            told.released,
-            told.warnings,
-            sum(one.times for one in told.events if one.what == "put") if unpins else 0,
-            sum(one.times for one in told.events if one.what == "dirty") if unpins else 0,
-            frozenset(pinned),
-            events,
+            returned=told.returned if step.makes else None,
+            heads=heads,
+            acquired=told.acquired,
+            released=told.released,
+            warnings=told.warnings,
+            puts=sum(one.times for one in told.events if one.what == "put") if unpins else 0,
+            dirty_locks=(
+                sum(one.times for one in told.events if one.what == "dirty") if unpins else 0
+            ),
+            maybe_pinned=frozenset(pinned),
+            events=events,
         )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
-from model.candidate import Snapshot
+from model.candidate import Candidate, Snapshot
 from model.kernel.source.lane import RECORD, Ride, decoded
 from model.kernel.source.process import EVENTS, FFI, KINDS, OPS
 from model.kernel.source.segments import Segment, segments, signed
@@ -20,7 +20,7 @@ from model.page import Event, HeadState
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from model.candidate import Abilities
+    from model.abilities import Abilities
     from model.kernel.source.process import Worker
     from model.mapping import Mapping
     from model.program import Program
@@ -40,16 +40,21 @@ KIND_OF = {
 }
 
 
-class KernelSource:
+class KernelSource(Candidate):
     """One program on the functions of a tree.
 
     The worker is the tree's: a program that begins ends the one before.
     """
 
     def __init__(self, worker: Worker, abilities: Abilities) -> None:
-        self.abilities = abilities
+        self._abilities = abilities
         self._worker = worker
         self._regions = 0
+
+    @property
+    def abilities(self) -> Abilities:
+        """What the functions of the tree can be asked."""
+        return self._abilities
 
     def execute(self, program: Program) -> Iterator[Snapshot]:
         """Carry out *program*, each step in the worker when its snapshot is asked for."""
@@ -116,15 +121,15 @@ class KernelSource:
                 pinned.append(pfn)
         warnings = FFI.string(shared.warnings)
         return Snapshot(
-            returned,
-            heads,
-            shared.acquired,
-            shared.released,
-            tuple(warnings.decode(errors="replace").splitlines()) if warnings else (),
-            shared.puts,
-            shared.dirty_locks,
-            frozenset(pinned),
-            self.partial(),
+            returned=returned,
+            heads=heads,
+            acquired=shared.acquired,
+            released=shared.released,
+            warnings=tuple(warnings.decode(errors="replace").splitlines()) if warnings else (),
+            puts=shared.puts,
+            dirty_locks=shared.dirty_locks,
+            maybe_pinned=frozenset(pinned),
+            events=self.partial(),
         )
 
     # The steps, as the worker is asked for them.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
-from model.candidate import Abilities
+from model.abilities import Abilities
 from model.errors import BadInput
 from model.kernel.source.build import MODELS, Library, build
 from model.kernel.source.candidate import KernelSource

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from model.candidate import FIELDS
+from model.abilities import FIELDS
 from model.memory import NR_FOLL_PIN_ACQUIRED, NR_FOLL_PIN_RELEASED
 from model.page import HeadState
 from properties.judging.finding import Row

@@ -25,7 +25,7 @@ from properties.strategies.steps import Steps
 
 
 if TYPE_CHECKING:
-    from model.candidate import Abilities
+    from model.abilities import Abilities
     from model.program import Program
     from model.step import Step
     from properties.search import Search

@@ -11,7 +11,7 @@ from attrs import evolve, frozen
 from model.memory import NR_FOLL_PIN_ACQUIRED, NR_FOLL_PIN_RELEASED
 from model.page import HeadState
 from properties.judging.finding import Finding, Row
-from properties.judging.guard import Contained, NoSnapshot
+from properties.judging.guard import Guarded, NoSnapshot
 from properties.judging.ledger import Ledger
 
 
@@ -101,11 +101,11 @@ def unequal(ways: Ways, candidate: Callable[[], Candidate]) -> tuple[Program, Fi
 
 def _end(program: Program, candidate: Candidate) -> End | Finding:
     """How *program* ends on *candidate*; a finding if it does not."""
-    contained = Contained(candidate, program)
+    guarded = Guarded(candidate, program)
     heads: dict[int, HeadState] = {}
     acquired = released = 0
     for index, step in enumerate(program.steps):
-        shown = contained.step(step, step.npages_named)
+        shown = guarded.step(step, step.npages_named)
         if isinstance(shown, NoSnapshot):
             return Finding("laws", shown.what, index, step, shown.summary, notes=shown.notes)
         heads.update(shown.heads)

@@ -12,7 +12,8 @@ import pytest
 from attrs import evolve
 from click.testing import CliRunner
 
-from model.candidate import Abilities, Unavailable
+from model.abilities import Abilities
+from model.candidate import Unavailable
 from model.errors import BadInput
 from model.kernel.guest.booted import ORDERS, ROOM
 from model.kernel.guest.candidate import CALLS

@@ -8,7 +8,8 @@ import pytest
 from attrs import evolve
 from click.testing import CliRunner
 
-from model.candidate import Abilities, InProcess
+from model.abilities import Abilities
+from model.candidate import InProcess
 from model.memory import Memory
 from model.optimised import Optimised
 from model.parse import parse_program, read_program

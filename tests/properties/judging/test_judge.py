@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from attrs import evolve
 
-from model.candidate import Abilities, Unavailable
+from model.abilities import Abilities
+from model.candidate import Unavailable
 from model.errors import BadInput
 from model.optimised import Optimised
 from model.parse import parse_program
@@ -236,7 +237,7 @@ def test_whole_programs():
     given = []
 
     class Whole(Optimised):
-        abilities = Abilities("whole", whole=True)
+        abilities = Abilities("whole", takes_whole_programs=True)
 
         def execute(self, program):
             given.append(len(program.steps))

@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 from attrs import evolve
 
-from model.candidate import Abilities
+from model.abilities import Abilities
 from model.kernel.source.era import ODDITIES as BY_VERSION
 from model.memory import Oops
 from model.optimised import Optimised

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 from attrs import evolve
 
-from model.candidate import Abilities
+from model.abilities import Abilities
 from model.optimised import Optimised
 from model.parse import parse_program
 from model.program import check

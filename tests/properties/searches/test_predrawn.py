@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 from attrs import evolve
 
-from model.candidate import Abilities
+from model.abilities import Abilities
 from model.optimised import Optimised
 from properties.search import Search, Tally
 from properties.searches.predrawn import whole
@@ -19,7 +19,7 @@ NARROW = Abilities(
     calls=frozenset({"pin_user_pages", "unpin_user_pages"}),
     kinds=frozenset({"base"}),
     oddities=("one-grab",),
-    whole=True,
+    takes_whole_programs=True,
 )
 
 

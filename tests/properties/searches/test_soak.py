@@ -10,7 +10,7 @@ from collections import Counter
 import pytest
 from attrs import evolve
 
-from model.candidate import Abilities
+from model.abilities import Abilities
 from model.optimised import Optimised
 from model.program import check
 from model.semantics import KINDS, SEMANTICS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from attrs import evolve
 
-from model.candidate import Abilities
+from model.abilities import Abilities
 from model.optimised import Optimised
 from model.program import check
 from model.semantics import SEMANTICS

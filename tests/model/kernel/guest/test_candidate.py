@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from model.candidate import Abilities
+from model.abilities import Abilities
 from model.errors import BadInput
 from model.kernel.guest.candidate import KernelGuest
 from model.page import Event, HeadState

@@ -17,7 +17,7 @@ from attrs import evolve
 from model.kernel.guest.candidate import CALLS, KernelGuest
 from model.kernel.guest.emulator import Emulator, Ended
 from model.parse import parse_program, read_program
-from model.recording import Recorded
+from model.recording import RecordedKernel
 from model.semantics import SEMANTICS
 from properties.judging.judge import inapplicable, judge
 from properties.recordings import draw, groups, record
@@ -111,7 +111,7 @@ def test_gigantic(machines, version):
     booted.guest.close()
 
     assert {18} == {e.order for m in recording.program.mappings for e in m.extents}
-    assert "agrees" == judge(recording.program, Recorded(recording)).kind
+    assert "agrees" == judge(recording.program, RecordedKernel(recording)).kind
 
 
 def test_share_that_runs(machines):
@@ -149,7 +149,7 @@ def test_wrong_models_in_one_boot(machines, wrong):
             left = [
                 model
                 for model in left
-                if judge(known.program, model(), reference=Recorded(known)).kind != "diverges"
+                if judge(known.program, model(), reference=RecordedKernel(known)).kind != "diverges"
             ]
 
     assert len(wrong) >= 12

@@ -15,7 +15,7 @@ from model.kernel.source.build import build
 from model.kernel.source.spec import load
 from model.kernel.source.tree import read
 from model.parse import read_program
-from model.recording import Recorded, parse_recording, read_texts
+from model.recording import RecordedKernel, parse_recording, read_texts
 from model.semantics import SEMANTICS
 from properties.judging.judge import judge
 from properties.search import Search, Tally
@@ -144,7 +144,7 @@ def test_recorded(kernels, path):
     source = kernels(path.stem.partition("-")[0], "vmemmap")
     for text in read_texts(path):
         known = parse_recording(text)
-        verdict = judge(known.program, source(), reference=Recorded(known))
+        verdict = judge(known.program, source(), reference=RecordedKernel(known))
 
         assert "agrees" == verdict.kind, verdict
 

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: MIT
+
+"""What a candidate can be asked: versions, calls, pages, and what it shows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import pairwise
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from model.memory import NR_FOLL_PIN_ACQUIRED, NR_FOLL_PIN_RELEASED
+from model.semantics import KINDS, MAX_ORDER, SEMANTICS
+from model.steps import STEPS
+
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from model.mapping import Mapping as Pages
+
+#: All fields that a snapshot can show of a step, in the order of a report's rows.
+FIELDS = (
+    "returned",
+    "pincount",
+    "refcount",
+    "dirty",
+    "allocated",
+    "maybe_dma_pinned",
+    NR_FOLL_PIN_ACQUIRED,
+    NR_FOLL_PIN_RELEASED,
+    "warnings",
+)
+
+#: No limit beyond those of programs.
+UNBOUNDED = 1 << 64
+
+
+@frozen
+class Abilities:
+    """What a candidate can be asked.
+
+    :param name: Its name in messages.
+    :param semantics: Kernel versions whose counting it follows.
+    :param calls: Calls it can carry out, by name.
+    :param kinds: Kinds of mapping it can make.
+    :param orders: Orders of compound pages it can make.
+    :param fields: What its snapshots show, of `FIELDS`.
+    :param listed: Maximum length, in pages, of a page array passed to a call.
+    :param span: Maximum distance, in frames, between the lowest frame and the highest.
+    :param oddities: Names of known deviations (`properties.judging.oddities`).
+    :param orders_of: For kinds with fewer orders than *orders*: the orders it can make.
+    :param room: For kinds with limited room: the number of pages it has.
+    :param named: Maximum number of pages that a step may name.
+    :param refs: Maximum number of times it can map a page.
+    :param mixes: Kinds that may mix orders in a contiguous range; no range spans two kinds.
+        None: unrestricted.
+    :param changes: Whether a page table can change under ``pin_user_pages_fast_only()``.
+    :param timed: Whether it ends a step that does not return by itself.
+    :param takes_whole_programs: Whether it runs a complete program much faster than the
+        same program step by step.
+    """
+
+    name: str
+    semantics: frozenset[str] = frozenset(SEMANTICS)
+    calls: frozenset[str] = frozenset(STEPS)
+    kinds: frozenset[str] = frozenset(KINDS)
+    orders: frozenset[int] = frozenset(range(MAX_ORDER + 1))
+    fields: frozenset[str] = frozenset(FIELDS)
+    listed: int = UNBOUNDED
+    span: int = UNBOUNDED
+    oddities: tuple[str, ...] = ()
+    orders_of: Mapping[str, frozenset[int]] = MappingProxyType({})
+    room: Mapping[str, int] = MappingProxyType({})
+    named: int = UNBOUNDED
+    refs: int = UNBOUNDED
+    mixes: frozenset[str] | None = None
+    changes: bool = True
+    timed: bool = False
+    takes_whole_programs: bool = False
+
+    def makes(self, kind: str) -> frozenset[int]:
+        """The orders of compound pages of *kind* that it can make."""
+        return self.orders & self.orders_of.get(kind, self.orders)
+
+    def lacks(self, mappings: Sequence[Pages]) -> str:
+        """Why it cannot make *mappings*; empty if it can."""
+        pages: Counter[str] = Counter()
+        for mapping in mappings:
+            kind = mapping.kind
+            if kind not in self.kinds:
+                return f"{self.name} has no {kind} mappings"
+            orders = self.makes(kind)
+            for extent in mapping.extents:
+                if extent.order not in orders:
+                    what = "compound pages" if kind not in self.orders_of else f"{kind} pages"
+                    return f"{self.name} has no {what} of order {extent.order}"
+            if mapping.refs > self.refs:
+                return f"{self.name} maps no page {mapping.refs} times"
+            pages[kind] += mapping.npages
+            if pages[kind] > self.room.get(kind, UNBOUNDED):
+                return f"{self.name} has room for {self.room[kind]} {kind} pages, no more"
+        return "" if self.mixes is None else self._beside(mappings, self.mixes)
+
+    def _beside(self, mappings: Sequence[Pages], mixes: frozenset[str]) -> str:
+        """Why it cannot make neighbours among *mappings* as they are; empty if it can."""
+        lying = sorted((e.pfn, e.stop, m.kind, e.order) for m in mappings for e in m.extents)
+        for (_, stop, kind, order), (pfn, _, other, next_order) in pairwise(lying):
+            if stop == pfn and (kind != other or (order != next_order and kind not in mixes)):
+                return f"{self.name} has no {kind} page beside a {other} page (at {pfn:#x})"
+        return ""
