@@ -46,9 +46,6 @@ class Watcher:
     def rejected(self, call: str) -> None:
         """No step of *call* made sense."""
 
-    def rode(self, steps: int) -> None:
-        """A program was carried out and compared in C, so many steps of it."""
-
     def around(self, oddity: str) -> None:
         """A step was left out, as it would have met the known *oddity* of the candidate."""
 
@@ -84,11 +81,6 @@ class Tally(Watcher):
     def step(self, run: Run, reached: set[str]) -> None:
         """One more."""
         self.steps += 1
-
-    def rode(self, steps: int) -> None:
-        """One more, with so many steps."""
-        self.programs += 1
-        self.steps += steps
 
     def ended(self, run: Run) -> None:
         """One more, and perhaps dearer."""

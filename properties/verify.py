@@ -36,8 +36,6 @@ class Coverage:
     :param situations: How often each situation was reached, in steps.
     :param combinations: How often each cell of the matrices was, likewise.
     :param rejected: How often a drawn call made no sense.
-    :param ridden: Steps that were carried out and compared in C, of which no
-        situations are told.
     :param around: How often a step was left out for each known oddity.
     """
 
@@ -49,7 +47,6 @@ class Coverage:
     combinations: Counter[Cell] = field(factory=Counter)
     rejected: Counter[str] = field(factory=Counter)
     around: Counter[str] = field(factory=Counter)
-    ridden: int = 0
 
 
 @frozen
@@ -73,7 +70,6 @@ class _Collector(Tally):
         self.combinations: Counter[Cell] = Counter()
         self.rejections: Counter[str] = Counter()
         self.oddities: Counter[str] = Counter()
-        self.ridden = 0
         self._progress = progress
         self._started = time.monotonic()
 
@@ -88,11 +84,6 @@ class _Collector(Tally):
 
     def rejected(self, call: str) -> None:
         self.rejections[call] += 1
-
-    def rode(self, steps: int) -> None:
-        super().rode(steps)
-        self.ridden += steps
-        self._progress(self.coverage())
 
     def around(self, oddity: str) -> None:
         self.oddities[oddity] += 1
@@ -110,7 +101,6 @@ class _Collector(Tally):
             self.combinations,
             self.rejections,
             self.oddities,
-            self.ridden,
         )
 
 

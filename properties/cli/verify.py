@@ -162,16 +162,13 @@ def _print_outcome(
     )
     where = f"semantics {search.semantics.version}, captured layouts"
     console.print(f"on       {where}{'' if search.captured_only else ' and random ones'}")
-    if coverage.ridden:
-        console.print(f"in C     {coverage.ridden:,} of the steps; their situations are not told")
-    if coverage.steps > coverage.ridden:
-        reached = len(SITUATIONS) - len(missed)
-        console.print(
-            f"reached  {reached} of {len(SITUATIONS)} situations, "
-            f"{len(coverage.combinations)} of {len(CELLS)} combinations"
-        )
-        for name in missed:
-            console.print(f"         not reached: {name} ({SITUATIONS[name]})", markup=False)
+    reached = len(SITUATIONS) - len(missed)
+    console.print(
+        f"reached  {reached} of {len(SITUATIONS)} situations, "
+        f"{len(coverage.combinations)} of {len(CELLS)} combinations"
+    )
+    for name in missed:
+        console.print(f"         not reached: {name} ({SITUATIONS[name]})", markup=False)
     for name, count in sorted(coverage.around.items()):
         steps = f"{count:,} step{'s' * (count != 1)}"
         console.print(f"around   {steps} that would meet what is known, {name}:", markup=False)
@@ -215,7 +212,6 @@ def _print_json(coverage: Coverage, failure: Failure | None, seed: int, again: s
             }
             for matrix in MATRICES
         ],
-        "steps in C": coverage.ridden,
         "around": dict(sorted(coverage.around.items())),
         "rejected": dict(sorted(coverage.rejected.items())),
     }

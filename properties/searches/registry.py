@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from model.errors import BadInput
 from properties.enumeration.exhaustive import exhaustive
-from properties.searches.lane import lane
 from properties.searches.laws import equalities
 from properties.searches.machine import explore
 from properties.searches.predrawn import whole
@@ -31,24 +30,20 @@ SEARCHES: dict[str, Searcher] = {
     "wide": wide,
     "laws": equalities,
     "exhaustive": exhaustive,
-    "lane": lane,
     "whole": whole(soak),
 }
 
-#: Those that ``headcount verify`` makes in turn: rounds of soak are short. The
-#: rounds of exhaustive are too long for that.
+#: The searches that take turns in ``headcount verify``, a round each. A round of soak
+#: is short; a round of exhaustive is too long to be one of them.
 TURNS = ("machine", "soak", "soak", "soak", "wide", "soak", "soak", "laws")
 
-
-#: The same for a candidate that is slow but on whole programs.
+#: The same for a candidate that answers whole programs much faster than single steps.
 TURNS_WHOLE = ("whole", "whole", "whole", "machine")
 
 
 def turns(candidate: Candidate) -> tuple[str, ...]:
-    """The searches that take turns on *candidate*: in C as well, or whole, if it can."""
-    if candidate.abilities.takes_whole_programs:
-        return TURNS_WHOLE
-    return (*TURNS, "lane") if hasattr(candidate, "lane") else TURNS
+    """The searches that take turns on *candidate*."""
+    return TURNS_WHOLE if candidate.abilities.takes_whole_programs else TURNS
 
 
 FORMS = f"{', '.join(SEARCHES)} or package.module:FUNCTION"

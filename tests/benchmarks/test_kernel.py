@@ -62,7 +62,7 @@ def search(spec, name, steps):
 
 
 @pytest.mark.benchmark(group="kernel")
-@pytest.mark.parametrize("name", ["machine", "soak", "lane"])
+@pytest.mark.parametrize("name", ["machine", "soak"])
 def test_search(benchmark, spec, name):
     """Each search makes its steps, and finds nothing in what is right."""
     steps = STEPS if benchmark.enabled else BRIEF

@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 
 from model.candidate import Candidate, Snapshot
-from model.kernel.source.lane import RECORD, Ride, decoded
-from model.kernel.source.process import EVENTS, FFI, KINDS, OPS
+from model.kernel.source.process import EVENTS, FFI, KINDS
 from model.kernel.source.segments import Segment, segments, signed
 from model.mapping import side_by_side
-from model.memory import NoProgress, Oops, Panic
 from model.page import Event, HeadState
 
 
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
     from model.kernel.source.process import Worker
     from model.mapping import Mapping
     from model.program import Program
-    from model.semantics import Semantics
     from model.step import Step, Table
 
 #: What events are called, by their numbers.
@@ -63,35 +60,6 @@ class KernelSource(Candidate):
         self._worker.owner = self
         for step in program.steps:
             yield self._take(step, table)
-
-    def lane(self, mappings: Sequence[Mapping], semantics: Semantics, words: bytes) -> Ride:
-        """Carry out what *words* say, 8 bytes each, without leaving C."""
-        worker = self._worker
-        extents = _extents(mappings)
-        worker.ask("HC_BEGIN", extents)
-        worker.owner = self
-        count = len(words) // 8
-        around = "sections" in self.abilities.oddities
-        arguments = (count, semantics.exact_order, around, semantics.zero_skipped)
-        what = ""
-        try:
-            shared = worker.ask("HC_LANE", extents, count, *arguments, words=words)
-            logged = shared.nheads
-            if shared.returned >= 0:
-                what = FFI.string(shared.trouble).decode()
-        except (Oops, NoProgress, Panic) as err:
-            shared = worker.shared
-            # The record of the operation that did not come to its end is written by then.
-            logged = shared.step + 1
-            what = str(err) or type(err).__name__
-        done = shared.acquired
-        if not what:
-            return Ride(done)
-        ops = {number: name for name, number in OPS.items()}
-        records = worker.records(logged, RECORD)
-        if records[-1:] and records[-1][-1]:  # a pin, whose pieces come after it
-            records = worker.records(logged + records[-1][-1], RECORD)
-        return Ride(done, what, tuple(decoded(records, mappings, ops)))
 
     def partial(self) -> list[Event]:
         """The journal of the step, which need not have come to its end."""

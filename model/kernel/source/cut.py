@@ -36,10 +36,7 @@ UMEM = "drivers/infiniband/core/umem.c"
 INJECT = "inject.h"
 
 #: What a step is carried out by, after all that is cut.
-LAST = (
-    *("era.h", "heads.c", "pin.c", "region.c", "world.c", "show.c"),
-    *("books.c", "lane.c", "driver.c"),
-)
+LAST = ("era.h", "heads.c", "pin.c", "region.c", "world.c", "show.c", "driver.c")
 
 #: The same where it is measured.
 MEASURED = ("era.h", "measure.c")

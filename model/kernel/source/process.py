@@ -49,7 +49,6 @@ _STATUS: dict[str, int] = FFI.typeof("enum hc_status").relements
 _OFFSETS = {name: FFI.offsetof("struct hc_shared", name) for name in ("events", "heads", "segs")}
 _HEAD = FFI.sizeof("struct hc_head") // 8
 _EVENT = FFI.sizeof("struct hc_event") // 8
-_SEG = FFI.sizeof("struct hc_seg") // 8
 
 
 class Worker:
@@ -64,18 +63,10 @@ class Worker:
         self.owner: object = None
         self._end: Callable[[], object] = lambda: None
 
-    def ask(
-        self,
-        op: str,
-        segs: Sequence[Sequence[int]] = (),
-        npages: int = 0,
-        *arg: int,
-        words: bytes = b"",
-    ) -> Any:
+    def ask(self, op: str, segs: Sequence[Sequence[int]] = (), npages: int = 0, *arg: int) -> Any:
         """Have *op* (``HC_PIN``) done on *segs*; what is shared then.
 
         :param segs: Start, count and step each, as ``struct hc_seg`` has them.
-        :param words: What is put behind the segments.
         :param npages: Pages that it goes through: how long it may take.
         :raises Oops: if it left its pages.
         :raises NoProgress: if it does not return.
@@ -95,9 +86,6 @@ class Worker:
             flat = [number for seg in segs for number in seg]
             start = _OFFSETS["segs"] // 8
             self._words[start : start + len(flat)] = array("q", flat)
-        if words:
-            after = _OFFSETS["segs"] + 8 * _SEG * len(segs)
-            self._memory[after : after + len(words)] = words
         for i, value in enumerate(arg):
             shared.arg[i] = value
         try:
@@ -117,13 +105,9 @@ class Worker:
         """Frame, refcount, pincount and look of each head that the step touched."""
         return self._records("heads", self._shared.nheads, _HEAD)
 
-    def records(self, count: int, width: int) -> list[list[int]]:
-        """What the lane wrote down, where heads are kept otherwise."""
-        return self._records("heads", count, width)
-
     @property
     def shared(self) -> Any:
-        """What is shared, as it is now."""
+        """The memory shared with the worker, ``struct hc_shared``, as it is now."""
         return self._shared
 
     def events(self) -> list[list[int]]:

@@ -107,10 +107,6 @@ void hc_act(void)
 		begin();
 		return;
 	}
-	if (s->op == HC_LANE) {
-		hc_lane();
-		return;
-	}
 	hc_clear_journal();
 	ntouched = seg = before = 0;
 	hc_recording = 1;
@@ -128,6 +124,6 @@ void hc_act(void)
 	}
 	/* Those two make struct pages anew. */
 	watch(s->op != HC_SPLIT && s->op != HC_ALLOC);
-	s->acquired = hc_stats[0][0];
-	s->released = hc_stats[0][1];
+	s->acquired = hc_stats[0];
+	s->released = hc_stats[1];
 }

@@ -29,11 +29,10 @@
 extern struct hc_shared *hc_shared;
 
 /* Where the struct pages lie (memmap.c). */
-extern char *hc_base;	  /* of the memmap in use */
-extern int64_t hc_first;  /* the frame whose struct page lies there */
-extern char *hc_bases[2]; /* of the two there are */
+extern char *hc_base;	 /* start of the memmap */
+extern int64_t hc_first; /* frame of the struct page at hc_base */
 int64_t hc_pfn(const void *page);
-int hc_whose(const void *page);
+bool hc_in_memmap(const void *page);
 extern void *hc_nowhere; /* no struct page */
 void *hc_map_room(long bytes);
 void hc_reserve(void);
@@ -42,7 +41,7 @@ const struct hc_seg *hc_extent(int64_t pfn);
 
 /* What happened (journal.c). */
 extern int hc_recording;
-extern int64_t hc_stats[2][2];
+extern int64_t hc_stats[2]; /* NR_FOLL_PIN_ACQUIRED, NR_FOLL_PIN_RELEASED */
 extern int64_t hc_allocs_left;
 extern int64_t hc_fuel, hc_most_same;
 void hc_changed(void *page, int64_t refs, enum hc_event_kind kind, bool dirty, bool stale);

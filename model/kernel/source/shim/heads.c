@@ -54,7 +54,7 @@ void hc_counted(atomic_t *v, int i, bool put)
 	struct page *page = (struct page *)((unsigned long)v & -(long)HC_PAGE_STRUCT);
 	bool stale, refs = (char *)v - (char *)page == hc_refcount_offset;
 
-	if (hc_whose(v) < 0)
+	if (!hc_in_memmap(v))
 		return;
 	stale = *hc_flags(hc_head(page)) & HC_FREE;
 	hc_touch(refs ? page : hc_head(page));

@@ -10,7 +10,7 @@
 
 struct hc_shared *hc_shared;
 int hc_recording;
-int64_t hc_stats[2][2];
+int64_t hc_stats[2];
 int64_t hc_fuel;
 
 /* Puts of one page, one after another: in a list as many as it has entries. */

@@ -22,7 +22,7 @@
 #define MOST_SECTIONS (1L << 15)
 #define MANY 256
 
-char *hc_base, *hc_bases[2];
+char *hc_base;
 int64_t hc_first;
 void *hc_nowhere; /* the head of what is no page */
 static struct hc_seg *extents;
@@ -32,52 +32,44 @@ static long nfilled;
 static bool filling;
 
 #ifdef HC_VMEMMAP
-static int64_t section_at(const char *base, const char *address)
-{
-	return (address - base) / SECTION_BYTES;
-}
-static char *section_start(char *base, int64_t section) { return base + section * SECTION_BYTES; }
+static int64_t section_at(const char *address) { return (address - hc_base) / SECTION_BYTES; }
+static char *section_start(int64_t section) { return hc_base + section * SECTION_BYTES; }
 #else
 #define STRIDE (2 * SECTION_BYTES)
-static int64_t section_at(const char *base, const char *address)
+static int64_t section_at(const char *address)
 {
-	int64_t fall = base + RESERVED - address - 1;
+	int64_t fall = hc_base + RESERVED - address - 1;
 
 	/* The gap lies above the section. */
 	return fall % STRIDE < SECTION_BYTES ? -1 : fall / STRIDE;
 }
-static char *section_start(char *base, int64_t section)
+static char *section_start(int64_t section)
 {
-	return base + RESERVED - (section + 1) * STRIDE;
+	return hc_base + RESERVED - (section + 1) * STRIDE;
 }
 struct page *hc_section_page(int64_t pfn)
 {
 	int64_t section = (pfn - hc_first) >> HC_SECTION_SHIFT;
 
-	return (struct page *)(section_start(hc_base, section) +
+	return (struct page *)(section_start(section) +
 			       (pfn & (HC_SECTION_PAGES - 1)) * HC_PAGE_STRUCT);
 }
 #endif
 
 int64_t hc_pfn(const void *page)
 {
-	char *base = hc_bases[hc_whose(page) == 1];
-	int64_t section = section_at(base, page);
+	int64_t section = section_at(page);
 
 	if (section < 0)
 		return -1;
 	return hc_first + (section << HC_SECTION_SHIFT) +
-	       ((const char *)page - section_start(base, section)) / HC_PAGE_STRUCT;
+	       ((const char *)page - section_start(section)) / HC_PAGE_STRUCT;
 }
 
-/* Which of the two memmaps an address lies in; -1 if in none. */
-int hc_whose(const void *page)
+/* Whether an address lies in the memmap. */
+bool hc_in_memmap(const void *page)
 {
-	for (int i = 0; i < 2; i++)
-		if (hc_bases[i] && (const char *)page >= hc_bases[i] &&
-		    (const char *)page < hc_bases[i] + RESERVED)
-			return i;
-	return -1;
+	return hc_base && (const char *)page >= hc_base && (const char *)page < hc_base + RESERVED;
 }
 
 const struct hc_seg *hc_extent(int64_t pfn)
@@ -95,9 +87,9 @@ const struct hc_seg *hc_extent(int64_t pfn)
 	return low < nextents && extents[low].start <= pfn ? &extents[low] : NULL;
 }
 
-static bool fill(char *base, int64_t section)
+static bool fill(int64_t section)
 {
-	char *start = section_start(base, section), *before = hc_base;
+	char *start = section_start(section);
 	int64_t first = hc_first + (section << HC_SECTION_SHIFT), pfn;
 	bool any = false;
 
@@ -112,7 +104,6 @@ static bool fill(char *base, int64_t section)
 		hc_end(HC_TROUBLE, "there is no memory for struct pages");
 	filled[nfilled++] = start;
 	memset(start, 0, SECTION_BYTES);
-	hc_base = base;
 	for (pfn = first; pfn < first + HC_SECTION_PAGES; pfn++) {
 		const struct hc_seg *extent = hc_extent(pfn);
 
@@ -121,22 +112,19 @@ static bool fill(char *base, int64_t section)
 		else
 			((char **)(start + (pfn - first) * HC_PAGE_STRUCT))[1] = (char *)hc_nowhere + 1;
 	}
-	hc_base = before;
 	return true;
 }
 
 static void faulted(int number, siginfo_t *info, void *context)
 {
 	char *address = info->si_addr;
-	int whose = hc_whose(address);
-	int64_t section;
 
-	if (whose >= 0 && !filling) {
+	if (hc_in_memmap(address) && !filling) {
+		int64_t section = section_at(address);
 		bool done;
 
-		section = section_at(hc_bases[whose], address);
 		filling = true;
-		done = section >= 0 && fill(hc_bases[whose], section);
+		done = section >= 0 && fill(section);
 		filling = false;
 		if (done)
 			return;
@@ -170,13 +158,10 @@ void hc_reserve(void)
 				   .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
 	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
 
-	for (int i = 0; i < 2; i++) {
-		hc_bases[i] = mmap(NULL, RESERVED, PROT_NONE, flags, -1, 0);
-		if (hc_bases[i] == MAP_FAILED)
-			hc_end(HC_TROUBLE, "there is no address space for struct pages");
-	}
+	hc_base = mmap(NULL, RESERVED, PROT_NONE, flags, -1, 0);
+	if (hc_base == MAP_FAILED)
+		hc_end(HC_TROUBLE, "there is no address space for struct pages");
 	hc_nowhere = mmap(NULL, 4096, PROT_NONE, flags, -1, 0);
-	hc_base = hc_bases[0];
 	sigaltstack(&alternative, NULL);
 	sigaction(SIGSEGV, &action, NULL);
 	sigaction(SIGBUS, &action, NULL);
@@ -199,5 +184,4 @@ void hc_lay_out(void)
 	}
 	memcpy(extents, hc_shared->segs, nextents * sizeof(*extents));
 	hc_first = nextents ? extents[0].start & -HC_SECTION_PAGES : 0;
-	hc_base = hc_bases[0];
 }

@@ -69,9 +69,7 @@ void hc_freed(void *page);
 
 static inline void hc_stat(int item, long refs)
 {
-	int64_t *stats = hc_stats[hc_base == hc_bases[1]];
-
-	stats[item == NR_FOLL_PIN_RELEASED] += refs;
+	hc_stats[item == NR_FOLL_PIN_RELEASED] += refs;
 	if (hc_recording)
 		hc_note(HC_EV_STAT, NULL, refs, false);
 }

@@ -23,7 +23,6 @@ enum hc_op {
 	HC_ALLOC,
 	HC_GET_PAGE,
 	HC_PUT_PAGE,
-	HC_LANE,
 };
 
 /* How a step ended. */
