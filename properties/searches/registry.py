@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from model.errors import BadInput
 from properties.enumeration.exhaustive import exhaustive
-from properties.searches.laws import equalities
+from properties.searches.laws import laws
 from properties.searches.machine import explore
 from properties.searches.predrawn import whole
 from properties.searches.soak import long, soak
@@ -28,7 +28,7 @@ SEARCHES: dict[str, Searcher] = {
     "soak": soak,
     "long": long,
     "wide": wide,
-    "laws": equalities,
+    "laws": laws,
     "exhaustive": exhaustive,
     "whole": whole(soak),
 }

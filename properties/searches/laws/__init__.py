@@ -1,22 +1,23 @@
 # SPDX-License-Identifier: MIT
 
-"""Equalities: ways that must come to the same end, whatever the right counts are.
+"""The search laws: variants of a program that must end in the same state.
 
-Unpinning a list at once, in two parts, page by page or in another order, as a
-list, a range or a region: each law names ways that differ in nothing that
-lasts. No reference is needed to see that two of them differ, so this is what
-is left to find where candidate, reference and ledger share a mistake.
+A law names step sequences with the same lasting effect: unpinning a list at once,
+in two parts, page by page or in another order, as a list, a range or a region. The
+search draws a prefix, appends each variant, and compares the final states that the
+candidate shows. This needs no reference, so it also finds mistakes that candidate,
+reference and ledger share.
 
-Each way is judged first like any other program. What fails there is reported
-as usual, because it can be judged again and reduced; only what nobody else
-objects to is reported as a law that is broken.
+Each variant is judged first like any other program. A finding of that is reported
+as usual, because it can be judged again and reduced; only a difference that no
+oracle objects to is reported as a broken law.
 """
 
 from __future__ import annotations
 
+from properties.searches.laws.comparison import difference
 from properties.searches.laws.equations import LAWS
-from properties.searches.laws.search import equalities
-from properties.searches.laws.ways import unequal
+from properties.searches.laws.search import laws
 
 
-__all__ = ["LAWS", "equalities", "unequal"]
+__all__ = ["LAWS", "difference", "laws"]

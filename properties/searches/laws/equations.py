@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""The laws: each draws ways that differ in nothing that lasts, and says so in its first line."""
+"""The laws. Each function draws variants that must end equal; reports quote its first line."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from model.steps import (
     UnpinUserPages,
     UnpinUserPagesDirtyLock,
 )
-from properties.searches.laws.case import MOST, Case, entries_of
-from properties.searches.laws.ways import Way, Ways
+from properties.searches.laws.comparison import Comparison, Variant
+from properties.searches.laws.prefix import MAX_ENTRIES, Prefix, entries_of
 from properties.strategies import among, one_in
 
 
@@ -31,53 +31,53 @@ if TYPE_CHECKING:
     from model.step import Step
     from properties.strategies.dice import Dice
 
-#: Draws ways from a case; None where it does not allow them.
-Law: TypeAlias = Callable[[Case], "Ways | None"]
+#: Draws the variants of a law that follow a prefix; None if the prefix does not allow it.
+Law: TypeAlias = Callable[[Prefix], "Comparison | None"]
 
 
-def parts(case: Case) -> Ways | None:
-    """Unpinning a list is unpinning its first part, then the rest."""
-    entries = case.held(2)
+def parts(prefix: Prefix) -> Comparison | None:
+    """Unpinning a list equals unpinning its first part, then the rest."""
+    entries = prefix.held(2)
     if entries is None:
         return None
-    cut = 1 + case.dice.randrange(len(entries) - 1)
-    unpin = case.unpin()
-    return _ways(
-        case,
+    cut = 1 + prefix.dice.randrange(len(entries) - 1)
+    unpin = prefix.unpin()
+    return _comparison(
+        prefix,
         parts,
         (
-            Way("at once", (unpin(entries),)),
-            Way("in two", (unpin(entries[:cut]), unpin(entries[cut:]))),
+            Variant("at once", (unpin(entries),)),
+            Variant("in two", (unpin(entries[:cut]), unpin(entries[cut:]))),
         ),
     )
 
 
-def forms(case: Case) -> Ways | None:
-    """A range is unpinned as the list of its pages is, and as a region over them."""
-    pages = case.range()
+def forms(prefix: Prefix) -> Comparison | None:
+    """Unpinning a range equals unpinning the list of its pages and releasing a region of them."""
+    pages = prefix.range()
     if pages is None:
         return None
-    make_dirty = one_in(case.dice, 2)
+    make_dirty = one_in(prefix.dice, 2)
     writable, dirty = make_dirty, True
-    if not make_dirty and one_in(case.dice, 2):
+    if not make_dirty and one_in(prefix.dice, 2):
         writable, dirty = True, False
-    name = case.steps.name("m")
-    sgl = _scatterlist(case.dice, pages)
-    nmap = 1 if one_in(case.dice, 3) else None
+    name = prefix.steps.name("m")
+    sgl = _scatterlist(prefix.dice, pages)
+    nmap = 1 if one_in(prefix.dice, 3) else None
     region = IbUmem(umem=name, sgl=sgl, writable=writable, nmap=nmap)
-    return _ways(
-        case,
+    return _comparison(
+        prefix,
         forms,
         (
-            Way("list", (UnpinUserPagesDirtyLock(pages=pages, make_dirty=make_dirty),)),
-            Way("range", (UnpinUserPageRangeDirtyLock(pages=pages, make_dirty=make_dirty),)),
-            Way("region", (region, IbUmemRelease(umem=name, dirty=dirty))),
+            Variant("list", (UnpinUserPagesDirtyLock(pages=pages, make_dirty=make_dirty),)),
+            Variant("range", (UnpinUserPageRangeDirtyLock(pages=pages, make_dirty=make_dirty),)),
+            Variant("region", (region, IbUmemRelease(umem=name, dirty=dirty))),
         ),
     )
 
 
 def _scatterlist(dice: Dice, pages: PageList) -> tuple[SgEntry, ...]:
-    """*pages* as one entry or two; of the last page not all may count."""
+    """*pages* as one or two entries, which may end within their last page."""
     entries = entries_of(pages)
     cut = dice.randrange(len(entries))
     pieces = [from_entries(piece) for piece in (entries[:cut], entries[cut:]) if piece]
@@ -85,105 +85,107 @@ def _scatterlist(dice: Dice, pages: PageList) -> tuple[SgEntry, ...]:
     return tuple(SgEntry(piece, len(piece) * PAGE_SIZE - short) for piece in pieces)
 
 
-def undone(case: Case) -> Ways | None:
-    """Pinning and giving back changes nothing, whether by list, by region or by failing."""
-    pages = case.stretch()
-    if not case.fits(pages):
+def undone(prefix: Prefix) -> Comparison | None:
+    """Pinning and releasing, by list, by region or by a call that fails, changes nothing."""
+    pages = prefix.stretch()
+    if not prefix.fits(pages):
         return None
     steps: tuple[Step, ...]
-    form = case.dice.randrange(4)
-    if case.unmapped(pages) or form == 0:
-        steps = (_registered(case, pages, fails=not case.unmapped(pages)),)
+    form = prefix.dice.randrange(4)
+    if prefix.unmapped(pages) or form == 0:
+        steps = (_registered(prefix, pages, fails=not prefix.unmapped(pages)),)
     elif form == 1:
-        get = _registered(case, pages, fails=False)
+        get = _registered(prefix, pages, fails=False)
         steps = (get, IbUmemRelease(umem=get.umem, dirty=False))
     elif form == 2:
-        steps = (PinUserPagesFastOnly(handle=case.steps.name("h"), pages=pages, changed=0),)
+        steps = (PinUserPagesFastOnly(handle=prefix.steps.name("h"), pages=pages, changed=0),)
     else:
-        handle = case.steps.name("h")
+        handle = prefix.steps.name("h")
         back = from_entries([(handle, i) for i in range(len(pages))])
         steps = (PinUserPages(handle=handle, pages=pages), UnpinUserPages(pages=back))
-    return _ways(case, undone, (Way("before"), Way("after", steps)), each=False)
+    return _comparison(
+        prefix, undone, (Variant("before"), Variant("after", steps)), same_statistics=False
+    )
 
 
-def _registered(case: Case, pages: PageList, *, fails: bool) -> IbUmemGet:
-    """A region of *pages*; mapping it for DMA fails, or memory for its table, if it is to."""
-    by_table = fails and one_in(case.dice, 2)
+def _registered(prefix: Prefix, pages: PageList, *, fails: bool) -> IbUmemGet:
+    """A registration of *pages*; if *fails*, mapping for DMA or memory for its table fails."""
+    by_table = fails and one_in(prefix.dice, 2)
     return IbUmemGet(
-        umem=case.steps.name("m"),
+        umem=prefix.steps.name("m"),
         pages=pages,
-        max_segment=PAGE_SIZE * (1 + case.dice.randrange(8)),
-        nmap=0 if fails and not by_table else among(case.dice, (None, 1)),
+        max_segment=PAGE_SIZE * (1 + prefix.dice.randrange(8)),
+        nmap=0 if fails and not by_table else among(prefix.dice, (None, 1)),
         append_fails=0 if by_table else None,
     )
 
 
-def singly(case: Case) -> Ways | None:
-    """Unpinning a list is unpinning each page of it."""
-    entries = case.held()
+def singly(prefix: Prefix) -> Comparison | None:
+    """Unpinning a list equals unpinning each of its pages."""
+    entries = prefix.held()
     if entries is None:
         return None
-    entries = entries[:MOST]
+    entries = entries[:MAX_ENTRIES]
     each = tuple(UnpinUserPage(page=from_entries([entry])) for entry in entries)
     at_once = UnpinUserPages(pages=from_entries(entries))
-    return _ways(case, singly, (Way("at once", (at_once,)), Way("singly", each)))
+    return _comparison(prefix, singly, (Variant("at once", (at_once,)), Variant("singly", each)))
 
 
-def order(case: Case) -> Ways | None:
+def order(prefix: Prefix) -> Comparison | None:
     """The order of a list does not matter."""
-    entries = case.held(2)
+    entries = prefix.held(2)
     if entries is None:
         return None
-    unpin = case.unpin()
-    other = entries[::-1] if one_in(case.dice, 3) else case.shuffled(entries)
-    return _ways(
-        case,
+    unpin = prefix.unpin()
+    other = entries[::-1] if one_in(prefix.dice, 3) else prefix.shuffled(entries)
+    return _comparison(
+        prefix,
         order,
-        (Way("in order", (unpin(entries),)), Way("reordered", (unpin(other),))),
+        (Variant("in order", (unpin(entries),)), Variant("reordered", (unpin(other),))),
     )
 
 
-def elsewhere(case: Case) -> Ways | None:
-    """No head changes but those of the pages that are named."""
-    form = case.dice.randrange(4)
+def elsewhere(prefix: Prefix) -> Comparison | None:
+    """Only the heads of the named pages change."""
+    form = prefix.dice.randrange(4)
     pages: PageList | None
     step: Step
     if form == 0:
-        pages = case.stretch()
-        if case.unmapped(pages) or not case.fits(pages):
+        pages = prefix.stretch()
+        if prefix.unmapped(pages) or not prefix.fits(pages):
             return None
-        step, pins = PinUserPages(handle=case.steps.name("h"), pages=pages), case.counted(pages)
+        step, pins = PinUserPages(handle=prefix.steps.name("h"), pages=pages), prefix.counted(pages)
     elif form == 1:
-        pages = case.range()
+        pages = prefix.range()
         if pages is None:
             return None
-        make_dirty = one_in(case.dice, 2)
+        make_dirty = one_in(prefix.dice, 2)
         step, pins = (
             UnpinUserPageRangeDirtyLock(pages=pages, make_dirty=make_dirty),
-            -case.counted(pages),
+            -prefix.counted(pages),
         )
     else:
-        entries = case.held()
+        entries = prefix.held()
         if entries is None:
             return None
         pages = from_entries(entries)
-        step, pins = case.unpin()(entries), -case.counted(pages)
-    ways = (Way("before"), Way("after", (step,), pins))
-    return _ways(case, elsewhere, ways, case.heads(pages), each=False)
+        step, pins = prefix.unpin()(entries), -prefix.counted(pages)
+    variants = (Variant("before"), Variant("after", (step,), pins))
+    return _comparison(prefix, elsewhere, variants, prefix.heads(pages), same_statistics=False)
 
 
 _ALL: tuple[Law, ...] = (parts, forms, undone, singly, order, elsewhere)
 LAWS: dict[str, Law] = {law.__name__: law for law in _ALL}
 
 
-def _ways(
-    case: Case,
+def _comparison(
+    prefix: Prefix,
     law: Law,
-    ways: tuple[Way, ...],
-    apart: frozenset[int] = frozenset(),
+    variants: tuple[Variant, ...],
+    may_differ: frozenset[int] = frozenset(),
     *,
-    each: bool = True,
-) -> Ways:
-    """*ways* from *case* on, with the name of *law* and what it says."""
+    same_statistics: bool = True,
+) -> Comparison:
+    """The comparison of *variants* after *prefix*, with the name and first line of *law*."""
     says = (law.__doc__ or "").partition("\n")[0].rstrip(".")
-    return Ways(law.__name__, says, case.start, ways, apart, each)
+    return Comparison(law.__name__, says, prefix.program, variants, may_differ, same_statistics)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""The search: programs are drawn, and gone on with in all ways of a law."""
+"""The search laws: draw a prefix, run every variant of a law after it, compare the ends."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from model.mapping import Mapping
 from model.steps import PinUserPages
 from properties.judging.judge import Run, beyond
 from properties.search import attempt
-from properties.searches.laws.case import Case, longest
+from properties.searches.laws.comparison import difference
 from properties.searches.laws.equations import LAWS
-from properties.searches.laws.ways import unequal
+from properties.searches.laws.prefix import Prefix, draw_max_entries
 from properties.strategies import among, one_in
 from properties.strategies.dice import Dice
 from properties.strategies.layouts import draw_layout, draw_small, small_orders
@@ -29,37 +29,41 @@ if TYPE_CHECKING:
     from model.program import Program
     from model.step import Step
     from properties.search import Search
+    from properties.searches.laws.comparison import Comparison
     from properties.searches.laws.equations import Law
-    from properties.searches.laws.ways import Ways
 
-#: Programs of one round that ways begin with, and the most steps of one.
+#: Number of prefixes in one round.
 PREFIXES = 16
-MOST_STEPS = 12
 
-#: Forms of `Short`, and calls of `Steps`, that a program begins with.
-SHORT = (
+#: Maximum number of draws for one prefix; a pin may follow them.
+MAX_PREFIX_STEPS = 12
+
+#: Forms of `Short` that prefixes consist of; repeated ones are drawn more often.
+SHORT_FORMS = (
     *("pin", "pin", "pin", "pin_again", "pin_two", "pin_fast", "register", "unpin_part"),
     *("unpin_dirty", "unpin_range", "unpin_one", "map", "unmap", "unmap", "write", "clean", "get"),
 )
-RICH = ("split_huge_page", "alloc_pages", "put_page", "unmap", "ib_umem", "ib_umem_release")
+
+#: Calls of `Steps` in prefixes: one draw in six.
+RICH_CALLS = ("split_huge_page", "alloc_pages", "put_page", "unmap", "ib_umem", "ib_umem_release")
 
 
-def equalities(search: Search, number: int) -> None:
-    """Draw some programs from *number*, and from each go on in the ways of a law."""
+def laws(search: Search, number: int) -> None:
+    """Draw PREFIXES prefixes from *number*, check one law after each; stop at a finding."""
     dice = Dice(number)
     for _ in range(PREFIXES):
         if search.watcher.enough():
             return
-        beginning = _Beginning(search, dice)
-        if not beginning.draw(dice.randrange(MOST_STEPS + 1)):
+        trial = _Trial(search, dice)
+        if not trial.draw_prefix(dice.randrange(MAX_PREFIX_STEPS + 1)):
             return
-        ways = beginning.ways(among(dice, tuple(LAWS.values())))
-        if ways and not beginning.compare(ways):
+        comparison = trial.draw_variants(among(dice, tuple(LAWS.values())))
+        if comparison and not trial.compare(comparison):
             return
 
 
-class _Beginning:
-    """A program that is drawn, and judged, until ways part."""
+class _Trial:
+    """One prefix, judged step by step while it is drawn, and the variants after it."""
 
     def __init__(self, search: Search, dice: Dice) -> None:
         candidate = search.candidate()
@@ -71,79 +75,87 @@ class _Beginning:
         self._short = Short(self._run.ledger, self._steps)
         self._abilities = abilities
 
-    def _able(self, step: Step) -> bool:
-        """Whether the candidate can carry *step* out, and the version has it."""
+    def _applicable(self, step: Step) -> bool:
+        """Whether candidate and kernel version have the call, and *step* is within abilities."""
         lacking = self._search.semantics.lacks(step.call)
         return not lacking and not beyond(step, self._abilities)
 
-    def draw(self, steps: int) -> bool:
-        """Begin with about so many steps, and a pin; whether all is right so far."""
-        for _ in range(steps):
+    def draw_prefix(self, draws: int) -> bool:
+        """Draw up to *draws* steps, then a pin if none is held; False if something was found."""
+        for _ in range(draws):
             step = self._draw()
-            if step and self._able(step) and not self._step(self._run, step):
+            if step and self._applicable(step) and not self._step(self._run, step):
                 return False
         ledger = self._run.ledger
         if ledger.pinned:
             return True
         pin = self._pin()
-        return not self._able(pin) or self._step(self._run, pin)
+        return not self._applicable(pin) or self._step(self._run, pin)
 
-    def ways(self, law: Law) -> Ways | None:
-        """The ways of *law* from here, as far as the candidate can go them."""
-        ways = law(Case(self._dice, self._run, self._steps))
-        if ways is None or not ways.start.steps:
+    def draw_variants(self, law: Law) -> Comparison | None:
+        """The applicable variants of *law* after the prefix; None if fewer than two."""
+        comparison = law(Prefix(self._dice, self._run, self._steps))
+        if comparison is None or not comparison.prefix.steps:
             return None
-        able = [w for w in ways.ways if all(map(self._able, w.steps))]
-        return evolve(ways, ways=tuple(able)) if len(able) > 1 else None
+        left = [v for v in comparison.variants if all(map(self._applicable, v.steps))]
+        return evolve(comparison, variants=tuple(left)) if len(left) > 1 else None
 
-    def compare(self, ways: Ways) -> bool:
-        """Judge each way, then compare how they end; whether all is right."""
+    def compare(self, comparison: Comparison) -> bool:
+        """Judge each variant, then compare their ends; False if something was found.
+
+        The search goes on without a comparison if a variant triggers a known oddity.
+        """
         run: Run | None = self._run
-        for way in ways.ways:
-            if not way.steps:
+        for variant in comparison.variants:
+            if not variant.steps:
                 continue
             if run is None:
-                run = self._again(ways.start)
+                run = self._rerun(comparison.prefix)
             if run is None:
                 return False
-            for step in way.steps:
+            for step in variant.steps:
                 if not self._step(run, step):
                     return False
                 if run.met:
-                    return True  # this way meets what the candidate is known for
+                    return True  # a known oddity: the ends may differ
             if self._search.strict and run.dearer:
                 self._search.watcher.found(run.so_far, run.dearer)
                 return False
             self._search.watcher.ended(run)
             run = None
-        found = unequal(ways, self._search.candidate)
+        found = difference(comparison, self._search.candidate)
         if found:
             self._search.watcher.found(*found)
         return found is None
 
     def _draw(self) -> Step | None:
+        """The next step of the prefix; None if the drawn call or form makes no sense now."""
         if one_in(self._dice, 6):
-            call = among(self._dice, RICH)
+            call = among(self._dice, RICH_CALLS)
             if not possible(call, self._run.ledger, self._steps):
                 return None
             drawn: Step | None = getattr(self._steps, call)(self._dice)
             return drawn
         if one_in(self._dice, 4):
             return self._pin()
-        form = among(self._dice, SHORT)
+        form = among(self._dice, SHORT_FORMS)
         if form.startswith("unpin") and self._short.empty:
             return self._pin()
         step: Step | None = getattr(self._short, form)(self._dice)
         return step
 
     def _pin(self) -> Step:
-        most = longest(self._dice)
+        """A step that pins neighbouring pages."""
+        max_entries = draw_max_entries(self._dice)
         mapping = among(self._dice, self._run.ledger.mappings)
-        pages = draw_stretch(self._dice, mapping, longest=most)
+        pages = draw_stretch(self._dice, mapping, longest=max_entries)
         return PinUserPages(handle=self._steps.name("h"), pages=pages)
 
     def _step(self, run: Run, step: Step) -> bool:
-        """Let *run* take *step*; whether nothing was found, as where it made no sense."""
+        """Run and judge *step*; False if something was found.
+
+        A step that breaks the contract or triggers a known oddity is skipped.
+        """
         taken = attempt(self._search, run, step)
         if taken is None:
             return True
@@ -155,10 +167,10 @@ class _Beginning:
             self._search.watcher.found(run.so_far, finding)
         return finding is None
 
-    def _again(self, start: Program) -> Run | None:
-        """*start* once more, for another way to go on; None if now something is found."""
-        run = Run(self._search.candidate(), start.mappings, start.semantics)
-        for step in start.steps:
+    def _rerun(self, prefix: Program) -> Run | None:
+        """A new run of *prefix*, for the next variant; None if this time something was found."""
+        run = Run(self._search.candidate(), prefix.mappings, prefix.semantics)
+        for step in prefix.steps:
             finding = run.step(step)
             if finding:
                 self._search.watcher.found(run.so_far, finding)
@@ -167,7 +179,7 @@ class _Beginning:
 
 
 def _layout(dice: Dice, search: Search, abilities: Abilities) -> tuple[Mapping, ...]:
-    """Two to six small compound pages side by side; now and then any layout."""
+    """Two to six small compound pages side by side, or one time in four any layout."""
     orders = small_orders(search, abilities)
     if not orders or one_in(dice, 4):
         return draw_layout(dice, search, abilities)

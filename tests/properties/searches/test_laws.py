@@ -20,7 +20,7 @@ from properties.judging.oracles import ORACLES
 from properties.judging.oracles.ledger import legal
 from properties.reports.failure import Failure
 from properties.search import Search, Watcher
-from properties.searches.laws import LAWS, equalities, unequal
+from properties.searches.laws import LAWS, difference, laws
 from properties.searches.laws import search as module
 
 
@@ -42,7 +42,7 @@ def searched(candidate, rounds, semantics=DEFAULT):
     """What so many rounds tell, up to the first finding."""
     listener = Listener()
     for number in range(rounds):
-        equalities(Search(candidate, semantics, watcher=listener), number)
+        laws(Search(candidate, semantics, watcher=listener), number)
         if listener.findings:
             break
     return listener
@@ -53,17 +53,17 @@ def drawn():
     """Ways that some rounds draw, of every law."""
     found = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "unequal", lambda ways, _candidate: found.append(ways))
+        patch.setattr(module, "difference", lambda comparison, _candidate: found.append(comparison))
         for number in range(24):
-            equalities(Search(Optimised), number)
+            laws(Search(Optimised), number)
     return found
 
 
 def broken(law, candidate, drawn):
-    """The first finding of *law* among the ways drawn, the candidate being alone."""
-    for ways in drawn:
-        if ways.law == law:
-            told = unequal(ways, candidate)
+    """The first finding of *law* among the comparisons drawn, on the candidate alone."""
+    for comparison in drawn:
+        if comparison.law == law:
+            told = difference(comparison, candidate)
             if told and told[1].what == f"law_{law}":
                 return told
     return None
@@ -147,11 +147,11 @@ def test_both_models_keep_every_law(candidate, monkeypatch):
     """Neither the optimised path nor the reference breaks a law."""
     compared = Counter()
 
-    def counting(ways, make):
-        compared[ways.law] += 1
-        return unequal(ways, make)
+    def counting(comparison, make):
+        compared[comparison.law] += 1
+        return difference(comparison, make)
 
-    monkeypatch.setattr(module, "unequal", counting)
+    monkeypatch.setattr(module, "difference", counting)
     listener = searched(candidate, 40)
 
     assert [] == listener.findings
@@ -223,18 +223,18 @@ def test_alone(law, name, drawn):
 @pytest.mark.parametrize("name", [f.name for f in FAULTS.values() if f.equivalent])
 def test_right_though_different(name, drawn):
     """A variant that is right breaks no law."""
-    for ways in drawn:
-        if ways.start.semantics.version in FAULTS[name].versions:
-            assert unequal(ways, FAULTS[name].candidate) is None
+    for comparison in drawn:
+        if comparison.prefix.semantics.version in FAULTS[name].versions:
+            assert difference(comparison, FAULTS[name].candidate) is None
 
 
 def test_told(drawn):
-    """A person reads which law it is, how both ways end, and what the other one did."""
+    """A person reads which law is broken, how both variants end, and the steps of the other one."""
     program, finding = broken("forms", RangeDirties, drawn)
     lines = Failure(program, finding).lines()
 
     assert lines[0].startswith(f"LAW BROKEN at step {len(program.steps)} of {len(program.steps)}: ")
-    assert "A range is unpinned as the list of its pages is" in lines[0]
+    assert "Unpinning a range equals unpinning the list of its pages" in lines[0]
     assert ("list", "range") == finding.sides
     assert any(line.split() == ["list", "range"] for line in lines)
     assert any("dirty" in line and line.split()[-2:] == ["no", "yes"] for line in lines)
@@ -244,13 +244,13 @@ def test_told(drawn):
 
 
 def test_longer_way_is_kept(drawn):
-    """Of two ways the one with more steps is the trace, the other stands in the notes."""
+    """The variant with more steps is the trace; the notes hold the other one."""
     program, finding = broken("parts", LastStays, drawn)
-    (ways,) = (w for w in drawn if w.program(w.ways[-1]).steps == program.steps)
+    (comparison,) = (w for w in drawn if w.program(w.variants[-1]).steps == program.steps)
 
-    assert len(program.steps) == len(ways.start.steps) + 2
-    assert f"  {ways.ways[0].steps[0].text()}" in finding.notes
-    assert ways.ways[0].steps[0].text()[:200] in finding.summary
+    assert len(program.steps) == len(comparison.prefix.steps) + 2
+    assert f"  {comparison.variants[0].steps[0].text()}" in finding.notes
+    assert comparison.variants[0].steps[0].text()[:200] in finding.summary
 
 
 def test_only_what_is_shown(drawn):
@@ -266,8 +266,8 @@ def test_only_what_is_shown(drawn):
     assert broken("forms", Blind, drawn) is None
 
 
-def test_ways_that_it_cannot_go(monkeypatch):
-    """A candidate without some calls is not asked for them, and the other ways remain."""
+def test_variants_beyond_abilities(monkeypatch):
+    """Variants with calls that the candidate lacks are left out; the others are compared."""
 
     class Lists(Optimised):
         @property
@@ -277,11 +277,11 @@ def test_ways_that_it_cannot_go(monkeypatch):
 
     asked = Counter()
 
-    def counting(ways, make):
-        asked[ways.law, len(ways.ways)] += 1
-        return unequal(ways, make)
+    def counting(comparison, make):
+        asked[comparison.law, len(comparison.variants)] += 1
+        return difference(comparison, make)
 
-    monkeypatch.setattr(module, "unequal", counting)
+    monkeypatch.setattr(module, "difference", counting)
     listener = searched(Lists, 12)
 
     assert [] == listener.findings
@@ -298,7 +298,7 @@ def test_one_that_raises(drawn):
             raise LookupError(page)
 
     _, finding = next(
-        told for told in (unequal(w, Raises) for w in drawn if w.law == "singly") if told
+        told for told in (difference(w, Raises) for w in drawn if w.law == "singly") if told
     )
 
     assert "raised_LookupError" == finding.what
@@ -310,7 +310,7 @@ def test_same_number_same_programs():
     texts = []
     for number in (3, 3, 4):
         listener = Listener()
-        equalities(Search(Optimised, watcher=listener), number)
+        laws(Search(Optimised, watcher=listener), number)
         texts.append(listener.texts)
 
     assert texts[0] == texts[1] != texts[2]
@@ -324,7 +324,7 @@ def test_enough():
             return len(self.texts) > 2
 
     listener = Impatient()
-    equalities(Search(Optimised, watcher=listener), 1)
+    laws(Search(Optimised, watcher=listener), 1)
 
     assert 2 < len(listener.texts) < 6
 
@@ -334,7 +334,7 @@ def test_dearer_when_strict():
     listener = Listener()
     candidate = FAULTS["ListByPage"].candidate
     for number in range(10):
-        equalities(Search(candidate, watcher=listener, strict=True), number)
+        laws(Search(candidate, watcher=listener, strict=True), number)
 
     assert {"cost"} == {finding.oracle for _, finding in listener.findings}
     assert [] == searched(candidate, 10).findings

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""A program that is pinned and mapped somehow, and what a law may draw from it."""
+"""The program that all variants of a law start with, and random pages and steps for them."""
 
 from __future__ import annotations
 
@@ -28,47 +28,53 @@ if TYPE_CHECKING:
     from properties.strategies.dice import Dice
     from properties.strategies.steps import Steps
 
-#: Entries of a list, or pages of a range; one in `ONE_LONG_IN` may have more.
-MOST = 24
-LONG = 600
+#: Maximum number of entries of a list, or pages of a range; one in ONE_LONG_IN may have up
+#: to MAX_LONG_ENTRIES.
+MAX_ENTRIES = 24
+MAX_LONG_ENTRIES = 600
 ONE_LONG_IN = 24
 
-#: Of so many heads that were pinned last a list is gathered.
-GATHERED = 6
+#: Some lists take pins of this many latest pinned heads.
+LATEST_HEADS = 6
 
 
-def longest(dice: Dice) -> int:
-    """How many entries, or pages, to draw at most."""
-    return LONG if one_in(dice, ONE_LONG_IN) else MOST
+def draw_max_entries(dice: Dice) -> int:
+    """The maximum number of entries, or pages, of the next list."""
+    return MAX_LONG_ENTRIES if one_in(dice, ONE_LONG_IN) else MAX_ENTRIES
 
 
-class Case:
-    """A program that ways begin with, and what laws draw from it."""
+class Prefix:
+    """The program that all variants of a law start with, and what laws draw from its ledger.
+
+    :ivar program: The steps that *run* has carried out.
+    """
 
     def __init__(self, dice: Dice, run: Run, steps: Steps) -> None:
         self.dice = dice
         self.ledger = run.ledger
         self.steps = steps
-        self.start = run.so_far
+        self.program = run.so_far
 
-    def held(self, least: int = 1) -> list[Entry] | None:
-        """Entries whose pins are all held, at least so many."""
-        entries = self._gathered() if one_in(self.dice, 2) else self._pieces()
-        if entries is None or len(entries) < least:
-            entries = self._gathered()
-        return entries if len(entries) >= least else None
+    def held(self, minimum: int = 1) -> list[Entry] | None:
+        """At least *minimum* entries whose pins are all held; None if there are too few."""
+        entries = self._of_latest_heads() if one_in(self.dice, 2) else self._of_handles()
+        if entries is None or len(entries) < minimum:
+            entries = self._of_latest_heads()
+        return entries if len(entries) >= minimum else None
 
-    def _pieces(self) -> list[Entry] | None:
+    def _of_handles(self) -> list[Entry] | None:
+        """Held entries of one or two handles; None if no handle exists or none is held."""
         if not self.steps.handles:
             return None
-        pages = draw_pieces(self.dice, self.ledger, self.steps.handles).prefix(longest(self.dice))
-        some = releasable(self.ledger, pages)
-        return entries_of(some) if some else None
+        pages = draw_pieces(self.dice, self.ledger, self.steps.handles)
+        pages = pages.prefix(draw_max_entries(self.dice))
+        held = releasable(self.ledger, pages)
+        return entries_of(held) if held else None
 
-    def _gathered(self) -> list[Entry]:
-        """Pins of some heads, by any of their pages and in any order."""
+    def _of_latest_heads(self) -> list[Entry]:
+        """Held pins of the LATEST_HEADS, named by random pages, half the time shuffled."""
         entries = []
-        for head in list(self.ledger.pinned)[-GATHERED:]:
+        for head in list(self.ledger.pinned)[-LATEST_HEADS:]:
             npages = 1 << self.ledger.order(head)
             for _ in range(min(self.ledger.held(head).pins, 1 + self.dice.randrange(4))):
                 page = head + self.dice.randrange(npages)
@@ -76,47 +82,47 @@ class Case:
         return self.shuffled(entries) if one_in(self.dice, 2) else entries
 
     def range(self) -> PageList | None:
-        """Contiguous frames whose pins are all held."""
+        """Contiguous frames whose pins are all held; None if no pins are held."""
         pages = draw_range(self.dice, self.ledger, self.steps.handles)
-        return pages.prefix(longest(self.dice)) if pages else None
+        return pages.prefix(draw_max_entries(self.dice)) if pages else None
 
     def stretch(self) -> PageList:
-        """Pages to pin, neighbours or not."""
+        """Pages to pin: neighbours, one time in three shuffled."""
         mapping = among(self.dice, self.ledger.mappings)
-        pages = draw_stretch(self.dice, mapping, longest=longest(self.dice))
+        pages = draw_stretch(self.dice, mapping, longest=draw_max_entries(self.dice))
         if one_in(self.dice, 3):
-            return from_entries(self.shuffled(entries_of(pages)[:MOST]))
+            return from_entries(self.shuffled(entries_of(pages)[:MAX_ENTRIES]))
         return pages
 
     def unmapped(self, pages: PageList) -> bool:
-        """Whether some of *pages* cannot be pinned because it is not mapped."""
+        """Whether some of *pages* is not mapped, so that pinning it fails."""
         return any(not self.ledger.held(head).maps for head in self.heads(pages))
 
     def fits(self, pages: PageList) -> bool:
-        """Whether pins of *pages* stay far from the largest count there can be."""
+        """Whether pinning *pages* keeps every refcount below the largest one."""
         counts = self.ledger.counts(pages.resolve(self.ledger.table))
         held = self.ledger.held
         return all(held(h).total + n * held(h).each < LIMIT for h, n in counts.items())
 
     def counted(self, pages: PageList) -> int:
-        """How many pins of *pages* are counted: those of the zero page may not be."""
+        """Number of *pages* whose pins are counted: those of the zero page may not be."""
         counts = self.ledger.counts(pages.resolve(self.ledger.table))
         return sum(n for head, n in counts.items() if self.ledger.held(head).each)
 
     def shuffled(self, entries: Sequence[Entry]) -> list[Entry]:
-        """*entries* in any order."""
+        """*entries* in random order."""
         left = list(entries)
         return [left.pop(self.dice.randrange(len(left))) for _ in entries]
 
     def unpin(self) -> Callable[[Sequence[Entry]], Step]:
-        """Makes a step that unpins a list; on every way in the same manner."""
-        manner = self.dice.randrange(3)
+        """A function from entries to a step that unpins them, with one call for all variants."""
+        form = self.dice.randrange(3)
 
         def step(entries: Sequence[Entry]) -> Step:
             pages = from_entries(entries)
-            if manner == 0:
+            if form == 0:
                 return UnpinUserPages(pages=pages)
-            return UnpinUserPagesDirtyLock(pages=pages, make_dirty=manner == 1)
+            return UnpinUserPagesDirtyLock(pages=pages, make_dirty=form == 1)
 
         return step
 
@@ -126,5 +132,5 @@ class Case:
 
 
 def entries_of(pages: PageList) -> list[Entry]:
-    """Each (name, position) of *pages*, in their order."""
+    """Each (name, position) of *pages*, in list order."""
     return [entry for term in pages.terms for entry in term.entries()]

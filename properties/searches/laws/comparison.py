@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: MIT
+
+"""Variants of a program that must end in the same state, and their comparison."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import evolve, frozen
+
+from model.memory import NR_FOLL_PIN_ACQUIRED, NR_FOLL_PIN_RELEASED
+from model.page import HeadState
+from properties.judging.finding import Finding, Row
+from properties.judging.guard import Guarded, NoSnapshot
+from properties.judging.ledger import Ledger
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from model.candidate import Candidate
+    from model.program import Program
+    from model.step import Step
+
+#: Maximum number of rows in a finding, and of steps in its notes.
+MAX_ROWS = 12
+
+#: Maximum number of characters of the other variant's steps in the summary.
+MAX_TEXT = 240
+
+
+@frozen
+class Variant:
+    """One sequence of steps that follows the prefix.
+
+    :param name: The title of its column in a report.
+    :param steps: The steps after the prefix.
+    :param pins: Pins it acquires minus pins it releases.
+    """
+
+    name: str
+    steps: tuple[Step, ...] = ()
+    pins: int = 0
+
+
+@frozen
+class Comparison:
+    """A prefix and the variants that must end equal after it.
+
+    :param says: What the law says: a sentence without its full stop.
+    :param prefix: The program that each variant starts with.
+    :param may_differ: Heads whose states are not compared.
+    :param same_statistics: Whether acquired and released pins must each be equal;
+        otherwise only acquired minus released must match the variants' *pins*.
+    """
+
+    law: str
+    says: str
+    prefix: Program
+    variants: tuple[Variant, ...]
+    may_differ: frozenset[int] = frozenset()
+    same_statistics: bool = True
+
+    def program(self, variant: Variant) -> Program:
+        """The prefix followed by *variant*."""
+        return evolve(self.prefix, steps=(*self.prefix.steps, *variant.steps))
+
+
+@frozen
+class End:
+    """The state that a candidate shows after a whole program.
+
+    :param heads: The last state of every frame that any snapshot showed.
+    :param acquired: NR_FOLL_PIN_ACQUIRED since the program began.
+    :param released: NR_FOLL_PIN_RELEASED since the program began.
+    """
+
+    heads: Mapping[int, HeadState]
+    acquired: int
+    released: int
+
+
+def difference(
+    comparison: Comparison, candidate: Callable[[], Candidate]
+) -> tuple[Program, Finding] | None:
+    """The first difference between two variants, as (program, finding); None if all end equal.
+
+    Runs the candidate alone, without oracles. A variant in which a step gives no snapshot
+    counts as a difference.
+    """
+    first = _end(comparison.program(comparison.variants[0]), candidate())
+    if isinstance(first, Finding):
+        return comparison.program(comparison.variants[0]), first
+    for other in comparison.variants[1:]:
+        made = candidate()
+        second = _end(comparison.program(other), made)
+        if isinstance(second, Finding):
+            return comparison.program(other), second
+        rows = [
+            row
+            for row in (
+                *_states(comparison, first, second),
+                *_statistics(comparison, other, first, second),
+            )
+            if row.what in made.abilities.fields
+        ]
+        if rows:
+            return _finding(comparison, other, rows)
+    return None
+
+
+def _end(program: Program, candidate: Candidate) -> End | Finding:
+    """The end of *program* on *candidate*; a finding if a step gives no snapshot."""
+    guarded = Guarded(candidate, program)
+    heads: dict[int, HeadState] = {}
+    acquired = released = 0
+    for index, step in enumerate(program.steps):
+        shown = guarded.step(step, step.npages_named)
+        if isinstance(shown, NoSnapshot):
+            return Finding("laws", shown.what, index, step, shown.summary, notes=shown.notes)
+        heads.update(shown.heads)
+        acquired, released = shown.acquired, shown.released
+    return End(heads, acquired, released)
+
+
+def _states(comparison: Comparison, first: End, second: End) -> list[Row]:
+    if first.heads == second.heads:
+        return []
+    fresh = Ledger(comparison.prefix.semantics, comparison.prefix.mappings)
+    now = Ledger.after(comparison.prefix, comparison.prefix.steps)
+    rows = []
+    for page in sorted(first.heads.keys() | second.heads.keys()):
+        states = []
+        for end in (first, second):
+            state = end.heads.get(page)
+            if state is None:
+                # No step touched the page: it is in the state its mapping gave it.
+                refs = fresh.first_refs(page) if fresh.head(page) == page else 0
+                state = HeadState(refs, 0, dirty=False, allocated=True)
+            states.append(state)
+        if page not in comparison.may_differ:
+            rows += [
+                Row(now.name(page), now.order(page), what, a, b)
+                for what, a, b in zip(HeadState._fields, *states, strict=True)
+                if a != b
+            ]
+    return rows
+
+
+def _statistics(comparison: Comparison, other: Variant, first: End, second: End) -> list[Row]:
+    acquired = first.acquired if comparison.same_statistics else second.acquired
+    released = acquired - first.acquired + first.released - other.pins
+    rows = []
+    if acquired != second.acquired:
+        rows.append(Row("", None, NR_FOLL_PIN_ACQUIRED, acquired, second.acquired))
+    if released != second.released:
+        rows.append(Row("", None, NR_FOLL_PIN_RELEASED, released, second.released))
+    return rows
+
+
+def _finding(comparison: Comparison, other: Variant, rows: list[Row]) -> tuple[Program, Finding]:
+    """The longer one of two programs, and how the end of the other one differs."""
+    first = comparison.variants[0]
+    kept, left = (first, other) if len(first.steps) > len(other.steps) else (other, first)
+    program = comparison.program(kept)
+    instead = "; ".join(step.text() for step in left.steps) or "nothing"
+    if len(instead) > MAX_TEXT:
+        instead = f"{instead[:MAX_TEXT]}..."
+    since = len(comparison.prefix.steps) + 1
+    more = [f"and {len(rows) - MAX_ROWS} more"] if len(rows) > MAX_ROWS else []
+    finding = Finding(
+        "laws",
+        f"law_{comparison.law}",
+        len(program.steps) - 1,
+        program.steps[-1],
+        f"{comparison.says}; but {rows[0].what} differs with {instead} from step {since} on",
+        tuple(rows[:MAX_ROWS]),
+        (first.name, other.name),
+        notes=(
+            *more,
+            f"{kept.name}: steps {since} to {len(program.steps)}",
+            f"{left.name}: the same up to step {since - 1}, then{'' if left.steps else ' nothing'}",
+            *(f"  {step.text()}" for step in left.steps[:MAX_ROWS]),
+        ),
+    )
+    return program, finding
