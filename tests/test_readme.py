@@ -15,8 +15,11 @@ from pathlib import Path
 
 import click
 import pytest
+from attrs import fields
 from click.testing import CliRunner
 
+from model.abilities import Abilities
+from model.candidate import Candidate
 from model.kernel.source.tree import read
 from model.memory import Memory
 from model.optimised import Optimised
@@ -329,11 +332,12 @@ def test_model_is_described():
     """All calls, kinds and versions are named, and what a sketch is said to have is there."""
     written = text("model/README.md")
     methods = {code.partition("(")[0] for code in CODE.findall(written) if "(" in code}
-    known = {name for cls in (Optimised, Memory, Step) for name in dir(cls)}
+    known = {name for cls in (Optimised, Memory, Step, Candidate) for name in dir(cls)}
 
     assert [call for call in STEPS if not re.search(rf"\b{call}\b", written)] == []
     assert [kind for kind in KINDS if not re.search(rf"\b{kind}\b", written)] == []
     assert [version for version in SEMANTICS if version not in written] == []
+    assert [a.name for a in fields(Abilities) if f"`{a.name}`" not in written] == []
     assert {m for m in methods if re.fullmatch(r"[a-z_]\w+", m)} - known - NOT_OURS == set()
 
 
