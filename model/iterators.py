@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 
-"""The two iterators of the series: runs of pages that share a head.
+"""The two iterators of the series. They return runs: neighbouring pages of one head.
 
-Both give one run at a time, ``(head, ntails)``, where the next begins *ntails*
-later. Every run has at least one page, and all of them together *npages*.
+Each call returns one run as ``(head, ntails)``; the next run begins *ntails* later.
+Every run has at least one page, and all runs together have *npages*.
 """
 
 from __future__ import annotations
@@ -20,11 +20,10 @@ if TYPE_CHECKING:
 
 
 def compound_next(memory: Memory, i: int, npages: int, pages: Sequence[int]) -> tuple[int, int]:
-    """The run of ``pages[i]``: adjacent entries of one head (mm/gup.c, 5.13).
+    """The run at ``pages[i]``: adjacent entries with the same head (mm/gup.c, 5.13).
 
-    Entries count, not distinct pages: repeats and any order of tails belong to
-    one run, and an entry of another head ends it, as does NULL. A-B-A gives three
-    runs.
+    A run may repeat pages and name tails in any order. An entry of another head ends it,
+    as does NULL: A-B-A gives three runs.
     """
     head = memory.compound_head(pages[i])
     nr = i + 1
@@ -34,9 +33,9 @@ def compound_next(memory: Memory, i: int, npages: int, pages: Sequence[int]) -> 
 
 
 def compound_range_next(memory: Memory, i: int, npages: int, page: int) -> tuple[int, int]:
-    """The run of frame ``page + i``: what is left of its compound page (5.13).
+    """The run at frame ``page + i``: the rest of its compound page, up to *npages* (5.13).
 
-    The first run may begin in a tail, the last may stop short of the end.
+    The first run may begin in a tail, the last one may end before its compound page does.
     """
     following = page + i
     head = memory.compound_head(following)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""The optimised model: what the series does, one put for each run of a head."""
+"""The optimised model: the algorithms of the series, with one put for each run."""
 
 from __future__ import annotations
 
@@ -20,38 +20,37 @@ if TYPE_CHECKING:
 ENOMEM = -12
 EFAULT = -14
 
-#: ``IS_ERR_VALUE()`` begins here.
-MAX_ERRNO = 2**64 - 4095
+#: The lowest unsigned long for which ``IS_ERR_VALUE()`` is true.
+MIN_ERR_VALUE = 2**64 - 4095
 
-#: The first count that a signed 32-bit integer cannot hold.
-LIMIT = 1 << 31
+#: The lowest refcount that a signed 32-bit integer cannot hold.
+COUNT_LIMIT = 1 << 31
 
 
 class Optimised(InProcess):
     """Compound iterators and range math (mm/gup.c and umem.c as of 5.13).
 
-    A sketch of a new path is a subclass that overrides one of these methods.
+    A sketch of a new path is a subclass that overrides one or more of these methods.
     """
 
-    # The two iterators of the unpin side, here so that a sketch can put another
-    # in their place. Pinning does not use them: its runs are page table entries.
+    # The two iterators of unpinning, as methods so that a sketch can override them.
+    # Pinning does not use them: its runs are page table entries.
 
     def compound_next(self, i: int, npages: int, pages: Sequence[int]) -> tuple[int, int]:
-        """The run that begins at ``pages[i]``: its head, and its entries."""
+        """The run that begins at ``pages[i]``: its head and its number of entries."""
         return iterators.compound_next(self.memory, i, npages, pages)
 
     def compound_range_next(self, i: int, npages: int, page: int) -> tuple[int, int]:
-        """The run that begins at frame ``page + i``: its head, and its pages."""
+        """The run that begins at frame ``page + i``: its head and its number of pages."""
         return iterators.compound_range_next(self.memory, i, npages, page)
 
     # Pinning.
 
     def try_grab_compound_head(self, head: int, refs: int) -> int:
-        """Pin *head* up to *refs* times in one go; how often it worked.
+        """Pin *head* up to *refs* times with one addition; the number of pins taken.
 
-        A kernel takes all of *refs* and may carry the count past 2^31 on the
-        way. Here no more are taken than one at a time would get: each needs a
-        positive count before it.
+        A kernel takes all of *refs* and may carry the count past 2^31. This model takes
+        as many pins as one page at a time would get: each needs a positive count first.
         """
         memory = self.memory
         if memory.is_zero_page(head):
@@ -67,35 +66,36 @@ class Optimised(InProcess):
         return refs
 
     def try_get_compound_head(self, head: int, refs: int) -> int:
-        """Take up to *refs* plain references on *head* in one go; how many it got."""
+        """Take up to *refs* plain references on *head*; the number taken."""
         refs = self._room(head, refs, 1)
         if refs:
             self.memory.page_ref_add(head, refs)
         return refs
 
     def _room(self, head: int, refs: int, each: int) -> int:
+        """How many of *refs* fit below COUNT_LIMIT if one adds *each*; warn if fewer fit."""
         count = self.memory.page_ref_count(head)
-        room = -(-(LIMIT - count) // each) if count > 0 else 0
+        room = -(-(COUNT_LIMIT - count) // each) if count > 0 else 0
         if refs > room:
             self.memory.warn("a grab found a refcount that is not positive")
         return min(refs, room)
 
     def _mapped(self, i: int, pages: Sequence[int]) -> tuple[int, int]:
-        """The run from ``pages[i]`` on, and 0 entries if it is not mapped."""
+        """The run that begins at ``pages[i]``: head and entries, or 0 entries if not mapped."""
         if isinstance(pages, range) and pages.step == 1:
-            # One entry of the page table maps the whole compound page, so that a
-            # walk over addresses does not look at each page (follow_page_mask()).
+            # One page table entry maps the whole compound page, so a walk over
+            # addresses does not look at each page (follow_page_mask()).
             head, ntails = iterators.compound_range_next(self.memory, i, len(pages), pages[0])
         else:
             head, ntails = iterators.compound_next(self.memory, i, len(pages), pages)
         return head, ntails if self.memory.page_mapped(head) else 0
 
     def pin_user_pages(self, pages: Sequence[int]) -> int:
-        """Pin run by run; stop where one is not mapped, or refuses."""
+        """Pin run by run until one is not mapped or cannot be pinned; pages pinned, or -errno."""
         return self._grab_runs(pages, self.try_grab_compound_head)
 
     def get_user_pages(self, pages: Sequence[int]) -> int:
-        """Take plain references run by run, likewise."""
+        """Take plain references run by run, likewise; pages referenced, or -errno."""
         return self._grab_runs(pages, self.try_get_compound_head)
 
     def _grab_runs(self, pages: Sequence[int], grab: Callable[[int, int], int]) -> int:
@@ -111,10 +111,11 @@ class Optimised(InProcess):
         return i
 
     def pin_user_pages_fast_only(self, pages: Sequence[int], changed: int | None) -> int:
-        """Pin run by run; put a run back in one put if its entry changed meanwhile.
+        """Pin run by run without the slow path; the number of pages pinned.
 
-        A huge entry gives its whole run (``gup_huge_pmd``), any other one page
-        (``gup_pte_range``).
+        If the page table entry of position *changed* changed meanwhile, unpin that entry's
+        pages in one put and stop. A huge entry maps its whole run (``gup_huge_pmd``), any
+        other entry one page (``gup_pte_range``).
         """
         i = 0
         while i < len(pages):
@@ -123,7 +124,7 @@ class Optimised(InProcess):
                 return i
             if changed is not None and i <= changed < i + ntails:
                 if not self.memory.huge_entry(head):
-                    # The pages before it are entries of their own, and stay.
+                    # The pages before it have entries of their own and stay pinned.
                     before = changed - i
                     grabbed = self.try_grab_compound_head(head, before) if before else 0
                     i += grabbed
@@ -143,9 +144,9 @@ class Optimised(InProcess):
     # Unpinning.
 
     def put_compound_head(self, head: int, refs: int) -> None:
-        """Drop *refs* pins of *head* in one put; free it if they were the last.
+        """Drop *refs* pins of *head* in one put; free it if no references are left.
 
-        The statistic comes first: the page may be gone after (4509b42c3896).
+        Count first: after the put the page may be freed (4509b42c3896).
         """
         memory = self.memory
         if memory.is_zero_page(head):
@@ -159,17 +160,17 @@ class Optimised(InProcess):
             memory.free(head)
 
     def dirty_head(self, head: int) -> None:
-        """``set_page_dirty_lock()``, unless the head is dirty already."""
+        """Call ``set_page_dirty_lock()`` on *head*, unless it is dirty already."""
         if not self.memory.page_dirty(head):
             self.memory.set_page_dirty_lock(head)
 
     def unpin_user_page(self, page: int) -> None:
-        """Drop the one pin of *page*."""
+        """Drop one pin of *page*."""
         self.put_compound_head(self.memory.compound_head(page), 1)
 
     def unpin_user_pages(self, pages: Sequence[int], npages: int) -> None:
-        """Drop one pin of each entry; nothing at all if *npages* is -errno."""
-        if npages >= MAX_ERRNO:
+        """Drop one pin of each entry; warn and do nothing if *npages* is -errno."""
+        if npages >= MIN_ERR_VALUE:
             self.memory.warn("npages is an error value")
             return
         i = 0
@@ -184,7 +185,7 @@ class Optimised(InProcess):
     def unpin_user_pages_dirty_lock(
         self, pages: Sequence[int], npages: int, make_dirty: bool
     ) -> None:
-        """The same, each head dirtied before its put. No check of -errno if so."""
+        """The same; if *make_dirty*, dirty each head before its put, without a check for -errno."""
         if not make_dirty:
             self.unpin_user_pages(pages, npages)
             return
@@ -196,7 +197,7 @@ class Optimised(InProcess):
             i += ntails
 
     def unpin_user_page_range_dirty_lock(self, page: int, npages: int, make_dirty: bool) -> None:
-        """Unpin *npages* frames from *page* on, by arithmetic. No check of -errno."""
+        """Unpin *npages* contiguous frames from *page* on, without a check for -errno."""
         i = 0
         while i < npages:
             head, ntails = self.compound_range_next(i, npages, page)
@@ -215,7 +216,7 @@ class Optimised(InProcess):
         nmap: int | None,
         append_fails: int | None,
     ) -> Umem | int:
-        """Pin in batches of 512, coalesce into a scatterlist, map it for DMA."""
+        """Pin in batches of 512, coalesce into a scatterlist, map it for DMA; Umem or -errno."""
         umem = Umem(writable)
         done = 0
         batch = 0
@@ -239,7 +240,7 @@ class Optimised(InProcess):
         return umem
 
     def ib_umem(self, sgl: Sequence[tuple[int, int]], writable: bool, nmap: int | None) -> Umem:
-        """A region over pages that are pinned already."""
+        """A region of pages that are pinned already: (first frame, bytes) for each entry."""
         entries = [Scatterlist(page, length) for page, length in sgl]
         return Umem(writable, entries, len(entries) if nmap is None else nmap)
 

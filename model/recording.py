@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 
-"""Recordings: a program, and what a real kernel showed after each of its steps.
+"""Recordings: a program and the snapshot that a real kernel showed after each step.
 
-Text, as a trace is, with a line behind it for each step::
+A recording is text: a trace, then one line for each step::
 
     # recorded 6.1.0-56
     # headcount 1
@@ -11,9 +11,9 @@ Text, as a trace is, with a line behind it for each step::
     h1 = pin_user_pages(a[0:2])
     > 2 2 0 | a[0]=1025,0,AP a[1]=1025,0,AP | |
 
-A line holds what the call returned (``-`` if nothing), both statistics, then the heads that
-look otherwise than before (refcount, pincount, and D for dirty, A for allocated, P for
-maybe pinned), the journal of puts and dirtyings, and where the kernel warned.
+A line holds the returned number (``-`` if none) and both statistics (acquired, released);
+then the heads whose state changed (refcount, pincount, and D for dirty, A for allocated, P
+for maybe pinned); then the journal of puts and dirtyings; then where the kernel warned.
 """
 
 from __future__ import annotations
@@ -39,28 +39,31 @@ if TYPE_CHECKING:
     from model.mapping import Mapping
     from model.program import Program
 
+#: How the first line of a recording and the line of a step begin.
 FIRST = "# recorded "
 STEP = "> "
 
-#: A file of them is no longer than this when it is unpacked.
-LIMIT = 1 << 26
+#: Maximum size of an unpacked file of recordings, in bytes, and of a repetition count.
+MAX_UNPACKED = 1 << 26
 
+#: Mapping, position, refcount, pincount, flags.
 HEAD = re.compile(r"(\w+)\[(\d+)\]=(-?\d+),(-?\d+),(D?A?P?)")
-#: What happened, to which page, references, whether it was dirty, how often.
+#: Event, mapping, position, references, D if the page was dirty, repetitions.
 EVENT = re.compile(r"(put|dirty)\((\w+)\[(\d+)\],(-?\d+)(,D)?\)(?:\*(\d+))?")
+#: Returned number, acquired, released, heads, journal, warnings.
 LINE = re.compile(r"> (-|-?\d+) (-?\d+) (-?\d+) \|(.*)\|(.*)\|(.*)")
 
 
 @frozen
 class Recording:
-    """What *kernel* showed of *program*, a snapshot for each step."""
+    """The snapshots that *kernel* showed of *program*, one for each step."""
 
     kernel: str
     program: Program
     snapshots: tuple[Snapshot, ...]
 
     def text(self) -> str:
-        """It, as it is kept: parsing it gives an equal recording."""
+        """The recording as text; parsing it gives an equal recording."""
         names = _Names(self.program.mappings)
         lines = [names.line(snapshot) for snapshot in self.snapshots]
         return f"{FIRST}{self.kernel}\n{self.program.text()}" + "".join(f"{x}\n" for x in lines)
@@ -95,9 +98,9 @@ class RecordedKernel(Candidate):
 
 
 def parse_recording(text: str) -> Recording:
-    """The recording that *text* holds.
+    """The recording in *text*.
 
-    :raises BadInput: with the line, if it holds none.
+    :raises BadInput: with the line number, if *text* is malformed.
     """
     lines = text.splitlines()
     if not lines or not lines[0].startswith(FIRST):
@@ -109,7 +112,7 @@ def parse_recording(text: str) -> Recording:
     except BadInput as err:
         raise BadInput(err.reason, line=err.line + 1 if err.line else 0) from None
     if len(lines) - at != len(program.steps):
-        msg = f"{len(program.steps)} steps, and {len(lines) - at} lines of what came of them"
+        msg = f"{len(program.steps)} steps, but {len(lines) - at} lines of snapshots"
         raise BadInput(msg, line=len(lines))
     names = _Names(program.mappings)
     shown = [names.snapshot(line, number) for number, line in enumerate(lines[at:], at + 1)]
@@ -118,7 +121,7 @@ def parse_recording(text: str) -> Recording:
 
 
 class _Names:
-    """Pages by mapping and position, as they are written."""
+    """Converts between frames and page names (mapping and position) in a recording."""
 
     def __init__(self, mappings: Sequence[Mapping]) -> None:
         self._mappings = {mapping.name: mapping for mapping in mappings}
@@ -134,12 +137,12 @@ class _Names:
     def _pfn(self, name: str, at: str, line: int) -> int:
         mapping = self._mappings.get(name)
         if mapping is None or not int(at) < mapping.npages:
-            msg = f"{name}[{at}] is no page of the program"
+            msg = f"{name}[{at}] is not a page of the program"
             raise BadInput(msg, line=line)
         return mapping.pages[int(at)]
 
     def line(self, shown: Snapshot) -> str:
-        """What is kept of *shown*."""
+        """The line of the snapshot *shown*."""
         heads = []
         for pfn, state in sorted(shown.heads.items()):
             looks = ("D" if state.dirty else "") + ("A" if state.allocated else "")
@@ -162,22 +165,25 @@ class _Names:
         return " |".join(f" {part}" if part and i else part for i, part in enumerate(parts))
 
     def snapshot(self, text: str, line: int) -> Snapshot:
-        """The snapshot that *text* keeps."""
+        """The snapshot in the line *text*; *line* is its number.
+
+        :raises BadInput: if *text* is malformed.
+        """
         found = LINE.fullmatch(text)
         if found is None:
-            msg = f"not what came of a step: {text[:60]!r}"
+            msg = f"not the line of a snapshot: {text[:60]!r}"
             raise BadInput(msg, line=line)
         returned, acquired, released, heads, journal, warned = map(str.strip, found.groups())
         states, pinned = {}, []
-        for name, at, refcount, pincount, looks in _all(HEAD, heads, line):
+        for name, at, refcount, pincount, looks in _words(HEAD, heads, line):
             pfn = self._pfn(name, at, line)
             states[pfn] = HeadState(int(refcount), int(pincount), "D" in looks, "A" in looks)
             if "P" in looks:
                 pinned.append(pfn)
         events: list[Event] = []
-        for what, name, at, refs, dirty, times in _all(EVENT, journal, line):
+        for what, name, at, refs, dirty, times in _words(EVENT, journal, line):
             event = Event(what, self._pfn(name, at, line), int(refs), bool(dirty))
-            events += [event] * min(int(times or 1), LIMIT)
+            events += [event] * min(int(times or 1), MAX_UNPACKED)
         return Snapshot(
             returned=None if returned == "-" else int(returned),
             heads=states,
@@ -191,20 +197,23 @@ class _Names:
         )
 
 
-def _all(pattern: re.Pattern[str], text: str, line: int) -> Iterator[tuple[str, ...]]:
-    """The groups of each word of *text*."""
+def _words(pattern: re.Pattern[str], text: str, line: int) -> Iterator[tuple[str, ...]]:
+    """The groups of *pattern* for each word of *text*.
+
+    :raises BadInput: if a word does not match.
+    """
     for word in text.split():
         found = pattern.fullmatch(word)
         if found is None:
-            msg = f"not what came of a step: {word[:60]!r}"
+            msg = f"not part of a snapshot: {word[:60]!r}"
             raise BadInput(msg, line=line)
         yield found.groups()
 
 
 def write_recordings(path: Path, recordings: Sequence[Recording]) -> None:
-    """Keep *recordings* in *path*, packed; the same ones give the same bytes.
+    """Write *recordings* to *path*, compressed; equal recordings give equal bytes.
 
-    :raises OSError: if that cannot be done.
+    :raises OSError: if *path* cannot be written.
     """
     text = "".join(recording.text() for recording in recordings)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -214,14 +223,14 @@ def write_recordings(path: Path, recordings: Sequence[Recording]) -> None:
 def read_texts(path: Path) -> list[str]:
     """The text of each recording in *path*.
 
-    :raises BadInput: if the file cannot be read, or is not packed so.
+    :raises BadInput: if the file cannot be read or decompressed.
     """
     try:
         unpacking = lzma.LZMADecompressor()
-        text = unpacking.decompress(path.read_bytes(), max_length=LIMIT).decode()
+        text = unpacking.decompress(path.read_bytes(), max_length=MAX_UNPACKED).decode()
     except (OSError, lzma.LZMAError, EOFError, UnicodeDecodeError) as err:
         raise BadInput(str(err), file=str(path)) from None
     if not unpacking.eof or unpacking.unused_data:
-        msg = "is cut short, or goes on after its end"
+        msg = "is truncated, or data follows its end"
         raise BadInput(msg, file=str(path))
     return [FIRST + part for part in re.split(f"^{FIRST}", text, flags=re.MULTILINE)[1:]]

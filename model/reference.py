@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: MIT
 
-"""The reference: every page on its own, every loop written out.
+"""The reference model: one page at a time, every loop written out.
 
-Nothing here is shared with the batched paths. It is meant to be so plain that
-reading it is enough to believe it.
+It shares no code with the optimised model and is plain enough to be checked by reading.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ ENOMEM = 12
 
 @define
 class Region:
-    """A memory region: the pages of each scatterlist entry, and their bytes."""
+    """A memory region: (first frame, bytes) of each scatterlist entry."""
 
     entries: list[tuple[int, int]]
     writable: bool
@@ -35,19 +34,19 @@ class Region:
 
     @property
     def sg_nents(self) -> int:
-        """Entries of the scatterlist as the CPU sees it."""
+        """Number of scatterlist entries as the CPU sees them."""
         return len(self.entries)
 
 
 class Reference(InProcess):
-    """One page at a time, as before the series (mm/gup.c and umem.c, 5.11)."""
+    """The algorithms of before the series (mm/gup.c and umem.c, 5.11), page by page."""
 
     journal = False
 
     # Pinning.
 
     def pin_user_pages(self, pages: Sequence[int]) -> int:
-        """Pin page after page; stop at one that is not mapped, or refuses."""
+        """Pin each page until one is not mapped or cannot be pinned; pages pinned, or -errno."""
         pinned = 0
         for page in pages:
             if not self.memory.page_mapped(page):
@@ -58,7 +57,7 @@ class Reference(InProcess):
         return pinned
 
     def get_user_pages(self, pages: Sequence[int]) -> int:
-        """Take a plain reference on page after page, likewise."""
+        """Take a plain reference on each page, likewise; pages referenced, or -errno."""
         taken = 0
         for page in pages:
             if not self.memory.page_mapped(page):
@@ -71,12 +70,12 @@ class Reference(InProcess):
         return taken
 
     def pin_user_pages_fast_only(self, pages: Sequence[int], changed: int | None) -> int:
-        """Pin page after page, without the slow path's errors.
+        """Pin each page without the slow path; the number of pages pinned, never -errno.
 
-        Where the entry of the page at *changed* is found changed, every page
-        that this same entry gave is put back, and the walk ends.
+        If the page table entry of position *changed* changed meanwhile, unpin every page
+        that this entry maps and stop.
         """
-        begins, ends = self._entry(pages, changed)
+        begins, ends = self._same_entry(pages, changed)
         pinned = 0
         for position, page in enumerate(pages):
             if position == begins:
@@ -98,8 +97,8 @@ class Reference(InProcess):
             return False
         return self._pin(page)
 
-    def _entry(self, pages: Sequence[int], changed: int | None) -> tuple[int, int]:
-        """Positions from and to which the entry of *changed* gave its pages in one go."""
+    def _same_entry(self, pages: Sequence[int], changed: int | None) -> tuple[int, int]:
+        """Start and stop position of the pages mapped by the same entry as *changed*."""
         if changed is None:
             return -1, -1
         begins = changed
@@ -153,11 +152,11 @@ class Reference(InProcess):
         self._unpin(page)
 
     def unpin_user_page(self, page: int) -> None:
-        """Drop the one pin of *page*."""
+        """Drop one pin of *page*."""
         self._unpin(page)
 
     def unpin_user_pages(self, pages: Sequence[int], npages: int) -> None:
-        """Drop one pin of each; nothing at all if *npages* is -errno."""
+        """Drop one pin of each entry; warn and do nothing if *npages* is -errno."""
         if npages >= 2**64 - 4095:
             self.memory.warn("npages is an error value")
             return
@@ -168,7 +167,7 @@ class Reference(InProcess):
     def unpin_user_pages_dirty_lock(
         self, pages: Sequence[int], npages: int, make_dirty: bool
     ) -> None:
-        """The same, each page dirtied first. Only without dirtying is -errno noticed."""
+        """The same; if *make_dirty*, dirty each page first, without a check for -errno."""
         if not make_dirty:
             self.unpin_user_pages(pages, npages)
             return
@@ -176,7 +175,7 @@ class Reference(InProcess):
             self._dirty_and_unpin(pages[i])
 
     def unpin_user_page_range_dirty_lock(self, page: int, npages: int, make_dirty: bool) -> None:
-        """The same for *npages* frames from *page* on. -errno is not noticed."""
+        """The same for *npages* contiguous frames from *page* on, without a check for -errno."""
         for i in range(npages):
             if make_dirty:
                 self._dirty_and_unpin(page + i)
@@ -193,10 +192,10 @@ class Reference(InProcess):
         nmap: int | None,
         append_fails: int | None,
     ) -> Region | int:
-        """Pin page after page; put each behind the one before, or into a new entry.
+        """Pin each page; append it to the last entry if contiguous, else to a new one.
 
-        The scatterlist learns of 512 pages at a time. On any error each page
-        that was pinned is unpinned once, clean.
+        Pages are appended in batches of 512. On any error every pinned page is unpinned
+        once, without dirtying it. Region or -errno.
         """
         entries: list[tuple[int, int]] = []
         waiting: list[int] = []
@@ -245,11 +244,11 @@ class Reference(InProcess):
         return error
 
     def ib_umem(self, sgl: Sequence[tuple[int, int]], writable: bool, nmap: int | None) -> Region:
-        """A region over pages that are pinned already."""
+        """A region of pages that are pinned already: (first frame, bytes) for each entry."""
         return Region(list(sgl), writable, len(sgl) if nmap is None else nmap)
 
     def ib_umem_release(self, region: Region, dirty: bool) -> None:
-        """Unpin every page of every entry; a page that is begun counts whole."""
+        """Unpin every page of every entry, including a last page of fewer than 4096 bytes."""
         for first, length in region.entries:
             left = length
             page = first

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 
-"""What differs between kernel versions, as data.
+"""How kernel versions count pins, one row of data for each version.
 
-A new version is a new row here. Code asks a row, never a version number.
+A new version is a new row here. Other code reads the row and never compares versions.
 """
 
 from __future__ import annotations
@@ -18,37 +18,38 @@ from model.errors import BadInput
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: ``GUP_PIN_COUNTING_BIAS`` (include/linux/mm.h): what one pin adds to the
-#: refcount of a page that has no pin count of its own.
+#: ``GUP_PIN_COUNTING_BIAS`` (include/linux/mm.h): the number that one pin adds to the
+#: refcount of a page without a pincount of its own.
 BIAS = 1024
 
+#: Bytes of a page.
 PAGE_SIZE = 4096
 
-#: The largest order anywhere: 1 GiB in pages of 4 KiB.
+#: The highest order of any compound page: 1 GiB in pages of 4 KiB.
 MAX_ORDER = 18
 
-#: A compound page of at least this order is mapped by one entry of the page
-#: table (a PMD, or a PUD), so that the fast path grabs it in one go.
+#: Compound pages of this order and above are mapped by one page table entry (a PMD or a
+#: PUD), so the fast path grabs them with one addition.
 PMD_ORDER = 9
 
 
 @frozen
 class Semantics:
-    """How one kernel version counts.
+    """How one kernel version counts pins.
 
-    :param version: The name, as a trace writes it.
-    :param exact_order: The lowest order whose pins have a counter of their
-        own (``hpage_pincount_available``: order > 1, because the counter sat
-        in the third ``struct page``, 47e29d32afba; from 5.18 order >= 1,
-        5232c63f46fd). Below it each pin adds `BIAS` to the refcount.
-    :param batched: Whether an unpin drops a run of pages of one head in one
-        put (the series, 5.13) or each page in its own (before).
-    :param absent: Calls this version does not have yet.
+    :param version: The version as traces write it.
+    :param exact_order: The lowest order of compound pages with a pincount of their own
+        (``hpage_pincount_available()``: order > 1, because the counter was in the third
+        ``struct page``, 47e29d32afba; from 5.18 order >= 1, 5232c63f46fd). Below it each
+        pin adds `BIAS` to the refcount.
+    :param batched: Whether an unpin drops a run in one put (the series, 5.13) or each page
+        in a put of its own (before).
+    :param absent: Calls this version does not have.
     :param orders: The orders that each kind of mapping may have.
-    :param zero_skipped: Whether pins of the zero page are taken for nothing:
-        neither counted nor given back (c8070b787519, 6.5 and 6.1-stable).
-    :param null_skipped: Whether ``unpin_user_pages()`` steps over entries that
-        are NULL (a1268be280d8, 6.13 and 6.12-stable).
+    :param zero_skipped: Whether pins of the zero page change no count, when taken and when
+        released (c8070b787519, 6.5 and 6.1-stable).
+    :param null_skipped: Whether ``unpin_user_pages()`` skips NULL entries (a1268be280d8,
+        6.13 and 6.12-stable).
     """
 
     version: str
@@ -60,23 +61,22 @@ class Semantics:
     null_skipped: bool = False
 
     def exact(self, order: int) -> bool:
-        """Whether pins of a compound page of *order* are counted exactly."""
+        """Whether a compound page of *order* has a pincount of its own."""
         return order >= self.exact_order
 
     def uncounted(self, kind: str) -> bool:
-        """Whether pins of pages of *kind* are taken for nothing."""
+        """Whether pins of pages of *kind* change no count."""
         return kind == "zero" and self.zero_skipped
 
     def lacks(self, call: str) -> bool:
-        """Whether this version has no *call* at all."""
+        """Whether this version does not have *call*."""
         return call in self.absent
 
 
-# Compound pages come from the buddy allocator (orders below MAX_ORDER = 11),
-# or are huge pages, whose sizes are the architecture's: 9 and 18 on x86-64,
-# also 4 and 13 on arm64, 2, 7 and 11 on powerpc 8xx, 10, 12, 14, 16 on e500.
-# Page cache of other orders than 0 and 9 came with large folios (5.18), and
-# compound device-dax with c4386bd8ee3a (5.17): before, all its pages are single.
+# Compound pages come from the buddy allocator (orders 0 to 10), or are huge pages, whose
+# orders depend on the architecture: 9 and 18 on x86-64, also 4 and 13 on arm64, 2, 7 and
+# 11 on powerpc 8xx, 10, 12, 14 and 16 on e500. Before large folios (5.18) the page cache
+# has orders 0 and 9 only; before c4386bd8ee3a (5.17) device-dax has single pages only.
 _ORDERS_BEFORE_FOLIOS: Mapping[str, frozenset[int]] = MappingProxyType(
     {
         "base": frozenset({0}),
@@ -97,7 +97,7 @@ _ORDERS_OF_FOLIOS: Mapping[str, frozenset[int]] = MappingProxyType(
     }
 )
 
-# Anonymous memory in folios of other orders than 9: 19eaf44954df (6.8).
+# Anonymous folios of orders 2 to 8: 19eaf44954df (6.8).
 _ORDERS_OF_LARGE_FOLIOS: Mapping[str, frozenset[int]] = MappingProxyType(
     {**_ORDERS_OF_FOLIOS, "thp": frozenset(range(2, 10))}
 )
@@ -150,7 +150,7 @@ SEMANTICS: Mapping[str, Semantics] = MappingProxyType(
     }
 )
 
-#: The series as it was merged.
+#: The first version with the series.
 DEFAULT = SEMANTICS["5.13"]
 
 

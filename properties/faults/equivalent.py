@@ -9,7 +9,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from model.memory import NR_FOLL_PIN_ACQUIRED, NR_FOLL_PIN_RELEASED
-from model.optimised import MAX_ERRNO, Optimised
+from model.optimised import MIN_ERR_VALUE, Optimised
 from model.semantics import BIAS
 from properties.faults.fault import fault
 from properties.judging.oracles.cost import MOST_AT_ONCE
@@ -41,7 +41,7 @@ class _Walks(Optimised):
 
     def unpin_user_pages(self, pages: Sequence[int], npages: int) -> None:
         """Walk, unless *npages* is -errno."""
-        if npages >= MAX_ERRNO:
+        if npages >= MIN_ERR_VALUE:
             self.memory.warn("npages is an error value")
         else:
             self.walk(pages[:npages], make_dirty=False)

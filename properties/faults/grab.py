@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from model.memory import NR_FOLL_PIN_RELEASED
-from model.optimised import EFAULT, ENOMEM, LIMIT, Optimised
+from model.optimised import COUNT_LIMIT, EFAULT, ENOMEM, Optimised
 from model.semantics import BIAS
 from properties.faults.fault import fault
 
@@ -123,7 +123,7 @@ class RoomRoundedDown(Optimised):
 
     def _room(self, head: int, refs: int, each: int) -> int:
         count = self.memory.page_ref_count(head)
-        room = (LIMIT - count) // each if count > 0 else 0
+        room = (COUNT_LIMIT - count) // each if count > 0 else 0
         if refs > room:
             self.memory.warn(WARNING)
         return min(refs, room)
@@ -200,7 +200,7 @@ class ProductIsInt(Optimised):
         if memory.hpage_pincount_available(head):
             memory.pincount_add(head, -refs)
         else:
-            refs = (refs * BIAS + LIMIT) % (2 * LIMIT) - LIMIT
+            refs = (refs * BIAS + COUNT_LIMIT) % (2 * COUNT_LIMIT) - COUNT_LIMIT
         if memory.page_ref_sub_and_test(head, max(refs, 1)):
             memory.free(head)
 

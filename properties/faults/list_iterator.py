@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from model.optimised import MAX_ERRNO, Optimised
+from model.optimised import MIN_ERR_VALUE, Optimised
 from properties.faults.fault import fault
 
 
@@ -75,7 +75,7 @@ class CountsPagesOnce(Optimised):
 
     def unpin_user_pages(self, pages: Sequence[int], npages: int) -> None:
         """Unpin each page of the list, but each only once."""
-        if npages < MAX_ERRNO:
+        if npages < MIN_ERR_VALUE:
             pages = list(dict.fromkeys(pages))
             npages = len(pages)
         super().unpin_user_pages(pages, npages)
@@ -105,7 +105,7 @@ class SkipsNextEntry(Optimised):
 
     def unpin_user_pages(self, pages: Sequence[int], npages: int) -> None:
         """Go on one entry too far."""
-        if npages >= MAX_ERRNO:
+        if npages >= MIN_ERR_VALUE:
             super().unpin_user_pages(pages, npages)
             return
         i = 0
@@ -176,7 +176,7 @@ class EightHeads(Optimised):
 
     def unpin_user_pages(self, pages: Sequence[int], npages: int) -> None:
         """The first eight runs of the list."""
-        if npages >= MAX_ERRNO:
+        if npages >= MIN_ERR_VALUE:
             super().unpin_user_pages(pages, npages)
             return
         i = 0
@@ -245,7 +245,7 @@ class LastErrorIsLength(Optimised):
 
     def unpin_user_pages(self, pages: Sequence[int], npages: int) -> None:
         """Take -4095 for all of the list."""
-        super().unpin_user_pages(pages, len(pages) if npages == MAX_ERRNO else npages)
+        super().unpin_user_pages(pages, len(pages) if npages == MIN_ERR_VALUE else npages)
 
 
 @fault("list iterator", "mutation", versions=("5.11", "5.13"), long=True)
@@ -258,6 +258,6 @@ class ListOf4096(Optimised):
 
     def unpin_user_pages(self, pages: Sequence[int], npages: int) -> None:
         """The first 4096 entries."""
-        if npages < MAX_ERRNO:
+        if npages < MIN_ERR_VALUE:
             npages = min(npages, 4096)
         super().unpin_user_pages(pages, npages)

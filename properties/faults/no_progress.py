@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from model.optimised import EFAULT, MAX_ERRNO, Optimised
+from model.optimised import EFAULT, MIN_ERR_VALUE, Optimised
 from model.semantics import PAGE_SIZE
 from properties.faults.fault import fault
 
@@ -74,7 +74,7 @@ class EmptyListWalked(Optimised):
 
     def unpin_user_pages(self, pages: Sequence[int], npages: int) -> None:
         """Put a run, then look whether there was one."""
-        if npages >= MAX_ERRNO:
+        if npages >= MIN_ERR_VALUE:
             super().unpin_user_pages(pages, npages)
             return
         i = 0

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.optimised import LIMIT, Optimised
+from model.optimised import COUNT_LIMIT, Optimised
 from model.parse import parse_program
 from model.reference import Reference
 
@@ -69,9 +69,12 @@ def test_two_million_pins(optimised):
 @pytest.mark.parametrize(
     "lines",
     [
-        [f"get_page(a[0:1], n={LIMIT - 3})", "h1 = pin_user_pages(a[0:4])"],
-        [f"get_page(a[0:1], n={LIMIT - 3})", "h1 = get_user_pages(a[0:4])"],
-        [f"get_page(a[0:1], n={LIMIT - 3})", "h1 = pin_user_pages_fast_only(a[0:4], changed=3)"],
+        [f"get_page(a[0:1], n={COUNT_LIMIT - 3})", "h1 = pin_user_pages(a[0:4])"],
+        [f"get_page(a[0:1], n={COUNT_LIMIT - 3})", "h1 = get_user_pages(a[0:4])"],
+        [
+            f"get_page(a[0:1], n={COUNT_LIMIT - 3})",
+            "h1 = pin_user_pages_fast_only(a[0:4], changed=3)",
+        ],
         ["h1 = pin_user_pages(a[0:2])", "unpin_user_pages(h1[0:2], npages=-14)"],
     ],
     ids=["pin", "get", "changed", "error value"],

@@ -91,12 +91,12 @@ def test_recorded():
         ("# headcount 1", "# headcount 9", 2, "format"),
         ("[0, 0, 1]", "[0, 0, 77]", 4, "order 77"),
         ("h1 = pin_user_pages(a[0:4])", "h1 = pin_user_pages(a[0:9])", 5, "beyond a"),
-        ("> - 4 3 | | | mm/gup.c:33; mm/gup.c:34\n", "", 9, "3 steps, and 2 lines of what came"),
-        ("a[0]=1025,0,AP", "a[9]=1025,0,AP", 8, r"a\[9\] is no page of the program"),
-        ("a[0]=1025,0,AP", "b[0]=1025,0,AP", 8, r"b\[0\] is no page of the program"),
-        ("a[0]=1025,0,AP", "a[0]=x", 8, r"not what came of a step: 'a\[0\]=x'"),
-        ("put(a[1],1024,D)", "put(a[1])", 9, "not what came of a step"),
-        ("> 4 4 0 |", "> 4 4 |", 8, "not what came of a step"),
+        ("> - 4 3 | | | mm/gup.c:33; mm/gup.c:34\n", "", 9, "3 steps, but 2 lines of snapshots"),
+        ("a[0]=1025,0,AP", "a[9]=1025,0,AP", 8, r"a\[9\] is not a page of the program"),
+        ("a[0]=1025,0,AP", "b[0]=1025,0,AP", 8, r"b\[0\] is not a page of the program"),
+        ("a[0]=1025,0,AP", "a[0]=x", 8, r"not part of a snapshot: 'a\[0\]=x'"),
+        ("put(a[1],1024,D)", "put(a[1])", 9, "not part of a snapshot"),
+        ("> 4 4 0 |", "> 4 4 |", 8, "not the line of a snapshot"),
     ],
 )
 def test_bad_recordings(old, new, line, reason):

@@ -8,7 +8,7 @@ from itertools import groupby
 
 import pytest
 
-from model.optimised import MAX_ERRNO, Optimised
+from model.optimised import MIN_ERR_VALUE, Optimised
 from model.pagelist import NULL, span
 from model.semantics import SEMANTICS
 from properties.search import Search, Tally
@@ -43,14 +43,14 @@ class Wrong(Optimised):
 
     def unpin_user_pages(self, pages, npages):
         i = 0
-        while i < (0 if npages >= MAX_ERRNO else npages):
+        while i < (0 if npages >= MIN_ERR_VALUE else npages):
             if pages[i] == NULL:
                 i += self.after_null(npages)
                 continue
             head, ntails = self.compound_next(i, npages, pages)
             self.put_compound_head(head, ntails)
             i += ntails
-        if npages >= MAX_ERRNO:
+        if npages >= MIN_ERR_VALUE:
             self.memory.warn("npages")
 
 
