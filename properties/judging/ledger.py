@@ -2,43 +2,78 @@
 
 """The ledger: who holds what, from the steps' contracts alone.
 
-It carries nothing out. For each head it keeps how often it is mapped, got and
-pinned, and from that follows the only refcount, pin count and statistics that
-are legal. A step that would release more than is held breaks the contract:
-one page at a time and batched may then lawfully differ, so it is refused.
+It carries nothing out. For each head it keeps the number of mappings, plain
+references and pins; from these follow the only legal refcount, pincount and
+statistics. A step that would release more than is held breaks the contract: one
+page at a time and batched may then lawfully differ, so the ledger refuses it.
+
+The entry of each call is a function in `pins`, `regions` or `world`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
-from model.frames import Block
-from model.mapping import side_by_side
-from model.semantics import PAGE_SIZE
-from model.step import contiguous
-from properties.judging.holdings import ContractBroken, Held, Region
-from properties.judging.pins import ENOMEM, LIMIT, Pins
+from model.frames import Block, Frames
+from model.mapping import Extent, side_by_side
+from model.page import HeadState, wrapped
+from model.pagelist import NULL
+from model.semantics import BIAS
+from model.step import Table
+from properties.judging import pins, regions, world
+from properties.judging.holdings import ContractBroken, Held
+from properties.judging.pins import LIMIT
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
-    from model.pagelist import PageList
+    from model.mapping import Mapping
     from model.program import Program
+    from model.semantics import Semantics
     from model.step import Step
+    from properties.judging.holdings import Region
 
-EBUSY = -16
-BATCH = 512
+#: What enters a step of each call: returns the number that the call must return, or None.
+#: Each takes its own class of steps.
+Entries: TypeAlias = dict[str, Callable[["Ledger", Any], int | None]]
+
+ENTRIES: Entries = {**pins.ENTRIES, **regions.ENTRIES, **world.ENTRIES}
 
 
-class Ledger(Pins):
-    """The books of one program, step by step."""
+class Ledger:
+    """The ledger of one program, step by step."""
+
+    def __init__(self, semantics: Semantics, mappings: Sequence[Mapping]) -> None:
+        self.semantics = semantics
+        self.mappings = mappings
+        self.table = Table({m.name: m.pages for m in mappings})
+        self.umems: dict[str, Region] = {}
+        self.acquired = 0
+        self.released = 0
+        #: Heads that the last step touched, and whether it must have warned.
+        self.touched: set[int] = set()
+        self.warned = False
+        #: Lists of frames that it unpinned, each of which the code under test gets as one
+        #: list, and whether it dirties them.
+        self.unpinned: list[Sequence[int]] = []
+        self.dirties = False
+        #: The memory region that was released last.
+        self.released_umem: Region | None = None
+        #: Heads that are pinned, heads with plain references, and free heads, as ordered sets.
+        self.pinned: dict[int, None] = {}
+        self.got: dict[int, None] = {}
+        self.freed: dict[int, None] = {}
+        self._frames = Frames(mappings)
+        self._last = Block(0, 0, 0, 0, "")
+        self._held: dict[int, Held] = {}
 
     @classmethod
     def after(cls, program: Program, steps: Sequence[Step]) -> Self:
-        """The books of *program* when *steps*, its first, have been taken.
+        """The ledger of *program* after *steps*, its first ones.
 
-        :raises BadInput: if one of them cannot be.
+        :raises BadInput: if one of them cannot be entered.
         """
         ledger = cls(program.semantics, program.mappings)
         for step in steps:
@@ -46,145 +81,34 @@ class Ledger(Pins):
         return ledger
 
     def take(self, step: Step) -> int | None:
-        """Enter *step*; the number its call must return, where only one will do.
+        """Enter *step*; the number that its call must return, None if any will do.
 
-        :raises ContractBroken: if the step breaks the contract. Nothing was
-            entered then.
+        :raises ContractBroken: if the step breaks the contract; nothing is entered then.
+        :raises BadInput: if a name that it uses does not hold what it wants.
         """
         self.touched = set()
         self.warned = False
         self.unpinned = []
         self.dirties = False
-        entry: Callable[[Any], int | None] = getattr(self, f"_{step.call}")
-        return entry(step)
+        return ENTRIES[step.call](self, step)
 
-    # RDMA memory regions.
+    def free_if_last(self, head: int, held: Held) -> None:
+        """Free the compound page at *head* if nothing is held of it."""
+        if not held.total:
+            held.alive = False
+            held.dirty = False
+            self.freed[head] = None
 
-    def _ib_umem_get(self, step: Any) -> int:
-        pages = step.pages.resolve(self.table)
-        before = {head: self.held(head).pins for head, _ in self.runs(pages)}
-        acquired = self.acquired
-        # The walk ends with the batch that finds no memory.
-        fails = step.append_fails
-        done, error = self._pin(pages if fails is None else pages[: (fails + 1) * BATCH])
-        if fails is not None and fails * BATCH < done:
-            self._unwind(before, acquired)
-            return ENOMEM
-        if error or step.nmap == 0:
-            self._unwind(before, acquired)
-            return error or ENOMEM
-        entries = self._entries(pages, step.max_segment // PAGE_SIZE)
-        self.umems[step.umem] = Region(entries, step.writable, step.nmap)
-        return len(entries)
+    def rebuild(self, pfn: int, orders: Sequence[int], maps: int, *, dirty: bool) -> None:
+        """Put compound pages of *orders* side by side from *pfn* on.
 
-    def _entries(self, pages: Sequence[int], most: int) -> list[Sequence[int]]:
-        """*pages* in as few pieces as scatterlist entries of *most* pages allow."""
-        entries: list[Sequence[int]] = []
-        at = 0
-        while at < len(pages):
-            if isinstance(pages, range) and pages.step == 1:
-                stop = min(at + most, len(pages))
-            else:
-                stop = at + 1
-                while stop < min(at + most, len(pages)) and pages[stop] == pages[stop - 1] + 1:
-                    stop += 1
-            entries.append(pages[at:stop])
-            at = stop
-        return entries
-
-    def _unwind(self, before: dict[int, int], acquired: int) -> None:
-        for head, pins in before.items():
-            self.held(head).pins = pins
-            if not pins:
-                self.pinned.pop(head, None)
-        self.released += self.acquired - acquired
-
-    def _ib_umem(self, step: Any) -> int:
-        entries = [contiguous(e.pages.resolve(self.table), e.pages) for e in step.sgl]
-        self.umems[step.umem] = Region(entries, step.writable, step.nmap)
-        return len(entries)
-
-    def _ib_umem_release(self, step: Any) -> None:
-        if step.umem not in self.umems:
-            msg = f"{step.umem} is no memory region, or was released before"
-            raise ContractBroken(msg)
-        region = self.umems[step.umem]
-        self._release(region.pages(), step.umem, dirty=region.writable and step.dirty)
-        self.unpinned = region.entries
-        self.released_umem = self.umems.pop(step.umem)
-
-    # What the world does.
-
-    def _alive(self, pages: PageList, call: str) -> list[int]:
-        heads = list(dict.fromkeys(h for h, _ in self.runs(pages.resolve(self.table))))
-        for head in heads:
-            if call != "get_page" and self.kind(head) == "zero":
-                msg = f"{call} of {self.name(head)}, the zero page, which stays as it is"
-                raise ContractBroken(msg)
-            if not self.held(head).alive:
-                msg = f"{call} of {self.name(head)}, which is free"
-                raise ContractBroken(msg)
-        return heads
-
-    def _map(self, step: Any) -> None:
-        heads = self._alive(step.pages, step.call)
-        self._fits((head, 1) for head in heads)
-        for head in heads:
-            self.held(head).maps += 1
-
-    def _unmap(self, step: Any) -> None:
-        heads = self._alive(step.pages, step.call)
-        for head in heads:
-            if not self.held(head).maps:
-                msg = f"unmap of {self.name(head)}, which is not mapped"
-                raise ContractBroken(msg)
-        for head in heads:
-            held = self.held(head)
-            held.maps -= 1
-            self._free_if_last(head, held)
-
-    def _set_page_dirty(self, step: Any) -> None:
-        for head in self._alive(step.pages, step.call):
-            self.held(head).dirty = True
-
-    def _clean(self, step: Any) -> None:
-        for head in self._alive(step.pages, step.call):
-            self.held(head).dirty = False
-
-    def _split_huge_page(self, step: Any) -> int:
-        (head,) = self._alive(step.pages, step.call)
-        order = self.order(head)
-        if order < 1 or self.kind(head) not in {"thp", "page-cache"}:
-            msg = f"split_huge_page of {self.name(head)}, which is no transparent huge page"
-            raise ContractBroken(msg)
-        held = self.held(head)
-        if held.total != held.maps:
-            return EBUSY
-        self._rebuild(head, [0] * (1 << order), held.maps, dirty=held.dirty)
-        return 0
-
-    def _alloc_pages(self, step: Any) -> None:
-        pages = step.pages.resolve(self.table)
-        for head, entries in self.runs(pages):
-            if self.held(head).alive:
-                msg = f"alloc_pages where {self.name(head)} is not free"
-                raise ContractBroken(msg)
-            if entries != 1 << self.order(head):
-                msg = f"alloc_pages of a part of {self.name(head)}"
-                raise ContractBroken(msg)
-        allowed = self.semantics.orders[self.kind(pages[0])]
-        for order in step.orders:
-            if order not in allowed:
-                msg = f"alloc_pages of order {order}, which {self.kind(pages[0])} pages do not have"
-                raise ContractBroken(msg)
-        self._rebuild(pages[0], step.orders, 1, dirty=False)
-
-    def _rebuild(self, pfn: int, orders: Sequence[int], maps: int, *, dirty: bool) -> None:
+        :param maps: Number of mappings that each begins with.
+        """
         extents = side_by_side(orders, pfn)
         for page in range(pfn, extents[-1].stop):
             self._held.pop(page, None)
             self.freed.pop(page, None)
-            # What was a head may be a tail now, and has no counts of its own.
+            # A former head may be a tail now, and has no counts of its own.
             self.touched.discard(page)
         self._frames.replace(extents)
         self._last = Block(0, 0, 0, 0, "")
@@ -194,31 +118,141 @@ class Ledger(Pins):
                 self._held[head] = Held(each, maps, dirty=dirty)
                 self.touched.add(head)
 
-    def _get_page(self, step: Any) -> None:
-        self._alive(step.pages, step.call)
-        counts = self.counts(step.pages.resolve(self.table))
-        self._fits((head, entries * step.n) for head, entries in counts.items())
-        for head, entries in counts.items():
-            self.held(head).gets += entries * step.n
-            self.got[head] = None
+    def looks(self, head: int) -> tuple[HeadState, bool]:
+        """The only legal state of *head*, and whether ``page_maybe_dma_pinned()`` must be true."""
+        held = self.held(head)
+        pins, each = held.pins, held.each
+        count = held.maps + held.gets + pins * each
+        if count >= LIMIT:
+            count = wrapped(count)
+        if each == 1:
+            return HeadState(count, pins, held.dirty, held.alive), pins > 0
+        return HeadState(count, 0, held.dirty, held.alive), not 0 <= count < BIAS
 
-    def _put_page(self, step: Any) -> None:
-        counts = self.counts(step.pages.resolve(self.table))
-        for head, entries in counts.items():
-            held = self.held(head)
-            if held.gets < entries * step.n:
-                msg = f"puts {entries * step.n} of {self.name(head)}, where {held.gets} are held"
-                raise ContractBroken(msg)
-        for head, entries in counts.items():
-            held = self.held(head)
-            held.gets -= entries * step.n
-            if not held.gets:
-                self.got.pop(head, None)
-            self._free_if_last(head, held)
+    def held(self, head: int) -> Held:
+        """What is held of the compound page at *head*."""
+        self.touched.add(head)
+        record = self._held.get(head)
+        if record is None:
+            block = self._block(head)
+            record = self._held[head] = Held(self._each(block.order, block.kind), block.refs)
+        return record
 
-    def _fits(self, counts: Iterator[tuple[int, int]]) -> None:
-        """See that plain references, which nothing checks, do not overflow the count."""
-        for head, more in counts:
-            if self.held(head).total + more >= LIMIT:
-                msg = f"{self.name(head)} would get more than 2^31-1 references"
-                raise ContractBroken(msg)
+    def head(self, page: int) -> int:
+        """The head of the compound page of *page*."""
+        block = self._block(page)
+        return page - (page - block.start) % (1 << block.order)
+
+    def order(self, page: int) -> int:
+        """The order of the compound page of *page*."""
+        return self._block(page).order
+
+    def known(self) -> list[tuple[int, Held]]:
+        """(head, what is held) of each compound page that a step touched, lowest frame first."""
+        return sorted(self._held.items())
+
+    def extents(self, mapping: Mapping) -> tuple[Extent, ...]:
+        """The compound pages that the frames of *mapping* hold now."""
+        found = []
+        for extent in mapping.extents:
+            at = extent.pfn
+            while at < extent.stop:
+                block = self._block(at)
+                stop = min(block.stop, extent.stop)
+                found.append(Extent(at, block.order, (stop - at) >> block.order))
+                at = stop
+        return tuple(found)
+
+    def each(self, page: int) -> int:
+        """What a put of one pin subtracts from the refcount of the compound page of *page*."""
+        block = self._block(page)
+        return self._each(block.order, block.kind) or BIAS
+
+    def first_refs(self, page: int) -> int:
+        """The refcount that the compound page of *page* began with, from its mapping."""
+        return self._block(page).refs
+
+    def kind(self, page: int) -> str:
+        """The kind of mapping that *page* lies in."""
+        return self._block(page).kind
+
+    def runs(self, pages: Sequence[int]) -> Iterator[tuple[int, int]]:
+        """(head, entries) of each run: adjacent entries of one head."""
+        if isinstance(pages, range):
+            at, end, step = 0, len(pages), pages.step
+            while at < end:
+                page = pages[at]
+                start, _, order, _, _ = self._block(page)
+                head = page - (page - start) % (1 << order)
+                last = head + (1 << order) - 1 if step > 0 else head
+                entries = min((last - page) // step + 1, end - at)
+                yield head, entries
+                at += entries
+            return
+        head = stop = entries = 0
+        for page in pages:
+            if head <= page < stop:
+                entries += 1
+                continue
+            if entries:
+                yield head, entries
+            start, _, order, _, _ = self._block(page)
+            head = page - (page - start) % (1 << order)
+            stop = head + (1 << order)
+            entries = 1
+        if entries:
+            yield head, entries
+
+    def counts(self, pages: Sequence[int]) -> dict[int, int]:
+        """The number of entries of each head in *pages*."""
+        counts: dict[int, int] = {}
+        for head, entries in self.runs(pages):
+            counts[head] = counts.get(head, 0) + entries
+        return counts
+
+    def releasable(self, pages: Sequence[int], what: str = "pins") -> int:
+        """The length of the longest prefix of *pages* that can be released.
+
+        :param what: What is released: ``pins`` or ``gets``.
+        """
+        left: dict[int, int] = {}
+        done = 0
+        for head, entries in self.runs(pages):
+            have = left.get(head)
+            if have is None:
+                held = self._held.get(head)
+                have = getattr(held, what) if held else 0
+            left[head] = have - entries
+            if have < entries:
+                return done + have
+            done += entries
+        return done
+
+    def _block(self, page: int) -> Block:
+        # Most look-ups hit the block of the look-up before.
+        if self._last.start <= page < self._last.stop:
+            return self._last
+        block = self._frames.block(page)
+        if block is None:
+            msg = f"frame {page:#x} is in no mapping" if page != NULL else "NULL is no page"
+            raise ContractBroken(msg)
+        self._last = block
+        return block
+
+    def _each(self, order: int, kind: str) -> int:
+        if self.semantics.uncounted(kind):
+            return 0
+        return 1 if self.semantics.exact(order) else BIAS
+
+    def where(self, page: int) -> tuple[str, int] | None:
+        """The name of the mapping that holds the frame *page*, and the offset in it."""
+        for mapping in self.mappings:
+            offset = mapping.offset(page)
+            if offset is not None:
+                return mapping.name, offset
+        return None
+
+    def name(self, page: int) -> str:
+        """The frame *page* by mapping and offset: ``a+0``."""
+        where = self.where(page)
+        return f"{where[0]}+{where[1]}" if where else f"frame {page:#x}"

@@ -26,7 +26,7 @@ from model.steps import (
     UnpinUserPagesDirtyLock,
 )
 from properties.judging.judge import Run, beyond
-from properties.judging.ledger import BATCH
+from properties.judging.regions import BATCH
 from properties.search import attempt
 from properties.strategies.dice import Dice
 

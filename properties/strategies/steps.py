@@ -33,8 +33,8 @@ from model.steps import (
     UnpinUserPages,
     UnpinUserPagesDirtyLock,
 )
-from properties.judging.ledger import BATCH
 from properties.judging.pins import LIMIT
+from properties.judging.regions import BATCH
 from properties.strategies import among, one_in
 from properties.strategies.lists import (
     by_mapping,

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from model.pagelist import Slice
 from model.semantics import PAGE_SIZE
 from properties.coverage.situations.table import LOOKED_AT
-from properties.judging.ledger import BATCH
 from properties.judging.pins import EFAULT, ENOMEM, LIMIT
+from properties.judging.regions import BATCH
 
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from model.pagelist import NULL_NAME, Slice
 from model.semantics import PMD_ORDER
 from properties.coverage.situations.table import LOOKED_AT, PAGES_LOOKED_AT
-from properties.judging.ledger import BATCH
+from properties.judging.regions import BATCH
 
 
 if TYPE_CHECKING:

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: MIT
+
+"""Ledger entries of the calls on RDMA memory regions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from model.semantics import PAGE_SIZE
+from model.step import contiguous
+from model.steps import IbUmem, IbUmemGet, IbUmemRelease
+from properties.judging.holdings import ContractBroken, Region
+from properties.judging.pins import ENOMEM, pin, unpin
+
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from properties.judging.ledger import Entries, Ledger
+
+#: Number of pages that ``ib_umem_get()`` pins in one batch.
+BATCH = 512
+
+
+def _ib_umem_get(ledger: Ledger, step: IbUmemGet) -> int:
+    pages = step.pages.resolve(ledger.table)
+    before = {head: ledger.held(head).pins for head, _ in ledger.runs(pages)}
+    acquired = ledger.acquired
+    # Pinning ends with the batch whose scatterlist finds no memory.
+    fails = step.append_fails
+    done, error = pin(ledger, pages if fails is None else pages[: (fails + 1) * BATCH])
+    if fails is not None and fails * BATCH < done:
+        _unwind(ledger, before, acquired)
+        return ENOMEM
+    if error or step.nmap == 0:
+        _unwind(ledger, before, acquired)
+        return error or ENOMEM
+    entries = _entries(pages, step.max_segment // PAGE_SIZE)
+    ledger.umems[step.umem] = Region(entries, step.writable, step.nmap)
+    return len(entries)
+
+
+def _entries(pages: Sequence[int], most: int) -> list[Sequence[int]]:
+    """*pages* as scatterlist entries: as few as possible, of at most *most* pages each."""
+    entries: list[Sequence[int]] = []
+    at = 0
+    while at < len(pages):
+        if isinstance(pages, range) and pages.step == 1:
+            stop = min(at + most, len(pages))
+        else:
+            stop = at + 1
+            while stop < min(at + most, len(pages)) and pages[stop] == pages[stop - 1] + 1:
+                stop += 1
+        entries.append(pages[at:stop])
+        at = stop
+    return entries
+
+
+def _unwind(ledger: Ledger, before: dict[int, int], acquired: int) -> None:
+    """Put the pins of each head back to *before*, and count the difference as released."""
+    for head, pins in before.items():
+        ledger.held(head).pins = pins
+        if not pins:
+            ledger.pinned.pop(head, None)
+    ledger.released += ledger.acquired - acquired
+
+
+def _ib_umem(ledger: Ledger, step: IbUmem) -> int:
+    entries = [contiguous(e.pages.resolve(ledger.table), e.pages) for e in step.sgl]
+    ledger.umems[step.umem] = Region(entries, step.writable, step.nmap)
+    return len(entries)
+
+
+def _ib_umem_release(ledger: Ledger, step: IbUmemRelease) -> None:
+    if step.umem not in ledger.umems:
+        msg = f"{step.umem} is no memory region, or was released before"
+        raise ContractBroken(msg)
+    region = ledger.umems[step.umem]
+    unpin(ledger, region.pages(), step.umem, dirty=region.writable and step.dirty)
+    ledger.unpinned = region.entries
+    ledger.released_umem = ledger.umems.pop(step.umem)
+
+
+ENTRIES: Entries = {
+    IbUmemGet.call: _ib_umem_get,
+    IbUmem.call: _ib_umem,
+    IbUmemRelease.call: _ib_umem_release,
+}
