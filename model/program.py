@@ -10,18 +10,11 @@ from typing import TYPE_CHECKING
 from attrs import field, frozen
 
 from model.errors import BadInput
-from model.mapping import FIRST_PFN, Mapping, default_pfn, side_by_side
+from model.mapping import FIRST_PFN, Mapping, default_pfn
 from model.pagelist import NULL_NAME
-from model.semantics import DEFAULT, PAGE_SIZE, Semantics
-from model.step import ERR_FIRST, ERR_LIMIT, Step, Table, contiguous
-from model.steps import (
-    AllocPages,
-    IbUmem,
-    IbUmemGet,
-    PinUserPagesFastOnly,
-    SplitHugePage,
-    UnpinUserPage,
-)
+from model.semantics import DEFAULT, Semantics
+from model.step import Step, Table
+from model.steps import STEPS
 
 
 if TYPE_CHECKING:
@@ -35,10 +28,6 @@ LINE_LIMIT = 4096
 
 #: Longer lists must be one slice, which costs nothing to keep.
 MAX_LISTED = 1 << 23
-
-#: Calls that are given an array of pages, which may hold NULL. Which of them step over it
-#: is the semantics' affair.
-ARRAYS = frozenset({"unpin_user_pages", "unpin_user_pages_dirty_lock"})
 
 
 @frozen
@@ -174,8 +163,9 @@ class Checker:
             number makes no sense.
         """
         uses = step.uses()
-        if NULL_NAME in uses and step.call not in ARRAYS:
-            msg = f"{step.call} of NULL: only {' and '.join(sorted(ARRAYS))} may meet it"
+        if NULL_NAME in uses and not step.takes_array:
+            arrays = sorted(call for call, cls in STEPS.items() if cls.takes_array)
+            msg = f"{step.call} of NULL: only {' and '.join(arrays)} may meet it"
             raise BadInput(msg)
         for name in sorted(uses):
             if name not in self._made:
@@ -193,84 +183,27 @@ class Checker:
             raise BadInput(msg)
         self._counts(step)
         arguments = step.arguments(self._table)
-        self._numbers(step)
+        complaint = step.complaint(self._table)
+        if complaint:
+            raise BadInput(complaint)
         if step.makes:
             if step.makes in self._made:
                 msg = f"{step.makes} is made twice"
                 raise BadInput(msg)
             self._made.add(step.makes)
-            if hasattr(step, "handle"):
+            if step.binds_handle:
                 self._table[step.makes] = arguments[0]
             else:
                 self._table.umems[step.makes] = step
 
     def _counts(self, step: Step) -> None:
         counts = [len(pages) for pages in step.lists()]
-        if isinstance(step, UnpinUserPage | SplitHugePage) and counts != [1]:
+        if step.takes_one_page and counts != [1]:
             msg = f"{step.call} takes one page, not {counts[0]}"
             raise BadInput(msg)
-        # An unpin of nothing is a call that a kernel gets.
-        if 0 in counts and not step.call.startswith("unpin_"):
+        if 0 in counts and not step.may_be_empty:
             msg = f"{step.call} of no pages"
             raise BadInput(msg)
-
-    def _numbers(self, step: Step) -> None:
-        complaint = ""
-        npages = getattr(step, "npages", None)
-        if npages is not None and not _is_err_value(npages):
-            complaint = f"npages={npages} is no -errno; leave it out to mean the whole list"
-        elif isinstance(step, PinUserPagesFastOnly) and step.changed is not None:
-            if not 0 <= step.changed < len(step.pages):
-                complaint = f"changed={step.changed} is no position in the list"
-        elif isinstance(step, IbUmemGet):
-            complaint = self._umem_get(step)
-        elif isinstance(step, IbUmem):
-            complaint = self._umem(step)
-        elif isinstance(step, AllocPages):
-            complaint = self._alloc(step)
-        elif hasattr(step, "n") and not 1 <= step.n < 1 << 31:
-            complaint = f"n={step.n} is not in 1..{(1 << 31) - 1}"
-        if complaint:
-            raise BadInput(complaint)
-
-    def _umem_get(self, step: IbUmemGet) -> str:
-        if not PAGE_SIZE <= step.max_segment < 1 << 32:
-            return f"max_segment={step.max_segment} is not in {PAGE_SIZE}..{(1 << 32) - 1}"
-        if step.nmap is not None and step.nmap < 0:
-            return f"nmap={step.nmap} is below 0"
-        if step.append_fails is not None and step.append_fails < 0:
-            return f"append_fails={step.append_fails} is below 0"
-        return ""
-
-    def _umem(self, step: IbUmem) -> str:
-        for entry in step.sgl:
-            needed = -(-entry.length // PAGE_SIZE)
-            if needed != len(entry.pages) or needed < 1:
-                return f"{entry}: {entry.length} bytes are {needed} pages, not {len(entry.pages)}"
-        if step.nmap is not None and not 0 <= step.nmap <= len(step.sgl):
-            return f"nmap={step.nmap} is not in 0..{len(step.sgl)}, the entries there are"
-        return ""
-
-    def _alloc(self, step: AllocPages) -> str:
-        pages = contiguous(step.pages.resolve(self._table), step.pages)
-        if any(not 0 <= order <= 18 for order in step.orders):
-            return f"orders={list(step.orders)[:8]}: an order is not in 0..18"
-        if sum(1 << order for order in step.orders) != len(pages):
-            return f"orders={list(step.orders)[:8]} do not fill the {len(pages)} pages"
-        extents = side_by_side(step.orders, pages[0])
-        at = [e.pfn for e in extents] + [extents[-1].stop]
-        if (
-            at[0] != pages[0]
-            or at[-1] != pages[-1] + 1
-            or any(e.stop != after for e, after in zip(extents, at[1:], strict=True))
-        ):
-            return f"orders={list(step.orders)[:8]} do not fill {step.pages} naturally aligned"
-        return ""
-
-
-def _is_err_value(npages: int) -> bool:
-    """``IS_ERR_VALUE()``: the last 4095 values of an unsigned long."""
-    return npages % ERR_LIMIT >= ERR_LIMIT + ERR_FIRST
 
 
 def check(program: Program) -> None:

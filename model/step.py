@@ -146,7 +146,7 @@ class Step:
     takes_range: ClassVar[bool] = False
     #: It is given exactly one page.
     takes_one_page: ClassVar[bool] = False
-    #: Its list of pages may be empty.
+    #: Its list of pages may be empty: an unpin of nothing is a call that a kernel gets.
     may_be_empty: ClassVar[bool] = False
     #: It does the same whatever the order of its list is.
     unordered: ClassVar[bool] = False
@@ -162,6 +162,8 @@ class Step:
     undoes: ClassVar[str] = ""
     #: What must be there before a step of the call can be drawn; None if it always can.
     needs: ClassVar[Need | None] = None
+    #: Exhaustive searches enumerate it unless other calls are asked for.
+    enumerated: ClassVar[bool] = False
     #: A step of it names few pages, however many there are.
     names_few: ClassVar[bool] = False
     #: How often a search draws it, beside other calls.
@@ -209,6 +211,10 @@ class Step:
     def npages_touched(self, table: Table) -> int:
         """How many pages it makes a candidate go through, repeats included."""
         return self.npages_named
+
+    def complaint(self, table: Table) -> str:
+        """Why a number among its arguments makes no sense; empty if all do."""
+        return ""
 
     def orders_made(self) -> tuple[int, ...]:
         """The orders of the compound pages that it makes, as far as the step alone says."""

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from attrs import frozen
 
 from model.errors import BadInput
+from model.mapping import side_by_side
 from model.pagelist import PageList  # noqa: TC001 - attrs reads the annotations
+from model.semantics import PAGE_SIZE
 from model.step import (
+    ERR_FIRST,
     ERR_LIMIT,
     MAX_SEGMENT,
     Need,
@@ -58,6 +61,7 @@ class PinUserPages(_Pin):
     """``pin_user_pages()``: pages pinned (FOLL_PIN), or -errno if none was."""
 
     call = "pin_user_pages"
+    enumerated = True
     pins = True
     slow_path = True
 
@@ -88,6 +92,11 @@ class PinUserPagesFastOnly(_Pin):
     def changes_page_table(self) -> bool:
         return self.changed is not None
 
+    def complaint(self, table: Table) -> str:
+        if self.changed is None or 0 <= self.changed < len(self.pages):
+            return ""
+        return f"changed={self.changed} is no position in the list"
+
     def arguments(self, table: Table) -> tuple[Any, ...]:
         return (self.pages.resolve(table), self.changed)
 
@@ -100,6 +109,7 @@ class UnpinUserPage(Step):
     """``unpin_user_page()`` of the one page named."""
 
     call = "unpin_user_page"
+    enumerated = True
     unpins = True
     takes_one_page = True
     undoes = PinUserPages.call
@@ -113,16 +123,28 @@ class UnpinUserPage(Step):
         return (self.page.resolve(table)[0],)
 
 
+class _UnpinMany(Step):
+    __slots__ = ()
+    unpins = True
+    may_be_empty = True
+    needs = Need.PINS
+    npages: int | None
+
+    def complaint(self, table: Table) -> str:
+        """Why *npages* is not ``IS_ERR_VALUE()``: one of the last 4095 values there are."""
+        if self.npages is None or self.npages % ERR_LIMIT >= ERR_LIMIT + ERR_FIRST:
+            return ""
+        return f"npages={self.npages} is no -errno; leave it out to mean the whole list"
+
+
 @frozen(kw_only=True)
-class UnpinUserPages(Step):
+class UnpinUserPages(_UnpinMany):
     """``unpin_user_pages()``; *npages* other than the list's only as -errno."""
 
     call = "unpin_user_pages"
-    unpins = True
+    enumerated = True
     takes_array = True
-    may_be_empty = True
     undoes = PinUserPages.call
-    needs = Need.PINS
 
     pages: PageList = argument("pages")
     npages: int | None = argument("int", default=None)
@@ -133,16 +155,14 @@ class UnpinUserPages(Step):
 
 
 @frozen(kw_only=True)
-class UnpinUserPagesDirtyLock(Step):
+class UnpinUserPagesDirtyLock(_UnpinMany):
     """``unpin_user_pages_dirty_lock()``."""
 
     call = "unpin_user_pages_dirty_lock"
-    unpins = True
+    enumerated = True
     asks_dirty = True
     takes_array = True
-    may_be_empty = True
     undoes = PinUserPages.call
-    needs = Need.PINS
 
     pages: PageList = argument("pages")
     make_dirty: bool = argument("bool")
@@ -154,15 +174,13 @@ class UnpinUserPagesDirtyLock(Step):
 
 
 @frozen(kw_only=True)
-class UnpinUserPageRangeDirtyLock(Step):
+class UnpinUserPageRangeDirtyLock(_UnpinMany):
     """``unpin_user_page_range_dirty_lock()`` (5.13): *pages* are contiguous."""
 
     call = "unpin_user_page_range_dirty_lock"
-    unpins = True
+    enumerated = True
     asks_dirty = True
     takes_range = True
-    may_be_empty = True
-    needs = Need.PINS
 
     pages: PageList = argument("pages")
     make_dirty: bool = argument("bool")
@@ -205,6 +223,15 @@ class IbUmemGet(Step):
         pages = self.pages.resolve(table)
         return (pages, self.writable, self.max_segment, self.nmap, self.append_fails)
 
+    def complaint(self, table: Table) -> str:
+        if not PAGE_SIZE <= self.max_segment < 1 << 32:
+            return f"max_segment={self.max_segment} is not in {PAGE_SIZE}..{(1 << 32) - 1}"
+        if self.nmap is not None and self.nmap < 0:
+            return f"nmap={self.nmap} is below 0"
+        if self.append_fails is not None and self.append_fails < 0:
+            return f"append_fails={self.append_fails} is below 0"
+        return ""
+
     def bind(self, table: Table, arguments: tuple[Any, ...], outcome: Any) -> int | None:
         if isinstance(outcome, int):
             return outcome
@@ -234,6 +261,15 @@ class IbUmem(Step):
             for entry in self.sgl
         ]
         return (sgl, self.writable, self.nmap)
+
+    def complaint(self, table: Table) -> str:
+        for entry in self.sgl:
+            needed = -(-entry.length // PAGE_SIZE)
+            if needed != len(entry.pages) or needed < 1:
+                return f"{entry}: {entry.length} bytes are {needed} pages, not {len(entry.pages)}"
+        if self.nmap is not None and not 0 <= self.nmap <= len(self.sgl):
+            return f"nmap={self.nmap} is not in 0..{len(self.sgl)}, the entries there are"
+        return ""
 
     def bind(self, table: Table, arguments: tuple[Any, ...], outcome: Any) -> int | None:
         table.umems[self.umem] = outcome
@@ -291,6 +327,7 @@ class Unmap(_World):
     """Each compound page that is named loses one mapping, and its reference."""
 
     call = "unmap"
+    enumerated = True
     unordered = True
     names_few = True
     undoes = Map.call
@@ -300,6 +337,7 @@ class SetPageDirty(_World):
     """A write through a mapping dirties each compound page that is named."""
 
     call = "set_page_dirty"
+    enumerated = True
     unordered = True
     names_few = True
     needs = Need.PINS
@@ -347,6 +385,23 @@ class AllocPages(_World):
     def arguments(self, table: Table) -> tuple[Any, ...]:
         return (contiguous(self.pages.resolve(table), self.pages), self.orders)
 
+    def complaint(self, table: Table) -> str:
+        pages = contiguous(self.pages.resolve(table), self.pages)
+        shown = f"orders={list(self.orders)[:8]}"
+        if any(not 0 <= order <= 18 for order in self.orders):
+            return f"{shown}: an order is not in 0..18"
+        if sum(1 << order for order in self.orders) != len(pages):
+            return f"{shown} do not fill the {len(pages)} pages"
+        extents = side_by_side(self.orders, pages[0])
+        at = [e.pfn for e in extents] + [extents[-1].stop]
+        if (
+            at[0] != pages[0]
+            or at[-1] != pages[-1] + 1
+            or any(e.stop != after for e, after in zip(extents, at[1:], strict=True))
+        ):
+            return f"{shown} do not fill {self.pages} naturally aligned"
+        return ""
+
 
 @frozen(kw_only=True)
 class GetPage(_World):
@@ -359,6 +414,9 @@ class GetPage(_World):
     draw_weight = 3
 
     n: int = argument("int", default=1)
+
+    def complaint(self, table: Table) -> str:
+        return "" if 1 <= self.n < 1 << 31 else f"n={self.n} is not in 1..{(1 << 31) - 1}"
 
     def arguments(self, table: Table) -> tuple[Any, ...]:
         return (self.pages.resolve(table), self.n)
@@ -387,13 +445,21 @@ STEPS: dict[str, type[Step]] = {
         IbUmemGet,
         IbUmem,
         IbUmemRelease,
-        Map,
-        Unmap,
         SetPageDirty,
         Clean,
+        Map,
+        Unmap,
         SplitHugePage,
         AllocPages,
         GetPage,
         PutPage,
     )
 }
+
+# The plainest call for each change of what is held: for code that makes steps up and does not
+# care which call makes the change.
+Pin = PinUserPages
+Unpin = UnpinUserPages
+UnpinOne = UnpinUserPage
+Register = IbUmemGet
+Release = IbUmemRelease

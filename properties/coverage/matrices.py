@@ -194,14 +194,13 @@ _READ = {
     for row in matrix.rows
     for column in matrix.columns
 }
-_RANGE = "unpin_user_page_range_dirty_lock"
 
 
 def cells(record: Record) -> set[Cell]:
     """The cells that the step of *record* is in; none if it unpins nothing."""
     if not record.lists or not record.runs():
         return set()
-    matrices = MATRICES if record.step.call == _RANGE else MATRICES[2:]
+    matrices = MATRICES if record.step.takes_range else MATRICES[2:]
     return {
         _READ[matrix.name, row, column]
         for matrix in matrices

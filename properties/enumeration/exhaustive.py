@@ -14,7 +14,7 @@ from attrs import evolve, frozen
 
 from model.errors import BadInput
 from model.program import Program
-from properties.enumeration.next_steps import SETS, Every
+from properties.enumeration.next_steps import Every
 from properties.enumeration.scope import Scope
 from properties.judging.judge import Run
 from properties.judging.ledger import Ledger
@@ -95,7 +95,7 @@ class Node:
         """The program that goes on with *step*."""
         uses, edge, ordered = dict(self.uses), self.edge, self.ordered
         layout = self.layout
-        at_once = step.call in SETS
+        at_once = step.unordered
         use = self.named
         for pages in step.lists():
             previous = -1

@@ -44,9 +44,6 @@ if TYPE_CHECKING:
 
 YES_NO = (True, False)
 
-#: Calls whose lists are sets of heads: in another order they would do the same.
-SETS = frozenset({"map", "unmap", "set_page_dirty", "clean", "get_page", "put_page"})
-
 #: Kinds of mappings whose compound pages can be split.
 SPLIT = frozenset({"thp", "page-cache"})
 

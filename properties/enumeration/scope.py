@@ -12,6 +12,7 @@ from attrs import evolve, field, frozen
 from model.mapping import FIRST_PFN, Mapping, align_up, placed
 from model.semantics import DEFAULT, Semantics
 from model.step import MAX_SEGMENT, shown
+from model.steps import STEPS, Pin
 
 
 if TYPE_CHECKING:
@@ -19,17 +20,8 @@ if TYPE_CHECKING:
 
     from model.program import Program
 
-#: Calls whose programs are enumerated unless others are asked for: what pins,
-#: what unpins, and what gives a page its other references and its dirty flag.
-CALLS = (
-    "pin_user_pages",
-    "unpin_user_page",
-    "unpin_user_pages",
-    "unpin_user_pages_dirty_lock",
-    "unpin_user_page_range_dirty_lock",
-    "set_page_dirty",
-    "unmap",
-)
+#: Calls whose programs are enumerated unless others are asked for.
+CALLS = tuple(call for call, cls in STEPS.items() if cls.enumerated)
 
 #: Values of the arguments that are neither pages nor yes or no, the plainest first.
 PLAINEST: dict[str, tuple[Any, ...]] = {
@@ -141,7 +133,7 @@ def around(program: Program) -> Scope:
             value = getattr(step, a.name)
             if a.name in values and value not in values[a.name]:
                 values[a.name] = (*values[a.name], value)
-    calls = dict.fromkeys(("pin_user_pages", *(step.call for step in program.steps)))
+    calls = dict.fromkeys((Pin.call, *(step.call for step in program.steps)))
     lists = [len(pages) for step in program.steps for pages in step.lists()]
     return Scope(
         steps=len(program.steps),

@@ -15,9 +15,9 @@ from attrs import evolve, frozen
 from model.candidate import Snapshot
 from model.errors import BadInput
 from model.pagelist import NULL_NAME
-from model.program import ARRAYS, Program
+from model.program import Program
 from model.reference import Reference
-from model.steps import AllocPages, IbUmemRelease, PinUserPagesFastOnly, SplitHugePage
+from model.step import Table
 from properties.judging.guard import Guarded, NoSnapshot
 from properties.judging.holdings import ContractBroken
 from properties.judging.ledger import Ledger
@@ -247,11 +247,9 @@ def check_kept(program: Program) -> None:
 
 def visits(program: Program) -> int:
     """How many pages one at a time would visit, repeats included."""
-    sizes = {step.makes: step.npages_named for step in program.steps if step.makes}
-    return sum(
-        sizes.get(step.umem, 0) if isinstance(step, IbUmemRelease) else step.npages_named
-        for step in program.steps
-    )
+    table = Table({})
+    table.sizes = {step.makes: step.npages_named for step in program.steps if step.binds_umem}
+    return sum(step.npages_touched(table) for step in program.steps)
 
 
 def effort(program: Program) -> int:
@@ -315,15 +313,12 @@ def beyond(step: Step, abilities: Abilities) -> str:
     """Why a candidate of *abilities* cannot carry *step* out; empty if it can."""
     if step.call not in abilities.calls:
         return f"{abilities.name} has no {step.call}()"
-    most = min(abilities.named, abilities.listed if step.call in ARRAYS else abilities.named)
+    most = min(abilities.named, abilities.listed) if step.takes_array else abilities.named
     if step.npages_named > most:
         return f"{abilities.name} passes no list of more than {most} pages"
-    if isinstance(step, PinUserPagesFastOnly) and step.changed is not None:
-        return "" if abilities.changes else f"{abilities.name} changes no page table on the way"
-    made = step.orders if isinstance(step, AllocPages) else ()
-    if isinstance(step, SplitHugePage):
-        made = (0,)
-    for order in made:
+    if step.changes_page_table() and not abilities.changes:
+        return f"{abilities.name} changes no page table on the way"
+    for order in step.orders_made():
         if order not in abilities.orders:
             return f"{abilities.name} has no compound pages of order {order}"
     return ""

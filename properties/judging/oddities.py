@@ -18,7 +18,6 @@ from model.errors import BadInput
 from model.kernel.source.era import SECTION
 from model.page import wrapped
 from model.pagelist import NULL
-from model.program import ARRAYS
 from model.semantics import BIAS, KINDS, PMD_ORDER
 from properties.judging.pins import LIMIT
 
@@ -31,10 +30,6 @@ if TYPE_CHECKING:
 
 #: Pins whose product with the bias is no positive ``int``.
 PRODUCT = LIMIT // BIAS
-
-
-#: Calls that grab pages.
-GRABS = frozenset({"pin_user_pages", "pin_user_pages_fast_only", "get_user_pages"})
 
 
 class KnownOddity(BadInput):
@@ -56,11 +51,11 @@ class Oddity:
 
 
 def _one_grab(ledger: Ledger, step: Any) -> bool:
-    return step.call == "pin_user_pages_fast_only" and _grabs_past(ledger, step)
+    return step.one_walk and not step.slow_path and _grabs_past(ledger, step)
 
 
 def _one_grab_slow(ledger: Ledger, step: Any) -> bool:
-    return step.call in GRABS and _grabs_past(ledger, step, {"thp", "hugetlb"})
+    return step.one_walk and _grabs_past(ledger, step, {"thp", "hugetlb"})
 
 
 def _grabs_past(ledger: Ledger, step: Any, kinds: Collection[str] = KINDS) -> bool:
@@ -81,11 +76,11 @@ def _sections(ledger: Ledger, step: Any) -> bool:
 
 def _walked(ledger: Ledger, step: Any) -> Iterator[Sequence[int]]:
     """The stretches that *step* goes over by arithmetic, or may on its way back."""
-    if step.call == "unpin_user_page_range_dirty_lock":
+    if step.takes_range:
         yield step.pages.resolve(ledger.table)
-    elif step.call == "ib_umem_release" and step.umem in ledger.umems:
+    elif step.releases_umem and step.umem in ledger.umems:
         yield from ledger.umems[step.umem].entries
-    elif step.call == "ib_umem_get":
+    elif step.binds_umem and step.pins:
         # Where it fails, it releases what it has: entries of contiguous frames.
         pages = step.pages.resolve(ledger.table)
         yield from ([a, b] for a, b in pairwise(pages) if b == a + 1)
@@ -94,7 +89,7 @@ def _walked(ledger: Ledger, step: Any) -> Iterator[Sequence[int]]:
 
 def _product(ledger: Ledger, step: Any) -> bool:
     pages: Sequence[int] = ()
-    if step.call in ARRAYS:
+    if step.takes_array:
         pages = step.pages.resolve(ledger.table)
     if len(pages) < PRODUCT:
         return False
@@ -105,7 +100,7 @@ def _product(ledger: Ledger, step: Any) -> bool:
 
 
 def _null_in_run(ledger: Ledger, step: Any) -> bool:
-    if step.call not in ARRAYS:
+    if not step.takes_array:
         return False
     pages = step.pages.resolve(ledger.table)
     return not isinstance(pages, range) and any(b == NULL and a != NULL for a, b in pairwise(pages))

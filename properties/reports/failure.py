@@ -154,7 +154,7 @@ def books(program: Program, index: int) -> Ledger | None:
 def step_lists(program: Program, index: int, ledger: Ledger) -> list[tuple[str, Sequence[int]]]:
     """What step *index* names, as (label, frames)."""
     step = program.steps[index]
-    if step.call == "ib_umem_release":
+    if step.releases_umem:
         (name,) = step.uses()
         region = ledger.umems.get(name)
         lists = region.entries if region else []

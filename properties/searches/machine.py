@@ -24,11 +24,12 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from model.steps import STEPS
 from properties.judging.finding import diverged
 from properties.judging.judge import Run, beyond
 from properties.search import attempt
 from properties.strategies.layouts import draw_layout
-from properties.strategies.needs import NEEDS, possible
+from properties.strategies.needs import possible
 from properties.strategies.steps import Steps
 
 
@@ -44,7 +45,7 @@ RANDOM = st.randoms(use_true_random=False)
 #: makes six of each new one by copying parts of it to other places, which is
 #: fine where examples are values, and here mostly the same pages over again.
 PROGRAMS = 10
-STEPS = 50
+LENGTH = 50
 
 
 def _call(name: str) -> Any:
@@ -59,11 +60,11 @@ def _call(name: str) -> Any:
     act.__name__ = name
     act.__doc__ = f"Draw a step of {name}()."
     made = rule(random=RANDOM)(act)
-    return precondition(makes_sense)(made) if name in NEEDS else made
+    return precondition(makes_sense)(made) if STEPS[name].needs else made
 
 
 class Machine(RuleBasedStateMachine):
-    """Random programs, each step judged as soon as it is drawn."""
+    """Random programs, each step judged as soon as it is drawn. It has a rule for each call."""
 
     search: ClassVar[Search]
     #: What carries the steps out. A benchmark puts one here that does not.
@@ -85,25 +86,6 @@ class Machine(RuleBasedStateMachine):
         self.run = self.runner(candidate, drawn, search.semantics)
         self.ledger = self.run.ledger
         self.draw = Steps(self.ledger)
-
-    pin_user_pages = _call("pin_user_pages")
-    pin_user_pages_fast_only = _call("pin_user_pages_fast_only")
-    get_user_pages = _call("get_user_pages")
-    unpin_user_page = _call("unpin_user_page")
-    unpin_user_pages = _call("unpin_user_pages")
-    unpin_user_pages_dirty_lock = _call("unpin_user_pages_dirty_lock")
-    unpin_user_page_range_dirty_lock = _call("unpin_user_page_range_dirty_lock")
-    ib_umem_get = _call("ib_umem_get")
-    ib_umem = _call("ib_umem")
-    ib_umem_release = _call("ib_umem_release")
-    map = _call("map")
-    unmap = _call("unmap")
-    set_page_dirty = _call("set_page_dirty")
-    clean = _call("clean")
-    split_huge_page = _call("split_huge_page")
-    alloc_pages = _call("alloc_pages")
-    get_page = _call("get_page")
-    put_page = _call("put_page")
 
     def act(self, call: str, random: Random) -> None:
         """Draw a step of *call* and judge it; count it as rejected if none makes sense."""
@@ -145,6 +127,10 @@ class Machine(RuleBasedStateMachine):
         self.search.watcher.ended(self.run)
 
 
+for _name in STEPS:
+    setattr(Machine, _name, _call(_name))
+
+
 def machine(search: Search) -> type[Machine]:
     """A machine for Hypothesis to run, or for pytest as its ``TestCase``."""
     return type("Headcount", (Machine,), {"search": search})
@@ -158,7 +144,7 @@ def explore(search: Search, number: int, programs: int = PROGRAMS) -> None:
     """
     quiet = settings(
         max_examples=programs,
-        stateful_step_count=STEPS,
+        stateful_step_count=LENGTH,
         phases=[Phase.generate],
         database=None,
         deadline=None,

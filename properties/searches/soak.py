@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from model.mapping import Mapping
+from model.steps import STEPS
 from properties.judging.judge import Run, beyond
 from properties.search import attempt
 from properties.strategies.dice import Dice
 from properties.strategies.layouts import draw_layout, draw_small, small_orders
 from properties.strategies.needs import possible
-from properties.strategies.short import Short
+from properties.strategies.short import PINNING, UNPINNING, Short
 from properties.strategies.steps import Steps
 
 
@@ -85,26 +86,10 @@ SHORT = {
     "put": 3,
 }
 
-#: Rich forms that name few pages however many there are, by their calls.
-FEW = {
-    "unpin_user_page": 6,
-    "split_huge_page": 6,
-    "get_page": 3,
-    "put_page": 1,
-    "map": 1,
-    "unmap": 1,
-    "set_page_dirty": 1,
-    "clean": 1,
-    "alloc_pages": 1,
-}
-
-#: Beyond so many pages the other rich forms are drawn more rarely, by as much as
-#: there are more pages: they name many then, and cost as much.
+#: In a program of more pages, rich forms that name many pages are drawn more rarely, by
+#: the factor of pages beyond this number: they cost as much more.
 SMALL = 512
 MOST_SCALE = 32
-
-TAKING = frozenset(f for f in SHORT if f.startswith("pin"))
-GIVING = frozenset(f for f in SHORT if f.startswith("unpin")) - {"unpin_nothing"}
 
 
 @frozen
@@ -164,7 +149,8 @@ class _Soak:
         calls = [*self._calls]
         often = {calls[self._dice.randrange(len(calls))] for _ in range(SWARM if calls else 0)}
         for call in calls:
-            weight = FEW[call] * scale if call in FEW else 1
+            cls = STEPS[call]
+            weight = cls.draw_weight * (scale if cls.names_few else 1)
             weight *= SWARM_WEIGHT if call in often else 1
             yield _Form(f"{call}()", getattr(self._steps, call), weight, call)
 
@@ -192,10 +178,10 @@ class _Soak:
     def _step(self) -> Finding | None:
         form = self._forms[self._wheel[self._dice.randrange(len(self._wheel))]]
         name, draw = form.name, form.draw
-        if name in TAKING:
+        if name in PINNING:
             if self._short.crowded:
                 name, draw = "unpin", self._short.unpin
-        elif name in GIVING and self._short.empty:
+        elif name in UNPINNING and self._short.empty:
             name, draw = "pin", self._short.pin
         if form.call and not possible(form.call, self._run.ledger, self._steps):
             return None

@@ -38,6 +38,22 @@ if TYPE_CHECKING:
     from properties.strategies.dice import Dice
     from properties.strategies.steps import Steps
 
+#: Forms that pin, and forms that unpin what is held.
+PINNING = frozenset(
+    {"pin", "pin_across", "pin_again", "pin_strided", "pin_two", "pin_fast"},
+)
+UNPINNING = frozenset(
+    {
+        "unpin",
+        "unpin_part",
+        "unpin_dirty",
+        "unpin_range",
+        "unpin_one",
+        "unpin_backwards",
+        "unpin_between",
+    }
+)
+
 #: Pages are named by this many compound pages of a mapping, from either end.
 NEAR = 8
 
@@ -76,7 +92,7 @@ class Short:
 
     def taken(self, step: Step) -> None:
         """Note that *step* was carried out."""
-        if step.call.startswith("pin_"):
+        if step.pins and step.binds_handle:
             pages = self._ledger.table.get(step.makes)
             if pages:
                 self._held.append((step.makes, 0, len(pages)))

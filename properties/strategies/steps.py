@@ -87,7 +87,7 @@ class Steps:
         if made:
             self._made[made[0]] += 1
             if made in self.ledger.table:
-                (self.gets if isinstance(step, GetUserPages) else self.handles).append(made)
+                (self.gets if step.gets else self.handles).append(made)
 
     # Pinning.
 

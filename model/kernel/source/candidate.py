@@ -76,8 +76,8 @@ class KernelSource(Candidate):
         arguments = step.arguments(table)
         asked: Callable[..., Any] = getattr(self, f"_{step.call}")
         shared = asked(npages, *arguments)
-        outcome: Any = shared.returned if step.call in RETURNS else None
-        if step.makes and step.call.startswith("ib_umem") and outcome >= 0:
+        outcome: Any = shared.returned if step.returns else None
+        if step.binds_umem and outcome >= 0:
             outcome = Region(self._regions, outcome)
             self._regions += 1
         returned = step.bind(table, arguments, outcome)
@@ -196,19 +196,6 @@ class Region:
 
     number: int
     sg_nents: int
-
-
-#: Calls that give a number back.
-RETURNS = frozenset(
-    {
-        "pin_user_pages",
-        "get_user_pages",
-        "pin_user_pages_fast_only",
-        "ib_umem_get",
-        "ib_umem",
-        "split_huge_page",
-    }
-)
 
 
 def _extents(mappings: Sequence[Mapping]) -> list[Segment]:

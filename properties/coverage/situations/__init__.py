@@ -10,37 +10,41 @@ of a large call no more than the first `LOOKED_AT` runs are looked at.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
 
+from model.steps import STEPS
 from properties.coverage.situations import pinning, unpinning, world
 from properties.coverage.situations.table import SITUATIONS
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from model.step import Step
     from properties.judging.oracles.record import Record
 
 __all__ = ["SITUATIONS", "situations"]
 
-_READERS: dict[str, Callable[[Record, set[str]], None]] = {
-    "unpin_user_page": unpinning.heads,
-    "unpin_user_pages": unpinning.unpin_list,
-    "unpin_user_pages_dirty_lock": unpinning.unpin_list,
-    "unpin_user_page_range_dirty_lock": unpinning.unpin_range,
-    "ib_umem_release": unpinning.release,
-    "pin_user_pages": pinning.pin,
-    "pin_user_pages_fast_only": pinning.pin,
-    "get_user_pages": pinning.pin,
-    "get_page": pinning.counts,
-    "ib_umem_get": pinning.umem_get,
-    "ib_umem": pinning.umem,
-    "unmap": world.unmap,
-    "clean": world.clean,
-    "put_page": world.put,
-    "split_huge_page": world.split,
-    "alloc_pages": world.alloc,
-}
+Reader: TypeAlias = Callable[["Record", set[str]], None]
+
+
+def _reader(cls: type[Step]) -> Reader | None:
+    """What reads situations off a step of *cls*, if there are any."""
+    if cls.releases_umem:
+        return unpinning.release
+    if cls.unpins:
+        if cls.takes_range:
+            return unpinning.unpin_range
+        return unpinning.unpin_list if cls.takes_array else unpinning.heads
+    if cls.binds_umem:
+        return pinning.umem_get if cls.pins else pinning.umem
+    if cls.binds_handle:
+        return pinning.pin
+    if cls.gets:
+        return pinning.counts
+    return getattr(world, cls.call, None)
+
+
+_READERS = {call: reader for call, cls in STEPS.items() if (reader := _reader(cls))}
 
 
 def situations(record: Record) -> set[str]:

@@ -38,13 +38,11 @@ def pin(record: Record, found: set[str]) -> None:
         first, *others = pages.slices()
         if any(piece.name != first.name for piece in others):
             found.add("several-mappings")
-    if step.call == "pin_user_pages_fast_only":
-        changed = step.changed  # type: ignore[attr-defined]
-        if changed is not None and returned <= changed:
-            found.add("grab-undone")
+    if step.changes_page_table() and returned <= getattr(step, step.position):
+        found.add("grab-undone")
     counts(record, found)
     past = record.past
-    if past.again and returned > 0 and step.call != "get_user_pages":
+    if past.again and returned > 0 and step.pins:
         for head in islice(reference.heads, LOOKED_AT):
             if head in past.again and ledger.held(head).pins:
                 found.add("pinned-again")

@@ -17,10 +17,6 @@ if TYPE_CHECKING:
     from properties.judging.holdings import Held
     from properties.judging.oracles.record import Record
 
-
-_ASK_DIRTY = frozenset(
-    {"unpin_user_pages_dirty_lock", "unpin_user_page_range_dirty_lock", "ib_umem_release"}
-)
 _ORDERS = ("order-0", "order-1", *["order-2"] * 7, *["order-9"] * 9, *["order-18"] * 46)
 
 
@@ -151,7 +147,7 @@ def _head(record: Record, head: int, held: Held, found: set[str]) -> None:
             found.add("dirty-clean")
             if head in record.past.cleaned:
                 found.add("dirty-again")
-    elif before.dirty and record.step.call in _ASK_DIRTY:
+    elif before.dirty and record.step.asks_dirty:
         found.add("dirty-left")
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""The situations of what the world does to pages."""
+"""The situations of what the world does to pages: a function for each call, of its name."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def clean(record: Record, _found: set[str]) -> None:
             record.past.cleaned.add(head)
 
 
-def put(record: Record, found: set[str]) -> None:
+def put_page(record: Record, found: set[str]) -> None:
     """Whether that was the last reference."""
     for state in islice(record.reference.heads.values(), LOOKED_AT):
         if not state.allocated:
@@ -40,7 +40,7 @@ def put(record: Record, found: set[str]) -> None:
             break
 
 
-def split(record: Record, found: set[str]) -> None:
+def split_huge_page(record: Record, found: set[str]) -> None:
     """Whether a split went through."""
     if record.returned:
         found.add("split-refused")
@@ -50,7 +50,7 @@ def split(record: Record, found: set[str]) -> None:
         found.add("split-unpinned")
 
 
-def alloc(record: Record, found: set[str]) -> None:
+def alloc_pages(record: Record, found: set[str]) -> None:
     """Whether free frames became compound pages of another order."""
     step: Any = record.step
     heads = record.reference.heads

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from properties.judging.oracles.record import UNPINS
-
 
 if TYPE_CHECKING:
     from properties.judging.finding import Finding
@@ -27,7 +25,7 @@ MOST_AT_ONCE = 1 << 20
 
 def cost(record: Record) -> Finding | None:
     """The finding that the candidate took more puts, or locks, than suffice."""
-    if record.step.call not in UNPINS:
+    if not record.step.unpins:
         return None
     shown = record.candidate
     if shown.puts > 1:

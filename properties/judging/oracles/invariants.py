@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from properties.judging.oracles.record import UNPINS
+from model.step import Need
 
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def dirty_before_put(record: Record) -> Finding | None:
 
 def freed_once(record: Record) -> Finding | None:
     """A page is freed once, with no pin left, and is not touched after."""
-    if record.step.call == "alloc_pages":
+    if record.step.needs is Need.FREE:
         return None
     for event in record.candidate.events:
         name = ""
@@ -55,7 +55,7 @@ def counted_before_put(record: Record) -> Finding | None:
     Memory that was unplugged took the statistic with it (fixed by 4509b42c3896).
     """
     step = record.step
-    if step.call not in UNPINS:
+    if not step.unpins:
         return None
     ledger = record.ledger
     events = record.candidate.events

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from attrs import define, field
 
 from model.page import HeadState
+from model.steps import STEPS
 from properties.judging.finding import Finding
 
 
@@ -21,16 +22,8 @@ if TYPE_CHECKING:
     from properties.judging.ledger import Ledger
     from properties.judging.past import Past
 
-#: Calls that unpin: the ones whose puts are pins.
-UNPINS = frozenset(
-    {
-        "unpin_user_page",
-        "unpin_user_pages",
-        "unpin_user_pages_dirty_lock",
-        "unpin_user_page_range_dirty_lock",
-        "ib_umem_release",
-    }
-)
+#: Calls that unpin: the ones whose puts are pins. For `properties.reduce.balance` alone.
+UNPINS = frozenset(call for call, cls in STEPS.items() if cls.unpins)
 
 #: A finding keeps no more runs, or puts, than these.
 MOST_RUNS = 1 << 14
@@ -94,7 +87,7 @@ class Record:
         """A finding about this step, with its runs and the puts that were taken."""
         ledger = self.ledger
         puts: list[tuple[str, int]] = []
-        if self.step.call in UNPINS:
+        if self.step.unpins:
             for event in self.candidate.events:
                 if event.what == "put" and isinstance(event.refs, int) and len(puts) < MOST_RUNS:
                     puts.append((ledger.name(event.page), event.refs // ledger.each(event.page)))

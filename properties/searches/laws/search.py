@@ -20,7 +20,7 @@ from properties.strategies.dice import Dice
 from properties.strategies.layouts import draw_layout, draw_small, small_orders
 from properties.strategies.lists import draw_stretch
 from properties.strategies.needs import possible
-from properties.strategies.short import Short
+from properties.strategies.short import UNPINNING, Short
 from properties.strategies.steps import Steps
 
 
@@ -139,7 +139,7 @@ class _Trial:
         if one_in(self._dice, 4):
             return self._pin()
         form = among(self._dice, SHORT_FORMS)
-        if form.startswith("unpin") and self._short.empty:
+        if form in UNPINNING and self._short.empty:
             return self._pin()
         step: Step | None = getattr(self._short, form)(self._dice)
         return step

@@ -23,7 +23,6 @@ from properties.searches import soak as soak_module
 from properties.searches.registry import load
 from properties.searches.soak import (
     BRIEF,
-    FEW,
     LENGTHS,
     SHORT,
     SWARM,
@@ -317,7 +316,7 @@ def weighed():
 def test_wheel_at_first(weighed):
     """Before anything was met forms weigh what the tables say, but for the swarm's calls."""
     weights = weighed({}, {})
-    rich = {call: FEW.get(call, 1) for call in STEPS}
+    rich = {call: cls.draw_weight for call, cls in STEPS.items()}
     often = {call for call in STEPS if weights[f"{call}()"] != rich[call]}
 
     assert len(SHORT) + len(STEPS) == len(weights)
@@ -357,8 +356,9 @@ def test_many_pages_are_named_rarely():
         soaking._weigh()
         pages = sum(mapping.npages for mapping in soaking._run.program.mappings)
         wheel = [soaking._forms[i] for i in soaking._wheel]
-        many = sum(bool(form.call) and form.call not in FEW for form in wheel) / len(wheel)
-        few = sum(form.call in FEW for form in wheel) / len(wheel)
+        rich = [STEPS[form.call].names_few for form in wheel if form.call]
+        many = rich.count(False) / len(wheel)
+        few = rich.count(True) / len(wheel)
         if not soak_module.SMALL < pages < 1 << 14:
             shares.setdefault(pages > soak_module.SMALL, []).append((many, few))
 

@@ -14,8 +14,8 @@ from model.steps import STEPS, PinUserPages, UnpinUserPages
 from properties.judging.ledger import Ledger
 from properties.searches.soak import SHORT
 from properties.strategies.dice import Dice
-from properties.strategies.needs import NEEDS, possible
-from properties.strategies.short import MOST_HELD, NEAR, Short, _spots
+from properties.strategies.needs import possible
+from properties.strategies.short import MOST_HELD, NEAR, UNPINNING, Short, _spots
 from properties.strategies.steps import Steps
 
 
@@ -112,7 +112,7 @@ CALLS = {
     "put": {"put_page"},
 }
 
-GIVING = ["release", "put", *(f for f in SHORT if f.startswith("unpin") and f != "unpin_nothing")]
+GIVING_BACK = ["release", "put", *(form for form in SHORT if form in UNPINNING)]
 
 
 def test_forms_are_known():
@@ -147,7 +147,7 @@ def test_form(books, form):
     assert not any(held.pins < 0 for _, held in ledger.known())
 
 
-@pytest.mark.parametrize("form", GIVING)
+@pytest.mark.parametrize("form", GIVING_BACK)
 def test_nothing_to_give_back(books, form):
     """Where nothing is held no form gives any of it back."""
     assert books[2].empty
@@ -243,14 +243,11 @@ def test_spots_of_many():
 
 
 def test_needs():
-    """What needs something is a call, and what it needs is something that is kept."""
+    """Before anything is held, the calls that need nothing can be drawn, and no others."""
     ledger = Ledger(DEFAULT, (Mapping("a", "driver", placed([(2, 1)], FIRST_PFN)),))
     steps = Steps(ledger)
 
-    assert NEEDS.keys() <= STEPS.keys()
-    for needs in NEEDS.values():
-        assert all(hasattr(ledger, name) or hasattr(steps, name) for name in needs)
-    assert {call: call not in NEEDS for call in STEPS} == {
+    assert {call: cls.needs is None for call, cls in STEPS.items()} == {
         call: possible(call, ledger, steps) for call in STEPS
     }
 
@@ -260,7 +257,8 @@ def test_needs_are_met(books):
     ledger, steps, short = books
 
     def now():
-        return {call for call in NEEDS if possible(call, ledger, steps)}
+        needing = [call for call, cls in STEPS.items() if cls.needs]
+        return {call for call in needing if possible(call, ledger, steps)}
 
     carry_out(books, PinUserPages(handle="h1", pages=span("a", 0, 2)))
     pinned = now()
