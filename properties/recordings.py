@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""Programs to record on a real kernel: some on each kind of page alone, some on all."""
+"""Random programs to record on a booted kernel: on each kind of page alone, and on all kinds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from model.recording import Recording
-from properties.searches.predrawn import Drawn, able
+from properties.searches.predrawn import DrawnPrograms, model_within
 from properties.searches.soak import soak
 from properties.strategies.dice import Dice
 
@@ -22,43 +22,46 @@ if TYPE_CHECKING:
     from model.program import Program
     from properties.search import Search
 
-#: Steps of a program.
-SHORTEST, LONGEST = 100, 200
+#: Minimum and maximum number of steps of a program.
+MIN_STEPS, MAX_STEPS = 100, 200
 
-#: Numbers are drawn until a program is as long as it should be, so often.
-TRIES = 50
-FAR = 1_000_000_007
+#: Maximum number of draws until a program has MIN_STEPS steps, and the distance between
+#: the numbers that they are drawn from.
+MAX_TRIES = 50
+TRY_STRIDE = 1_000_000_007
 
-GIGANTIC = 18
+#: Order of a page of 1 GiB.
+GIGANTIC_ORDER = 18
 
 
 def groups(abilities: Abilities) -> Iterator[tuple[str, Abilities]]:
-    """What programs are recorded on, by name: each kind of page alone, and all of them.
+    """(name, abilities) of each group of recordings: each kind of page alone, then all.
 
-    A machine that has pages of 1 GiB is for them alone.
+    A machine with pages of 1 GiB has one group, on these pages alone.
     """
-    if GIGANTIC in abilities.makes("hugetlb"):
-        orders = {**abilities.orders_of, "hugetlb": frozenset({GIGANTIC})}
+    if GIGANTIC_ORDER in abilities.makes("hugetlb"):
+        orders = {**abilities.orders_of, "hugetlb": frozenset({GIGANTIC_ORDER})}
         kinds = frozenset({"hugetlb"})
         yield "gigantic", evolve(abilities, kinds=kinds, orders_of=MappingProxyType(orders))
         return
     for kind in sorted(abilities.kinds):
-        # There is one zero page, and little to be done with it alone.
+        # The zero page is a single page: alone it allows too few different programs.
         kinds = frozenset({kind, "base"} if kind == "zero" else {kind})
         yield kind, evolve(abilities, kinds=kinds)
     yield "all", abilities
 
 
 def draw(search: Search, abilities: Abilities, number: int) -> Program:
-    """A program of 100 to 200 steps within *abilities*, drawn from *number*.
+    """A program of MIN_STEPS to MAX_STEPS steps within *abilities*, drawn from *number*.
 
-    :raises LookupError: if none is found.
+    :raises LookupError: if MAX_TRIES draws give none.
     """
-    length = SHORTEST + Dice(number).randrange(LONGEST - SHORTEST + 1)
-    for again in range(TRIES):
-        drawn = Drawn(search.watcher)
-        soak(evolve(search, candidate=able(abilities), watcher=drawn), number + again * FAR, length)
-        found = next((p for p in drawn.programs if len(p.steps) >= SHORTEST), None)
+    length = MIN_STEPS + Dice(number).randrange(MAX_STEPS - MIN_STEPS + 1)
+    for again in range(MAX_TRIES):
+        drawn = DrawnPrograms(search.watcher)
+        within = evolve(search, candidate=model_within(abilities), watcher=drawn)
+        soak(within, number + again * TRY_STRIDE, length)
+        found = next((p for p in drawn.programs if len(p.steps) >= MIN_STEPS), None)
         if found:
             return found
     msg = f"no program of {length} steps for {abilities.name}"
@@ -66,5 +69,5 @@ def draw(search: Search, abilities: Abilities, number: int) -> Program:
 
 
 def record(search: Search, kernel: str, program: Program) -> Recording:
-    """What the candidate of *search* shows of *program*."""
+    """The recording of *program* on *kernel*, which the candidate of *search* runs."""
     return Recording(kernel, program, tuple(search.candidate().execute(program)))

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 
-"""What every search is given, and whom it tells what it does.
+"""The interface of searches: their input (`Search`) and their callbacks (`Watcher`).
 
-A search produces programs and nothing else: `properties.judging.judge` runs them, a
-`Watcher` hears of them. It goes in *rounds*. A round is drawn from one number
-alone, so that a search repeats by its seed and its number of rounds.
+A search only produces programs: `properties.judging.judge` runs them, a `Watcher` is
+notified of them. It works in *rounds*. Each round is drawn from one number alone, so
+the same seed and number of rounds repeat a search.
 """
 
 from __future__ import annotations
@@ -29,41 +29,41 @@ if TYPE_CHECKING:
     from properties.judging.finding import Finding
     from properties.judging.judge import Run
 
-#: Rounds of one seed lie this close together, those of different seeds far apart.
-SPREAD = 1_000_003
+#: Round *n* of seed *s* is drawn from the number ``s * SEED_STRIDE + n``.
+SEED_STRIDE = 1_000_003
 
 
 def forget(_program: Program, _finding: Finding) -> None:
-    """Do nothing about what was found."""
+    """Ignore a finding: the default callback."""
 
 
 class Watcher:
-    """Is told what a search does. This one does not care."""
+    """Callbacks for search progress; the base class ignores them."""
 
     def step(self, run: Run, reached: set[str]) -> None:
-        """*run* has carried out one more step, which was in the situations *reached*."""
+        """*run* carried out a step, which reached the situations *reached*."""
 
     def rejected(self, call: str) -> None:
-        """No step of *call* made sense."""
+        """No step of *call* could be drawn, or the drawn one was refused."""
 
-    def around(self, oddity: str) -> None:
-        """A step was left out, as it would have met the known *oddity* of the candidate."""
+    def avoided(self, oddity: str) -> None:
+        """A step was skipped because it would trigger the known *oddity* of the candidate."""
 
     def ended(self, run: Run) -> None:
-        """A program came to its end, and nothing was found in it."""
+        """A program ended without a finding."""
 
     def found(self, program: Program, finding: Finding) -> None:
-        """*program* fails. It may be found again, smaller, while it is shrunk."""
+        """*program* fails with *finding*."""
 
     def enough(self) -> bool:
-        """Whether a round may end before its time. Asked between programs."""
+        """Whether the round should stop early; searches ask between programs."""
         return False
 
 
 class Tally(Watcher):
-    """Counts programs and steps, and remembers the first failure and the first that was dearer.
+    """Counts programs and steps; keeps the first failing and the first dearer program.
 
-    :param keep: Is told of both at once.
+    :param keep: Called with each of the two as soon as it is found.
     """
 
     def __init__(self, keep: Callable[[Program, Finding], object] = forget) -> None:
@@ -75,22 +75,22 @@ class Tally(Watcher):
 
     @property
     def worst(self) -> tuple[Program, Finding] | None:
-        """The failure, or else what was dearer."""
+        """The first failing program, or else the first dearer one."""
         return self.failure or self.dearer
 
     def step(self, run: Run, reached: set[str]) -> None:
-        """One more."""
+        """Count a step."""
         self.steps += 1
 
     def ended(self, run: Run) -> None:
-        """One more, and perhaps dearer."""
+        """Count a program, and keep it if it is the first dearer one."""
         self.programs += 1
         if run.dearer and self.dearer is None:
             self.dearer = (run.so_far, run.dearer)
             self._keep(*self.dearer)
 
     def found(self, program: Program, finding: Finding) -> None:
-        """One more, and the first that fails is the one."""
+        """Count and keep *program* if it is the first that fails."""
         if self.failure is None:
             self.programs += 1
             self.failure = (program, finding)
@@ -99,12 +99,13 @@ class Tally(Watcher):
 
 @frozen
 class Search:
-    """What is searched, and where.
+    """The input of a search.
 
-    :param candidate: Makes the candidate, anew for each program.
+    :param candidate: Makes a new candidate for each program.
     :param captured: Mappings of captured layouts to cut windows from.
-    :param captured_only: Whether every program is on such windows.
-    :param strict: Whether a step that is right but dearer fails the program.
+    :param captured_only: Whether every layout consists of such windows.
+    :param strict: Whether a dearer step fails the program.
+    :param watcher: Receives the callbacks.
     """
 
     candidate: Callable[[], Candidate]
@@ -116,22 +117,22 @@ class Search:
 
 
 class Searcher(Protocol):
-    """A way to search: a function that makes one round."""
+    """A search: a function that runs one round."""
 
     def __call__(self, search: Search, number: int, /) -> None:
-        """Draw a round of programs from *number*, and judge them."""
+        """Draw the programs of one round from *number*, and judge them."""
 
 
 def attempt(search: Search, run: Run, step: Step) -> tuple[Finding | None, set[str]] | None:
-    """Let *run* take *step*, and the watcher hear of it.
+    """Run and judge *step*, and notify the watcher.
 
-    What does not hold after it, if anything, and the situations it was in; None
-    if it made no sense, and was not carried out.
+    The finding, if any, and the situations that the step reached. None if the step was
+    not carried out: it breaks the contract or would trigger a known oddity.
     """
     try:
         finding = run.step(step)
-    except KnownOddity as met:
-        search.watcher.around(met.reason)
+    except KnownOddity as known:
+        search.watcher.avoided(known.reason)
         return None
     except BadInput:
         search.watcher.rejected(step.call)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""The main job: search, keep what fails, reduce it, and report it with what was covered."""
+"""The main job: search, store and reduce the failing program, report it and the coverage."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from attrs import evolve, field, frozen
 from properties.coverage.matrices import cells
 from properties.reduce.smallest import BRIEF, shrunk
 from properties.reports.failure import Failure
-from properties.search import SPREAD, Tally, forget
+from properties.search import SEED_STRIDE, Tally, forget
 
 
 if TYPE_CHECKING:
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 
 @frozen
 class Coverage:
-    """What a search did.
+    """What a search covered.
 
-    :param rounds: How many it made; so many repeat it.
-    :param situations: How often each situation was reached, in steps.
-    :param combinations: How often each cell of the matrices was, likewise.
-    :param rejected: How often a drawn call made no sense.
-    :param around: How often a step was left out for each known oddity.
+    :param rounds: Number of rounds; with the seed it repeats the search.
+    :param situations: Number of steps that reached each situation.
+    :param combinations: Number of steps that reached each combination.
+    :param rejected: For each call, number of draws without a usable step.
+    :param avoided: For each known oddity, number of steps skipped because of it.
     """
 
     rounds: int = 0
@@ -46,7 +46,7 @@ class Coverage:
     situations: Counter[str] = field(factory=Counter)
     combinations: Counter[Cell] = field(factory=Counter)
     rejected: Counter[str] = field(factory=Counter)
-    around: Counter[str] = field(factory=Counter)
+    avoided: Counter[str] = field(factory=Counter)
 
 
 @frozen
@@ -61,7 +61,7 @@ class Outcome:
 
 
 class _Collector(Tally):
-    """Counts what was reached, too, and says now and then how far it is."""
+    """A Tally that also counts coverage, and reports it to *progress* every 200 steps."""
 
     def __init__(self, store: Store, progress: Callable[[Coverage], None]) -> None:
         super().__init__(store.keep)
@@ -85,7 +85,7 @@ class _Collector(Tally):
     def rejected(self, call: str) -> None:
         self.rejections[call] += 1
 
-    def around(self, oddity: str) -> None:
+    def avoided(self, oddity: str) -> None:
         self.oddities[oddity] += 1
 
     def seconds(self) -> float:
@@ -124,12 +124,12 @@ def verify(
     collector = _Collector(store, progress)
     search = evolve(search, watcher=collector)
     while collector.failure is None:
-        # Written so that not-a-number ends it too. One round is always made.
+        # Written so that NaN seconds end the search too. At least one round is run.
         if rounds is None and collector.rounds and not collector.seconds() < seconds:
             break
         if collector.rounds == rounds:
             break
-        searchers[collector.rounds % len(searchers)](search, seed * SPREAD + collector.rounds)
+        searchers[collector.rounds % len(searchers)](search, seed * SEED_STRIDE + collector.rounds)
         collector.rounds += 1
     return Outcome(collector.coverage(), collector.worst)
 

@@ -12,7 +12,7 @@ from model.parse import read_program
 from properties.judging.finding import diverged
 from properties.judging.judge import judge
 from properties.reports.failure import Failure
-from properties.search import SPREAD, Tally
+from properties.search import SEED_STRIDE, Tally
 from properties.searches.machine import Machine
 from properties.searches.registry import load
 from tests.helpers import TRACES
@@ -52,7 +52,7 @@ def test_search(name, search, request):
     tally = Tally(search.watcher.found)
     listening = evolve(search, watcher=tally)
     for number in range(ROUNDS[name] * settings.default.max_examples // 100):
-        load(name)(listening, seed * SPREAD + number)
+        load(name)(listening, seed * SEED_STRIDE + number)
         failed = tally.failure or (tally.dearer if search.strict else None)
         if failed:
             program, finding = failed

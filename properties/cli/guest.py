@@ -36,7 +36,7 @@ from properties.cli.common import (
 from properties.judging.judge import judge
 from properties.recordings import draw, groups, record
 from properties.reports.failure import Failure
-from properties.search import SPREAD, Search
+from properties.search import SEED_STRIDE, Search
 
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def record_(version: str, gigantic: bool, each: int, seed: int, output: Path) ->
         for name, abilities in chosen:
             found: list[Recording] = []
             for i in range(each):
-                program = draw(search, abilities, seed * SPREAD + len(rows) * each + i)
+                program = draw(search, abilities, seed * SEED_STRIDE + len(rows) * each + i)
                 try:
                     found.append(record(search, booted.image.abi, program))
                     finding = judge(program, RecordedKernel(found[-1])).worst

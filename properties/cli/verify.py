@@ -169,9 +169,10 @@ def _print_outcome(
     )
     for name in missed:
         console.print(f"         not reached: {name} ({SITUATIONS[name]})", markup=False)
-    for name, count in sorted(coverage.around.items()):
+    for name, count in sorted(coverage.avoided.items()):
         steps = f"{count:,} step{'s' * (count != 1)}"
-        console.print(f"around   {steps} that would meet what is known, {name}:", markup=False)
+        skipped = f"{steps} that would trigger the known oddity {name}"
+        console.print(f"skipped  {skipped}:", markup=False)
         for line in textwrap.wrap(ODDITIES[name].story, 91):
             console.print(f"         {line}", markup=False)
     if matrices:
@@ -212,7 +213,7 @@ def _print_json(coverage: Coverage, failure: Failure | None, seed: int, again: s
             }
             for matrix in MATRICES
         ],
-        "around": dict(sorted(coverage.around.items())),
+        "around": dict(sorted(coverage.avoided.items())),
         "rejected": dict(sorted(coverage.rejected.items())),
     }
     if failure:

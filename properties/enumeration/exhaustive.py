@@ -18,7 +18,7 @@ from properties.enumeration.next_steps import Every
 from properties.enumeration.scope import Scope
 from properties.judging.judge import Run
 from properties.judging.ledger import Ledger
-from properties.search import SPREAD
+from properties.search import SEED_STRIDE
 
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ def run(
 
 def exhaustive(search: Search, number: int) -> None:
     """Enumerate the scope that the round *number* is at; for every seed the same."""
-    rung = number % SPREAD
+    rung = number % SEED_STRIDE
     if rung < len(LADDER):
         everything(search, evolve(LADDER[rung], semantics=search.semantics))
 

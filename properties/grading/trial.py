@@ -17,7 +17,7 @@ from properties import candidates, layouts
 from properties.grading.canary import Canary
 from properties.reduce import reduce
 from properties.reduce.smallest import smallest
-from properties.search import SPREAD, Search, Tally
+from properties.search import SEED_STRIDE, Search, Tally
 from properties.searches import registry
 
 
@@ -162,7 +162,7 @@ def _searched(trial: Trial, make: Callable[[], Candidate], budget: int = 0) -> _
     made = idle = 0
     while not watcher.enough() and idle < IDLE_ROUNDS:
         before = watcher.steps
-        searcher(search, trial.seed * SPREAD + made)
+        searcher(search, trial.seed * SEED_STRIDE + made)
         made += 1
         idle = idle + 1 if watcher.steps == before else 0
     watcher.stop()

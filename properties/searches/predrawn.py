@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 
-"""Programs that another search draws, given to the candidate as a whole.
+"""The search whole: another search draws complete programs, then the candidate runs them.
 
-A candidate in another machine answers a step in a millisecond, and many steps that it
-has got at once in much less each. So the programs are drawn on a model with the
-candidate's abilities, and judged when they are complete.
+A candidate in another machine takes a millisecond for a single step, and much less for
+each step of a whole program. So the programs are drawn on the optimised model, limited to
+the candidate's abilities, and judged when they are complete.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from properties.search import Search, Searcher
 
 
-class Drawn(Watcher):
-    """Keeps the programs that are drawn; what is not drawn, the real watcher hears of."""
+class DrawnPrograms(Watcher):
+    """Collects the programs that are drawn; passes all other callbacks to *watcher*."""
 
     def __init__(self, watcher: Watcher) -> None:
         self._watcher = watcher
@@ -39,45 +39,45 @@ class Drawn(Watcher):
         self.programs.append(run.so_far)
 
     def found(self, program: Program, finding: Finding) -> None:
-        # The models differ, which is worth knowing whatever the candidate does.
+        # A difference between the two models is a finding for any candidate.
         self._watcher.found(program, finding)
 
     def rejected(self, call: str) -> None:
         self._watcher.rejected(call)
 
-    def around(self, oddity: str) -> None:
-        self._watcher.around(oddity)
+    def avoided(self, oddity: str) -> None:
+        self._watcher.avoided(oddity)
 
     def enough(self) -> bool:
         return self._watcher.enough()
 
 
-def whole(drawn: Searcher) -> Searcher:
-    """The search that judges as a whole what the search *drawn* draws."""
+def predrawn(searcher: Searcher) -> Searcher:
+    """A search that passes the programs of *searcher* to the candidate as a whole."""
 
     def search(search: Search, number: int, /) -> None:
-        kept = Drawn(search.watcher)
-        make = able(search.candidate().abilities)
-        drawn(evolve(search, candidate=make, watcher=kept), number)
-        for program in kept.programs:
-            if program.steps and not _right(search, program):
+        drawn = DrawnPrograms(search.watcher)
+        make = model_within(search.candidate().abilities)
+        searcher(evolve(search, candidate=make, watcher=drawn), number)
+        for program in drawn.programs:
+            if program.steps and not _judge(search, program):
                 return
 
-    search.__doc__ = f"{drawn.__doc__} Each is given to the candidate as a whole."
+    search.__doc__ = f"{searcher.__doc__} The candidate gets each program as a whole."
     return search
 
 
-def able(abilities: Abilities) -> Callable[[], Candidate]:
-    """A model that can do no more than *abilities* say."""
-    return type("Able", (Optimised,), {"abilities": abilities})
+def model_within(abilities: Abilities) -> Callable[[], Candidate]:
+    """The class of an optimised model that declares only *abilities*."""
+    return type("Limited", (Optimised,), {"abilities": abilities})
 
 
-def _right(search: Search, program: Program) -> bool:
-    """Judge *program*; whether all is right."""
+def _judge(search: Search, program: Program) -> bool:
+    """Judge *program*; False if something was found."""
     run = Run(search.candidate(), program.mappings, program.semantics, whole=program)
     for step in program.steps:
         taken = attempt(search, run, step)
-        assert taken is not None  # it was taken when it was drawn
+        assert taken is not None  # the model took this step already
         finding, _ = taken
         if finding:
             search.watcher.found(run.so_far, finding)

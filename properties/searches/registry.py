@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""The searches by name."""
+"""Searches by name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from model.errors import BadInput
 from properties.enumeration.exhaustive import exhaustive
 from properties.searches.laws import laws
 from properties.searches.machine import explore
-from properties.searches.predrawn import whole
+from properties.searches.predrawn import predrawn
 from properties.searches.soak import long, soak
 from properties.searches.wide import wide
 
@@ -30,7 +30,7 @@ SEARCHES: dict[str, Searcher] = {
     "wide": wide,
     "laws": laws,
     "exhaustive": exhaustive,
-    "whole": whole(soak),
+    "whole": predrawn(soak),
 }
 
 #: The searches that take turns in ``headcount verify``, a round each. A round of soak
@@ -46,13 +46,14 @@ def turns(candidate: Candidate) -> tuple[str, ...]:
     return TURNS_WHOLE if candidate.abilities.takes_whole_programs else TURNS
 
 
+#: The accepted forms of a search's name, for messages.
 FORMS = f"{', '.join(SEARCHES)} or package.module:FUNCTION"
 
 
 def load(name: str) -> Searcher:
-    """The search called *name*.
+    """The search called *name*, or the function *name* as package.module:FUNCTION.
 
-    :raises BadInput: if there is none.
+    :raises BadInput: if it is unknown, cannot be imported, or does not take (search, number).
     """
     if name in SEARCHES:
         return SEARCHES[name]
@@ -73,6 +74,6 @@ def load(name: str) -> Searcher:
     try:
         inspect.signature(found).bind(None, 0)
     except (TypeError, ValueError):
-        reason = f"{name} is no search: it cannot be called with (search, number)"
+        reason = f"{name} is not a search: it cannot be called with (search, number)"
         raise BadInput(reason) from None
     return found  # type: ignore[no-any-return]

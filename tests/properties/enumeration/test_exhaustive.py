@@ -52,7 +52,7 @@ from properties.enumeration.scope import CALLS, PLAINEST, UNBOUNDED, Scope, arou
 from properties.faults import FAULTS
 from properties.judging.judge import judge
 from properties.judging.ledger import Ledger
-from properties.search import SPREAD, Search, Watcher
+from properties.search import SEED_STRIDE, Search, Watcher
 
 
 WORLD = ("map", "unmap", "set_page_dirty", "clean", "get_page", "put_page", "split_huge_page")
@@ -599,7 +599,7 @@ def test_rounds(monkeypatch):
     monkeypatch.setattr(module, "everything", lambda _search, scope: went.append(scope))
     for seed in (0, 3):
         for number in range(len(LADDER) + 2):
-            exhaustive(Search(Optimised), seed * SPREAD + number)
+            exhaustive(Search(Optimised), seed * SEED_STRIDE + number)
 
     assert [*LADDER, *LADDER] == went
 

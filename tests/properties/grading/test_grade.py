@@ -16,7 +16,7 @@ from properties.grading.canary import Canary
 from properties.grading.grade import Grade, budget, results
 from properties.grading.results import text
 from properties.grading.trial import Found, Result, Trial, run
-from properties.search import SPREAD, Search, Tally
+from properties.search import SEED_STRIDE, Search, Tally
 from properties.searches.soak import soak
 
 
@@ -51,7 +51,7 @@ def test_steps_to_what_is_dearer():
     fault = FAULTS["RangeStopsBeforeEdge"]
     tally = Tally()
     search = Search(fault.candidate, captured=layouts.shipped(), strict=True, watcher=tally)
-    soak(search, SPREAD)
+    soak(search, SEED_STRIDE)
     program, finding = tally.failure
     result = run(Trial("soak", fault.spec, "5.13", 1, 5_000, reduce=False))
 

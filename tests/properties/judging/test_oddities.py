@@ -186,20 +186,20 @@ def test_a_run_refuses_what_is_known():
     assert 1 == len(run.steps)
 
 
-def test_searches_step_around():
+def test_searches_skip_them():
     """A search on a candidate with an oddity finds nothing, and says how often it was near."""
-    around = []
+    avoided = []
 
     class Listening(Tally):
-        def around(self, oddity):
-            around.append(oddity)
+        def avoided(self, oddity):
+            avoided.append(oddity)
 
     tally = Listening()
     for number in range(40):
         soak(Search(Odd, watcher=tally), number)
 
     assert tally.worst is None
-    assert {"sections"} == set(around)
+    assert {"sections"} == set(avoided)
 
 
 def test_abilities_have_none():

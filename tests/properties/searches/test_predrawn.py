@@ -10,7 +10,7 @@ from attrs import evolve
 from model.abilities import Abilities
 from model.optimised import Optimised
 from properties.search import Search, Tally
-from properties.searches.predrawn import whole
+from properties.searches.predrawn import predrawn
 from properties.searches.registry import TURNS, TURNS_WHOLE, load, turns
 
 
@@ -110,7 +110,7 @@ def test_dearer():
 
 
 def test_hears_what_is_not_drawn():
-    """Of what was rejected, or stepped around, the watcher hears as it would of any search."""
+    """The watcher is notified of rejected and skipped steps as by any search."""
 
     class Heard(Tally):
         refused = 0
@@ -119,7 +119,7 @@ def test_hears_what_is_not_drawn():
         def rejected(self, call):
             self.refused += 1
 
-        def around(self, oddity):
+        def avoided(self, oddity):
             self.refused += 1
 
         def enough(self):
@@ -131,10 +131,10 @@ def test_hears_what_is_not_drawn():
     def drawn(search, number):
         search.watcher.found("a program", "what is wrong with it")
         search.watcher.rejected("pin_user_pages")
-        search.watcher.around("one-grab")
+        search.watcher.avoided("one-grab")
         assert not search.watcher.enough()
 
-    whole(drawn)(Search(Wholly, watcher=heard), 0)
+    predrawn(drawn)(Search(Wholly, watcher=heard), 0)
     assert (2, 1) == (heard.refused, heard.asked)
     assert ("a program", "what is wrong with it") == heard.failure
 

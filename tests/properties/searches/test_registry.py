@@ -33,9 +33,9 @@ def test_of_another_module(home):
         ("no_such_module:search", "is none of"),
         ("broken:search", "cannot be imported: SyntaxError"),
         ("raises:search", "cannot be imported: ZeroDivisionError"),
-        ("properties.searches.soak:nothing", "is no search"),
-        ("properties.searches.soak:Search", "is no search"),
-        ("properties.searches.soak:__doc__", "is no search"),
+        ("properties.searches.soak:nothing", "is not a search"),
+        ("properties.searches.soak:Search", "is not a search"),
+        ("properties.searches.soak:__doc__", "is not a search"),
     ],
 )
 def test_no_search(home, name, said):
