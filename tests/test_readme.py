@@ -20,6 +20,8 @@ from click.testing import CliRunner
 
 from model.abilities import Abilities
 from model.candidate import Candidate
+from model.errors import BadInput
+from model.kernel.guest import booted
 from model.kernel.source.tree import read
 from model.memory import Memory
 from model.optimised import Optimised
@@ -162,6 +164,16 @@ def test_traces_read_back(document):
             assert code == parse_program(code).text()
 
 
+def test_search_of_ones_own_finds(sketch):
+    """The example of a search finds the bug of the README's sketch."""
+    Path("edges.py").write_text(block("properties/README.md", "from model.mapping"))
+    (command,) = re.findall(r"`headcount (verify .* edges:edges .*)`", text("properties/README.md"))
+    result = CliRunner().invoke(main, command.split())
+
+    assert 1 == result.exit_code
+    assert result.output.startswith("DIVERGED")
+
+
 def test_planted_bug_is_found(monkeypatch):
     """The example of a planted bug enters the table, and a search finds it."""
     before = set(FAULTS)
@@ -228,6 +240,15 @@ def test_commands_exist(document):
     """Every command, option and value that a document writes can be given."""
     for words in _commands(document):
         _check(words)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_guests_exist(document, monkeypatch):
+    """A kernel to boot that a document names is one that could be booted, once prepared."""
+    monkeypatch.setattr(booted, "present", lambda _version: None)
+    for named in re.findall(r"kernel-guest(?::([\w.]+(?:,\w+)?))?`?[\s,|]", text(document)):
+        with pytest.raises(BadInput, match="headcount guest prepare"):
+            booted.load(named)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
