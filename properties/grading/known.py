@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 
-"""What is known of the faults: how small each can get, and in how many steps it is found.
+"""The recorded grades of the faults: the smallest trace of each, and the steps to find it.
 
-Kept in ``known.json`` beside this file. ``headcount faults --record`` writes
-it, and CI fails where a fault is no longer found within its steps.
+They are kept in ``known.json`` beside this file, one line for each fault.
+``headcount faults --record`` writes it; a test fails if a fault is not found within
+its recorded steps.
 """
 
 from __future__ import annotations
@@ -22,21 +23,23 @@ if TYPE_CHECKING:
 
 FILE = Path(__file__).with_name("known.json")
 
-#: A search may take so many times the steps it took at worst when it was
-#: recorded: what is drawn shifts with every change of a strategy.
+#: The budget of a search is this many times the most steps it took when it was recorded,
+#: because each change of a strategy changes what is drawn.
 SLACK = 4
-LEAST = 1_000
+
+#: The smallest budget, in steps.
+LEAST_BUDGET = 1_000
 
 
 @define
 class Known:
-    """What is known of one fault.
+    """The recorded grades of one fault.
 
-    :param trace: The smallest trace that shows it.
-    :param sizes: For each signature the smallest size: steps, compound pages,
-        sum of orders, pages named.
-    :param budgets: For each search that found it on every seed, the steps it
-        may take.
+    :param trace: The smallest trace on which it fails.
+    :param sizes: The smallest size for each signature: steps, compound pages, sum of
+        orders, pages named.
+    :param budgets: The most steps that a search may take to find the fault, for each
+        search that found it on every seed.
     """
 
     trace: str = ""
@@ -44,13 +47,13 @@ class Known:
     budgets: dict[str, int] = field(factory=dict)
 
     def learn(self, results: Iterable[Result]) -> None:
-        """Take the *results* of one search on this fault into account."""
+        """Add the *results* of one search on this fault."""
         results = list(results)
         for result in results:
             found = result.found
             if found is None or not result.trial.reduce:
                 continue
-            # The trace that is kept is of the smallest of all sizes.
+            # The trace kept is the smallest of all signatures.
             best = min(self.sizes.values(), default=None)
             mine = _rank(found.size, found.trace)
             if best is None or mine < _rank(best, self.trace):
@@ -60,8 +63,8 @@ class Known:
         if results and all(r.found for r in results):
             worst = max(r.steps for r in results)
             search = results[0].trial.search
-            # Fewer seeds, or luck, make no budget smaller: take it out to learn it anew.
-            self.budgets[search] = max(LEAST, SLACK * worst, self.budgets.get(search, 0))
+            # A budget never shrinks by itself: delete it from the file to record it again.
+            self.budgets[search] = max(LEAST_BUDGET, SLACK * worst, self.budgets.get(search, 0))
 
 
 def _rank(size: tuple[int, ...], trace: str) -> tuple[Any, ...]:
@@ -69,7 +72,7 @@ def _rank(size: tuple[int, ...], trace: str) -> tuple[Any, ...]:
 
 
 def load(path: Path = FILE) -> dict[str, Known]:
-    """What is known of each fault, by its name."""
+    """The recorded grades of each fault, by its name; empty if there is no file."""
     if not path.exists():
         return {}
     entries = json.loads(path.read_text(encoding="utf-8"))
@@ -84,13 +87,13 @@ def load(path: Path = FILE) -> dict[str, Known]:
 
 
 def text(known: dict[str, Known]) -> str:
-    """*known* as its file holds it, faults in alphabetical order."""
-    entries = {
-        name: {
-            "trace": one.trace.splitlines(),
-            "sizes": dict(sorted(one.sizes.items())),
+    """*known* as a JSON object with one line for each fault, in alphabetical order."""
+    lines = []
+    for name, one in sorted(known.items()):
+        entry = {
             "budgets": dict(sorted(one.budgets.items())),
+            "sizes": dict(sorted(one.sizes.items())),
+            "trace": one.trace.splitlines(),
         }
-        for name, one in sorted(known.items())
-    }
-    return json.dumps(entries, indent=1) + "\n"
+        lines.append(f"{json.dumps(name)}: {json.dumps(entry)}")
+    return "{\n" + ",\n".join(lines) + "\n}\n"

@@ -11,7 +11,7 @@ from model.optimised import Optimised
 from model.parse import parse_program
 from properties.faults import FAULTS
 from properties.grading.grade import SHARES
-from properties.grading.known import LEAST, Known, load, text
+from properties.grading.known import FILE, LEAST_BUDGET, Known, load, text
 from properties.grading.trial import Found, Result, Trial, run
 from properties.judging.judge import judge
 from properties.search import Search, Watcher
@@ -103,7 +103,7 @@ def test_learn():
     known.learn([result(3_000)])
     assert 12_000 == known.budgets["soak"]
     known.learn([evolve(result(10), trial=evolve(result(10).trial, search="wide"))])
-    assert LEAST == known.budgets["wide"]
+    assert LEAST_BUDGET == known.budgets["wide"]
 
 
 def test_no_budget_where_a_seed_missed():
@@ -115,10 +115,11 @@ def test_no_budget_where_a_seed_missed():
 
 
 def test_text_reads_back(tmp_path):
-    """What is recorded is read again, and written the same."""
+    """What is recorded reads back as the same text, one line for each fault."""
     path = tmp_path / "known.json"
     path.write_text(text(KNOWN))
 
     assert load(path) == KNOWN
-    assert text(load(path)) == text(KNOWN)
+    assert text(load(path)) == text(KNOWN) == FILE.read_text()
+    assert len(KNOWN) + 2 == len(text(KNOWN).splitlines())
     assert {} == load(tmp_path / "none.json")
