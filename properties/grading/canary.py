@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: MIT
 
-"""When a planted bug is reached, and when it first makes a difference.
+"""When the code of a planted bug first runs, and when it first changes a snapshot.
 
-Between "the code ran" and "somebody noticed" lies "the state was wrong": a
-search that reaches a fault and never sees it act draws the wrong programs, one
-that sees it act and says nothing has the wrong oracles (the three levels are
-Magma's: reached, triggered, detected).
+A search that reaches a fault and never sees the state diverge draws the wrong programs.
+A search that reports nothing although the state diverged has too weak oracles. The three
+levels are those of the Magma benchmark: reached, triggered, detected.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 class Canary:
     """Watches the candidates that one search makes.
 
-    :param base: What the fault is a small override of.
+    :param base: Makes the candidate of which the fault overrides a part.
     """
 
     def __init__(
@@ -37,31 +36,31 @@ class Canary:
         self._fault = fault
         self._base = base
         self._steps = 0
-        #: The steps of all candidates together, from 1, or None.
+        #: Steps, counted from 1 over all candidates; None if there is none.
         self.reached: int | None = None
         self.diverged: int | None = None
 
     def make(self) -> Candidate:
-        """The fault, watched."""
+        """A candidate that runs the fault beside its base."""
         return _Watched(self, self._fault(), self._base())
 
     def begin(self) -> None:
-        """One more step begins."""
+        """Count a step."""
         self._steps += 1
 
     def reach(self) -> None:
-        """The fault's own code runs."""
+        """Note that the fault's own code runs."""
         if self.reached is None:
             self.reached = max(self._steps, 1)
 
     def diverge(self) -> None:
-        """The fault does not what its base does."""
+        """Note that the snapshot of the fault differs from that of its base."""
         if self.diverged is None:
             self.diverged = self._steps
 
 
 class _Watched(Candidate):
-    """A fault and its base side by side; shows what the fault shows."""
+    """A fault and its base side by side; the snapshots are the fault's."""
 
     def __init__(self, canary: Canary, fault: Candidate, base: Candidate) -> None:
         self._canary = canary
@@ -73,16 +72,16 @@ class _Watched(Candidate):
 
     @property
     def abilities(self) -> Abilities:
-        """The fault's."""
+        """The abilities of the fault."""
         return self._fault.abilities
 
     @property
     def operations(self) -> int:
-        """The fault's."""
+        """Number of memory operations of the fault."""
         return self._fault.operations
 
     def partial(self) -> Sequence[Event]:
-        """The fault's."""
+        """The journal of the fault."""
         return self._fault.partial()
 
     def _reaching(self, method: Callable[..., Any]) -> Callable[..., Any]:
@@ -93,7 +92,7 @@ class _Watched(Candidate):
         return reaching
 
     def execute(self, program: Program) -> Iterator[Snapshot]:
-        """Carry *program* out on both."""
+        """Carry out *program* on both."""
         fault, base = self._fault.execute(program), self._base.execute(program)
         while True:
             self._canary.begin()

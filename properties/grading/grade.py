@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""What trials of one search on one fault come to, and how they are run."""
+"""The grade of a search on a fault over several trials, and how trials are run."""
 
 from __future__ import annotations
 
@@ -17,24 +17,25 @@ from properties.grading.trial import Found, Result, Trial, run
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
-#: A search whose steps cost so many times as much gets so much less of them.
+#: The budget of these searches is divided by this, because each of their steps costs
+#: as many times more.
 SHARES = {"wide": 100, "machine": 2}
 
 
 def budget(search: str, steps: int) -> int:
-    """The budget of *search*, where soak's is *steps*."""
+    """The budget of *search* in steps, if that of soak is *steps*."""
     return max(1, steps // SHARES.get(search, 1))
 
 
 def results(trials: Sequence[Trial], jobs: int) -> Generator[Result, None, None]:
-    """Run *trials* on *jobs* processes; each result as it comes.
+    """Run *trials* on *jobs* processes; each result when it is ready.
 
-    Whoever stops listening waits for those that are under way, and no others begin.
+    Closing the generator waits for the trials that are running, and starts no others.
     """
     if jobs == 1:
         yield from map(run, trials)
         return
-    # An interrupt reaches all processes of the terminal, and is for this one.
+    # Ctrl-C reaches all processes of the terminal; only this one handles it.
     with ProcessPoolExecutor(jobs, initializer=signal, initargs=(SIGINT, SIG_IGN)) as pool:
         try:
             for future in as_completed([pool.submit(run, trial) for trial in trials]):
@@ -45,7 +46,7 @@ def results(trials: Sequence[Trial], jobs: int) -> Generator[Result, None, None]
 
 @frozen
 class Grade:
-    """How a search does on a fault, over some seeds.
+    """The results of a search on a fault, one for each seed.
 
     :param smallest: The smallest size known for each signature.
     """
@@ -55,16 +56,16 @@ class Grade:
 
     @property
     def solved(self) -> list[Result]:
-        """The trials that found it."""
+        """The trials that found the fault."""
         return [r for r in self.results if r.found]
 
     @property
     def whole(self) -> bool:
-        """Whether every trial found it, and there was one."""
+        """Whether there are trials and each found the fault."""
         return bool(self.results) and len(self.solved) == len(self.results)
 
     def spread(self, value: Callable[[Result], float]) -> tuple[float, float, float] | None:
-        """First quartile, median and third quartile of *value* over what was solved."""
+        """First quartile, median and third quartile of *value* over `solved`; None if empty."""
         values = [value(r) for r in self.solved]
         if not values:
             return None
@@ -75,19 +76,19 @@ class Grade:
 
     @property
     def reduced(self) -> list[Found]:
-        """What was found and then reduced."""
+        """The findings that were reduced."""
         return [r.found for r in self.results if r.found and r.trial.reduce]
 
     @property
     def at_smallest(self) -> int:
-        """How many reductions ended at the smallest size known for what they found."""
+        """Number of reductions that ended at the smallest size known for their signature."""
         return sum(map(self.is_smallest, self.reduced))
 
     def is_smallest(self, found: Found) -> bool:
-        """Whether none is known to be smaller that fails as *found* does."""
+        """Whether no smaller program with the signature of *found* is known."""
         return found.size <= self.smallest.get(found.signature, found.size)
 
     @property
     def proved(self) -> int:
-        """How many of them are proved to be the smallest of their scope."""
+        """Number of reductions that are proved to be the smallest of their scope."""
         return sum(f.proved for f in self.reduced)

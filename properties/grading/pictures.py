@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""Pictures of a grading: where each search is strong, and how soon it solves what it solves."""
+"""Pictures of the grades: median steps by fault and search, and the share found by steps."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 
 def prepare(directory: Path) -> None:
-    """Get ready to draw into *directory*, the same picture for the same figures.
+    """Create *directory*, and set matplotlib up to draw the same bytes for the same grades.
 
-    :raises BadInput: if matplotlib is not installed, or that is no directory.
+    :raises BadInput: if matplotlib is not installed or *directory* cannot be created.
     """
     try:
         import matplotlib as mpl  # noqa: PLC0415 - an extra, asked for by name
@@ -37,14 +37,14 @@ def prepare(directory: Path) -> None:
         raise BadInput(err.strerror or str(err), file=str(directory)) from None
     mpl.use("svg")
     mpl.rcParams["svg.hashsalt"] = "headcount"
-    # Names stay text, which a browser finds and a reader can copy.
+    # Keep text as text, so that it can be searched and copied.
     mpl.rcParams["svg.fonttype"] = "none"
 
 
 def draw(grades: Grades, directory: Path) -> list[Path]:
-    """Draw *grades*, by fault and search, into *directory*; the files written.
+    """Draw *grades* (by fault and search) into *directory*; the files written.
 
-    :raises BadInput: as `prepare` does.
+    :raises BadInput: if matplotlib is not installed or *directory* cannot be created.
     """
     prepare(directory)
     faults = list(dict.fromkeys(fault for fault, _ in grades))
@@ -61,7 +61,7 @@ def draw(grades: Grades, directory: Path) -> list[Path]:
 
 
 def _short(search: str) -> str:
-    """A search's own name, without the module it is in."""
+    """The name of *search* without its module."""
     return search.rpartition(":")[2]
 
 
@@ -97,7 +97,7 @@ def _heat(grades: Grades, faults: Sequence[str], searches: Sequence[str]) -> Any
 
 
 def _curve(grades: Grades, faults: Sequence[str], searches: Sequence[str]) -> Any:
-    """The share of trials that are solved within so many steps, a line for each search."""
+    """The share of trials that found their fault within a number of steps, for each search."""
     from matplotlib.figure import Figure  # noqa: PLC0415
 
     figure = Figure(figsize=(6, 3.5))

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""Results of trials in a file: graded again later, or together, without being run again."""
+"""A file of results of trials, so that they can be graded later without a new run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def text(results: Iterable[Result]) -> str:
 def read(path: Path) -> list[Result]:
     """The results in the file at *path*.
 
-    :raises BadInput: if it cannot be read, or holds something else.
+    :raises BadInput: if it cannot be read or is not a list of results.
     """
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
@@ -51,7 +51,11 @@ def _result(kept: dict[str, Any]) -> Result:
 
 
 def _made(cls: type[Any], kept: dict[str, Any]) -> Any:
-    """An object of *cls*, with no field more and none less."""
+    """An object of *cls* from *kept*, which has exactly its fields.
+
+    :raises KeyError: if fields are missing or unknown.
+    :raises TypeError: if a value has the wrong type.
+    """
     if {field.name for field in fields(cls)} != kept.keys():
         raise KeyError
     for name, hint in get_type_hints(cls).items():

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 
-"""One trial: a search is let loose on a candidate, with a seed and a budget of steps.
+"""One trial: a search on a candidate, with a seed and a budget of steps.
 
-A trial and what comes of it are plain data, so that any executor can run it.
+A trial and its result are plain data, so that any executor can run it.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ if TYPE_CHECKING:
     from properties.judging.finding import Finding
     from properties.judging.judge import Run
 
-#: A search that has nothing more to draw makes rounds without a step.
-IDLE_ROUNDS = 3
+#: A trial ends after this many rounds without a step: the search has nothing left to draw.
+MOST_IDLE_ROUNDS = 3
 
 
 @frozen
 class Trial:
-    """What is to be tried.
+    """A search on a candidate with one seed.
 
-    :param budget: Steps after which the search is given up.
-    :param levels: Whether to see, in a second run, when the fault was reached.
-    :param reduce: Whether to reduce what was found.
-    :param prove: Smaller programs that are tried to prove the smallest.
+    :param budget: Number of steps after which the search ends.
+    :param levels: Whether a second run records when the fault was reached.
+    :param reduce: Whether to reduce the program that fails.
+    :param prove: Most smaller programs tried to prove that the reduced one is the smallest.
     """
 
     search: str
@@ -55,12 +55,12 @@ class Trial:
 
 @frozen
 class Found:
-    """What a search found: the signature, how large it is when reduced, and the trace.
+    """A program that fails, reduced if the trial says so.
 
     :param size: Steps, compound pages, sum of orders, pages named.
-    :param first: Steps of the program as it was found.
-    :param executions: Programs that reducing it took.
-    :param seconds: How long that took.
+    :param first: Number of steps of the program before it was reduced.
+    :param executions: Number of programs that the reducer ran.
+    :param seconds: Time that the reducer took.
     """
 
     signature: str
@@ -74,13 +74,13 @@ class Found:
 
 @frozen
 class Result:
-    """What came of a trial.
+    """The result of a trial.
 
-    :param programs: Programs up to the first failure, or in all.
-    :param steps: Steps likewise.
-    :param reached: The step in which the fault's own code first ran, from 1.
-    :param diverged: The step in which it first did something else than the
-        optimised model.
+    :param programs: Number of programs up to the first failure, or of all.
+    :param steps: Number of steps up to the first failure, or of all.
+    :param reached: The step in which the fault's own code first ran, counted from 1.
+    :param diverged: The step in which its snapshot first differed from the optimised
+        model's, counted from 1.
     """
 
     trial: Trial
@@ -93,7 +93,7 @@ class Result:
 
 
 class _Watcher(Tally):
-    """Counts up to the first failure, or to the end of the budget."""
+    """Counts steps up to the first failure, or up to the budget."""
 
     def __init__(self, budget: int) -> None:
         super().__init__()
@@ -107,7 +107,7 @@ class _Watcher(Tally):
 
     def ended(self, run: Run) -> None:
         if run.dearer:
-            # Some searches leave it to whoever listens whether that fails.
+            # A trial is strict; not every search ends a program that is dearer by itself.
             self.found(run.so_far, run.dearer)
         elif self.failure is None:
             super().ended(run)
@@ -116,7 +116,7 @@ class _Watcher(Tally):
         if self.failure is None:
             super().found(program, finding)
             if finding.oracle == "cost":
-                # What is dearer goes on to the end of its program.
+                # A program that is dearer runs to its end; count up to the dearer step only.
                 self.steps -= len(program.steps) - finding.index - 1
             self.stop()
 
@@ -124,14 +124,14 @@ class _Watcher(Tally):
         return self.failure is not None or self.steps >= self._budget
 
     def stop(self) -> None:
-        """The search is over."""
+        """Stop the clock."""
         self.seconds = self.seconds or time.perf_counter() - self._started
 
 
 def run(trial: Trial) -> Result:
-    """Carry *trial* out.
+    """The result of *trial*.
 
-    :raises BadInput: if its candidate, search or semantics are not known.
+    :raises BadInput: if its candidate, search or semantics are unknown.
     """
     make = candidates.load(trial.candidate).make
     watcher = _searched(trial, make)
@@ -160,7 +160,7 @@ def _searched(trial: Trial, make: Callable[[], Candidate], budget: int = 0) -> _
     search = Search(make, semantics(trial.version), layouts.shipped(), strict=True, watcher=watcher)
     searcher = registry.load(trial.search)
     made = idle = 0
-    while not watcher.enough() and idle < IDLE_ROUNDS:
+    while not watcher.enough() and idle < MOST_IDLE_ROUNDS:
         before = watcher.steps
         searcher(search, trial.seed * SEED_STRIDE + made)
         made += 1
