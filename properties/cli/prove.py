@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""``headcount prove``: the lemmas of the arithmetic, and the search on symbolic numbers."""
+"""``headcount prove``: the lemmas of the arithmetic, settled by z3."""
 
 from __future__ import annotations
 
@@ -20,45 +20,30 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from properties.proof.solver import Result
-    from properties.proof.symbolic import Looked
 
 
 @click.command()
-@click.option("--symbolic", is_flag=True, help="Search the code itself too, on symbolic numbers.")
 @json_option
 @reported
-def prove(symbolic: bool, as_json: bool) -> int:
+def prove(as_json: bool) -> int:
     """Prove the range iterator's arithmetic, and refute it in the kernel's types."""
-    _need("z3", "z3", "proof")
-    if symbolic:
-        _need("hypothesis_crosshair_provider", "hypothesis-crosshair", "symbolic")
-    # Here, as they need what may not be installed.
+    if find_spec("z3") is None:
+        reason = (
+            "z3 is not installed; pip install 'headcount[proof]' "
+            "(in a checkout: pip install -e '.[proof]')"
+        )
+        raise BadInput(reason)
+    # Imported here because they need z3.
     from properties.proof.lemmas import lemmas  # noqa: PLC0415 - see above
     from properties.proof.solver import settle  # noqa: PLC0415 - see above
-    from properties.proof.symbolic import look  # noqa: PLC0415 - see above
 
     started = time.monotonic()
     results = [settle(lemma) for lemma in lemmas()]
-    settled = time.monotonic()
-    looked = look() if symbolic else None
-    ended = time.monotonic()
     if as_json:
-        _print_json(results, looked)
+        _print_json(results)
     else:
-        _print_results(results, settled - started)
-        if looked:
-            _print_looked(looked, ended - settled)
-    fine = all(result.as_stated for result in results) and not (looked and looked.found)
-    return 0 if fine else FINDING
-
-
-def _need(module: str, name: str, extra: str) -> None:
-    if find_spec(module) is None:
-        reason = (
-            f"{name} is not installed; pip install 'headcount[{extra}]' "
-            f"(in a checkout: pip install -e '.[{extra}]')"
-        )
-        raise BadInput(reason)
+        _print_results(results, time.monotonic() - started)
+    return 0 if all(result.as_stated for result in results) else FINDING
 
 
 def _alarm(wrong: object) -> str | None:
@@ -80,13 +65,7 @@ def _print_results(results: Sequence[Result], seconds: float) -> None:
     console.print(f"settled  {total}", style=_alarm(wrong), markup=False)
 
 
-def _print_looked(looked: Looked, seconds: float) -> None:
-    what = f"the iterator itself against one page at a time, in {seconds:.1f} s"
-    console.print(f"symbolic {what}", markup=False)
-    console.print(f"         {looked.text}", style=_alarm(looked.found), markup=False)
-
-
-def _print_json(results: Sequence[Result], looked: Looked | None) -> None:
+def _print_json(results: Sequence[Result]) -> None:
     said: dict[str, Any] = {
         "as_stated": all(result.as_stated for result in results),
         "assumed": list(ASSUMED),
@@ -101,6 +80,4 @@ def _print_json(results: Sequence[Result], looked: Looked | None) -> None:
             for result in results
         ],
     }
-    if looked:
-        said["symbolic"] = {"found": looked.found or None, "cases": looked.cases}
     click.echo(json.dumps(said, indent=2))

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
 
-"""Lemmas about the range iterator's arithmetic, and that of puts, settled by z3.
+"""Lemmas about the arithmetic of the range iterator and of puts, settled by z3.
 
-They are about the formulas written in `properties.proof.formulas`, in bit
-vectors as wide as C's types, and about nothing else. Tests compare those with
-`model.iterators.compound_range_next` and the optimised model's put.
+They are about the formulas in `properties.proof.formulas`, on bit vectors as wide as
+C's types. Tests compare these formulas with `model.iterators.compound_range_next` and
+the optimised model's put.
 
-What is here can be imported without z3; the modules of this package cannot.
+This file can be imported without z3; the modules of this package cannot.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from __future__ import annotations
 from model.semantics import BIAS, MAX_ORDER
 
 
-#: What is printed of all lemmas together: where they are claimed, what they
-#: are about, and what follows if all of them are as stated.
+#: Printed below the lemmas: the assumptions, what the lemmas are about, and what follows
+#: if every verdict is as expected.
 ASSUMED = (
     f"orders 0 to {MAX_ORDER}, i < npages, frame + i in its compound page, wherever that begins",
     "struct pages are one flat array (vmemmap); range and compound page end by frame 2^52",

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""The arithmetic that the lemmas are about, once in 64 bits and once as 5.13 has it."""
+"""The arithmetic of the range iterator and of puts, in 64 bits and in the types of 5.13."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from model.semantics import BIAS, MAX_ORDER
 
 
 #: Frames are below this: 64 bits of physical address, in pages of 4 KiB.
-LIMIT = 1 << 52
+FRAME_LIMIT = 1 << 52
 
 
 def _number(value: int) -> Any:
@@ -21,7 +21,7 @@ def _number(value: int) -> Any:
 
 
 def _low(value: Any) -> Any:
-    """What an ``unsigned int`` keeps of *value*, in 64 bits again."""
+    """*value* converted to ``unsigned int`` and back to 64 bits."""
     return z3.ZeroExt(32, z3.Extract(31, 0, value))
 
 
@@ -31,10 +31,10 @@ def _least(a: Any, b: Any) -> Any:
 
 @frozen
 class Place:
-    """Where one step of the range iterator stands, as expressions of 64 bits.
+    """The arguments of one step of the range iterator, as expressions of 64 bits.
 
-    It is named by *skipped* and *left*, from which `page` and `npages` follow,
-    for these are what the solver is quick with; every place can be named so.
+    `page` and `npages` are computed from *skipped* and *left*, because the solver is
+    faster with these; every step can be written so.
 
     :param head: The frame of the head of ``page + i``.
     :param skipped: Pages of that compound page before ``page + i``.
@@ -49,13 +49,13 @@ class Place:
 
     @classmethod
     def at(cls, order: int, head: int, page: int, i: int, npages: int) -> Place:
-        """The place with these very numbers."""
+        """The place with these numbers."""
         numbers = (order, head, page + i - head, i, npages - i)
         return cls(*(_number(value) for value in numbers))
 
     @property
     def page(self) -> Any:
-        """The frame that the range begins at."""
+        """The first frame of the range."""
         return self.head + self.skipped - self.i
 
     @property
@@ -75,14 +75,14 @@ class Place:
 
     @property
     def assumed(self) -> Any:
-        """What holds of every place where the kernel calls the iterator."""
+        """The condition on which the kernel calls the iterator."""
         nr = _number(1) << self.order
         return z3.And(
             z3.ULE(self.order, MAX_ORDER),
             z3.ULT(self.i, self.npages),
-            z3.ULE(self.page, LIMIT),
-            z3.ULE(self.npages, LIMIT - self.page),
-            z3.ULE(self.head, LIMIT - nr),
+            z3.ULE(self.page, FRAME_LIMIT),
+            z3.ULE(self.npages, FRAME_LIMIT - self.page),
+            z3.ULE(self.head, FRAME_LIMIT - nr),
             z3.ULE(self.head, self.page + self.i),
             z3.ULT(self.page + self.i, self.head + nr),
         )
@@ -106,8 +106,8 @@ def wide_dropped(refs: Any) -> Any:
 def kernel_dropped(refs: Any) -> Any:
     """The same in 5.13: ``int refs; refs *= GUP_PIN_COUNTING_BIAS``.
 
-    ``if (refs > 1) page_ref_sub(page, refs - 1); put_page(page);`` follows, and
-    the kernel is compiled so that the product wraps.
+    ``if (refs > 1) page_ref_sub(page, refs - 1); put_page(page);`` follows. The kernel
+    is compiled so that the product wraps.
     """
     return _dropped(z3.SignExt(32, z3.Extract(31, 0, refs * BIAS)))
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""What is stated of the formulas."""
+"""The lemmas about the formulas."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
 
 def steps(run: Callable[[Place], Any], types: str, *, wide: bool) -> list[Lemma]:
-    """The lemma of one step, of the iterator that takes *run*.
+    """The lemmas about one step of the iterator whose run is *run*.
 
-    :param wide: Whether all of it is stated to hold, or what 5.13's types allow.
+    :param wide: Whether the types are wide enough for all lemmas to hold; if not, some
+        are to be refuted, as in 5.13's types.
     """
     place = Place()
     got = run(place)
@@ -78,10 +79,10 @@ def _tell_step(at: Mapping[str, int]) -> str:
 
 
 def puts(dropped: Callable[[Any], Any], types: str, *, wide: bool) -> list[Lemma]:
-    """The lemma of one put on a page with no count of its own, which drops *dropped*."""
+    """The lemmas about one put of a page without a pincount, which drops *dropped* references."""
     refs = z3.BitVec("refs", 64)
     got = dropped(refs)
-    # In twice the width, so that this product cannot be what wraps.
+    # In twice the width, so that this product cannot wrap.
     right = z3.SignExt(64, got) == z3.ZeroExt(64, refs) * BIAS
     most = 1 << 53 if wide else 1 << 31
     assumed = z3.And(z3.UGE(refs, 1), z3.ULT(refs, most))
@@ -104,7 +105,7 @@ def _tell_put(at: Mapping[str, int]) -> str:
 
 
 def lemmas() -> list[Lemma]:
-    """All that is stated."""
+    """All lemmas."""
     return [
         *steps(wide_run, "wide types", wide=True),
         *steps(kernel_run, "kernel's types", wide=False),

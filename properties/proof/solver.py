@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""One lemma, and what the solver makes of it."""
+"""A lemma, and the solver's verdict on it."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from attrs import field, frozen
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-#: Milliseconds that z3 may take for one question. All of them need far less.
-TIMEOUT = 60_000
+#: Most milliseconds that z3 takes for one query. All of them need far less.
+TIMEOUT_MS = 60_000
 
 
 @frozen
 class Lemma:
-    """One statement, and whether it is stated to hold.
+    """One statement, and whether it is expected to hold.
 
-    :param text: What it says, in one line.
-    :param holds: Whether it is to be proved, or else to be refuted.
-    :param assumed: Where it is claimed.
-    :param claim: What is claimed there.
-    :param least: What a counterexample is made small in, most important first.
-    :param tell: One line about a counterexample, from the values of *least*.
+    :param text: The statement in one line.
+    :param holds: Whether the solver has to prove it (true) or to refute it (false).
+    :param assumed: The condition under which the claim is made.
+    :param claim: The claim.
+    :param least: The expressions that a counterexample minimises, most important first.
+    :param tell: A counterexample in one line, from the values of *least*.
     """
 
     types: str
@@ -40,11 +40,11 @@ class Lemma:
 
 @frozen
 class Result:
-    """What the solver made of a lemma.
+    """The solver's verdict on a lemma.
 
     :param verdict: "proved", "refuted", "unknown" if the solver gave up, or
         "vacuous" if nothing meets the assumptions.
-    :param example: The least counterexample of a lemma that was refuted.
+    :param example: The least counterexample of a refuted lemma.
     """
 
     lemma: Lemma
@@ -53,19 +53,19 @@ class Result:
 
     @property
     def as_stated(self) -> bool:
-        """Whether the lemma came out as it says it does."""
+        """Whether the verdict is the one that the lemma expects."""
         return self.verdict == ("proved" if self.lemma.holds else "refuted")
 
     @property
     def told(self) -> str:
-        """The counterexample in one line, or nothing."""
+        """The counterexample in one line; empty if there is none."""
         return self.lemma.tell(self.example) if self.example else ""
 
 
 def settle(lemma: Lemma) -> Result:
     """Prove *lemma*, or find its least counterexample."""
     solver = z3.Solver()
-    solver.set("timeout", TIMEOUT)
+    solver.set("timeout", TIMEOUT_MS)
     solver.add(lemma.assumed)
     if solver.check() == z3.unsat:
         return Result(lemma, "vacuous")
@@ -81,13 +81,13 @@ def settle(lemma: Lemma) -> Result:
 def _smallest(solver: Any, least: Mapping[str, Any]) -> dict[str, int]:
     """The model of *solver* that is smallest in *least*, one value after the other.
 
-    It is the same with every version of z3, which an arbitrary model is not.
+    Unlike an arbitrary model it is the same with every version of z3.
     """
     example = {}
     for name, expression in least.items():
         value = _value(solver, expression)
         for bit in reversed(range(expression.size())):
-            # The bits above are settled; *value* is the best that is known.
+            # Higher bits are final; *value* is the smallest known.
             if value >> bit & 1:
                 smaller = z3.ULT(expression, (value >> bit) << bit)
                 if solver.check(smaller) == z3.sat:
