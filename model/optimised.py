@@ -252,7 +252,7 @@ class Optimised(InProcess):
         """``__ib_umem_release()``: unpin all *sg_nents* entries, even after mapping failed."""
         make_dirty = umem.writable and dirty
         for sg in umem.sgl[: umem.sg_nents]:
-            if self.memory.semantics.lacks("unpin_user_page_range_dirty_lock"):
+            if not self.memory.semantics.batched:
                 for i in range(sg.npages):
                     self.unpin_user_pages_dirty_lock([sg.page + i], 1, make_dirty)
             else:

@@ -44,7 +44,6 @@ class Semantics:
         pin adds `BIAS` to the refcount.
     :param batched: Whether an unpin drops a run in one put (the series, 5.13) or each page
         in a put of its own (before).
-    :param absent: Calls this version does not have.
     :param orders: The orders that each kind of mapping may have.
     :param zero_skipped: Whether pins of the zero page change no count, when taken and when
         released (c8070b787519, 6.5 and 6.1-stable).
@@ -55,7 +54,6 @@ class Semantics:
     version: str
     exact_order: int
     batched: bool
-    absent: frozenset[str]
     orders: Mapping[str, frozenset[int]]
     zero_skipped: bool = False
     null_skipped: bool = False
@@ -67,10 +65,6 @@ class Semantics:
     def uncounted(self, kind: str) -> bool:
         """Whether pins of pages of *kind* change no count."""
         return kind == "zero" and self.zero_skipped
-
-    def lacks(self, call: str) -> bool:
-        """Whether this version does not have *call*."""
-        return call in self.absent
 
 
 # Compound pages come from the buddy allocator (orders 0 to 10), or are huge pages, whose
@@ -112,28 +106,24 @@ SEMANTICS: Mapping[str, Semantics] = MappingProxyType(
                 "5.11",
                 exact_order=2,
                 batched=False,
-                absent=frozenset({"unpin_user_page_range_dirty_lock"}),
                 orders=_ORDERS_BEFORE_FOLIOS,
             ),
             Semantics(
                 "5.13",
                 exact_order=2,
                 batched=True,
-                absent=frozenset(),
                 orders=_ORDERS_BEFORE_FOLIOS,
             ),
             Semantics(
                 "5.18",
                 exact_order=1,
                 batched=True,
-                absent=frozenset(),
                 orders=_ORDERS_OF_FOLIOS,
             ),
             Semantics(
                 "6.1",
                 exact_order=1,
                 batched=True,
-                absent=frozenset(),
                 orders=_ORDERS_OF_FOLIOS,
                 zero_skipped=True,
             ),
@@ -141,7 +131,6 @@ SEMANTICS: Mapping[str, Semantics] = MappingProxyType(
                 "6.12",
                 exact_order=1,
                 batched=True,
-                absent=frozenset(),
                 orders=_ORDERS_OF_LARGE_FOLIOS,
                 zero_skipped=True,
                 null_skipped=True,

@@ -28,6 +28,8 @@ from model.pagelist import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, MutableMapping, Sequence
 
+    from model.semantics import Semantics
+
 FLAGS = ("FOLL_WRITE", "FOLL_LONGTERM")
 
 #: ``ib_dma_max_seg_size()`` of a device without a limit, in bytes.
@@ -162,6 +164,8 @@ class Step:
     undoes: ClassVar[str] = ""
     #: What must be there before a step of the call can be drawn; None if it always can.
     needs: ClassVar[Need | None] = None
+    #: Only versions that unpin in batches have it (`Semantics.batched`).
+    batched_only: ClassVar[bool] = False
     #: Exhaustive searches enumerate it unless other calls are asked for.
     enumerated: ClassVar[bool] = False
     #: A step of it names few pages, however many there are.
@@ -170,6 +174,11 @@ class Step:
     draw_weight: ClassVar[int] = 1
 
     cpu: int = 0
+
+    @classmethod
+    def lacked_by(cls, semantics: Semantics) -> bool:
+        """Whether kernels that count by *semantics* do not have the call."""
+        return cls.batched_only and not semantics.batched
 
     def text(self) -> str:
         """The statement, as a trace holds it."""

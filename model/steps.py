@@ -181,6 +181,7 @@ class UnpinUserPageRangeDirtyLock(_UnpinMany):
     enumerated = True
     asks_dirty = True
     takes_range = True
+    batched_only = True
 
     pages: PageList = argument("pages")
     make_dirty: bool = argument("bool")
@@ -456,10 +457,14 @@ STEPS: dict[str, type[Step]] = {
     )
 }
 
-# The plainest call for each change of what is held: for code that makes steps up and does not
-# care which call makes the change.
+# What is to be done, in the place of a call: code that makes steps up, and does not care which
+# call does it, uses these names of the plainest one.
 Pin = PinUserPages
+PinFast = PinUserPagesFastOnly
 Unpin = UnpinUserPages
 UnpinOne = UnpinUserPage
+TakeReferences = GetPage
+DropReferences = PutPage
 Register = IbUmemGet
+MakeRegion = IbUmem
 Release = IbUmemRelease

@@ -14,6 +14,7 @@ from attrs import evolve, frozen
 
 from model.errors import BadInput
 from model.program import Program
+from model.steps import STEPS
 from properties.enumeration.next_steps import Every
 from properties.enumeration.scope import Scope
 from properties.judging.judge import Run
@@ -184,7 +185,7 @@ def exhaustive(search: Search, number: int) -> None:
 
 def able(scope: Scope, calls: frozenset[str]) -> Scope:
     """*scope* with those of its calls that a candidate has, and its semantics have."""
-    left = [c for c in scope.calls if c in calls and not scope.semantics.lacks(c)]
+    left = [c for c in scope.calls if c in calls and not STEPS[c].lacked_by(scope.semantics)]
     return evolve(scope, calls=tuple(left))
 
 

@@ -290,7 +290,7 @@ def inapplicable(program: Program, abilities: Abilities) -> str:
     if reason:
         return reason
     for step in program.steps:
-        if program.semantics.lacks(step.call):
+        if step.lacked_by(program.semantics):
             return f"{step.call}() does not exist in {version}"
         if not (program.semantics.null_skipped or program.misuse) and NULL_NAME in step.uses():
             return f"{version} does not skip NULL"

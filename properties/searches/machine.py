@@ -90,7 +90,8 @@ class Machine(RuleBasedStateMachine):
     def act(self, call: str, random: Random) -> None:
         """Draw a step of *call* and judge it; count it as rejected if none makes sense."""
         step = None
-        if call in self.abilities.calls and not self.run.program.semantics.lacks(call):
+        lacked = STEPS[call].lacked_by(self.run.program.semantics)
+        if call in self.abilities.calls and not lacked:
             step = getattr(self.draw, call)(random)
         if step is None or beyond(step, self.abilities):
             self.refused.add(call)

@@ -134,7 +134,9 @@ class _Soak:
         self._run = Run(candidate, mappings, search.semantics)
         self._steps = Steps(self._run.ledger)
         self._short = Short(self._run.ledger, self._steps)
-        self._calls = {c: None for c in sorted(abilities.calls) if not search.semantics.lacks(c)}
+        self._calls = {
+            c: None for c in sorted(abilities.calls) if not STEPS[c].lacked_by(search.semantics)
+        }
         self._forms = [*self._drawn()]
         self._met: Counter[str] = Counter()
         self._last: dict[str, set[str]] = {}

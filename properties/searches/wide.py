@@ -9,22 +9,13 @@ there, so the ledger judges alone (see `properties.judging.judge.Run`).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from model.mapping import FIRST_PFN, Extent, Mapping, align_up, placed
 from model.pagelist import PageList, Slice, span
 from model.semantics import PAGE_SIZE
 from model.step import MAX_SEGMENT
-from model.steps import (
-    IbUmemGet,
-    IbUmemRelease,
-    PinUserPages,
-    SetPageDirty,
-    Unmap,
-    UnpinUserPageRangeDirtyLock,
-    UnpinUserPages,
-    UnpinUserPagesDirtyLock,
-)
+from model.steps import STEPS, Pin, Register, Release, SetPageDirty, Unmap, Unpin
 from properties.judging.judge import Run, beyond
 from properties.judging.regions import BATCH
 from properties.search import attempt
@@ -34,6 +25,9 @@ from properties.strategies.dice import Dice
 if TYPE_CHECKING:
     from model.step import Step
     from properties.search import Search
+
+#: Calls that unpin several pages.
+UNPINS: list[Any] = [cls for cls in STEPS.values() if cls.unpins and cls.may_be_empty]
 
 #: Number of programs in one round.
 PROGRAMS = 4
@@ -82,7 +76,7 @@ def _program(search: Search, dice: Dice) -> bool:
         return True
     run = Run(candidate, (mapping,), search.semantics, alone=True)
     for step in _steps(dice, mapping, length):
-        if search.semantics.lacks(step.call) or beyond(step, abilities):
+        if step.lacked_by(search.semantics) or beyond(step, abilities):
             continue
         taken = attempt(search, run, step)
         if taken is None:
@@ -130,7 +124,7 @@ def _steps(dice: Dice, mapping: Mapping, length: int) -> list[Step]:
         return _region(dice, mapping, length)
     pages = _list(dice, mapping, length)
     held = len(pages)
-    steps: list[Step] = [PinUserPages(handle="h1", pages=pages)]
+    steps: list[Step] = [Pin(handle="h1", pages=pages)]
     if dice.randrange(2):
         steps.append(SetPageDirty(pages=span("a", 0, 1)))
     if dice.randrange(4) == 0:
@@ -144,17 +138,16 @@ def _steps(dice: Dice, mapping: Mapping, length: int) -> list[Step]:
 
 
 def _unpin(dice: Dice, pages: PageList, length: int) -> Step:
-    """A step that unpins *pages*."""
-    form = dice.randrange(3 if length > MAX_COSTLY_LENGTH else 4)
-    if form == 0:
-        return UnpinUserPages(pages=pages)
-    if form == 1:
-        return UnpinUserPagesDirtyLock(pages=pages, make_dirty=dice.randrange(2) == 0)
-    if form == 3:
+    """A step that unpins *pages*; if they are few, maybe from the last to the first."""
+    form = dice.randrange(len(UNPINS) + (length <= MAX_COSTLY_LENGTH))
+    if form == len(UNPINS):
         (term,) = pages.slices()
         backwards = Slice(term.name, term.indices[::-1])
-        return UnpinUserPages(pages=PageList((backwards,)))
-    return UnpinUserPageRangeDirtyLock(pages=pages, make_dirty=dice.randrange(2) == 0)
+        return Unpin(pages=PageList((backwards,)))
+    make = UNPINS[form]
+    asked = {"make_dirty": dice.randrange(2) == 0} if make.asks_dirty else {}
+    step: Step = make(pages=pages, **asked)
+    return step
 
 
 def _list(dice: Dice, mapping: Mapping, length: int) -> PageList:
@@ -177,7 +170,7 @@ def _region(dice: Dice, mapping: Mapping, length: int) -> list[Step]:
     if dice.randrange(2):
         fails = dice.randrange((npages - 1) // BATCH + 1)
     segments = (MAX_SEGMENT, MAX_SEGMENT, PAGE_SIZE * (1 + dice.randrange(4)), BATCH * PAGE_SIZE)
-    get = IbUmemGet(
+    get = Register(
         umem="m1",
         pages=span("a", start, start + npages),
         writable=dice.randrange(3) > 0,
@@ -185,4 +178,4 @@ def _region(dice: Dice, mapping: Mapping, length: int) -> list[Step]:
         nmap=(None, None, 1, 0)[dice.randrange(4)],
         append_fails=fails,
     )
-    return [get, IbUmemRelease(umem="m1", dirty=dice.randrange(3) > 0)]
+    return [get, Release(umem="m1", dirty=dice.randrange(3) > 0)]

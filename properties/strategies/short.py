@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING
 from model.pagelist import PageList, Slice
 from model.steps import (
     Clean,
-    GetPage,
-    IbUmemGet,
-    IbUmemRelease,
+    DropReferences,
     Map,
-    PinUserPages,
-    PinUserPagesFastOnly,
-    PutPage,
+    Pin,
+    PinFast,
+    Register,
+    Release,
     SetPageDirty,
+    TakeReferences,
     Unmap,
-    UnpinUserPage,
+    Unpin,
+    UnpinOne,
     UnpinUserPageRangeDirtyLock,
-    UnpinUserPages,
     UnpinUserPagesDirtyLock,
 )
 from properties.strategies.lists import by_mapping
@@ -132,38 +132,38 @@ class Short:
 
     def pin(self, dice: Dice) -> Step | None:
         """Pin neighbouring pages."""
-        return PinUserPages(handle=self._steps.name("h"), pages=self._stretch(dice))
+        return Pin(handle=self._steps.name("h"), pages=self._stretch(dice))
 
     def pin_across(self, dice: Dice) -> Step | None:
         """Pin the pages of several neighbouring compound pages."""
         name, start, npages = self._spots[dice.randrange(len(self._spots))]
         stop = min(start + 1 + dice.randrange(MOST_ACROSS), npages)
         pages = PageList((Slice(name, range(start, stop)),))
-        return PinUserPages(handle=self._steps.name("h"), pages=pages)
+        return Pin(handle=self._steps.name("h"), pages=pages)
 
     def pin_again(self, dice: Dice) -> Step | None:
         """Pin a page several times in one call."""
         (term,) = self._stretch(dice).slices()
         many = Slice(term.name, term.indices[:1], 1 + dice.randrange(4))
-        return PinUserPages(handle=self._steps.name("h"), pages=PageList((many,)))
+        return Pin(handle=self._steps.name("h"), pages=PageList((many,)))
 
     def pin_strided(self, dice: Dice) -> Step | None:
         """Pin every other page, or pages from the last to the first."""
         (term,) = self._stretch(dice).slices()
         indices = term.indices[::-1] if dice.randrange(2) else term.indices[::2]
         pages = PageList((Slice(term.name, indices),))
-        return PinUserPages(handle=self._steps.name("h"), pages=pages)
+        return Pin(handle=self._steps.name("h"), pages=pages)
 
     def pin_two(self, dice: Dice) -> Step | None:
         """Pin pages of two places in one call."""
         a, b = self._stretch(dice).terms[0], self._stretch(dice).terms[0]
-        return PinUserPages(handle=self._steps.name("h"), pages=PageList((a, b)))
+        return Pin(handle=self._steps.name("h"), pages=PageList((a, b)))
 
     def pin_fast(self, dice: Dice) -> Step | None:
         """Pin without the slow path; an entry may change meanwhile."""
         pages = self._stretch(dice)
         changed = dice.randrange(len(pages) + 1)
-        return PinUserPagesFastOnly(
+        return PinFast(
             handle=self._steps.name("h"),
             pages=pages,
             changed=changed if changed < len(pages) else None,
@@ -171,7 +171,7 @@ class Short:
 
     def register(self, dice: Dice) -> Step | None:
         """Register a region of few pages."""
-        return IbUmemGet(
+        return Register(
             umem=self._steps.name("m"),
             pages=self._stretch(dice),
             writable=dice.randrange(2) == 0,
@@ -184,7 +184,7 @@ class Short:
     def unpin(self, dice: Dice) -> Step | None:
         """Unpin all of a list."""
         rest = self._rest(dice)
-        return UnpinUserPages(pages=PageList((rest,))) if rest else None
+        return Unpin(pages=PageList((rest,))) if rest else None
 
     def unpin_part(self, dice: Dice) -> Step | None:
         """Unpin the first pages of a list."""
@@ -192,7 +192,7 @@ class Short:
         if part is None:
             return None
         pages = with_nulls(dice, self._ledger.semantics, PageList((part,)))
-        return UnpinUserPages(pages=pages)
+        return Unpin(pages=pages)
 
     def unpin_dirty(self, dice: Dice) -> Step | None:
         """Unpin pages of a list, dirtying them or not."""
@@ -221,12 +221,12 @@ class Short:
         else:
             self._held[at] = self._held[-1]
             self._held.pop()
-        return UnpinUserPage(page=PageList((Slice(name, range(start, start + 1)),)))
+        return UnpinOne(page=PageList((Slice(name, range(start, start + 1)),)))
 
     def unpin_backwards(self, dice: Dice) -> Step | None:
         """Unpin all of a list from its end."""
         rest = self._rest(dice)
-        return UnpinUserPages(pages=PageList((_reversed(rest),))) if rest else None
+        return Unpin(pages=PageList((_reversed(rest),))) if rest else None
 
     def unpin_between(self, dice: Dice) -> Step | None:
         """Unpin a list with another one between its pages: A-B-A."""
@@ -240,7 +240,7 @@ class Short:
         terms += [Slice(a.name, a.indices[cut:])] if cut < len(a) else []
         pages = PageList(tuple(terms))
         if dice.randrange(2):
-            return UnpinUserPages(pages=pages)
+            return Unpin(pages=pages)
         return UnpinUserPagesDirtyLock(pages=pages, make_dirty=True)
 
     def unpin_nothing(self, dice: Dice) -> Step | None:
@@ -248,7 +248,7 @@ class Short:
         nothing = self._stretch(dice).prefix(0)
         form = dice.randrange(3)
         if form == 0:
-            return UnpinUserPages(pages=nothing)
+            return Unpin(pages=nothing)
         if form == 1:
             return UnpinUserPagesDirtyLock(pages=nothing, make_dirty=dice.randrange(2) == 0)
         return UnpinUserPageRangeDirtyLock(pages=nothing, make_dirty=dice.randrange(2) == 0)
@@ -258,7 +258,7 @@ class Short:
         umems = self._ledger.umems
         if not umems:
             return None
-        return IbUmemRelease(umem=next(iter(umems)), dirty=dice.randrange(2) == 0)
+        return Release(umem=next(iter(umems)), dirty=dice.randrange(2) == 0)
 
     # What the world does.
 
@@ -284,7 +284,7 @@ class Short:
 
     def get(self, dice: Dice) -> Step | None:
         """Take plain references on a page."""
-        return GetPage(pages=self._stretch(dice).prefix(1), n=1 + dice.randrange(1024))
+        return TakeReferences(pages=self._stretch(dice).prefix(1), n=1 + dice.randrange(1024))
 
     def put(self, dice: Dice) -> Step | None:
         """Drop the plain references on a page."""
@@ -292,7 +292,7 @@ class Short:
         if not ledger.got:
             return None
         head = next(iter(ledger.got))
-        return PutPage(pages=by_mapping(ledger, head), n=ledger.held(head).gets)
+        return DropReferences(pages=by_mapping(ledger, head), n=ledger.held(head).gets)
 
 
 def _spots(mapping: Mapping) -> list[tuple[str, int, int]]:

@@ -6,6 +6,7 @@ import pytest
 
 from model.errors import BadInput
 from model.semantics import BIAS, DEFAULT, KINDS, MAX_ORDER, PAGE_SIZE, SEMANTICS, semantics
+from model.steps import STEPS
 
 
 def test_constants():
@@ -48,8 +49,8 @@ def test_what_the_series_brought(version, has):
     row = semantics(version)
 
     assert has == row.batched
-    assert has == (not row.lacks("unpin_user_page_range_dirty_lock"))
-    assert not row.lacks("unpin_user_pages_dirty_lock")
+    assert has == (not STEPS["unpin_user_page_range_dirty_lock"].lacked_by(row))
+    assert not STEPS["unpin_user_pages_dirty_lock"].lacked_by(row)
 
 
 EVER = {"5.11", "5.13", "5.18", "6.1", "6.12"}

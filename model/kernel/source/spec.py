@@ -58,7 +58,7 @@ class Source:
         return Abilities(
             f"kernel-source {library.version or 'of no version'} ({library.model})",
             semantics=frozenset({row.version}),
-            calls=frozenset(STEPS) - row.absent,
+            calls=frozenset(c for c, cls in STEPS.items() if not cls.lacked_by(row)),
             listed=MOST_LISTED,
             span=SPAN[library.model],
             oddities=library.oddities,

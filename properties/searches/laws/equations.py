@@ -5,22 +5,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from model.pagelist import from_entries
 from model.semantics import PAGE_SIZE
 from model.step import SgEntry
-from model.steps import (
-    IbUmem,
-    IbUmemGet,
-    IbUmemRelease,
-    PinUserPages,
-    PinUserPagesFastOnly,
-    UnpinUserPage,
-    UnpinUserPageRangeDirtyLock,
-    UnpinUserPages,
-    UnpinUserPagesDirtyLock,
-)
+from model.steps import STEPS, MakeRegion, Pin, PinFast, Register, Release, Unpin, UnpinOne
 from properties.searches.laws.comparison import Comparison, Variant
 from properties.searches.laws.prefix import MAX_ENTRIES, Prefix, entries_of
 from properties.strategies import among, one_in
@@ -30,6 +20,13 @@ if TYPE_CHECKING:
     from model.pagelist import PageList
     from model.step import Step
     from properties.strategies.dice import Dice
+
+#: The calls that unpin and, if asked, dirty: those that are given a list, and a range.
+DIRTYING: dict[str, Any] = {
+    "range" if cls.takes_range else "list": cls
+    for cls in STEPS.values()
+    if cls.unpins and cls.asks_dirty and not cls.releases_umem
+}
 
 #: Draws the variants of a law that follow a prefix; None if the prefix does not allow it.
 Law: TypeAlias = Callable[[Prefix], "Comparison | None"]
@@ -64,14 +61,16 @@ def forms(prefix: Prefix) -> Comparison | None:
     name = prefix.steps.name("m")
     sgl = _scatterlist(prefix.dice, pages)
     nmap = 1 if one_in(prefix.dice, 3) else None
-    region = IbUmem(umem=name, sgl=sgl, writable=writable, nmap=nmap)
+    region = MakeRegion(umem=name, sgl=sgl, writable=writable, nmap=nmap)
     return _comparison(
         prefix,
         forms,
         (
-            Variant("list", (UnpinUserPagesDirtyLock(pages=pages, make_dirty=make_dirty),)),
-            Variant("range", (UnpinUserPageRangeDirtyLock(pages=pages, make_dirty=make_dirty),)),
-            Variant("region", (region, IbUmemRelease(umem=name, dirty=dirty))),
+            *(
+                Variant(name, (unpin(pages=pages, make_dirty=make_dirty),))
+                for name, unpin in DIRTYING.items()
+            ),
+            Variant("region", (region, Release(umem=name, dirty=dirty))),
         ),
     )
 
@@ -96,22 +95,22 @@ def undone(prefix: Prefix) -> Comparison | None:
         steps = (_registered(prefix, pages, fails=not prefix.unmapped(pages)),)
     elif form == 1:
         get = _registered(prefix, pages, fails=False)
-        steps = (get, IbUmemRelease(umem=get.umem, dirty=False))
+        steps = (get, Release(umem=get.umem, dirty=False))
     elif form == 2:
-        steps = (PinUserPagesFastOnly(handle=prefix.steps.name("h"), pages=pages, changed=0),)
+        steps = (PinFast(handle=prefix.steps.name("h"), pages=pages, changed=0),)
     else:
         handle = prefix.steps.name("h")
         back = from_entries([(handle, i) for i in range(len(pages))])
-        steps = (PinUserPages(handle=handle, pages=pages), UnpinUserPages(pages=back))
+        steps = (Pin(handle=handle, pages=pages), Unpin(pages=back))
     return _comparison(
         prefix, undone, (Variant("before"), Variant("after", steps)), same_statistics=False
     )
 
 
-def _registered(prefix: Prefix, pages: PageList, *, fails: bool) -> IbUmemGet:
+def _registered(prefix: Prefix, pages: PageList, *, fails: bool) -> Register:
     """A registration of *pages*; if *fails*, mapping for DMA or memory for its table fails."""
     by_table = fails and one_in(prefix.dice, 2)
-    return IbUmemGet(
+    return Register(
         umem=prefix.steps.name("m"),
         pages=pages,
         max_segment=PAGE_SIZE * (1 + prefix.dice.randrange(8)),
@@ -126,8 +125,8 @@ def singly(prefix: Prefix) -> Comparison | None:
     if entries is None:
         return None
     entries = entries[:MAX_ENTRIES]
-    each = tuple(UnpinUserPage(page=from_entries([entry])) for entry in entries)
-    at_once = UnpinUserPages(pages=from_entries(entries))
+    each = tuple(UnpinOne(page=from_entries([entry])) for entry in entries)
+    at_once = Unpin(pages=from_entries(entries))
     return _comparison(prefix, singly, (Variant("at once", (at_once,)), Variant("singly", each)))
 
 
@@ -154,14 +153,14 @@ def elsewhere(prefix: Prefix) -> Comparison | None:
         pages = prefix.stretch()
         if prefix.unmapped(pages) or not prefix.fits(pages):
             return None
-        step, pins = PinUserPages(handle=prefix.steps.name("h"), pages=pages), prefix.counted(pages)
+        step, pins = Pin(handle=prefix.steps.name("h"), pages=pages), prefix.counted(pages)
     elif form == 1:
         pages = prefix.range()
         if pages is None:
             return None
         make_dirty = one_in(prefix.dice, 2)
         step, pins = (
-            UnpinUserPageRangeDirtyLock(pages=pages, make_dirty=make_dirty),
+            DIRTYING["range"](pages=pages, make_dirty=make_dirty),
             -prefix.counted(pages),
         )
     else:

@@ -4,10 +4,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from model.pagelist import from_entries
-from model.steps import UnpinUserPages, UnpinUserPagesDirtyLock
+from model.steps import STEPS
 from properties.judging.pins import LIMIT
 from properties.strategies import among, one_in
 from properties.strategies.lists import (
@@ -36,6 +36,14 @@ ONE_LONG_IN = 24
 
 #: Some lists take pins of this many latest pinned heads.
 LATEST_HEADS = 6
+
+#: The ways to unpin a list: each call that takes an array, with what its caller asks of it.
+LIST_UNPINS: tuple[tuple[Any, dict[str, bool]], ...] = tuple(
+    (cls, {"make_dirty": asked} if cls.asks_dirty else {})
+    for cls in STEPS.values()
+    if cls.unpins and cls.takes_array
+    for asked in ((True, False) if cls.asks_dirty else (False,))
+)
 
 
 def draw_max_entries(dice: Dice) -> int:
@@ -116,13 +124,11 @@ class Prefix:
 
     def unpin(self) -> Callable[[Sequence[Entry]], Step]:
         """A function from entries to a step that unpins them, with one call for all variants."""
-        form = self.dice.randrange(3)
+        make, asked = LIST_UNPINS[self.dice.randrange(len(LIST_UNPINS))]
 
         def step(entries: Sequence[Entry]) -> Step:
-            pages = from_entries(entries)
-            if form == 0:
-                return UnpinUserPages(pages=pages)
-            return UnpinUserPagesDirtyLock(pages=pages, make_dirty=form == 1)
+            unpin: Step = make(pages=from_entries(entries), **asked)
+            return unpin
 
         return step
 

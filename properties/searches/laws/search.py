@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from model.mapping import Mapping
-from model.steps import PinUserPages
+from model.steps import Pin
 from properties.judging.judge import Run, beyond
 from properties.search import attempt
 from properties.searches.laws.comparison import difference
@@ -77,7 +77,7 @@ class _Trial:
 
     def _applicable(self, step: Step) -> bool:
         """Whether candidate and kernel version have the call, and *step* is within abilities."""
-        lacking = self._search.semantics.lacks(step.call)
+        lacking = step.lacked_by(self._search.semantics)
         return not lacking and not beyond(step, self._abilities)
 
     def draw_prefix(self, draws: int) -> bool:
@@ -149,7 +149,7 @@ class _Trial:
         max_entries = draw_max_entries(self._dice)
         mapping = among(self._dice, self._run.ledger.mappings)
         pages = draw_stretch(self._dice, mapping, longest=max_entries)
-        return PinUserPages(handle=self._steps.name("h"), pages=pages)
+        return Pin(handle=self._steps.name("h"), pages=pages)
 
     def _step(self, run: Run, step: Step) -> bool:
         """Run and judge *step*; False if something was found.
