@@ -352,7 +352,9 @@ def test_rows_are_all_there_are(document, names):
 def test_model_is_described():
     """All calls, kinds and versions are named, and what a sketch is said to have is there."""
     written = text("model/README.md")
-    methods = {code.partition("(")[0] for code in CODE.findall(written) if "(" in code}
+    methods = {
+        code.partition("(")[0] for code in CODE.findall(prose("model/README.md")) if "(" in code
+    }
     known = {name for cls in (Optimised, Memory, Step, Candidate) for name in dir(cls)}
 
     assert [call for call in STEPS if not re.search(rf"\b{call}\b", written)] == []
