@@ -10,18 +10,17 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, field, frozen
 
-from properties.coverage.matrices import cells
+from properties.coverage.matrices import combinations
 from properties.reduce.smallest import BRIEF, shrunk
 from properties.reports.failure import Failure
 from properties.search import SEED_STRIDE, Tally, forget
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from model.program import Program
     from properties.candidates import Spec
-    from properties.coverage.matrices import Cell
     from properties.judging.finding import Finding
     from properties.judging.judge import Run
     from properties.reports.store import Store
@@ -33,8 +32,8 @@ class Coverage:
     """What a search covered.
 
     :param rounds: Number of rounds; with the seed it repeats the search.
-    :param situations: Number of steps that reached each situation.
-    :param combinations: Number of steps that reached each combination.
+    :param reached: Number of steps that reached each coverage point: the situations and
+        the combinations, by name.
     :param rejected: For each call, number of draws without a usable step.
     :param avoided: For each known oddity, number of steps skipped because of it.
     """
@@ -43,10 +42,13 @@ class Coverage:
     programs: int = 0
     steps: int = 0
     seconds: float = 0.0
-    situations: Counter[str] = field(factory=Counter)
-    combinations: Counter[Cell] = field(factory=Counter)
+    reached: Counter[str] = field(factory=Counter)
     rejected: Counter[str] = field(factory=Counter)
     avoided: Counter[str] = field(factory=Counter)
+
+    def missed(self, points: Iterable[str]) -> list[str]:
+        """Those of *points* that no step reached."""
+        return [point for point in points if point not in self.reached]
 
 
 @frozen
@@ -66,8 +68,7 @@ class _Collector(Tally):
     def __init__(self, store: Store, progress: Callable[[Coverage], None]) -> None:
         super().__init__(store.keep)
         self.rounds = 0
-        self.situations: Counter[str] = Counter()
-        self.combinations: Counter[Cell] = Counter()
+        self.reached: Counter[str] = Counter()
         self.rejections: Counter[str] = Counter()
         self.oddities: Counter[str] = Counter()
         self._progress = progress
@@ -76,9 +77,9 @@ class _Collector(Tally):
     def step(self, run: Run, reached: set[str]) -> None:
         super().step(run, reached)
         if reached:
-            self.situations.update(reached)
+            self.reached.update(reached)
         if run.record and run.record.lists:
-            self.combinations.update(cells(run.record))
+            self.reached.update(combinations(run.record))
         if self.steps % 200 == 0:
             self._progress(self.coverage())
 
@@ -97,8 +98,7 @@ class _Collector(Tally):
             self.programs,
             self.steps,
             self.seconds(),
-            self.situations,
-            self.combinations,
+            self.reached,
             self.rejections,
             self.oddities,
         )

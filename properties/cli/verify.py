@@ -32,8 +32,8 @@ from properties.cli.common import (
     reported,
     semantics_option,
 )
-from properties.coverage.matrices import CELLS, MATRICES, Cell
-from properties.coverage.situations import SITUATIONS
+from properties.coverage.matrices import COMBINATIONS, MATRICES
+from properties.coverage.points import SITUATIONS
 from properties.judging.oddities import ODDITIES
 from properties.reduce.smallest import BRIEF
 from properties.reports.command_line import command
@@ -45,9 +45,9 @@ from properties.verify import verify as run_verify
 
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
-    from properties.coverage.matrices import Matrix
     from properties.reports.failure import Failure
     from properties.verify import Coverage
 
@@ -138,13 +138,18 @@ def _told(bar: Bar, rounds: int | None, coverage: Coverage) -> None:
     """Show in *bar* what *coverage* says."""
     state = (
         f"{coverage.steps:,} steps, {_rate(coverage)} a second, "
-        f"{len(coverage.situations)} of {len(SITUATIONS)} situations"
+        f"{_reached(coverage, SITUATIONS)} situations"
     )
     bar.update(coverage.rounds if rounds else coverage.seconds, state)
 
 
 def _rate(coverage: Coverage) -> str:
     return f"{coverage.steps / max(coverage.seconds, 1e-6):,.0f}"
+
+
+def _reached(coverage: Coverage, points: Collection[str]) -> str:
+    """``58 of 60``: how many of *points* were reached."""
+    return f"{len(points) - len(coverage.missed(points))} of {len(points)}"
 
 
 def _print_outcome(
@@ -155,19 +160,17 @@ def _print_outcome(
         if matrices:
             _print_matrices(coverage)
         return
-    missed = [name for name in SITUATIONS if name not in coverage.situations]
     console.print(
         f"[bold green]agreed[/]   {coverage.programs:,} programs, {coverage.steps:,} steps in "
         f"{coverage.seconds:.1f} s ({_rate(coverage)} a second)"
     )
     where = f"semantics {search.semantics.version}, captured layouts"
     console.print(f"on       {where}{'' if search.captured_only else ' and random ones'}")
-    reached = len(SITUATIONS) - len(missed)
     console.print(
-        f"reached  {reached} of {len(SITUATIONS)} situations, "
-        f"{len(coverage.combinations)} of {len(CELLS)} combinations"
+        f"reached  {_reached(coverage, SITUATIONS)} situations, "
+        f"{_reached(coverage, COMBINATIONS)} combinations"
     )
-    for name in missed:
+    for name in coverage.missed(SITUATIONS):
         console.print(f"         not reached: {name} ({SITUATIONS[name]})", markup=False)
     for name, count in sorted(coverage.avoided.items()):
         steps = f"{count:,} step{'s' * (count != 1)}"
@@ -183,7 +186,7 @@ def _print_outcome(
 def _print_matrices(coverage: Coverage) -> None:
     for matrix in MATRICES:
         console.print()
-        for number, line in enumerate(matrix.lines(coverage.combinations)):
+        for number, line in enumerate(matrix.lines(coverage.reached)):
             console.print(line, style="bold" if number == 0 else None, markup=False)
     console.print()
 
@@ -199,17 +202,14 @@ def _print_json(coverage: Coverage, failure: Failure | None, seed: int, again: s
         "seconds": round(coverage.seconds, 3),
         "seed": seed,
         "command": again,
-        "situations": {name: coverage.situations.get(name, 0) for name in SITUATIONS},
+        "situations": {name: coverage.reached[name] for name in SITUATIONS},
         "matrices": [
             {
                 "name": matrix.name,
                 "title": matrix.title,
                 "rows": matrix.rows,
                 "columns": matrix.columns,
-                "counts": [
-                    [_count(coverage, matrix, row, column) for column in matrix.columns]
-                    for row in matrix.rows
-                ],
+                "counts": matrix.counts(coverage.reached),
             }
             for matrix in MATRICES
         ],
@@ -219,10 +219,3 @@ def _print_json(coverage: Coverage, failure: Failure | None, seed: int, again: s
     if failure:
         result["finding"] = finding_json(failure)
     click.echo(json.dumps(result, indent=2))
-
-
-def _count(coverage: Coverage, matrix: Matrix, row: str, column: str) -> int | None:
-    """How often a combination was reached; None if it cannot be."""
-    if (row, column) in matrix.impossible:
-        return None
-    return coverage.combinations.get(Cell(matrix.name, row, column), 0)

@@ -1,3 +1,3 @@
 # SPDX-License-Identifier: MIT
 
-"""What a run reached: situations of steps, and combinations of their arguments."""
+"""Coverage points of searches: situations of steps, and combinations of two features."""

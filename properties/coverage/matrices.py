@@ -1,14 +1,10 @@
 # SPDX-License-Identifier: MIT
 
-"""Combinations that a run really visited: three tables, over what calls unpin.
-
-A matrix is data: how to name its rows and columns, which of its cells there
-can be, and a function that reads off one step the cells that it is in.
-"""
+"""The combinations: coverage points in three matrices, read off steps that unpin."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from attrs import frozen
 
@@ -19,21 +15,13 @@ if TYPE_CHECKING:
     from properties.judging.oracles.record import Record
 
 
-class Cell(NamedTuple):
-    """One combination: of which matrix, and where in it."""
-
-    matrix: str
-    row: str
-    column: str
-
-
 @frozen
 class Matrix:
-    """What of two things is to be combined.
+    """Combinations of two features of a step: one in the rows, one in the columns.
 
-    :param rows: What stands to the left of each row.
-    :param impossible: Cells that no step can be in.
-    :param read: The (row, column) of each cell that a step is in.
+    :param across: The heading of the column of row names.
+    :param read: The (row, column) of each combination that a step is in.
+    :param impossible: Combinations that no step can be in.
     """
 
     name: str
@@ -44,21 +32,36 @@ class Matrix:
     read: Callable[[Record], Iterable[tuple[str, str]]]
     impossible: frozenset[tuple[str, str]] = frozenset()
 
-    def cells(self) -> list[Cell]:
-        """Every cell that a step can be in."""
+    def point(self, row: str, column: str) -> str:
+        """The name of a combination as a coverage point."""
+        return f"{self.name}: {row}, {column}"
+
+    def points(self) -> list[str]:
+        """The coverage points of all possible combinations."""
         return [
-            Cell(self.name, row, column)
+            self.point(row, column)
             for row in self.rows
             for column in self.columns
             if (row, column) not in self.impossible
         ]
 
-    def lines(self, counts: Mapping[Cell, int]) -> list[str]:
-        """The table with *counts* in it: a dot where there are none, a bar where none can be."""
+    def counts(self, reached: Mapping[str, int]) -> list[list[int | None]]:
+        """How often each combination was *reached*, by rows; None if it is impossible."""
+        return [
+            [
+                None
+                if (row, column) in self.impossible
+                else reached.get(self.point(row, column), 0)
+                for column in self.columns
+            ]
+            for row in self.rows
+        ]
+
+    def lines(self, reached: Mapping[str, int]) -> list[str]:
+        """The table of `counts`: "." for a count of 0, "-" for an impossible combination."""
         body = [[self.across, *self.columns]]
-        for row in self.rows:
-            shown = [self._shown(counts, row, column) for column in self.columns]
-            body.append([row, *shown])
+        for row, counts in zip(self.rows, self.counts(reached), strict=True):
+            body.append([row, *("-" if n is None else f"{n:,}" if n else "." for n in counts)])
         left = max(len(line[0]) for line in body)
         width = max(len(text) for line in body for text in line[1:]) + 2
         return [
@@ -69,16 +72,10 @@ class Matrix:
             ),
         ]
 
-    def _shown(self, counts: Mapping[Cell, int], row: str, column: str) -> str:
-        if (row, column) in self.impossible:
-            return "-"
-        count = counts.get(Cell(self.name, row, column), 0)
-        return f"{count:,}" if count else "."
 
-
-#: So many runs of one call are looked at, and so many pages of a run.
-LOOKED_AT = 4
-PAGES_LOOKED_AT = 16
+#: Most runs of one step that are examined, and most pages of a run.
+MOST_RUNS = 4
+MOST_PAGES_OF_RUN = 16
 
 SINGLE, SMALL, HUGE = ("0", "1"), ("2", "3 to 8"), ("9", "10 to 17", "18")
 _ORDERS = ("0", "1", "2", *["3 to 8"] * 6, "9", *["10 to 17"] * 8, *["18"] * 46)
@@ -90,7 +87,7 @@ DIRT = ("not asked", "asked, clean", "asked, dirty")
 
 
 def _starts(record: Record) -> Iterable[tuple[str, str]]:
-    """The order and the offset of a range's first page."""
+    """The order of a range's first compound page, and the offset at which the range starts."""
     first = record.lists[0][0]
     order = record.ledger.order(first)
     offset = first - record.runs()[0][0]
@@ -121,7 +118,7 @@ def _shapes(record: Record) -> Iterable[tuple[str, str]]:
     """The shape of each run, and whether its head is dirtied and was dirty."""
     found = []
     ledger, runs = record.ledger, record.runs()
-    looked_at = runs[:LOOKED_AT]
+    looked_at = runs[:MOST_RUNS]
     among_runs = [head for head, _ in looked_at]
     interleaved = len(set(among_runs)) < len(among_runs) and len(record.lists) == 1
     pages = record.lists[0]
@@ -135,11 +132,11 @@ def _shapes(record: Record) -> Iterable[tuple[str, str]]:
         elif entries == 1:
             row = SHAPES[0]
         elif number and len(record.lists) > 1:
-            # Runs of a later list: those of a region, which are ranges.
+            # A run of a later list is an entry of a region, which is a range.
             row = SHAPES[1 if entries == 1 << ledger.order(head) else 2]
         else:
             row = _shape(
-                pages[at : at + min(entries, PAGES_LOOKED_AT)], entries, ledger.order(head)
+                pages[at : at + min(entries, MOST_PAGES_OF_RUN)], entries, ledger.order(head)
             )
         found.append((row, column))
         at += entries
@@ -147,7 +144,7 @@ def _shapes(record: Record) -> Iterable[tuple[str, str]]:
 
 
 def _shape(pages: Sequence[int], entries: int, order: int) -> str:
-    """What a run looks like that begins with *pages*."""
+    """The shape of a run of *entries* that begins with *pages*, in a compound page of *order*."""
     if pages[1] == pages[0] - 1:
         return SHAPES[5]
     if not isinstance(pages, range) and len(set(pages)) < len(pages):
@@ -185,24 +182,13 @@ MATRICES = (
     ),
 )
 
-#: Every cell that a step can be in.
-CELLS = tuple(cell for matrix in MATRICES for cell in matrix.cells())
-
-_READ = {
-    (matrix.name, row, column): Cell(matrix.name, row, column)
-    for matrix in MATRICES
-    for row in matrix.rows
-    for column in matrix.columns
-}
+#: The coverage points of all matrices.
+COMBINATIONS = tuple(point for matrix in MATRICES for point in matrix.points())
 
 
-def cells(record: Record) -> set[Cell]:
-    """The cells that the step of *record* is in; none if it unpins nothing."""
+def combinations(record: Record) -> set[str]:
+    """The combinations that the step of *record* is in; empty if it unpins nothing."""
     if not record.lists or not record.runs():
         return set()
     matrices = MATRICES if record.step.takes_range else MATRICES[2:]
-    return {
-        _READ[matrix.name, row, column]
-        for matrix in matrices
-        for row, column in matrix.read(record)
-    }
+    return {matrix.point(row, column) for matrix in matrices for row, column in matrix.read(record)}

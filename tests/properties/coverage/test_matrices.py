@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from model.optimised import Optimised
 from model.parse import parse_program
 from properties.cli import main
-from properties.coverage.matrices import CELLS, MATRICES, Cell, cells
+from properties.coverage.matrices import COMBINATIONS, MATRICES, combinations
 from properties.judging.judge import Run
 
 
@@ -23,12 +23,15 @@ PAGES = (
 
 
 def visited(step, before=""):
-    """The cells that *step* is in, as plain tuples."""
+    """The combinations that *step* is in: (matrix, row, column) of each."""
     program = parse_program(PAGES + before + step + "\n")
     run = Run(Optimised(), program.mappings, program.semantics)
     for one in program.steps:
         assert run.step(one) is None
-    return {tuple(cell) for cell in cells(run.record)}
+    return {
+        (matrix, *point.split(", ", 1))
+        for matrix, point in (point.split(": ") for point in combinations(run.record))
+    }
 
 
 @pytest.mark.parametrize(
@@ -102,13 +105,13 @@ def test_entries_do_not_interleave():
     "step", ["h3 = pin_user_pages(a[0:1])", "unpin_user_pages(h1[0:1], npages=-14)"]
 )
 def test_nothing_unpinned(step):
-    """A step that unpins nothing is in no cell."""
+    """A step that unpins nothing is in no combination."""
     assert set() == visited(step)
 
 
 def test_tables():
     """A table is aligned, fits, and shows a dot for what was not reached."""
-    counts = Counter({cell: 10**index for index, cell in enumerate(CELLS[:12])})
+    counts = Counter({point: 10**index for index, point in enumerate(COMBINATIONS[:12])})
     for matrix in MATRICES:
         title, *body = matrix.lines(counts)
 
@@ -121,10 +124,11 @@ def test_tables():
     assert MATRICES[1].lines({})[-1].split() == ["last", "tail", ".", ".", ".", "."]
 
 
-def test_cells_can_all_be_named():
-    """Every cell stands once in the list, and none that cannot be does."""
-    assert len(set(CELLS)) == len(CELLS) == 57
-    assert Cell("starts", "0", "middle") not in CELLS
+def test_combinations():
+    """Each possible combination is listed once, and no impossible one."""
+    assert len(set(COMBINATIONS)) == len(COMBINATIONS) == 57
+    assert "starts: 1, head" in COMBINATIONS
+    assert "starts: 0, middle" not in COMBINATIONS
 
 
 def verify(*arguments):

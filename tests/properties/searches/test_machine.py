@@ -18,7 +18,7 @@ from model.program import Program, check
 from model.semantics import SEMANTICS
 from model.steps import STEPS
 from properties import layouts
-from properties.coverage.situations import SITUATIONS
+from properties.coverage.points import SITUATIONS
 from properties.judging.finding import Diverged, diverged
 from properties.judging.judge import judge
 from properties.search import Search, Watcher

@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: MIT
 
-"""The named situations, in words."""
+"""The situations: coverage points with a name and a description each.
+
+The other coverage points are the combinations in `properties.coverage.matrices`.
+"""
 
 from __future__ import annotations
 
 
-#: The most runs, heads or slices of one call that are looked at, and the most pages.
-LOOKED_AT = 64
-PAGES_LOOKED_AT = 1024
+#: Most runs, heads or slices of one step that are examined.
+MOST_HEADS = 64
+
+#: Most pages of one step that are examined.
+MOST_PAGES = 1024
 
 SITUATIONS: dict[str, str] = {
     # Ranges.

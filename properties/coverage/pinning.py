@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""The situations of what pins, and of RDMA memory regions."""
+"""The situations of steps that pin pages or make an RDMA memory region."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from model.pagelist import Slice
 from model.semantics import PAGE_SIZE
-from properties.coverage.situations.table import LOOKED_AT
+from properties.coverage.points import MOST_HEADS
 from properties.judging.pins import EFAULT, ENOMEM, LIMIT
 from properties.judging.regions import BATCH
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def pin(record: Record, found: set[str]) -> None:
-    """What a pin got, and from where."""
+    """Add the situations of a call that pins pages or takes plain references."""
     returned = record.returned or 0
     step, ledger, reference = record.step, record.ledger, record.reference
     pages: PageList = step.pages  # type: ignore[attr-defined]
@@ -43,23 +43,23 @@ def pin(record: Record, found: set[str]) -> None:
     counts(record, found)
     past = record.past
     if past.again and returned > 0 and step.pins:
-        for head in islice(reference.heads, LOOKED_AT):
+        for head in islice(reference.heads, MOST_HEADS):
             if head in past.again and ledger.held(head).pins:
                 found.add("pinned-again")
                 break
 
 
 def _first(record: Record) -> Held:
-    """What is held of the first page that the step names."""
+    """What is held of the head of the first page that the step names."""
     piece = next(record.step.pages.slices())  # type: ignore[attr-defined]
     ledger = record.ledger
     return ledger.held(ledger.head(ledger.table[piece.name][piece.indices[0]]))
 
 
 def counts(record: Record, found: set[str]) -> None:
-    """Whether a count neared, or passed, the largest there is."""
+    """Add the situations of refcounts close to 2^31 or past it."""
     heads = record.reference.heads
-    for state in heads.values() if len(heads) <= LOOKED_AT else islice(heads.values(), LOOKED_AT):
+    for state in heads.values() if len(heads) <= MOST_HEADS else islice(heads.values(), MOST_HEADS):
         count = state.refcount
         if count < 0:
             found.add("count-wrapped")
@@ -71,7 +71,7 @@ def counts(record: Record, found: set[str]) -> None:
 
 
 def umem_get(record: Record, found: set[str]) -> None:
-    """What became of a registration."""
+    """Add the situations of ``ib_umem_get()``."""
     step: Any = record.step
     returned = record.returned or 0
     if returned == ENOMEM:
@@ -88,12 +88,12 @@ def umem_get(record: Record, found: set[str]) -> None:
             found.add("umem-batches")
         most = step.max_segment // PAGE_SIZE
         entries = record.ledger.umems[step.umem].entries
-        if any(len(entry) == most for entry in entries[: min(len(entries) - 1, LOOKED_AT)]):
+        if any(len(entry) == most for entry in entries[: min(len(entries) - 1, MOST_HEADS)]):
             found.add("umem-segments")
 
 
 def umem(record: Record, found: set[str]) -> None:
-    """What a region made of pins is like."""
+    """Add the situations of a region over pages that are pinned already."""
     step: Any = record.step
     if any(entry.length % PAGE_SIZE for entry in step.sgl):
         found.add("umem-partial-page")

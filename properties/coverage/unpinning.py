@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""The situations of what unpins: ranges, lists, what the heads are like, dirt."""
+"""The situations of steps that unpin: of ranges, lists, regions, heads and dirty flags."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from model.pagelist import NULL_NAME, Slice
 from model.semantics import PMD_ORDER
-from properties.coverage.situations.table import LOOKED_AT, PAGES_LOOKED_AT
+from properties.coverage.points import MOST_HEADS, MOST_PAGES
 from properties.judging.regions import BATCH
 
 
@@ -21,7 +21,7 @@ _ORDERS = ("order-0", "order-1", *["order-2"] * 7, *["order-9"] * 9, *["order-18
 
 
 def unpin_list(record: Record, found: set[str]) -> None:
-    """What a list of pages that is unpinned is like."""
+    """Add the situations of a list of pages that is unpinned."""
     runs = record.runs()
     if not runs:
         if record.step.npages is not None:  # type: ignore[attr-defined]
@@ -29,15 +29,15 @@ def unpin_list(record: Record, found: set[str]) -> None:
         return
     heads(record, found)
     if len(record.lists) > 1:
-        return  # NULL stands between them
+        return  # split by NULL entries
     _handles(record, found)
     (pages,) = record.lists
     if len(pages) == 1:
         return
     if len(runs) > 1:
-        _turns(record, runs[:LOOKED_AT], found)
-    if len(pages) > PAGES_LOOKED_AT:
-        pages = pages[:PAGES_LOOKED_AT]
+        _turns(record, runs[:MOST_HEADS], found)
+    if len(pages) > MOST_PAGES:
+        pages = pages[:MOST_PAGES]
     if isinstance(pages, range):
         if pages.step == -1:
             found.add("backwards")
@@ -51,7 +51,7 @@ def unpin_list(record: Record, found: set[str]) -> None:
 
 
 def unpin_range(record: Record, found: set[str]) -> None:
-    """How a range lies over compound pages."""
+    """Add the situations of a range that is unpinned."""
     runs = record.runs()
     if not runs:
         return
@@ -77,7 +77,7 @@ def unpin_range(record: Record, found: set[str]) -> None:
 
 
 def release(record: Record, found: set[str]) -> None:
-    """What the region is like that is released."""
+    """Add the situations of a region that is released."""
     heads(record, found)
     region = record.ledger.released_umem
     assert region is not None
@@ -86,13 +86,13 @@ def release(record: Record, found: set[str]) -> None:
     if record.step.dirty and not region.writable:  # type: ignore[attr-defined]
         found.add("umem-read-only")
     if len(region.entries) > 1:
-        firsts = [record.ledger.head(pages[0]) for pages in region.entries[:LOOKED_AT]]
+        firsts = [record.ledger.head(pages[0]) for pages in region.entries[:MOST_HEADS]]
         if len(set(firsts)) < len(firsts):
             found.add("umem-shared-head")
 
 
 def heads(record: Record, found: set[str]) -> None:
-    """What the heads that are unpinned are like, and what became of them."""
+    """Add the situations of the heads that are unpinned."""
     ledger, runs = record.ledger, record.runs()
     if len(runs) == 1:
         ((head, npages),) = runs
@@ -102,7 +102,7 @@ def heads(record: Record, found: set[str]) -> None:
         if not held.alive:
             found.add("unpin-frees")
     else:
-        runs = runs[:LOOKED_AT]
+        runs = runs[:MOST_HEADS]
         longest = max(entries for _, entries in runs)
         npages = sum(map(len, record.lists))
         several = {head: ledger.held(head) for head, _ in runs}
@@ -117,7 +117,7 @@ def heads(record: Record, found: set[str]) -> None:
                 found.add("one-of-two-freed")
     if npages > BATCH:
         found.add("one-call-batches")
-        if longest > PAGES_LOOKED_AT:
+        if longest > MOST_PAGES:
             found.add("long-run")
 
 
@@ -152,7 +152,7 @@ def _head(record: Record, head: int, held: Held, found: set[str]) -> None:
 
 
 def _turns(record: Record, runs: list[tuple[int, int]], found: set[str]) -> None:
-    """How the runs of one list follow each other."""
+    """Add the situations of the order of *runs* in one list."""
     heads = [head for head, _ in runs]
     ledger = record.ledger
     if len(set(heads)) < len(heads):
@@ -169,7 +169,7 @@ def _turns(record: Record, runs: list[tuple[int, int]], found: set[str]) -> None
 
 
 def _handles(record: Record, found: set[str]) -> None:
-    """How the list is taken from handles."""
+    """Add the situations of the handles that the list names."""
     table, ledger = record.ledger.table, record.ledger
     pages = record.step.pages  # type: ignore[attr-defined]
     only = pages.terms[0]
@@ -179,15 +179,15 @@ def _handles(record: Record, found: set[str]) -> None:
         if start and only.indices.stop == len(held) and only.indices.step == only.times == 1:
             head = ledger.head(held[start])
             if ledger.head(held[start - 1]) == head and not ledger.held(head).pins:
-                # A handle's entries were pins. Of this one's, those before the
-                # start are gone, and this call was not what unpinned them.
+                # Each entry of a handle was a pin. Those before the start are gone, and
+                # an earlier call unpinned them.
                 mappings = (mapping.name for mapping in ledger.mappings)
                 if only.name not in mappings:
                     found.add("rest-of-handle")
         return
     names: dict[int, str] = {}
     first = next(pages.slices()).name
-    for piece in islice(pages.slices(), LOOKED_AT):
+    for piece in islice(pages.slices(), MOST_HEADS):
         if piece.name == NULL_NAME:
             continue
         if piece.name != first:

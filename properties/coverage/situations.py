@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: MIT
 
-"""Corners that a run really visited: one table of named situations.
+"""Which situations a step is in: the readers of all calls.
 
-Each is read off one step after it was carried out; a few also need to know
-what was done to the same head before. What a run did not reach it cannot have
-tested, so `verify` prints it. This runs after every step of every search, so
-of a large call no more than the first `LOOKED_AT` runs are looked at.
+A step is read after it was carried out; some situations also depend on earlier steps
+(`properties.judging.past`). Searches do this after every step, so at most
+`MOST_HEADS` runs of a step are examined.
 """
 
 from __future__ import annotations
@@ -14,21 +13,18 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
 from model.steps import STEPS
-from properties.coverage.situations import pinning, unpinning, world
-from properties.coverage.situations.table import SITUATIONS
+from properties.coverage import pinning, unpinning, world
 
 
 if TYPE_CHECKING:
     from model.step import Step
     from properties.judging.oracles.record import Record
 
-__all__ = ["SITUATIONS", "situations"]
-
 Reader: TypeAlias = Callable[["Record", set[str]], None]
 
 
 def _reader(cls: type[Step]) -> Reader | None:
-    """What reads situations off a step of *cls*, if there are any."""
+    """The function that adds the situations of a step of *cls*; None if it has none."""
     if cls.releases_umem:
         return unpinning.release
     if cls.unpins:
@@ -50,8 +46,7 @@ _READERS = {call: reader for call, cls in STEPS.items() if (reader := _reader(cl
 def situations(record: Record) -> set[str]:
     """The names of the situations that the step of *record* is in.
 
-    Those that take more than one step are seen if each step before was shown
-    here too.
+    Call it for every step of a run in order: some situations depend on earlier steps.
     """
     found: set[str] = set()
     reader = _READERS.get(record.step.call)

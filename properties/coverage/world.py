@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
 
-"""The situations of what the world does to pages: a function for each call, of its name."""
+"""The situations of steps that neither pin nor unpin: a function for each call, of its name."""
 
 from __future__ import annotations
 
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from properties.coverage.situations.table import LOOKED_AT
+from properties.coverage.points import MOST_HEADS
 
 
 if TYPE_CHECKING:
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 def unmap(record: Record, found: set[str]) -> None:
-    """Whether what is pinned lost its last mapping."""
+    """Add the situation of a pinned page that lost its last mapping."""
     ledger = record.ledger
-    for head in islice(record.reference.heads, LOOKED_AT):
+    for head in islice(record.reference.heads, MOST_HEADS):
         held = ledger.held(head)
         if held.pins and not held.maps:
             found.add("unmap-pinned")
@@ -25,23 +25,23 @@ def unmap(record: Record, found: set[str]) -> None:
 
 
 def clean(record: Record, _found: set[str]) -> None:
-    """Finds nothing; notes the heads for situations of later steps."""
+    """Add nothing; note the heads for situations of later steps."""
     ledger = record.ledger
-    for head in islice(record.reference.heads, LOOKED_AT):
+    for head in islice(record.reference.heads, MOST_HEADS):
         if record.state_before(head).dirty and ledger.held(head).pins:
             record.past.cleaned.add(head)
 
 
 def put_page(record: Record, found: set[str]) -> None:
-    """Whether that was the last reference."""
-    for state in islice(record.reference.heads.values(), LOOKED_AT):
+    """Add the situation of a put of the last reference."""
+    for state in islice(record.reference.heads.values(), MOST_HEADS):
         if not state.allocated:
             found.add("put-frees")
             break
 
 
 def split_huge_page(record: Record, found: set[str]) -> None:
-    """Whether a split went through."""
+    """Add the situations of a split."""
     if record.returned:
         found.add("split-refused")
         return
@@ -51,13 +51,13 @@ def split_huge_page(record: Record, found: set[str]) -> None:
 
 
 def alloc_pages(record: Record, found: set[str]) -> None:
-    """Whether free frames became compound pages of another order."""
+    """Add the situation of frames that are allocated again with another order."""
     step: Any = record.step
     heads = record.reference.heads
     if len(step.orders) > 1 or record.ledger.order(min(heads)):
         found.add("other-order")
     past = record.past
     past.again.update(heads)
-    # What was known of the pages that lay here before is over.
+    # The pages that were here before are gone.
     past.unpinned.difference_update(heads)
     past.cleaned.difference_update(heads)
