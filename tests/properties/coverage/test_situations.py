@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from importlib.util import module_from_spec, spec_from_file_location
 
 import pytest
 from hypothesis import Phase, settings
@@ -16,10 +15,13 @@ from properties.coverage.matrices import COMBINATIONS, combinations
 from properties.coverage.points import SITUATIONS
 from properties.coverage.situations import situations
 from properties.judging.judge import Run
+from properties.pytest_items import ROUNDS as ROUNDS_OF_PYTEST
+from properties.pytest_items import quietly, rounds
+from properties.pytest_plugin import PROFILES
 from properties.search import Search, Watcher
+from properties.searches.machine import machine
 from properties.searches.registry import TURNS, load
 from properties.strategies.steps import Steps
-from tests.helpers import TESTS
 
 
 #: So many rounds of `headcount verify`, ten seconds of it, reach everything.
@@ -292,26 +294,16 @@ def unreached(listener):
 
 def test_ci_reaches_every_situation():
     """What CI runs by default, the machine and some rounds beside it, leaves no situation empty."""
-    path = TESTS / "test_candidate.py"
-    spec = spec_from_file_location("test_candidate", path)
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
     listener = Listener()
     search = Search(Optimised, captured=layouts.shipped(), watcher=listener)
-    ci = settings.get_profile("ci")
-    of_ci = settings(
-        module.TestMachine.settings,
-        max_examples=ci.max_examples,
-        derandomize=ci.derandomize,
-        database=None,
-        phases=[Phase.generate],
-    )
-    module.Candidate.search = search
+    ci = PROFILES["ci"]
 
-    run_state_machine_as_test(module.Candidate, settings=of_ci)
+    run_state_machine_as_test(
+        machine(search), settings=settings(quietly(ci), phases=[Phase.generate])
+    )
     by_machine = listener.steps
-    for name, rounds in module.ROUNDS.items():
-        for number in range(rounds * ci.max_examples // 100):
+    for name in ROUNDS_OF_PYTEST:
+        for number in range(rounds(name, ci)):
             load(name)(search, number)
 
     assert listener.steps > 5 * by_machine > 10_000

@@ -2,8 +2,8 @@
 
 """Mutants of a tree's own functions: small changes, made where the parser finds a place for one.
 
-``python tests/kernel/mutants.py DIR`` puts each of them under test, and prints which were
-found. No line of a kernel is needed to say which mutant is meant: its function, what is
+``python tests/model/kernel/source/mutants.py DIR`` puts each of them under test, and prints
+which were found. No line of a kernel is needed to say which mutant is meant: its function, what is
 changed, and the how many-th place that is.
 """
 

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: MIT
+
+"""The tests that the pytest plugin adds: each search on the candidate, and each saved trace."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from attrs import evolve
+from hypothesis import HealthCheck, Phase, Verbosity, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from model.errors import BadInput
+from model.parse import read_program
+from properties.judging.finding import diverged
+from properties.judging.judge import judge
+from properties.reports.failure import Failure
+from properties.search import SEED_STRIDE, Tally
+from properties.searches.machine import machine
+from properties.searches.registry import load
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from properties.search import Search
+
+#: Rounds of the searches beside the machine, for each hundred of its programs.
+ROUNDS = {"soak": 40, "wide": 10, "laws": 40}
+
+
+def quietly(profile: settings) -> settings:
+    """*profile* for the machine, whose failures headcount reduces and reports, not Hypothesis."""
+    return settings(
+        profile,
+        verbosity=Verbosity.quiet,
+        suppress_health_check=list(HealthCheck),
+        deadline=None,
+        report_multiple_bugs=False,
+        phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    )
+
+
+def rounds(name: str, profile: settings) -> int:
+    """The number of rounds of the search *name* beside the machine's programs of *profile*."""
+    return max(1, ROUNDS[name] * profile.max_examples // 100)
+
+
+class Searches(pytest.Collector):
+    """The searches on the candidate, a test each: ``headcount::machine`` and so on."""
+
+    def __init__(self, *, search: Search, profile: settings, **kwargs: Any) -> None:
+        super().__init__("headcount", nodeid="headcount", **kwargs)
+        self.search = search
+        self.profile = profile
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """The tests."""
+        yield MachineItem.from_parent(self, name="machine")
+        for name in ROUNDS:
+            yield RoundsItem.from_parent(self, name=name)
+
+
+class MachineItem(pytest.Item):
+    """Hypothesis's state machine on the candidate."""
+
+    parent: Searches
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        drawn = machine(self.parent.search)
+        quiet = quietly(self.parent.profile)
+
+        def run() -> None:
+            run_state_machine_as_test(drawn, settings=quiet)
+
+        # By these Hypothesis's own plugin knows a test to gather statistics of.
+        run.is_hypothesis_test = True  # type: ignore[attr-defined]
+        run._hypothesis_internal_use_settings = quiet  # type: ignore[attr-defined]  # noqa: SLF001
+        self.obj = run
+
+    def reportinfo(self) -> tuple[os.PathLike[str] | str, int | None, str]:
+        """Where pytest says that it is."""
+        return self.path, None, self.nodeid
+
+    def runtest(self) -> None:
+        """Run it.
+
+        :raises Diverged: if a program is counted wrongly.
+        """
+        self.obj()
+
+
+class RoundsItem(pytest.Item):
+    """Some rounds of another search on the candidate."""
+
+    parent: Searches
+
+    def reportinfo(self) -> tuple[os.PathLike[str] | str, int | None, str]:
+        """Where pytest says that they are."""
+        return self.path, None, self.nodeid
+
+    def runtest(self) -> None:
+        """Run them.
+
+        :raises Diverged: if a program is counted wrongly.
+        """
+        search = self.parent.search
+        drawn = self.config.getoption("--hypothesis-seed", None) or "0"
+        seed = int(drawn) if drawn.isdecimal() else 0
+        tally = Tally(search.watcher.found)
+        listening = evolve(search, watcher=tally)
+        for number in range(rounds(self.name, self.parent.profile)):
+            load(self.name)(listening, seed * SEED_STRIDE + number)
+            failed = tally.failure or (tally.dearer if search.strict else None)
+            if failed:
+                program, finding = failed
+                raise diverged(finding.signature)(program, finding)
+
+
+class TraceFile(pytest.File):
+    """A saved trace, with one test: what it once broke holds on the candidate."""
+
+    def __init__(self, *, search: Search, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.search = search
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """The test."""
+        yield TraceItem.from_parent(self, name="replay")
+
+
+class TraceItem(pytest.Item):
+    """The trace replayed on the candidate, as the trace's kernel version counts if it can."""
+
+    parent: TraceFile
+
+    def reportinfo(self) -> tuple[os.PathLike[str] | str, int | None, str]:
+        """Where pytest says that it is."""
+        return self.path, 0, f"replay of {self.path.name}"
+
+    def runtest(self) -> None:
+        """Replay it.
+
+        :raises BadInput: if it is no trace, or the candidate cannot carry it out.
+        """
+        search = self.parent.search
+        program = read_program(self.path)
+        candidate = search.candidate()
+        if program.semantics.version not in candidate.abilities.semantics:
+            program = evolve(program, semantics=search.semantics)
+        verdict = judge(program, candidate)
+        name = self.path.name
+        if verdict.kind in {"inapplicable", "unjudged"}:
+            pytest.skip(f"{name}: {verdict.inapplicable or verdict.unjudged}")
+        if verdict.oddity:
+            pytest.xfail(f"{verdict.oddity.name}: {verdict.oddity.story}")
+        failed = verdict.finding or (verdict.dearer if search.strict else None)
+        if failed:
+            saved = os.path.relpath(self.path)
+            pytest.fail("\n".join(Failure(program, failed, saved=saved).lines()), pytrace=False)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """What went wrong; in one line if it is the trace."""
+        if isinstance(excinfo.value, BadInput):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo, style)

@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: MIT
+
+"""What a pytest run that uses headcount has of it: searches, traces, profiles, the report.
+
+`headcount_pytest` loads this when a run needs it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from types import MappingProxyType, SimpleNamespace
+from typing import TYPE_CHECKING, Any, Self
+
+import pytest
+from hypothesis import settings
+from hypothesis.errors import InvalidArgument
+
+from model.errors import BadInput
+from properties import candidates, layouts
+from properties.judging.finding import Diverged
+from properties.pytest_items import Searches, TraceFile
+from properties.reports.command_line import CANDIDATE
+from properties.reports.store import Store
+from properties.search import Search, Watcher
+from properties.verify import failure_of
+
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from model.program import Program
+    from properties.candidates import Spec
+    from properties.judging.finding import Finding
+
+#: Hypothesis profiles: how many programs the machine draws, and how.
+PROFILES = MappingProxyType(
+    {
+        "dev": settings(max_examples=100, deadline=None),
+        "ci": settings(
+            max_examples=200, deadline=None, derandomize=True, print_blob=True, database=None
+        ),
+        "nightly": settings(max_examples=20_000, deadline=None, print_blob=True),
+    }
+)
+
+#: What a worker of pytest-xdist is handed: whether no files or folders were named.
+WHOLE = "headcount_whole"
+
+#: In Hypothesis's statistics: a rule with all that belongs to it, printed once for each rule.
+RULES = re.compile(r"sampled_from\(\[Rule\(.*\]\)\.filter\(.*?_rule_is_enabled\)")
+
+
+class Active:
+    """A plugin with the candidate of one run.
+
+    :ivar search: What is under test, and where it is searched.
+    :ivar profile: Hypothesis settings for the searches.
+    """
+
+    def __init__(self, spec: Spec, search: Search, store: Store, profile: settings) -> None:
+        self.search = search
+        self.profile = profile
+        self._spec = spec
+        self._store = store
+
+    @classmethod
+    def of(cls, config: pytest.Config) -> Self:
+        """The plugin for the options of *config*.
+
+        :raises pytest.UsageError: if the candidate, or an option for it, cannot be used.
+        """
+        text = _option(config, "candidate") or config.getini("headcount_candidate") or CANDIDATE
+        files = [Path(name) for name in _option(config, "layout") or []]
+        try:
+            spec = candidates.load(text)
+            version = candidates.counting_as(spec, _option(config, "semantics"))
+            captured = layouts.load(files) if files else layouts.shipped()
+        except BadInput as err:
+            raise pytest.UsageError(str(err)) from None
+        store = Store(spec.make, (f"found by pytest, candidate {text}",))
+        search = Search(
+            spec.make,
+            version,
+            captured,
+            captured_only=bool(files),
+            strict=_option(config, "cost") != "report",
+            watcher=_Keeper(store),
+        )
+        return cls(spec, search, store, _profile(config))
+
+    def trace(self, path: Path, parent: pytest.Collector) -> pytest.Collector:
+        """The saved trace at *path*, as a file of one test."""
+        return TraceFile.from_parent(parent, path=path, search=self.search)
+
+    def pytest_report_header(self) -> str:
+        """What is under test."""
+        version = self.search.semantics.version
+        return f"headcount: candidate {self._spec.text}, semantics {version}"
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Hand a worker of pytest-xdist what only its controller knows."""
+        node.workerinput[WHOLE] = _whole(node.config)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_make_collect_report(
+        self, collector: pytest.Collector
+    ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+        """Add the searches to what pytest collects, before all else."""
+        report = yield
+        if isinstance(collector, pytest.Session) and report.passed and searching(collector.config):
+            found = Searches.from_parent(collector, search=self.search, profile=self.profile)
+            report.result = [found, *report.result]
+        return report
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[Any]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Put the counterexample, reduced, in the place of Hypothesis's listing."""
+        statistics = getattr(item, "hypothesis_statistics", None)
+        if statistics:
+            item.hypothesis_statistics = RULES.sub("the rules", statistics)  # type: ignore[attr-defined]
+        report = yield
+        error = call.excinfo.value if call.excinfo else None
+        if isinstance(error, Diverged) and not report.passed:
+            report.longrepr = self._told(error)  # type: ignore[assignment]
+        return report
+
+    def _told(self, error: Diverged) -> Told:
+        failure = failure_of(error.program, error.finding, self._spec, self._store)
+        notes = getattr(error, "__notes__", ())
+        blob = [note.strip() for note in notes if "reproduce_failure" in note]
+        return Told([*failure.lines(), *blob])
+
+
+class _Keeper(Watcher):
+    """Keeps each failing program as soon as the machine finds it, or a smaller one."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def found(self, program: Program, finding: Finding) -> None:
+        self._store.keep(program, finding)
+
+
+class Told:
+    """A counterexample as pytest prints it: whole where it failed, one line in the summary."""
+
+    def __init__(self, lines: list[str]) -> None:
+        self._lines = lines
+        self.reprcrash = SimpleNamespace(message=lines[0])
+
+    def __str__(self) -> str:
+        return "\n".join(self._lines)
+
+    def toterminal(self, writer: Any) -> None:
+        """Write it to the terminal."""
+        for number, line in enumerate(self._lines):
+            writer.line(line, red=number == 0, bold=number == 0)
+
+
+def searching(config: pytest.Config) -> bool:
+    """Whether this run searches.
+
+    It does with ``--candidate``, and with the setting alone where no files or folders are
+    named; never where all that is named are single tests, as editors do.
+    """
+    if config.args and all("::" in arg for arg in config.args):
+        return False
+    return bool(_option(config, "candidate")) or _whole(config)
+
+
+def _whole(config: pytest.Config) -> bool:
+    """Whether there is the setting, and no files or folders are named."""
+    # A worker of pytest-xdist is given the files that its controller found.
+    workerinput: dict[str, Any] = getattr(config, "workerinput", {})
+    named = config.args_source is pytest.Config.ArgsSource.ARGS
+    return bool(config.getini("headcount_candidate")) and workerinput.get(WHOLE, not named)
+
+
+def _option(config: pytest.Config, name: str) -> Any:
+    return config.getoption(f"headcount_{name}", None)
+
+
+def _profile(config: pytest.Config) -> settings:
+    """The settings that ``--hypothesis-profile`` names; ``ci`` where CI is set, or else ``dev``.
+
+    The names are made known to Hypothesis, unless the project has profiles of these names.
+    """
+    for name, profile in PROFILES.items():
+        try:
+            settings.get_profile(name)
+        except InvalidArgument:
+            settings.register_profile(name, profile)
+    named = config.getoption("--hypothesis-profile", None)
+    if not named:
+        return PROFILES[usual_profile()]
+    try:
+        return PROFILES.get(named) or settings.get_profile(named)
+    except InvalidArgument as err:
+        raise pytest.UsageError(str(err)) from None
+
+
+def usual_profile() -> str:
+    """The profile of a run that names none."""
+    return "ci" if os.environ.get("CI") else "dev"
