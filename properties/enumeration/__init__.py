@@ -1,3 +1,3 @@
 # SPDX-License-Identifier: MIT
 
-"""Every program of a scope, in order of size."""
+"""Enumeration of every program of a scope."""

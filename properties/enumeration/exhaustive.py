@@ -15,7 +15,7 @@ from attrs import evolve, frozen
 from model.errors import BadInput
 from model.program import Program
 from model.steps import STEPS
-from properties.enumeration.next_steps import Every
+from properties.enumeration.next_steps import NextSteps
 from properties.enumeration.scope import Scope
 from properties.judging.judge import Run
 from properties.judging.ledger import Ledger
@@ -144,12 +144,12 @@ def _below(node: Node, scope: Scope, last: str, failed: Callable[[Node], bool]) 
         ledger = Ledger.after(node.program(scope), node.steps)
     except BadInput:
         return
-    every = Every(scope, node.layout.mapping, ledger, depth + 1, scope.named - node.named)
+    following = NextSteps(scope, node.layout.mapping, ledger, depth + 1, scope.named - node.named)
     stuck = True
     for call in scope.calls:
         if final and last not in ("", call):
             continue
-        for step in every.steps(call):
+        for step in following.steps(call):
             stuck = False
             child = node.then(step)
             if final:

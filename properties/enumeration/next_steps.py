@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 
-"""Every step that can come next, of all calls and pages of a scope.
+"""Enumeration of the steps that can follow a program, within a scope.
 
-Pages are named by the mapping: what a candidate sees are frames, and a handle
-would only be another name for the same ones.
+Lists name pages by mapping, never by handle: a candidate sees frames only, so handles
+would give the same steps again.
 """
 
 from __future__ import annotations
@@ -48,10 +48,12 @@ YES_NO = (True, False)
 SPLIT = frozenset({"thp", "page-cache"})
 
 
-class Every:
-    """The steps that can come next in one program.
+class NextSteps:
+    """Enumerates the steps that can follow one program.
 
-    :param left: How many more pages the program may name.
+    :param ledger: The state after the program.
+    :param nth: The number of the next step, from 1, for the name of its handle or region.
+    :param left: Number of pages that the program may still name.
     """
 
     def __init__(self, scope: Scope, mapping: Mapping, ledger: Ledger, nth: int, left: int) -> None:
@@ -66,23 +68,27 @@ class Every:
         self._left = left
 
     def steps(self, call: str) -> Iterator[Step]:
-        """Every step of *call* that may keep the contract."""
+        """Every step of *call*; a few may break the contract."""
         yield from getattr(self, f"_{call}")()
 
     # Lists of pages.
 
     def _named(self, positions: tuple[int, ...]) -> PageList:
+        """The list of the mapping's pages at *positions*; possibly empty."""
         entries = [(self._name, i) for i in positions]
         return from_entries(entries) if entries else span(self._name, 0, 0)
 
     def _lists(self) -> Iterator[PageList]:
-        """Every list of pages."""
+        """Every list of one or more pages."""
         for length in range(1, self._most + 1):
             for positions in product(range(len(self._pages)), repeat=length):
                 yield self._named(positions)
 
     def _unpinned(self, npages: int | None) -> Iterator[PageList]:
-        """Every list that may be unpinned; any at all if *npages* is an error value."""
+        """Every list that may be unpinned: the empty one and those whose pins are held.
+
+        If *npages* is an error value the call unpins nothing, so every list is included.
+        """
         yield self._named(())
         if npages is None:
             yield from map(self._named, self._pinned())
@@ -90,24 +96,24 @@ class Every:
             yield from self._lists()
 
     def _pinned(self) -> Iterator[tuple[int, ...]]:
-        """Every list of pages whose pins are held."""
+        """The positions of every list whose pins are all held."""
         heads = [self._ledger.head(page) for page in self._pages]
         pins = {head: self._ledger.held(head).pins for head in heads}
 
-        def more(positions: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+        def extend(positions: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
             if positions:
                 yield positions
             if len(positions) < self._most:
                 for i, head in enumerate(heads):
                     if pins[head]:
                         pins[head] -= 1
-                        yield from more((*positions, i))
+                        yield from extend((*positions, i))
                         pins[head] += 1
 
-        return more(())
+        return extend(())
 
     def _ranges(self) -> Iterator[PageList]:
-        """Every range whose pins are held."""
+        """Every range whose pins are all held."""
         pages = self._pages
         for start in range(len(pages)):
             left: dict[int, int] = {}
@@ -123,7 +129,7 @@ class Every:
                 yield self._named(tuple(range(start, stop)))
 
     def _heads(self, what: str = "alive", least: int = 1) -> Iterator[PageList]:
-        """Each set of compound pages not free, by their heads, with *least* of *what* at least."""
+        """Every set of allocated heads whose count *what* of the ledger is at least *least*."""
         heads = []
         for i, page in enumerate(self._pages):
             if self._ledger.head(page) == page:
@@ -226,6 +232,7 @@ class Every:
                 yield PutPage(pages=pages, n=n)
 
     def _world(self, call: str) -> Iterator[Step]:
+        """Every step of *call*, which takes a set of heads and nothing else."""
         make: Any = STEPS[call]
         for pages in self._heads():
             yield make(pages=pages)
@@ -250,7 +257,7 @@ class Every:
 
 
 def _fillings(order: int) -> Iterator[tuple[int, ...]]:
-    """Every way to fill a compound page of *order* with naturally aligned ones."""
+    """Every sequence of orders whose naturally aligned pages fill a page of *order*."""
     yield (order,)
     if order:
         for left, right in product(_fillings(order - 1), repeat=2):

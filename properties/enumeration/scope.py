@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""A scope: all programs up to a bound, so that "none of them fails" means something."""
+"""Scopes: all programs within given bounds, so that "none fails" is a precise statement."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 #: Calls whose programs are enumerated unless others are asked for.
 CALLS = tuple(call for call, cls in STEPS.items() if cls.enumerated)
 
-#: Values of the arguments that are neither pages nor yes or no, the plainest first.
-PLAINEST: dict[str, tuple[Any, ...]] = {
+#: Default values of arguments that are neither pages nor booleans.
+DEFAULT_VALUES: dict[str, tuple[Any, ...]] = {
     "n": (1,),
     "max_segment": (MAX_SEGMENT,),
     "nmap": (None,),
@@ -32,29 +32,29 @@ PLAINEST: dict[str, tuple[Any, ...]] = {
     "npages": (None,),
 }
 
-#: Pages that a list may name at least, to do what a step more would.
-MORE = 3
+#: Minimum bound on the pages of a list in `one_step_less`.
+MIN_LISTED = 3
 
-#: No bound but the others.
+#: No bound: larger than any list or layout of a scope.
 UNBOUNDED = 1 << 20
 
 
 @frozen
 class Scope:
-    """Every program with no more than this.
+    """All programs within these bounds.
 
-    :param steps: Steps.
-    :param compound: Compound pages, side by side in one mapping.
-    :param order: The highest order.
-    :param listed: Pages that one list names, repeats included.
-    :param frames: Pages of all compound pages together.
-    :param named: Pages that all lists together name.
-    :param calls: The calls.
-    :param values: The values of other arguments than pages, yes and no.
-    :param refs: How often each page is mapped at first.
-    :param mappings: The only layouts, if given.
-    :param merged: Compound pages of any order count as well, where all of them
-        together have no more pages than this.
+    :param steps: Maximum number of steps.
+    :param compound: Maximum number of compound pages; they are side by side in one mapping.
+    :param order: Highest order.
+    :param listed: Maximum number of pages in one list, repeats included.
+    :param frames: Maximum number of pages of the mapping.
+    :param named: Maximum number of pages in all lists together.
+    :param calls: The calls that steps may have.
+    :param values: For each argument that is neither pages nor boolean, its values.
+    :param refs: The values of a mapping's *refs*.
+    :param kind: The kind of the mapping.
+    :param mappings: The only layouts, if given; *compound*, *order* and *frames* are ignored.
+    :param merged: Layouts of at most this many pages may also have orders above *order*.
     """
 
     steps: int
@@ -64,7 +64,7 @@ class Scope:
     frames: int = UNBOUNDED
     named: int = UNBOUNDED
     calls: tuple[str, ...] = CALLS
-    values: dict[str, tuple[Any, ...]] = field(factory=PLAINEST.copy)
+    values: dict[str, tuple[Any, ...]] = field(factory=DEFAULT_VALUES.copy)
     refs: tuple[int, ...] = (1,)
     kind: str = "driver"
     semantics: Semantics = DEFAULT
@@ -72,21 +72,21 @@ class Scope:
     merged: int = 0
 
     def text(self) -> str:
-        """What is bounded, in words."""
+        """The bounds, in words for a report."""
         frames = f" and {self.frames} pages in all" if self.frames < UNBOUNDED else ""
         named = f", {self.named} in all lists" if self.named < UNBOUNDED else ""
         return (
-            f"at most {_some(self.steps, 'step')}, {_some(self.compound, 'compound page')} of "
-            f"order {self.order} or less{frames}, {_some(self.listed, 'page')} in a list{named}"
+            f"at most {_count(self.steps, 'step')}, {_count(self.compound, 'compound page')} of "
+            f"order {self.order} or less{frames}, {_count(self.listed, 'page')} in a list{named}"
         )
 
     @property
     def highest(self) -> int:
-        """The highest order there is at all."""
+        """The highest order of any layout."""
         return max(self.order, self.merged.bit_length() - 1)
 
     def layouts(self) -> Iterator[Mapping]:
-        """The mappings: fewest compound pages first, then lowest orders."""
+        """The layouts, one mapping each: fewest compound pages first, then lowest orders."""
         if self.mappings:
             yield from self.mappings
             return
@@ -100,12 +100,12 @@ class Scope:
                         yield from _placements(layout, self.kind, refs)
 
 
-def _some(n: int, noun: str) -> str:
+def _count(n: int, noun: str) -> str:
     return f"{n} {noun}{'s' * (n != 1)}"
 
 
 def _placements(orders: tuple[int, ...], kind: str, refs: int) -> Iterator[Mapping]:
-    """Where *orders* may lie: with the gaps that alignment makes, or fewer of them."""
+    """Mappings of *orders*, one for each set of gaps that alignment can leave between them."""
     runs = [(order, 1) for order in orders]
     top = 1 << max(orders)
     seen = set()
@@ -120,14 +120,14 @@ def _placements(orders: tuple[int, ...], kind: str, refs: int) -> Iterator[Mappi
             yield Mapping("a", kind, extents, refs)
 
 
-def around(program: Program) -> Scope:
-    """The scope that *program* itself is at the edge of.
+def scope_of(program: Program) -> Scope:
+    """The scope of which *program* is a largest member.
 
-    Its calls and its values, and the plainest beside them: no more steps,
-    compound pages, pages in a list and pages in all lists than it has. Several
-    compound pages may also be one of a higher order.
+    It has the program's numbers of steps, compound pages and named pages as bounds, its
+    calls and pin_user_pages, its values and the defaults. Several compound pages may also
+    be merged into one of a higher order.
     """
-    values = PLAINEST.copy()
+    values = DEFAULT_VALUES.copy()
     for step in program.steps:
         for a in shown(step):
             value = getattr(step, a.name)
@@ -149,17 +149,17 @@ def around(program: Program) -> Scope:
     )
 
 
-def beside(scope: Scope) -> Scope:
-    """The scope of fewer steps than *scope* has, that may name more pages in their lists.
+def one_step_less(scope: Scope) -> Scope:
+    """*scope* with one step less and no bound on the pages of all lists.
 
-    One step less is worth more than any number of pages: what took a step of its
-    own to bring about may be had of a page that is named twice.
+    A program with fewer steps is smaller, however many pages it names: naming a page twice
+    may do what a step of its own did.
     """
     return evolve(
         scope,
         steps=scope.steps - 1,
         compound=max(scope.compound, 2),
-        listed=max(scope.listed, MORE),
+        listed=max(scope.listed, MIN_LISTED),
         named=UNBOUNDED,
         merged=max(scope.merged, 2),
     )

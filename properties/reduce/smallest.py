@@ -16,7 +16,7 @@ from attrs import evolve
 
 from model.errors import BadInput
 from properties.enumeration.exhaustive import nodes, run
-from properties.enumeration.scope import around, beside
+from properties.enumeration.scope import one_step_less, scope_of
 from properties.reduce import Reduced, reduce
 from properties.search import forget
 
@@ -119,7 +119,7 @@ class _Proof:
         Then `tried` is how many were, without those that were tried beside the scope.
         """
         while True:
-            scope = around(self.program)
+            scope = scope_of(self.program)
             if (scope.highest + 1) ** scope.compound > self._most:
                 # There are more layouts alone than programs may be tried.
                 return False
@@ -128,7 +128,7 @@ class _Proof:
                 found = self._found(scope)
                 if not found:
                     inside = self.tried
-                    found = self._found(beside(scope))
+                    found = self._found(one_step_less(scope))
             except _Spent:
                 found = None
                 if not inside:

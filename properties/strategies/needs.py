@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""Whether what a call needs is there, before a step of it is drawn."""
+"""Whether a step of a call can be drawn: the call's `Need` and the state that meets it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from properties.judging.ledger import Ledger
     from properties.strategies.steps import Steps
 
+#: For each need, the state that meets it if not empty.
 _HELD: dict[Need | None, Callable[[Ledger, Steps], Collection[object]]] = {
     Need.PINS: lambda ledger, _: ledger.pinned,
     Need.REFERENCES: lambda ledger, _: ledger.got,
@@ -24,11 +25,11 @@ _HELD: dict[Need | None, Callable[[Ledger, Steps], Collection[object]]] = {
     Need.SPLITTABLE: lambda _, steps: steps.splittable,
 }
 
-#: For each call that needs something, what holds it.
+#: For each call with a need, the state that meets it.
 _NEEDED = {call: _HELD[cls.needs] for call, cls in STEPS.items() if cls.needs}
 
 
 def possible(call: str, ledger: Ledger, steps: Steps) -> bool:
-    """Whether a step of *call* can be drawn now."""
+    """Whether the need of *call* is met, so that a step of it may be drawn now."""
     needed = _NEEDED.get(call)
     return needed is None or bool(needed(ledger, steps))

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 
-"""Short steps, drawn in a few microseconds: what a long random program is mostly made of.
+"""Short random steps, drawn in a few microseconds: most steps of the search soak.
 
-They name few pages, near the edges of compound pages, and give pins back soon.
-What is rich or rare comes from `properties.strategies.steps`.
+They name few pages near the edges of compound pages, and release pins soon. Steps with
+more pages and rare arguments come from `properties.strategies.steps`.
 """
 
 from __future__ import annotations
@@ -54,44 +54,44 @@ UNPINNING = frozenset(
     }
 )
 
-#: Pages are named by this many compound pages of a mapping, from either end.
-NEAR = 8
+#: Short steps name pages of this many compound pages at each end of an extent.
+NEAR_ENDS = 8
 
-#: Bytes of the largest segment of a region; one is no whole number of pages.
+#: Values of max_segment, in bytes; the last is not a whole number of pages.
 SEGMENTS = (4_096, 8_192, 16_384, 4_196)
 
-#: Pages of a stretch that is to cross several heads.
-MOST_ACROSS = 24
+#: Maximum length, in pages, of a stretch that crosses several heads.
+MAX_ACROSS = 24
 
-#: A list of pins is given back in turn once so many are held.
-MOST_HELD = 24
+#: Maximum number of handles that hold pins before `Short.crowded` is true.
+MAX_HELD = 24
 
 
 class Short:
-    """Draws short steps of one program. Each method is a form: a step, or None.
+    """Draws short steps of one program. Each method is a form and returns a step or None.
 
-    :param steps: Draws the names, so that both may be used on one program.
+    :param steps: Draws the names, so that both classes may draw for one program.
     """
 
     def __init__(self, ledger: Ledger, steps: Steps) -> None:
         self._ledger = ledger
         self._steps = steps
-        #: (name, first position not given back, pages) of each list of pins.
+        #: (handle, first position not released, pages) of each handle with pins.
         self._held: list[tuple[str, int, int]] = []
         self._spots = [spot for m in ledger.mappings for spot in _spots(m)]
 
     @property
     def crowded(self) -> bool:
-        """Whether pins should be given back before more are taken."""
-        return len(self._held) >= MOST_HELD
+        """Whether pins should be released before more are taken."""
+        return len(self._held) >= MAX_HELD
 
     @property
     def empty(self) -> bool:
-        """Whether no list of pins is held."""
+        """Whether no handle holds pins."""
         return not self._held
 
     def taken(self, step: Step) -> None:
-        """Note that *step* was carried out."""
+        """Note that *step* was carried out: its handle holds pins now."""
         if step.pins and step.binds_handle:
             pages = self._ledger.table.get(step.makes)
             if pages:
@@ -100,12 +100,13 @@ class Short:
     # Pages.
 
     def _stretch(self, dice: Dice) -> PageList:
+        """One to four neighbouring pages, near an edge of a compound page."""
         name, start, npages = self._spots[dice.randrange(len(self._spots))]
         length = 1 + dice.randrange(4)
         return PageList((Slice(name, range(start, min(start + length, npages))),))
 
     def _rest(self, dice: Dice) -> Slice | None:
-        """All that is still held by some list of pins."""
+        """All pages that a random handle still holds, and forget the handle; None if none."""
         if not self._held:
             return None
         at = dice.randrange(len(self._held))
@@ -115,7 +116,7 @@ class Short:
         return Slice(name, range(start, stop))
 
     def _part(self, dice: Dice) -> Slice | None:
-        """The first pages that are still held by some list of pins."""
+        """The first pages that a random handle still holds, and forget these; None if none."""
         if not self._held:
             return None
         at = dice.randrange(len(self._held))
@@ -128,7 +129,7 @@ class Short:
             self._held.pop()
         return Slice(name, range(start, middle))
 
-    # Forms that take.
+    # Forms that pin.
 
     def pin(self, dice: Dice) -> Step | None:
         """Pin neighbouring pages."""
@@ -137,7 +138,7 @@ class Short:
     def pin_across(self, dice: Dice) -> Step | None:
         """Pin the pages of several neighbouring compound pages."""
         name, start, npages = self._spots[dice.randrange(len(self._spots))]
-        stop = min(start + 1 + dice.randrange(MOST_ACROSS), npages)
+        stop = min(start + 1 + dice.randrange(MAX_ACROSS), npages)
         pages = PageList((Slice(name, range(start, stop)),))
         return Pin(handle=self._steps.name("h"), pages=pages)
 
@@ -148,19 +149,19 @@ class Short:
         return Pin(handle=self._steps.name("h"), pages=PageList((many,)))
 
     def pin_strided(self, dice: Dice) -> Step | None:
-        """Pin every other page, or pages from the last to the first."""
+        """Pin every other page of a stretch, or its pages in reverse order."""
         (term,) = self._stretch(dice).slices()
         indices = term.indices[::-1] if dice.randrange(2) else term.indices[::2]
         pages = PageList((Slice(term.name, indices),))
         return Pin(handle=self._steps.name("h"), pages=pages)
 
     def pin_two(self, dice: Dice) -> Step | None:
-        """Pin pages of two places in one call."""
+        """Pin two stretches in one call."""
         a, b = self._stretch(dice).terms[0], self._stretch(dice).terms[0]
         return Pin(handle=self._steps.name("h"), pages=PageList((a, b)))
 
     def pin_fast(self, dice: Dice) -> Step | None:
-        """Pin without the slow path; an entry may change meanwhile."""
+        """Pin without the slow path; a page table entry may change meanwhile."""
         pages = self._stretch(dice)
         changed = dice.randrange(len(pages) + 1)
         return PinFast(
@@ -170,7 +171,7 @@ class Short:
         )
 
     def register(self, dice: Dice) -> Step | None:
-        """Register a region of few pages."""
+        """Register a region of one to four pages."""
         return Register(
             umem=self._steps.name("m"),
             pages=self._stretch(dice),
@@ -179,15 +180,15 @@ class Short:
             nmap=(None, 1, 0)[dice.randrange(3)],
         )
 
-    # Forms that give back.
+    # Forms that release.
 
     def unpin(self, dice: Dice) -> Step | None:
-        """Unpin all of a list."""
+        """Unpin all pages of a handle."""
         rest = self._rest(dice)
         return Unpin(pages=PageList((rest,))) if rest else None
 
     def unpin_part(self, dice: Dice) -> Step | None:
-        """Unpin the first pages of a list."""
+        """Unpin the first pages of a handle."""
         part = self._part(dice)
         if part is None:
             return None
@@ -195,14 +196,14 @@ class Short:
         return Unpin(pages=pages)
 
     def unpin_dirty(self, dice: Dice) -> Step | None:
-        """Unpin pages of a list, dirtying them or not."""
+        """Unpin the first pages of a handle, with make_dirty two times in three."""
         part = self._part(dice)
         if part is None:
             return None
         return UnpinUserPagesDirtyLock(pages=PageList((part,)), make_dirty=dice.randrange(3) > 0)
 
     def unpin_range(self, dice: Dice) -> Step | None:
-        """Unpin pages of a list whose frames follow each other."""
+        """Unpin the first pages of a handle as a range; refused if they are not contiguous."""
         part = self._part(dice)
         if part is None:
             return None
@@ -211,7 +212,7 @@ class Short:
         )
 
     def unpin_one(self, dice: Dice) -> Step | None:
-        """Unpin one page of a list."""
+        """Unpin the first page of a handle."""
         if not self._held:
             return None
         at = dice.randrange(len(self._held))
@@ -224,12 +225,12 @@ class Short:
         return UnpinOne(page=PageList((Slice(name, range(start, start + 1)),)))
 
     def unpin_backwards(self, dice: Dice) -> Step | None:
-        """Unpin all of a list from its end."""
+        """Unpin all pages of a handle in reverse order."""
         rest = self._rest(dice)
         return Unpin(pages=PageList((_reversed(rest),))) if rest else None
 
     def unpin_between(self, dice: Dice) -> Step | None:
-        """Unpin a list with another one between its pages: A-B-A."""
+        """Unpin a handle with another one between its pages: A-B-A."""
         if len(self._held) < 2:
             return None
         a, b = self._rest(dice), self._rest(dice)
@@ -244,7 +245,7 @@ class Short:
         return UnpinUserPagesDirtyLock(pages=pages, make_dirty=True)
 
     def unpin_nothing(self, dice: Dice) -> Step | None:
-        """Unpin a list of no pages."""
+        """Unpin an empty list."""
         nothing = self._stretch(dice).prefix(0)
         form = dice.randrange(3)
         if form == 0:
@@ -260,14 +261,14 @@ class Short:
             return None
         return Release(umem=next(iter(umems)), dirty=dice.randrange(2) == 0)
 
-    # What the world does.
+    # World steps.
 
     def map(self, dice: Dice) -> Step | None:
         """Map a page once more."""
         return Map(pages=self._stretch(dice).prefix(1))
 
     def unmap(self, dice: Dice) -> Step | None:
-        """Unmap a page, where that is not its end or it is pinned."""
+        """Unmap a page, unless that would free it."""
         pages = self._stretch(dice).prefix(1)
         held = self._ledger.held(self._ledger.head(pages.resolve(self._ledger.table)[0]))
         if held.maps < 2 and not held.pins:
@@ -279,15 +280,15 @@ class Short:
         return SetPageDirty(pages=self._stretch(dice).prefix(1))
 
     def clean(self, dice: Dice) -> Step | None:
-        """Write pages back."""
+        """Write one to four pages back."""
         return Clean(pages=self._stretch(dice))
 
     def get(self, dice: Dice) -> Step | None:
-        """Take plain references on a page."""
+        """Take 1 to 1024 plain references on a page."""
         return TakeReferences(pages=self._stretch(dice).prefix(1), n=1 + dice.randrange(1024))
 
     def put(self, dice: Dice) -> Step | None:
-        """Drop the plain references on a page."""
+        """Drop all plain references on one head."""
         ledger = self._ledger
         if not ledger.got:
             return None
@@ -296,12 +297,12 @@ class Short:
 
 
 def _spots(mapping: Mapping) -> list[tuple[str, int, int]]:
-    """(name, page, pages in all) of the pages at the edges of compound pages, or amid them."""
+    """(name, page, npages of *mapping*) of pages at edges or in the middle of compound pages."""
     spots = []
     for extent, offset in zip(mapping.extents, mapping.offsets, strict=True):
         size = 1 << extent.order
         inside = sorted({i % size for i in (0, 1, size // 2, -2, -1)})
-        near = set(range(extent.count)[:NEAR]) | set(range(extent.count)[-NEAR:])
+        near = set(range(extent.count)[:NEAR_ENDS]) | set(range(extent.count)[-NEAR_ENDS:])
         spots += [
             (mapping.name, offset + nth * size + i, mapping.npages)
             for nth in sorted(near)

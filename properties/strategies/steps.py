@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 
-"""Steps: for each call, one that makes sense now and keeps the contract.
+"""Random steps: for each call, one that makes sense in the ledger's current state.
 
-What makes sense is read off the ledger. A method gives None where nothing of
-its kind can be done.
+A method returns None if there is no such step. The few drawn steps that break the
+contract are refused when they are run.
 """
 
 from __future__ import annotations
@@ -56,9 +56,10 @@ if TYPE_CHECKING:
     from model.step import Step
     from properties.judging.ledger import Ledger
 
-#: -EFAULT, and the first and the last error value that there can be.
+#: Error values for npages: -EFAULT, and the lowest and the highest one.
 ERRORS = (-14, -4095, -1)
 
+#: Flags of pin calls; one of these is drawn for each.
 FLAGS: tuple[tuple[str, ...], ...] = (
     (),
     ("FOLL_WRITE",),
@@ -68,7 +69,12 @@ FLAGS: tuple[tuple[str, ...], ...] = (
 
 
 class Steps:
-    """Draws the next step of one program. Each method is named as its call."""
+    """Draws the next step of one program. Each method is named after its call.
+
+    :ivar handles: Handles of pins, oldest first.
+    :ivar gets: Handles of plain references, oldest first.
+    :ivar splittable: Mappings with transparent huge pages or large page cache pages.
+    """
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
@@ -82,7 +88,7 @@ class Steps:
         self._made = {"h": 0, "m": 0}
 
     def taken(self, step: Step) -> None:
-        """Note that *step* was carried out."""
+        """Note that *step* was carried out: its handle or region exists now."""
         made = step.makes
         if made:
             self._made[made[0]] += 1
@@ -92,17 +98,17 @@ class Steps:
     # Pinning.
 
     def pin_user_pages(self, random: Random) -> Step | None:
-        """Pin a stretch of a mapping, or a list."""
+        """Pin random pages."""
         pages = draw_pins(random, self.ledger, self.handles)
         return PinUserPages(handle=self.name("h"), pages=pages, flags=among(random, FLAGS))
 
     def get_user_pages(self, random: Random) -> Step | None:
-        """Take plain references likewise."""
+        """Take plain references on random pages."""
         pages = draw_pins(random, self.ledger, self.handles)
         return GetUserPages(handle=self.name("h"), pages=pages, flags=among(random, FLAGS))
 
     def pin_user_pages_fast_only(self, random: Random) -> Step | None:
-        """Pin without the slow path; half the time an entry changes on the way."""
+        """Pin random pages without the slow path; half the time a page table entry changes."""
         pages = draw_pins(random, self.ledger, self.handles)
         changed = random.randrange(len(pages)) if one_in(random, 2) else None
         return PinUserPagesFastOnly(
@@ -112,9 +118,9 @@ class Steps:
     # Unpinning.
 
     def unpin_user_page(self, random: Random) -> Step | None:
-        """Unpin some page of a head that is pinned."""
+        """Unpin one page of a pinned head."""
         pinned = self.ledger.pinned
-        # Where nothing but pins is left, the last one frees the page.
+        # On unmapped heads the last unpin may free the page: prefer them half the time.
         dying = [head for head in latest(pinned) if not self.ledger.held(head).maps]
         if dying and one_in(random, 2):
             pinned = dict.fromkeys(dying)
@@ -131,7 +137,7 @@ class Steps:
         return UnpinUserPages(pages=pages, npages=npages)
 
     def unpin_user_pages_dirty_lock(self, random: Random) -> Step | None:
-        """Unpin entries of handles, dirtying them or not."""
+        """Unpin entries of handles, with make_dirty two times in three."""
         pages = self._pieces(random)
         if pages is None:
             return None
@@ -142,7 +148,7 @@ class Steps:
         return UnpinUserPagesDirtyLock(pages=pages, make_dirty=make_dirty, npages=npages)
 
     def unpin_user_page_range_dirty_lock(self, random: Random) -> Step | None:
-        """Unpin frames that follow each other."""
+        """Unpin contiguous frames."""
         pages = draw_range(random, self.ledger, self.handles)
         make_dirty = one_in(random, 2)
         if pages is None:
@@ -150,6 +156,7 @@ class Steps:
         return UnpinUserPageRangeDirtyLock(pages=pages, make_dirty=make_dirty)
 
     def _pieces(self, random: Random) -> PageList | None:
+        """Entries that may be unpinned, one time in 40 none at all; None if nothing is held."""
         if not self.handles:
             return None
         pages = draw_pieces(random, self.ledger, self.handles)
@@ -160,12 +167,13 @@ class Steps:
         )
 
     def _error(self, random: Random) -> int | None:
+        """An error value one time in 16, else None."""
         return among(random, ERRORS) if one_in(random, 16) else None
 
     # RDMA memory regions.
 
     def ib_umem_get(self, random: Random) -> Step | None:
-        """Register a region; now and then something on the way fails."""
+        """Register a region; some registrations fail while mapping or appending."""
         mapping = among(random, self.ledger.mappings)
         pages = draw_stretch(random, mapping)
         if one_in(random, 6) and mapping.npages > BATCH:
@@ -185,7 +193,7 @@ class Steps:
         )
 
     def ib_umem(self, random: Random) -> Step | None:
-        """A region over what handles hold, with a partial last page in some entries."""
+        """A region of one to three pinned ranges; some entries end within a page."""
         entries = []
         for _ in range(1 + random.randrange(3)):
             pages = draw_range(random, self.ledger, self.handles)
@@ -203,7 +211,7 @@ class Steps:
         )
 
     def ib_umem_release(self, random: Random) -> Step | None:
-        """Release a region whose pins are all still held."""
+        """Release a region; None if there is none or some of its pins were released."""
         umems = list(self.ledger.umems)
         if not umems:
             return None
@@ -213,50 +221,50 @@ class Steps:
             return None
         return IbUmemRelease(umem=umem, dirty=not one_in(random, 4))
 
-    # What the world does.
+    # World steps.
 
-    def _some(self, random: Random) -> PageList:
-        """Pages of one or few compound pages, pinned ones if there are any."""
+    def _few_pages(self, random: Random) -> PageList:
+        """Up to 16 pages; two times in three a pinned one, if any."""
         if one_in(random, 3):
             return draw_stretch(random, among(random, self.ledger.mappings), longest=16)
         held = draw_held_page(random, self.ledger, self.ledger.pinned)
         return held or draw_stretch(random, among(random, self.ledger.mappings), longest=4)
 
     def map(self, random: Random) -> Step | None:
-        """Map pages once more."""
-        return Map(pages=self._some(random))
+        """Map a few pages once more."""
+        return Map(pages=self._few_pages(random))
 
     def unmap(self, random: Random) -> Step | None:
-        """Unmap pages; pinned ones live on until their last unpin."""
+        """Unmap a few pages; pinned ones stay allocated until their last unpin."""
         if self.handles and one_in(random, 3):
-            # One of several that a call may unpin, so that it alone is freed.
+            # The last page of a handle: unpinning the handle may then free its head alone.
             name = live(random, self.ledger, self.handles)
             last = len(self.ledger.table[name]) - 1
             held = self.ledger.held(self.ledger.head(self.ledger.table[name][last]))
             if held.mapped:
                 return Unmap(pages=span(name, last, last + 1))
-        return Unmap(pages=self._some(random))
+        return Unmap(pages=self._few_pages(random))
 
     def set_page_dirty(self, random: Random) -> Step | None:
-        """Write to pages."""
-        return SetPageDirty(pages=self._some(random))
+        """Write to a few pages."""
+        return SetPageDirty(pages=self._few_pages(random))
 
     def clean(self, random: Random) -> Step | None:
-        """Write pages back."""
-        return Clean(pages=self._some(random))
+        """Write a few pages back."""
+        return Clean(pages=self._few_pages(random))
 
     def split_huge_page(self, random: Random) -> Step | None:
-        """Split a transparent huge page, which is refused where it is pinned."""
+        """Split a huge page, pinned or not; -EBUSY if pinned. None if there is none to split."""
         if not self.splittable:
             return None
-        page = self._huge(random)
+        page = self._page_to_split(random)
         frame = page.resolve(self.ledger.table)[0]
         if self.ledger.kind(frame) not in {"thp", "page-cache"} or not self.ledger.order(frame):
             return None
         return SplitHugePage(pages=page)
 
-    def _huge(self, random: Random) -> PageList:
-        """A page that may be part of a transparent huge page, one that was pinned before if any."""
+    def _page_to_split(self, random: Random) -> PageList:
+        """A page that may belong to a huge page; preferably one that was pinned before."""
         ledger = self.ledger
         if not one_in(random, 3):
             known = [
@@ -264,13 +272,13 @@ class Steps:
                 for name in self.handles[-8:]
                 if ledger.kind(ledger.table[name][0]) in {"thp", "page-cache"}
             ]
-            over = [n for n in known if ledger.head(ledger.table[n][0]) not in ledger.pinned]
+            unpinned = [n for n in known if ledger.head(ledger.table[n][0]) not in ledger.pinned]
             if known:
-                return span(among(random, over or known), 0, 1)
+                return span(among(random, unpinned or known), 0, 1)
         return draw_stretch(random, among(random, self.splittable), longest=1)
 
     def alloc_pages(self, random: Random) -> Step | None:
-        """Allocate free frames again, as compound pages of other orders."""
+        """Allocate free frames again, as compound pages of random orders."""
         if not self.ledger.freed:
             return None
         head = among(random, list(self.ledger.freed))
@@ -291,8 +299,8 @@ class Steps:
         return AllocPages(pages=pages, orders=orders) if orders else None
 
     def get_page(self, random: Random) -> Step | None:
-        """Take plain references; now and then so many that pins soon overflow."""
-        pages = self._some(random)
+        """Take one to three plain references; one time in six almost as many as the count holds."""
+        pages = self._few_pages(random)
         n = 1 + random.randrange(3)
         if one_in(random, 6):
             pages = pages.prefix(1)
@@ -302,7 +310,7 @@ class Steps:
         return GetPage(pages=pages, n=n)
 
     def put_page(self, random: Random) -> Step | None:
-        """Drop plain references, one by one or all of a head's."""
+        """Drop plain references of a handle, or one or all of a head."""
         if self.gets and one_in(random, 2):
             pages = releasable(self.ledger, draw_pieces(random, self.ledger, self.gets), "gets")
             if pages:
@@ -314,12 +322,12 @@ class Steps:
         return PutPage(pages=page, n=gets if one_in(random, 2) else 1)
 
     def name(self, letter: str) -> str:
-        """The next free name of a handle (h) or a region (m)."""
+        """The next unused name of a handle (*letter* ``h``) or a region (``m``)."""
         return f"{letter}{self._made[letter] + 1}"
 
 
 def _fill(random: Random, pfn: int, frames: int, allowed: frozenset[int]) -> tuple[int, ...]:
-    """Orders that fill *frames* from *pfn* on, or none if they cannot."""
+    """Random orders from *allowed* that fill *frames* frames from *pfn* on; empty if impossible."""
     orders: list[int] = []
     stop = pfn + frames
     while pfn < stop:

@@ -47,8 +47,15 @@ from properties.enumeration.exhaustive import (
     nodes,
     run,
 )
-from properties.enumeration.next_steps import Every
-from properties.enumeration.scope import CALLS, PLAINEST, UNBOUNDED, Scope, around, beside
+from properties.enumeration.next_steps import NextSteps
+from properties.enumeration.scope import (
+    CALLS,
+    DEFAULT_VALUES,
+    UNBOUNDED,
+    Scope,
+    one_step_less,
+    scope_of,
+)
 from properties.faults import FAULTS
 from properties.judging.judge import judge
 from properties.judging.ledger import Ledger
@@ -249,7 +256,7 @@ SCOPES = {
         order=0,
         listed=2,
         calls=("pin_user_pages", "unpin_user_pages", "unpin_user_pages_dirty_lock"),
-        values=PLAINEST | {"npages": (None, -4095)},
+        values=DEFAULT_VALUES | {"npages": (None, -4095)},
     ),
     "mapped twice": Scope(3, compound=1, order=1, listed=1, refs=(1, 2)),
     "before the series": Scope(
@@ -413,7 +420,7 @@ def test_layout():
 
 def rich():
     """A scope of every call, with more than the plainest values."""
-    values = PLAINEST | {
+    values = DEFAULT_VALUES | {
         "n": (1, 3),
         "max_segment": (MAX_SEGMENT, 4096),
         "nmap": (None, 0, 1),
@@ -438,9 +445,9 @@ def test_every_call(call):
     begun = parse_program("\n".join([*Program((mapping,), ()).text().splitlines(), first, ""]))
     ledger = Ledger(DEFAULT, (mapping,))
     ledger.take(begun.steps[0])
-    found = list(Every(scope, mapping, ledger, 2, UNBOUNDED).steps(call))
+    found = list(NextSteps(scope, mapping, ledger, 2, UNBOUNDED).steps(call))
 
-    assert hasattr(Every, f"_{call}")
+    assert hasattr(NextSteps, f"_{call}")
     assert found
     assert len(found) == len({step.text() for step in found})
     for step in found:
@@ -458,7 +465,7 @@ def test_values():
     mapping = Mapping("a", "driver", placed([(0, 1)], 0x1000))
     ledger = Ledger(DEFAULT, (mapping,))
     ledger.take(PinUserPages(handle="h1", pages=from_entries([("a", 0)])))
-    every = Every(scope, mapping, ledger, 2, UNBOUNDED)
+    every = NextSteps(scope, mapping, ledger, 2, UNBOUNDED)
 
     regions = {
         (s.writable, s.max_segment, s.nmap, s.append_fails) for s in every.steps("ib_umem_get")
@@ -478,7 +485,7 @@ def test_alloc_pages():
     mapping = Mapping("a", "driver", placed([(2, 1)], 0x1000))
     ledger = Ledger(DEFAULT, (mapping,))
     ledger.take(Unmap(pages=from_entries([("a", 0)])))
-    every = Every(Scope(2, 1, 2, 1), mapping, ledger, 2, 4)
+    every = NextSteps(Scope(2, 1, 2, 1), mapping, ledger, 2, 4)
     naive = {
         orders
         for count in range(1, 5)
@@ -489,7 +496,7 @@ def test_alloc_pages():
     }
 
     assert naive == {step.orders for step in every.steps("alloc_pages")}
-    assert not list(Every(Scope(2, 1, 2, 1), mapping, ledger, 2, 3).steps("alloc_pages"))
+    assert not list(NextSteps(Scope(2, 1, 2, 1), mapping, ledger, 2, 3).steps("alloc_pages"))
     assert all(isinstance(step, AllocPages) for step in every.steps("alloc_pages"))
 
 
@@ -498,7 +505,7 @@ def test_no_more_pages():
     mapping = Mapping("a", "driver", placed([(0, 2)], 0x1000))
     ledger = Ledger(DEFAULT, (mapping,))
     ledger.take(PinUserPages(handle="h1", pages=from_entries([("a", 0)])))
-    every = Every(rich(), mapping, ledger, 2, 0)
+    every = NextSteps(rich(), mapping, ledger, 2, 0)
 
     steps = [step for call in STEPS for step in every.steps(call)]
 
@@ -526,7 +533,7 @@ def test_able():
     assert len(CALLS) - 1 == len(able(old, frozenset(STEPS)).calls)
 
 
-def test_around():
+def test_scope_of():
     """A program is at the edge of its own scope, which has its calls and its values."""
     program = parse_program(
         '# headcount 1\nsemantics("5.13")\n'
@@ -535,7 +542,7 @@ def test_around():
         "h1 = pin_user_pages(a[3:5])\n"
         "unpin_user_pages(h1[0:1], npages=-14)\n"
     )
-    scope = around(program)
+    scope = scope_of(program)
 
     assert (3, 2, 2, 2, 4) == (
         scope.steps,
@@ -551,13 +558,15 @@ def test_around():
     assert program.mappings[0].extents in [m.extents for m in scope.layouts() if m.refs == 2]
 
 
-def test_beside():
+def test_one_step_less():
     """A step less, of two compound pages and three pages in a list, or as many as there were."""
     few = Scope(3, compound=1, order=1, listed=1, named=3, frames=9)
     many = evolve(few, compound=3, listed=5, merged=8)
 
-    assert evolve(few, steps=2, compound=2, listed=3, named=UNBOUNDED, merged=2) == beside(few)
-    assert evolve(many, steps=2, named=UNBOUNDED) == beside(many)
+    assert evolve(few, steps=2, compound=2, listed=3, named=UNBOUNDED, merged=2) == one_step_less(
+        few
+    )
+    assert evolve(many, steps=2, named=UNBOUNDED) == one_step_less(many)
 
 
 def test_scope_in_words():

@@ -381,7 +381,7 @@ def test_fewer_steps_that_name_more_pages(name, size):
     assert size == result.program.size()[:4]
 
 
-def test_beside_is_not_counted(monkeypatch):
+def test_one_step_less_is_not_counted(monkeypatch):
     """What was tried beside the scope is no part of the proof."""
     candidate = candidate_of("PartialPinIsError")
     reduced = reduce(*first("PartialPinIsError"), candidate)
@@ -392,14 +392,14 @@ def test_beside_is_not_counted(monkeypatch):
         asked.append(scope)
         return evolve(scope, steps=0)
 
-    monkeypatch.setattr("properties.reduce.smallest.beside", nothing)
+    monkeypatch.setattr("properties.reduce.smallest.one_step_less", nothing)
 
     assert 2 <= len(result.program.steps)
     assert result == smallest(reduced, candidate)
     assert 1 == len(asked)
 
 
-def test_budget_beside():
+def test_budget_one_step_less():
     """A proof stands when what is beside its scope could not all be tried."""
     name = "LocksDirtyPages"
     before = found(BESIDE[name], candidate_of(name))

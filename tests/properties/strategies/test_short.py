@@ -15,7 +15,7 @@ from properties.judging.ledger import Ledger
 from properties.searches.soak import SHORT
 from properties.strategies.dice import Dice
 from properties.strategies.needs import possible
-from properties.strategies.short import MOST_HELD, NEAR, UNPINNING, Short, _spots
+from properties.strategies.short import MAX_HELD, NEAR_ENDS, UNPINNING, Short, _spots
 from properties.strategies.steps import Steps
 
 
@@ -176,7 +176,7 @@ def test_crowded(books):
     """So many lists may be held, and then pins should be given back."""
     short = books[2]
     dice = Dice(0)
-    for _ in range(MOST_HELD):
+    for _ in range(MAX_HELD):
         assert not short.crowded
         carry_out(books, short.pin(dice))
 
@@ -239,7 +239,7 @@ def test_spots_of_many():
     mapping = Mapping("a", "hugetlb", placed([(18, 1024)], 0))
     heads = {at >> 18 for _, at, _ in _spots(mapping)}
 
-    assert {*range(NEAR), *range(1024 - NEAR, 1024)} == heads
+    assert {*range(NEAR_ENDS), *range(1024 - NEAR_ENDS, 1024)} == heads
 
 
 def test_needs():
