@@ -253,7 +253,7 @@ def test_guests_exist(document, monkeypatch):
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_options_exist(document, pytestconfig):
-    """Options that stand alone belong to some command, or to pytest."""
+    """Options that stand alone, and those of pytest, belong to some command or to pytest."""
     known = set(pytestconfig._parser.optparser._option_string_actions)
     queue = [main]
     while queue:
@@ -264,6 +264,11 @@ def test_options_exist(document, pytestconfig):
         option = re.match(r"--[a-z-]+", code)
         if option:
             assert option[0] in known
+    lines = [*CODE.findall(prose(document)), *"\n".join(blocks(document)).splitlines()]
+    for line in lines:
+        run = re.match(r"(?:\s*- run: |python -m )?pytest( .*|$)", line)
+        options = re.findall(r" (-[\w-]+)", run[1]) if run else ()
+        assert [option for option in options if option not in known] == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
@@ -281,6 +286,9 @@ def test_paths_exist(document):
     named += [word for code in blocks(document) for word in code.split()]
     for word in named:
         path = re.fullmatch(r"((?:model|properties|tests)/[\w./*-]*)(?:[:,].*)?", word)
+        beside = (ROOT / document).parent
+        if re.fullmatch(r"\w+(/[\w.-]+)+", word) and (beside / word.split("/")[0]).is_dir():
+            assert (beside / word).exists(), word
         if path:
             assert [*ROOT.glob(path[1].rstrip("/"))] or ROOT.joinpath(path[1] + ".py").exists(), (
                 word
