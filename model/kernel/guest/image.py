@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from model.kernel.guest.packages import Unpacked
 
 INSIDE = Path(__file__).with_name("inside")
-AGENT = ("agent.c", "requests.c", "pools.c", "place.c", "area.c")
+AGENT = ("agent.c", "requests.c", "place.c", "area.c", "pools.c", "ask.c", "port.c")
 
 #: Archives that are kept for one kernel.
 KEPT = 8

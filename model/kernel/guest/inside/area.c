@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Plain memory of one kind, to measure on. */
+/* Memory of one kind, for measurements. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/mman.h>
@@ -11,7 +11,7 @@
 
 static unsigned long mapped;
 
-/* "KIND NPAGES": so many pages of the kind and no others, from number 0 on. */
+/* "KIND NPAGES": map NPAGES pages of the kind from number 0 on, and unmap all others. */
 void area(char *text)
 {
 	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
@@ -20,7 +20,7 @@ void area(char *text)
 	struct pool *pool;
 
 	if (sscanf(text, "%15s %lu", name, &npages) != 2 || !(pool = named(name))) {
-		fail("no area like %s", text);
+		fail("cannot parse area %s", text);
 		return;
 	}
 	if (mapped)

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
-/* A driver's pages: compound pages of any order, where they are wanted. */
+/* A driver's pages: compound pages of any order at chosen offsets. */
 #include <linux/gfp.h>
 #include <linux/highmem.h>
 #include <linux/sort.h>
 
 #include "state.h"
 
-/* The largest block that the buddy allocator has. */
+/* Maximum order of the buddy allocator. */
 #define HC_BLOCK 10
 #define HC_BLOCK_PAGES (1U << HC_BLOCK)
 #define HC_BLOCKS (HC_MAX_ARENA / HC_BLOCK_PAGES)
@@ -18,13 +18,13 @@ static int hc_by_pfn(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* So many blocks of the largest order that lie side by side. */
+/* Allocate `wanted` contiguous blocks of the maximum order; the first page, or NULL. */
 static struct page *hc_blocks(u32 wanted)
 {
 	struct page *found[2 * HC_BLOCKS], *first = NULL;
 	u32 n, i, run = 0;
 
-	/* Without reclaim, which would move pages that are placed already. */
+	/* No reclaim: it would move pages of the program. */
 	for (n = 0; n < (wanted == 1 ? 1 : 2 * HC_BLOCKS); n++) {
 		found[n] = alloc_pages(GFP_NOWAIT | __GFP_NOWARN, HC_BLOCK);
 		if (!found[n])
@@ -42,8 +42,8 @@ static struct page *hc_blocks(u32 wanted)
 }
 
 /*
- * Compound pages where they are wanted: single frames are put together as the
- * buddy allocator does it for __GFP_COMP.
+ * Build the compound pages of the list in a new arena: out of single frames, in the same
+ * way as the buddy allocator does for __GFP_COMP.
  */
 int hc_arena(const u32 *list, u32 count, struct hc_ask *ask)
 {
@@ -51,10 +51,10 @@ int hc_arena(const u32 *list, u32 count, struct hc_ask *ask)
 	struct page *first;
 
 	if (!wanted || wanted > HC_BLOCKS)
-		return hc_refuse(ask, "no room for %lld pages of a driver", ask->arg);
+		return hc_refuse(ask, "an arena cannot have %lld pages", ask->arg);
 	first = hc_blocks(wanted);
 	if (!first)
-		return hc_refuse(ask, "no %u MiB side by side", 4 * wanted);
+		return hc_refuse(ask, "no %u MiB of contiguous memory", 4 * wanted);
 	for (i = 0; i < wanted; i++)
 		split_page(first + i * HC_BLOCK_PAGES, HC_BLOCK);
 	for (i = 0; i < wanted * HC_BLOCK_PAGES; i++)
@@ -81,7 +81,7 @@ int hc_arena(const u32 *list, u32 count, struct hc_ask *ask)
 	return 0;
 }
 
-/* Map pages of the arena, one entry of the page table each. */
+/* Map pages of the arena, each by one page table entry. */
 int hc_insert(struct vm_area_struct *vma)
 {
 	unsigned long at;

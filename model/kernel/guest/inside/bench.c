@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
-/* The series' own measurement: ways to unpin the same pages, with nothing looking on. */
+/* The measurement of the patch series: ways to unpin the same pages, without probes. */
 #include <linux/ktime.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
@@ -29,7 +29,7 @@ static void hc_by(enum hc_bench way, struct page **pages, u32 count, u32 each)
 	}
 }
 
-/* list: first page, how many there are, and their order; arg: pages of a call. */
+/* list: first page, number of pages, their order; arg: pages per call. Returns nanoseconds. */
 s64 hc_bench(const u32 *list, u32 count, struct hc_ask *ask)
 {
 	unsigned long start = HC_WINDOW + ((unsigned long)list[0] << PAGE_SHIFT);
@@ -58,7 +58,7 @@ s64 hc_bench(const u32 *list, u32 count, struct hc_ask *ask)
 		unpin_user_pages(pages, npages);
 		goto out;
 	}
-	/* A range call is for contiguous pages, and nothing here makes them so. */
+	/* The range call needs contiguous pages, and the area need not be contiguous. */
 	took = -ERANGE;
 	if (ask->flags == HC_BENCH_RANGE) {
 		for (at = 1; at < npages; at++)
@@ -70,7 +70,7 @@ s64 hc_bench(const u32 *list, u32 count, struct hc_ask *ask)
 	began = ktime_get_ns();
 	hc_by(ask->flags, pages, npages, ask->arg);
 	took = ktime_get_ns() - began;
-	/* Clean again, so that each way finds the same. */
+	/* Clean the pages, so that each measurement starts with the same state. */
 	for (at = 0; at < npages; at++)
 		ClearPageDirty(compound_head(pages[at]));
 out:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
-/* The calls of a program, as the kernel has them. */
+/* Carries out the calls of a program with the kernel's functions. */
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/vmalloc.h>
@@ -33,7 +33,7 @@ static long hc_gup(enum hc_op op, const struct hc_ask *ask, unsigned long start,
 	return done;
 }
 
-/* Stretches of neighbours one after another, until one is not taken whole. */
+/* Pin or get one run of consecutive pages after another, until one is taken only in part. */
 static int hc_take(const u32 *list, u32 count, struct hc_ask *ask)
 {
 	u32 at = 0, n, i;
@@ -50,7 +50,7 @@ static int hc_take(const u32 *list, u32 count, struct hc_ask *ask)
 			struct hc_watched *head = page ? hc_of(compound_head(hc_got[i])) : NULL;
 
 			if (hc_got[i] != page || !head)
-				return hc_refuse(ask, "page %u is not the one that was mapped",
+				return hc_refuse(ask, "page %u is not the page that was mapped",
 						 list[at + i]);
 			if (ask->op == HC_GET)
 				head->gets++;
@@ -68,7 +68,10 @@ static int hc_take(const u32 *list, u32 count, struct hc_ask *ask)
 	return 0;
 }
 
-/* What is held of the page of an entry; of what is not counted, or NULL, more than enough. */
+/*
+ * The counter of pins (or references, if gets) that the program holds on the page of an
+ * entry. NULL and pins of the zero page are not limited; a freed page has none.
+ */
 static s64 *hc_book(u32 entry, bool gets)
 {
 	static s64 enough, none;
@@ -80,13 +83,13 @@ static s64 *hc_book(u32 entry, bool gets)
 		return &enough;
 	head = hc_of(compound_head(hc.pages[entry]));
 	if (!head)
-		return &none;	/* freed, and somebody else's by now */
+		return &none;
 	if (gets)
 		return &head->gets;
 	return head->kind == HC_ZERO ? &enough : &head->pins;
 }
 
-/* See that no page is given back more often than it is held, and enter it. */
+/* Subtract what a call releases from the counters; refuse to release more than is held. */
 static int hc_give(const u32 *list, u32 count, s64 each, bool gets, struct hc_ask *ask)
 {
 	u32 i, lacking = HC_NULL;
@@ -102,7 +105,7 @@ static int hc_give(const u32 *list, u32 count, s64 each, bool gets, struct hc_as
 		return 0;
 	for (i = 0; i < count; i++)
 		*hc_book(list[i], gets) += each;
-	return hc_refuse(ask, "more is given back than is held of page %u", lacking);
+	return hc_refuse(ask, "the call releases more than is held of page %u", lacking);
 }
 
 static int hc_known(const u32 *list, u32 count, struct hc_ask *ask)
@@ -111,7 +114,7 @@ static int hc_known(const u32 *list, u32 count, struct hc_ask *ask)
 
 	for (i = 0; i < count; i++)
 		if (list[i] != HC_NULL && (list[i] >= HC_MAX_PAGES || !hc.pages[list[i]]))
-			return hc_refuse(ask, "page %u is none of the program's", list[i]);
+			return hc_refuse(ask, "the program has no page %u", list[i]);
 	return 0;
 }
 
@@ -121,7 +124,7 @@ static int hc_contiguous(u32 count, struct hc_ask *ask)
 
 	for (i = 1; i < count; i++)
 		if (page_to_pfn(hc_got[i]) != page_to_pfn(hc_got[0]) + i)
-			return hc_refuse(ask, "the frames of a range do not follow each other");
+			return hc_refuse(ask, "the frames of a range are not consecutive");
 	return 0;
 }
 
@@ -135,7 +138,7 @@ static int hc_unpin(const u32 *list, u32 count, struct hc_ask *ask)
 		hc_got[i] = list[i] == HC_NULL ? NULL : hc.pages[list[i]];
 	if (ask->op == HC_UNPIN_RANGE && !(ask->flags & HC_MISUSE) && hc_contiguous(count, ask))
 		return -EINVAL;
-	/* A call that is told of an error value gives nothing back. */
+	/* A call with an error value for npages releases nothing. */
 	if (!(ask->arg && noticed) && hc_give(list, count, 1, false, ask))
 		return -EINVAL;
 	hc.task = current;
@@ -156,7 +159,7 @@ static int hc_unpin(const u32 *list, u32 count, struct hc_ask *ask)
 	return 0;
 }
 
-/* Plain references, which nothing in the kernel checks. */
+/* Plain references. */
 static int hc_plain(const u32 *list, u32 count, struct hc_ask *ask)
 {
 	u32 i;

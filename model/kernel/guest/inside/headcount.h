@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
-/* What the agent asks of the module: one ioctl, one structure. */
+/* The interface between the agent and the module: one ioctl, one structure. */
 #ifndef HEADCOUNT_H
 #define HEADCOUNT_H
 
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-/* Pages of a program are numbered; page i is seen by the agent at HC_WINDOW + i * 4096. */
+/* Pages of a program are numbered; the agent maps page i at HC_WINDOW + i * 4096. */
 #define HC_WINDOW 0x100000000000ULL
 #define HC_MAX_PAGES (1U << 20)
 #define HC_MAX_HEADS (1U << 13)
@@ -15,29 +15,29 @@
 #define HC_MAX_ARENA (1U << 14)
 #define HC_WARNINGS 1024
 
-/* An entry of a list that is NULL. */
+/* A NULL entry of a list. */
 #define HC_NULL ((__u32)-1)
 
 enum hc_op {
 	HC_WATCH,	/* list: number, pfn (low, high), order, kind of each compound page */
 	HC_ARENA,	/* list: offset, number, order of each; arg: pages */
-	HC_SETTLE,	/* all is mapped: put aside what a mapping holds beyond one reference */
-	HC_PIN,		/* list of pages, flags; arg: whether by pin_user_pages_fast() */
+	HC_SETTLE,	/* all is mapped: count one reference for each mapping */
+	HC_PIN,		/* list of pages, flags; arg: 1 for pin_user_pages_fast() */
 	HC_PIN_FAST_ONLY,
 	HC_GET,
 	HC_UNPIN_PAGE,
-	HC_UNPIN_LIST,	/* arg: npages as given, or 0 for all */
-	HC_UNPIN_DIRTY,	/* likewise; flags: whether to dirty */
-	HC_UNPIN_RANGE,	/* likewise; the list is checked to be contiguous */
-	HC_GET_PAGE,	/* arg: references on each */
+	HC_UNPIN_LIST,	/* arg: npages, or 0 for the length of the list */
+	HC_UNPIN_DIRTY,	/* likewise; flags: make_dirty */
+	HC_UNPIN_RANGE,	/* likewise; refused if the list is not contiguous */
+	HC_GET_PAGE,	/* arg: references per page */
 	HC_PUT_PAGE,
 	HC_SET_DIRTY,
 	HC_CLEAN,
-	HC_UNMAPPING,	/* list: what is about to be unmapped gets its references back */
-	HC_UNMAPPED,
-	HC_FINISH,	/* give back what is still held; ret: what is not as it was */
+	HC_UNMAPPING,	/* list of heads, before munmap() */
+	HC_UNMAPPED,	/* likewise, after munmap() */
+	HC_FINISH,	/* release what is held; ret: pages that differ from before */
 	HC_FORGET,
-	HC_BENCH,	/* list of pages; flags: which; arg: pages of a call; ret: nanoseconds */
+	HC_BENCH,	/* flags: enum hc_bench; arg: pages per call; ret: nanoseconds */
 };
 
 enum hc_kind { HC_BASE, HC_THP, HC_HUGETLB, HC_GIGANTIC, HC_MEMFD, HC_ZERO, HC_DRIVER };
@@ -46,7 +46,7 @@ enum hc_kind { HC_BASE, HC_THP, HC_HUGETLB, HC_GIGANTIC, HC_MEMFD, HC_ZERO, HC_D
 #define HC_WRITE 1
 #define HC_LONGTERM 2
 
-/* Flag of unpins: the program breaks the contract on purpose, so nothing is checked. */
+/* Flag of unpins: the program breaks the contract on purpose, so releases are not checked. */
 #define HC_MISUSE 16
 
 enum hc_bench { HC_BENCH_ONE, HC_BENCH_LIST, HC_BENCH_DIRTY, HC_BENCH_RANGE };
@@ -79,7 +79,7 @@ struct hc_ask {
 	__s64 arg;
 	__u64 list;		/* __u32 each */
 	__u32 count;
-	__u32 nheads;		/* out: heads that look otherwise than at the last step */
+	__u32 nheads;		/* out: heads that changed since the last call */
 	__u32 nevents;
 	__u32 nwarnings;
 	__s64 ret;
@@ -87,7 +87,7 @@ struct hc_ask {
 	__s64 released;
 	__u64 heads;		/* struct hc_head[HC_MAX_HEADS] */
 	__u64 events;		/* struct hc_event[HC_MAX_EVENTS] */
-	char refused[96];	/* why nothing was done, if so */
+	char refused[96];	/* why the module refused the call, or empty */
 	char warnings[HC_WARNINGS];
 };
 

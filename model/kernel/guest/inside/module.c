@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
-/* /dev/headcount: carries out one call of a program, and shows what came of it. */
+/* /dev/headcount: carries out one call of a program and shows its results. */
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
@@ -9,11 +9,9 @@
 
 #include "state.h"
 
-struct hc_state hc;
-
 static bool probes = true;
 module_param(probes, bool, 0);
-MODULE_PARM_DESC(probes, "whether to look on; without, nothing slows down what is measured");
+MODULE_PARM_DESC(probes, "whether to install kprobes; off for measurements");
 
 static DEFINE_MUTEX(hc_mutex);
 static u32 *hc_list;
@@ -74,12 +72,12 @@ static long hc_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	hc.lost = false;
 	hc_do(ask);
 	if (hc.lost)
-		hc.nevents = 0;	/* half a journal would say what is not so */
+		hc.nevents = 0;	/* an incomplete journal would mislead */
 	if (hc.nwarnings)
-		hc_clear_once();	/* so that the next WARN_ON_ONCE is heard, too */
+		hc_clear_once();	/* so that WARN_ON_ONCE() warns again */
 	hc_show(ask, hc_heads);
 	ask->nevents = hc.nevents;
-	/* Also those since the last call, as where pages were unmapped. */
+	/* Includes warnings since the last call, for example from munmap(). */
 	ask->nwarnings = hc.nwarnings;
 	memcpy(ask->warnings, hc.warnings, sizeof(hc.warnings));
 	hc.nwarnings = 0;
@@ -134,6 +132,6 @@ static int __init hc_init(void)
 }
 module_init(hc_init);
 
-/* There is no way out: the machine ends with its last program. */
+/* No module_exit(): the virtual machine stops with its last program. */
 MODULE_LICENSE("Dual MIT/GPL");
-MODULE_DESCRIPTION("headcount: what pins and unpins leave behind, step by step");
+MODULE_DESCRIPTION("headcount: page refcounts after each pin and unpin");

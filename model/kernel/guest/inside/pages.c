@@ -1,22 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
-/* The pages of a program: made, mapped, looked at, given back. */
+/* Keeps track of the pages of a program: from mapping to release. */
 #include <linux/page_ref.h>
 #include <linux/swap.h>
 #include <linux/vmstat.h>
 
 #include "state.h"
 
-/* So many tails of a compound page are looked at. */
+/* Maximum number of tails of a compound page to look at. */
 #define HC_TAILS 1024U
 
-struct hc_watched *hc_of(struct page *page)
-{
-	void *found = xa_load(&hc.by_pfn, page_to_pfn(page));
-
-	return found ? &hc.heads[xa_to_value(found) - 1] : NULL;
-}
-
-/* As /proc/vmstat would say it if all processors had told of theirs. */
+/* The value that /proc/vmstat would show after folding in the per-CPU differences. */
 s64 hc_stat(enum node_stat_item item)
 {
 	s64 sum = atomic_long_read(&vm_node_stat[item]);
@@ -27,6 +20,7 @@ s64 hc_stat(enum node_stat_item item)
 	return sum;
 }
 
+/* Keep track of a compound page whose first page has this number in the program. */
 int hc_add(u32 number, struct page *page, u32 order, enum hc_kind kind,
 	   struct hc_ask *ask)
 {
@@ -34,7 +28,7 @@ int hc_add(u32 number, struct page *page, u32 order, enum hc_kind kind,
 	u32 i;
 
 	if (hc.nheads == HC_MAX_HEADS || number + (1U << order) > HC_MAX_PAGES)
-		return hc_refuse(ask, "more pages than the module has room for");
+		return hc_refuse(ask, "too many pages for the module");
 	if (order ? !PageHead(page) || compound_order(page) != order : PageCompound(page))
 		return hc_refuse(ask, "page %u is of order %u, not %u", number,
 				 compound_order(compound_head(page)), order);
@@ -64,29 +58,29 @@ int hc_watch(const u32 *list, u32 count, struct hc_ask *ask)
 	return 0;
 }
 
-/* What a mapping holds of a page in all. */
+/* Number of references that a mapping holds on a compound page. */
 static int hc_held(const struct hc_watched *head)
 {
 	switch (head->kind) {
 	case HC_HUGETLB:
 	case HC_GIGANTIC:
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
-		return (1 << head->order) + 1;	/* each in the page cache (a08c7193e4f1) */
+		return (1 << head->order) + 1;	/* page cache: one per page (a08c7193e4f1) */
 #endif
 	case HC_MEMFD:
 		return 2;
 	case HC_DRIVER:
-		return 1 << head->order;	/* each entry of the page table */
+		return 1 << head->order;	/* one per page table entry */
 	default:
 		return 1;
 	}
 }
 
 /*
- * A mapping is one reference to a program. What it really holds beyond that is
- * put aside until it is unmapped, so that counts are what they would be, also
- * where they overflow. The zero page is everybody's: its own are taken off when
- * it is shown.
+ * A program counts one reference for a mapping. The kernel's further references are
+ * subtracted from the refcount until the page is unmapped, so that counts agree with the
+ * program's, even where they overflow. The zero page is shared with other processes: its
+ * other references are subtracted when it is shown.
  */
 int hc_settle(struct hc_ask *ask)
 {
@@ -97,12 +91,12 @@ int hc_settle(struct hc_ask *ask)
 		int count;
 
 		if (head->kind == HC_DRIVER)
-			put_page(head->page);	/* its mapping has its own by now */
+			put_page(head->page);	/* the mapping has its own references now */
 		count = page_ref_count(head->page);
 		if (head->kind == HC_ZERO) {
 			head->aside = count - 1;
 		} else if (count != hc_held(head)) {
-			return hc_refuse(ask, "page %u begins with %d references, not %d",
+			return hc_refuse(ask, "page %u starts with %d references, not %d",
 					 head->number, count, hc_held(head));
 		} else {
 			head->aside = count - 1;
@@ -116,6 +110,7 @@ int hc_settle(struct hc_ask *ask)
 	return 0;
 }
 
+/* Before munmap(): return the references that hc_settle() subtracted. */
 void hc_unmapping(const u32 *list, u32 count)
 {
 	u32 i;
@@ -131,8 +126,8 @@ void hc_unmapping(const u32 *list, u32 count)
 }
 
 /*
- * Unmapping leaves the dirty flag as it was: what the page table knew of writes is
- * forgotten, as programs dirty pages by calls alone, and what truncation forgot is not.
+ * After munmap(): restore the dirty flag. A program dirties pages by calls only, so dirty
+ * bits from the page table do not count, and truncation must not clean a page.
  */
 void hc_unmapped(const u32 *list, u32 count)
 {
@@ -151,7 +146,7 @@ void hc_unmapped(const u32 *list, u32 count)
 	}
 }
 
-/* Give everything back; how many pages are not as they were before the program. */
+/* Release all pins and references; the number of pages that differ from before the program. */
 s64 hc_finish(void)
 {
 	struct hc_watched *head;
@@ -166,7 +161,7 @@ s64 hc_finish(void)
 			unclean += page_ref_count(head->page) != head->aside + 1;
 			continue;
 		}
-		/* Most plain references at once, as there may be 2^31; the last put may free. */
+		/* All but one reference in one step, as there may be 2^31; the last put may free. */
 		if (head->gets > 1) {
 			page_ref_sub(head->page, head->gets - 1);
 			head->gets = 1;
@@ -195,6 +190,7 @@ s64 hc_finish(void)
 	return unclean;
 }
 
+/* Stop keeping track of pages, and free what is left of the arena. */
 void hc_forget(void)
 {
 	u32 i;
@@ -233,7 +229,7 @@ static struct hc_head hc_look(struct hc_watched *head)
 	return seen;
 }
 
-/* All heads that do not look as they did, and tails that have a count of their own. */
+/* Write all heads that changed since the last call, and tails with a refcount, to heads. */
 void hc_show(struct hc_ask *ask, struct hc_head *heads)
 {
 	struct hc_watched *head;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Where the pages of a program are: placed, unmapped, taken back. */
+/* Maps the pages of a program into its window, unmaps them, and returns them to the pools. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -10,7 +10,7 @@
 
 #include "pools.h"
 
-/* Stretches of a driver's pages that are mapped. */
+/* Mapped ranges of a driver's pages. */
 static struct {
 	uint32_t number, npages;
 } stretches[1024];
@@ -33,7 +33,10 @@ static int move(struct pool *pool, uint32_t i, uint32_t number)
 	return 1;
 }
 
-/* "KIND COUNT N:COUNT N:COUNT ...": pages by rising frames, with the numbers they have. */
+/*
+ * "KIND COUNT N:COUNT N:COUNT ...": COUNT compound pages with consecutive frames. Each word
+ * gives the number of the first page of some of them, in the order of their frames.
+ */
 void place(char *text)
 {
 	char *word, *rest = text;
@@ -45,7 +48,7 @@ void place(char *text)
 	pool = word ? named(word) : NULL;
 	word = strtok_r(rest, " ", &rest);
 	if (!pool || !pool->nslots || !word) {
-		fail("no room for such pages");
+		fail("no pool for such pages");
 		return;
 	}
 	wanted = atoi(word);
@@ -55,7 +58,7 @@ void place(char *text)
 		at = stretch(pool, wanted);
 	}
 	if (at < 0) {
-		fail("no %u %s pages side by side", wanted, pool->name);
+		fail("no %u %s pages with consecutive frames", wanted, pool->name);
 		return;
 	}
 	while ((word = strtok_r(rest, " ", &rest))) {
@@ -80,7 +83,7 @@ void place(char *text)
 	}
 }
 
-/* "NPAGES OFFSET:NUMBER:ORDER:COUNT ...": an arena, and what is made of it. */
+/* "NPAGES OFFSET:NUMBER:ORDER:COUNT ...": an arena, and the compound pages to build in it. */
 void place_driver(char *text)
 {
 	static uint32_t made[3 * HC_MAX_HEADS];
@@ -104,14 +107,15 @@ void place_driver(char *text)
 	}
 	if (!module(HC_ARENA, 0, npages, made, n))
 		return;
-	/* Neighbours are mapped in one go. */
+	/* Compound pages with consecutive numbers share one mmap(). */
 	for (i = 0; i < n;) {
 		uint32_t first = made[i + 1], stop = first;
 
 		for (; i < n && made[i + 1] == stop; i += 3)
 			stop += 1U << made[i + 2];
 		if (nstretches == sizeof(stretches) / sizeof(*stretches)) {
-			fail("too many stretches of a driver's pages");
+			fail("more than %zu ranges of a driver's pages",
+			     sizeof(stretches) / sizeof(*stretches));
 			return;
 		}
 		if (mmap(window(first), (stop - first) * PAGE, PROT_READ | PROT_WRITE,
@@ -138,7 +142,7 @@ static struct slot *placed(uint32_t number, struct pool **pool)
 	return NULL;
 }
 
-/* Numbers of compound pages, and the order of each. */
+/* Unmap compound pages; numbers: pairs of head and order. */
 void unmap(const uint32_t *numbers, uint32_t count)
 {
 	static uint32_t heads[HC_MAX_HEADS];
@@ -165,7 +169,7 @@ void unmap(const uint32_t *numbers, uint32_t count)
 	module(HC_UNMAPPED, 0, 0, heads, count);
 }
 
-/* Take the pages of a program back. */
+/* Return the pages of the program to the pools. */
 void put_back(void)
 {
 	struct pool *pool;

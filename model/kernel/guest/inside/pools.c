@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Pages of each kind, kept from program to program, and moved to where a program
- * wants them, so that frames follow each other where its own do.
+ * Pools of pages of each kind, kept from program to program. A program gets pages with
+ * consecutive frames where its own frames are consecutive.
  *
- * Anonymous pages are moved by mremap(); those of files are mapped where they
- * are wanted.
+ * Anonymous pages move into the window of the program with mremap(); pages of files are
+ * mapped there.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -18,7 +18,7 @@
 
 #include "pools.h"
 
-#define HOME 0x200000000000UL	/* where anonymous pages wait; each pool has 1 TiB */
+#define HOME 0x200000000000UL	/* address of unused anonymous pages; 1 TiB for each pool */
 
 struct pool pools[NPOOLS] = {
 	{ "base", HC_BASE, 0, 0, -1 },
@@ -77,7 +77,7 @@ static int map_home(const struct pool *pool, uint32_t i, uint32_t n)
 	return 1;
 }
 
-/* Have a page in the slot. */
+/* Fill slot i with a page; mapped: its address range is mapped already. */
 static void fill(struct pool *pool, uint32_t i, int mapped)
 {
 	struct slot *slot = &pool->slots[i];
@@ -88,7 +88,7 @@ static void fill(struct pool *pool, uint32_t i, int mapped)
 		fail("no %s page: %s", pool->name, strerror(errno));
 		return;
 	}
-	/* A write, so that nothing dirties the page when it is pinned for one. */
+	/* Write to the page now, so that pinning it with FOLL_WRITE does not dirty it. */
 	if (pool->kind == HC_ZERO)
 		(void)*(volatile char *)at;
 	else
@@ -112,8 +112,8 @@ static void fill_all(struct pool *pool)
 }
 
 /*
- * Give all pages back and take others, from larger blocks perhaps. Their page tables
- * are there by now, and do not come between them.
+ * Replace all unused pages, for longer runs of consecutive frames: the page tables exist
+ * now, so allocating them does not separate the pages.
  */
 void anew(struct pool *pool)
 {
@@ -144,7 +144,7 @@ struct pool *named(const char *name)
 	return NULL;
 }
 
-/* "KIND N": keep so many compound pages of the kind. */
+/* "KIND N": set up the pool of the kind with N compound pages. */
 void make_room(char *text)
 {
 	char name[16], number[16];
@@ -152,7 +152,7 @@ void make_room(char *text)
 	unsigned n;
 
 	if (sscanf(text, "%15s %u", name, &n) != 2 || !(pool = named(name)) || pool->nslots) {
-		fail("no room like %s", text);
+		fail("cannot parse room %s", text);
 		return;
 	}
 	pool->nslots = n;
@@ -193,7 +193,7 @@ static void sort(struct pool *pool)
 	pool->unsorted = 0;
 }
 
-/* Where in pool->sorted so many waiting pages begin whose frames follow each other, or -1. */
+/* Index in pool->sorted of the first of `wanted` unused pages with consecutive frames, or -1. */
 long stretch(struct pool *pool, uint32_t wanted)
 {
 	uint32_t i, run = 0;
@@ -215,7 +215,7 @@ long stretch(struct pool *pool, uint32_t wanted)
 	return -1;
 }
 
-/* Replace what was unmapped. */
+/* Replace the pages that the program unmapped. */
 void refill(void)
 {
 	struct pool *pool;
@@ -227,7 +227,7 @@ void refill(void)
 				fill(pool, i, 0);
 }
 
-/* Keep everything from moving pages, or holding them, but what a program does. */
+/* Turn off what moves pages or takes references in the background. */
 void quiet_machine(void)
 {
 	pagemap = open("/proc/self/pagemap", O_RDONLY);

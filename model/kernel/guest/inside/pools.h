@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Pages that wait to be placed. */
+/* Pools of pages that programs can use. */
 #ifndef POOLS_H
 #define POOLS_H
 
@@ -8,11 +8,12 @@
 #define PAGE 4096UL
 #define NPOOLS 6
 
+/* EMPTY: not filled yet; WAITING: free to use; PLACED: in a program; LOST: unmapped by it. */
 enum state { EMPTY, WAITING, PLACED, LOST };
 
 struct slot {
 	uint64_t pfn;
-	uint32_t number;	/* where in the program it is placed */
+	uint32_t number;	/* of its first page in the program, if PLACED */
 	enum state state;
 };
 
@@ -20,11 +21,11 @@ struct pool {
 	const char *name;
 	enum hc_kind kind;
 	unsigned order;
-	unsigned huge;		/* flags of memfd_create */
+	unsigned huge;		/* flags of memfd_create() */
 	int fd;
 	uint32_t nslots;
 	struct slot *slots;
-	uint32_t *sorted;	/* by frame */
+	uint32_t *sorted;	/* indices of slots, by frame */
 	int unsorted;
 };
 

@@ -1,35 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
-/* What happens on the way: grabs, puts, dirtyings and WARNs by kprobes, frees by their tracepoint. */
+/* Journal of a call: kprobes on grabs, puts, dirtying and WARNs; a tracepoint on frees. */
 #include <linux/kprobes.h>
 #include <linux/tracepoint.h>
 #include <linux/version.h>
 
 #include "state.h"
 
-void (*hc_prep_compound_page)(struct page *page, unsigned int order);
-void (*hc_lru_add_drain)(void);
-void (*hc_clear_once)(void);
-
-static unsigned long hc_address(const char *name)
-{
-	struct kprobe probe = { .symbol_name = name };
-	unsigned long found;
-
-	if (register_kprobe(&probe))
-		return 0;
-	found = (unsigned long)probe.addr;
-	unregister_kprobe(&probe);
-	return found;
-}
-
-int hc_find_functions(void)
-{
-	hc_prep_compound_page = (void *)hc_address("prep_compound_page");
-	hc_lru_add_drain = (void *)hc_address("lru_add_drain");
-	hc_clear_once = (void *)hc_address("generic_bug_clear_once");
-	return hc_prep_compound_page && hc_lru_add_drain && hc_clear_once ? 0 : -ENOENT;
-}
-
+/* Add an event, unless the page is not the program's or no call is running. */
 static void hc_note(enum hc_event_kind kind, struct page *page, int refs)
 {
 	struct page *top = compound_head(page);
@@ -91,7 +68,7 @@ static int hc_warn(struct kprobe *probe, struct pt_regs *regs)
 	const char *file = (const char *)regs->di;
 
 	if (current != hc.agent || !in_task())
-		return 0;	/* nothing that a program did */
+		return 0;	/* not caused by a program */
 	hc.nwarnings++;
 	snprintf(hc.warnings + used, sizeof(hc.warnings) - used, "%s%s:%d", used ? "|" : "",
 		 file ? file : "?", (int)regs->si);
@@ -110,7 +87,7 @@ static struct kprobe hc_probes[] = {
 	{ .symbol_name = "__warn", .pre_handler = hc_warn },
 };
 
-/* mm_page_free: a page of ours that is freed may be somebody else's a moment later. */
+/* mm_page_free: from now on the page may belong to another user. */
 static void hc_freed(void *data, struct page *page, unsigned int order)
 {
 	struct hc_watched *head = hc.nheads ? hc_of(page) : NULL;

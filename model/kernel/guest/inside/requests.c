@@ -1,54 +1,15 @@
 // SPDX-License-Identifier: MIT
-/* Requests, and what is answered. */
+/* Parses the requests of the host and writes the answers. */
 #define _GNU_SOURCE
-#include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "agent.h"
 
-static struct hc_ask ask;
-static struct hc_head heads[HC_MAX_HEADS];
-static struct hc_event events[HC_MAX_EVENTS];
 static uint32_t list[HC_MAX_LIST];
 static uint32_t count;
-static char trouble[160];
-
-/* Why a program cannot go on; the first reason is the one that is told. */
-void fail(const char *format, ...)
-{
-	va_list arguments;
-
-	if (trouble[0])
-		return;
-	va_start(arguments, format);
-	vsnprintf(trouble, sizeof(trouble), format, arguments);
-	va_end(arguments);
-}
-
-/* Ask the module; whether it did as it was asked. */
-int module(enum hc_op op, unsigned flags, long long arg, const uint32_t *numbers, uint32_t n)
-{
-	ask.op = op;
-	ask.flags = flags;
-	ask.arg = arg;
-	ask.list = (uintptr_t)numbers;
-	ask.count = n;
-	ask.heads = (uintptr_t)heads;
-	ask.events = (uintptr_t)events;
-	if (ioctl(device, HC_ASK, &ask)) {
-		fail("the module says %s", strerror(errno));
-		return 0;
-	}
-	if (ask.refused[0])
-		fail("%s", ask.refused);
-	return !ask.refused[0];
-}
 
 static void answer(void)
 {
@@ -76,7 +37,7 @@ static void answer(void)
 	say("\n");
 }
 
-/* "3", "3:2", "3:2:-1", "N": into list. */
+/* Parse words "START", "START:COUNT", "START:COUNT:STEP" and "N" (NULL) into list. */
 static void read_list(char *text)
 {
 	char *word, *rest = text;
@@ -114,7 +75,7 @@ static const struct {
 	{ "bench", HC_BENCH },
 };
 
-/* "call FLAGS ARG LIST" */
+/* Carry out "FLAGS ARG LIST"; 0 if there is no call of this name. */
 static int call(const char *name, char *rest)
 {
 	unsigned flags;
@@ -128,7 +89,7 @@ static int call(const char *name, char *rest)
 	if (i == sizeof(calls) / sizeof(*calls))
 		return 0;
 	if (sscanf(rest, "%u %lld%n", &flags, &arg, &length) < 2)
-		fail("%s is not said how", name);
+		fail("%s without flags and argument", name);
 	else
 		read_list(rest + length);
 	if (!trouble[0])
@@ -137,7 +98,7 @@ static int call(const char *name, char *rest)
 	return 1;
 }
 
-/* What /proc/vmstat says, after each processor has told of its own. */
+/* The pin counters of /proc/vmstat, after folding in the per-CPU differences. */
 static struct pins {
 	long long acquired, released;
 } vmstat(void)
@@ -157,7 +118,7 @@ static struct pins {
 	at = strstr(text, "nr_foll_pin_acquired ");
 	if (!at || sscanf(at, "nr_foll_pin_acquired %lld\nnr_foll_pin_released %lld",
 			  &found.acquired, &found.released) != 2)
-		fail("/proc/vmstat does not tell of pins");
+		fail("/proc/vmstat has no nr_foll_pin_acquired and nr_foll_pin_released");
 	return found;
 }
 
@@ -176,7 +137,7 @@ static void settle(void)
 	answer();
 }
 
-/* Answer with what of the pages is not as it was before. */
+/* Answer with the number of pages that differ from before the program. */
 static void end(int settled)
 {
 	long long unclean;
@@ -185,10 +146,10 @@ static void end(int settled)
 	if (settled) {
 		struct pins now = vmstat();
 
-		module(HC_CLEAN, 0, 0, NULL, 0);	/* of no page: to look once more */
+		module(HC_CLEAN, 0, 0, NULL, 0);	/* of no page: reads the statistics again */
 		if (now.acquired - before.acquired != ask.acquired ||
 		    now.released - before.released != ask.released)
-			fail("/proc/vmstat says that %lld pins were taken and %lld given back",
+			fail("/proc/vmstat counts %lld pins acquired and %lld released",
 			     now.acquired - before.acquired, now.released - before.released);
 	}
 	module(HC_FINISH, 0, 0, NULL, 0);
@@ -200,7 +161,7 @@ static void end(int settled)
 	if (ask.nwarnings)
 		fail("a WARN at %s", ask.warnings);
 	say(". %lld %s\n", unclean, trouble);
-	/* A page that is not to be had will be missed where it is wanted. */
+	/* A page that cannot be replaced shows when a later program requests it. */
 	refill();
 }
 

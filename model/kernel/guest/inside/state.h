@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
-/* What the files of the module share. */
+/*
+ * Declarations that the module's files share. Each file calls only files above it: state.c,
+ * pages.c, arena.c and calls.c and probes.c and bench.c, module.c.
+ */
 #ifndef HC_STATE_H
 #define HC_STATE_H
 
@@ -16,27 +19,27 @@ struct hc_watched {
 	u32 order;
 	enum hc_kind kind;
 	bool mapped;
-	bool gone;		/* freed since: what is in its frames now is somebody else's */
+	bool gone;		/* freed: its frames may have another user now */
 	bool was_dirty;
-	int aside;		/* references of its mapping that were put aside */
-	s64 pins;		/* what this module holds of it */
-	s64 gets;
-	struct hc_head shown;
+	int aside;		/* references that hc_settle() subtracted */
+	s64 pins;		/* held by the program */
+	s64 gets;		/* references that the program holds */
+	struct hc_head shown;	/* as hc_show() saw it last */
 };
 
 struct hc_state {
 	struct page **pages;	/* by number */
 	struct hc_watched *heads;
 	u32 nheads;
-	struct xarray by_pfn;	/* by the frame of a head: its place in heads, plus one */
-	struct page **arena;	/* frames that no compound page was made of */
+	struct xarray by_pfn;	/* frame of a head -> its index in heads, plus one */
+	struct page **arena;	/* frames without a compound page */
 	u32 narena;
-	s64 acquired;		/* the statistics as the program began */
+	s64 acquired;		/* the statistics when the program started */
 	s64 released;
-	/* What the step that is under way does. */
+	/* The current call. */
 	struct task_struct *agent;
-	struct task_struct *task;	/* the agent, while what it does is heard */
-	bool lost;			/* more happened than there is room for */
+	struct task_struct *task;	/* the agent, while events are recorded */
+	bool lost;			/* some events did not fit */
 	struct hc_event *events;
 	u32 nevents;
 	u32 nwarnings;
@@ -45,29 +48,31 @@ struct hc_state {
 
 extern struct hc_state hc;
 
-/* Functions that the kernel does not export, found by the probes' own look-up. */
+/* state.c; the functions are not exported, their addresses come from kprobes. */
 extern void (*hc_prep_compound_page)(struct page *page, unsigned int order);
 extern void (*hc_lru_add_drain)(void);
 extern void (*hc_clear_once)(void);
 
 int hc_find_functions(void);
-int hc_add_probes(void);
+struct hc_watched *hc_of(struct page *page);
 
+/* pages.c */
 int hc_add(u32 number, struct page *page, u32 order, enum hc_kind kind, struct hc_ask *ask);
 int hc_watch(const u32 *list, u32 count, struct hc_ask *ask);
-int hc_arena(const u32 *list, u32 count, struct hc_ask *ask);
-int hc_insert(struct vm_area_struct *vma);
 int hc_settle(struct hc_ask *ask);
 void hc_unmapping(const u32 *list, u32 count);
 void hc_unmapped(const u32 *list, u32 count);
 s64 hc_finish(void);
 void hc_forget(void);
 void hc_show(struct hc_ask *ask, struct hc_head *heads);
-struct hc_watched *hc_of(struct page *page);
 s64 hc_stat(enum node_stat_item item);
 
+/* arena.c, calls.c, bench.c, probes.c */
+int hc_arena(const u32 *list, u32 count, struct hc_ask *ask);
+int hc_insert(struct vm_area_struct *vma);
 int hc_call(const u32 *list, u32 count, struct hc_ask *ask);
 s64 hc_bench(const u32 *list, u32 count, struct hc_ask *ask);
+int hc_add_probes(void);
 
 static inline int hc_pincount(struct page *head)
 {
@@ -78,7 +83,7 @@ static inline int hc_pincount(struct page *head)
 #endif
 }
 
-/* Whether pins of it have a counter of their own. */
+/* Whether its pins are counted in the pincount, not as a bias on the refcount. */
 static inline bool hc_exact(const struct hc_watched *head)
 {
 	return head->order > 0;

@@ -205,7 +205,7 @@ def test_findings(booted, fake, lines, what, summary):
 
 def test_used_up(booted, fake):
     """A machine that cannot begin a program is replaced, and at last given up."""
-    fake("settle => ! no 3 base pages side by side")
+    fake("settle => ! no 3 base pages with consecutive frames")
     with pytest.raises(Unavailable, match="the machine cannot begin: in the machine no 3 base"):
         judge(parse_program(PROGRAM), booted())
     assert 3 == booted.guest.boots

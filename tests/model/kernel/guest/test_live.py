@@ -186,13 +186,13 @@ def test_two_programs(machines):
 
 
 def test_range_that_is_none(machines):
-    """A range over frames that do not follow each other is not carried out."""
+    """The module refuses a range over frames that are not consecutive."""
     booted = machines("6.1")
     requests = ["place base 2 1 0"]
     calls = ["pin 1 0 0:2", "unpin-range 0 0 0:2", "unpin-range 0 0 1 0"]
     lines, left = booted.guest.whole(requests, calls)
 
-    assert lines[1] == "! the frames of a range do not follow each other"
+    assert lines[1] == "! the frames of a range are not consecutive"
     assert "" == left
 
 
@@ -201,7 +201,7 @@ def test_more_is_given_back_than_held(machines):
     calls = ["pin 1 0 0:2", "unpin-list 0 0 0 1 0"]
     lines, left = machines("6.1").guest.whole(["place base 2 0:2"], calls)
 
-    assert lines[1] == "! more is given back than is held of page 0"
+    assert lines[1] == "! the call releases more than is held of page 0"
     assert "" == left
 
 
