@@ -1,3 +1,3 @@
 # SPDX-License-Identifier: MIT
 
-"""The kernel itself as a candidate: its source, cut out of a tree and compiled."""
+"""The kernel as a candidate: functions compiled from a source tree, or a booted kernel."""

@@ -81,7 +81,7 @@ def measure(candidate: str, gib: int, rounds: int, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps([asdict(pages) for pages in found], indent=2))
         return 0
-    version = measured.library.version or "of no version"
+    version = measured.library.version or "of unknown version"
     console.print(f"{gib} GiB, kernel source {version}, median of {rounds}", highlight=False)
     console.print()
     console.print("so many times as fast as page by page; beside it what the series says of itself")

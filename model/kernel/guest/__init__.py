@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 
-"""A booted kernel: where it comes from, what runs in it, and programs on it.
+"""A booted kernel as a candidate: programs run in a virtual machine.
 
-``packages`` gets a kernel of Debian's, ``image`` builds what runs inside (the C files in
-``inside/``), ``emulator`` starts and stops the machine, ``guest`` talks to it, ``layout``
-says where pages are to lie, ``candidate`` carries programs out, and ``booted`` is what a
-person names.
+``packages`` downloads a Debian kernel, ``image`` compiles the module and the agent (the C
+files in ``inside/``) into an initramfs, ``emulator`` starts and stops QEMU, ``guest`` sends
+programs to the machine, ``layout`` places their pages, ``candidate`` translates steps and
+answers, and ``booted`` is the specification ``kernel-guest``.
 """

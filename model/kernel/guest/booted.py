@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""A kernel to boot, as a person names it; it makes candidates."""
+"""``kernel-guest``: the candidate specification that names a kernel to boot."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from model.semantics import SEMANTICS
 if TYPE_CHECKING:
     from model.kernel.guest.image import Image
 
-#: MiB of a machine, and of one that has pages of 1 GiB.
+#: Memory of the machine in MiB, without and with pages of 1 GiB.
 MEMORY = 1024
 GIGANTIC_MEMORY = 5632
 
-#: Compound pages that the agent keeps. Frames that follow each other are wanted, so there
-#: are several times as many as a program may have.
+#: Compound pages in the agent's pools. To find consecutive frames, there are several times
+#: as many as a program may have.
 POOLS = {"base": 4096, "thp": 24, "hugetlb": 24, "page-cache": 2048, "zero": 1}
 GIGANTIC_POOLS = {**{name: n for name, n in POOLS.items() if name != "hugetlb"}, "gigantic": 2}
 GIGANTIC_WORDS = ("hugepagesz=1G", "hugepages=2")
 
-#: Pages of each kind that a program may have.
+#: Maximum number of pages of each kind in a program.
 ROOM = {
     "base": 256,
     "thp": 6 * 512,
@@ -44,10 +44,10 @@ ROOM = {
 }
 GIGANTIC_ROOM = {**ROOM, "hugetlb": 2 << 18}
 
-#: Pages that a step may name: so many fit into the module's list.
+#: Maximum number of pages that a step may name: the length of the module's list.
 NAMED = 1 << 19
 
-#: Orders of a kind, where it has not all that the version has.
+#: Orders of the kinds that do not have all orders of the version.
 ORDERS = {
     "thp": frozenset({9}),
     "hugetlb": frozenset({9}),
@@ -56,17 +56,17 @@ ORDERS = {
 }
 GIGANTIC_ORDERS = {**ORDERS, "hugetlb": frozenset({18})}
 
-#: Calls that a version does not export, or not any more.
+#: Calls that a version does not export to modules.
 GONE = {"6.12": frozenset({"pin_user_pages_fast_only"})}
 
-#: What each is known to do otherwise than one page at a time.
+#: Known oddities of each version.
 ODDITIES = {
     "6.1": ("one-grab", "one-grab-slow"),
     "6.12": ("one-grab-slow", "null-in-run"),
 }
 
-#: Pages that the fast path gives back to leave them to the slow one, which the statistics
-#: count: single ones without an address space (gup_fast_folio_allowed(), 6.12).
+#: Kinds and orders of pages that GUP-fast pins, releases, and leaves to the slow path, which
+#: the statistics count: single pages without an address space (gup_fast_folio_allowed()).
 SLOW = {"6.12": frozenset({("driver", 0)})}
 
 FORMS = "kernel-guest[:6.1|6.12][,1g]"
@@ -74,9 +74,9 @@ FORMS = "kernel-guest[:6.1|6.12][,1g]"
 
 @frozen(slots=False)
 class Booted:
-    """A kernel that is booted when it is needed.
+    """A kernel that boots when it is first needed; calling this makes a candidate.
 
-    :param gigantic: Whether its hugetlb pages are of 1 GiB, which takes it longer.
+    :param gigantic: Whether its hugetlb pages have 1 GiB, which makes the boot slower.
     """
 
     image: Image
@@ -92,7 +92,7 @@ class Booted:
 
     @cached_property
     def abilities(self) -> Abilities:
-        """What can be done in such a machine."""
+        """What programs can do in the machine."""
         version = self.image.version
         return Abilities(
             f"kernel-guest {self.image.abi}",
@@ -112,24 +112,24 @@ class Booted:
         )
 
     def __call__(self) -> KernelGuest:
-        """A candidate, fresh."""
+        """A new candidate."""
         return KernelGuest(self.guest, self.abilities, SLOW.get(self.image.version, frozenset()))
 
 
 def load(text: str) -> Booted:
-    """The kernel that *text* names: its version, and ``1g`` behind a comma.
+    """The kernel that *text* names: a version, optionally followed by ``,1g``.
 
-    :raises BadInput: if it is not named so, was not prepared, or there is no emulator.
+    :raises BadInput: if *text* is malformed, the kernel is not prepared, or QEMU is missing.
     """
     version, *options = text.split(",")
     version = version or VERSIONS[0]
     if version not in VERSIONS or options not in ([], ["1g"]):
-        msg = f"kernel-guest:{text} is none of {FORMS}"
+        msg = f"kernel-guest:{text} does not match {FORMS}"
         raise BadInput(msg)
     unpacked = present(version)
     if unpacked is None:
         which = f" --kernel {version}" if version != VERSIONS[0] else ""
-        msg = f"kernel-guest has no kernel {version} yet: headcount guest prepare{which}"
+        msg = f"kernel-guest: kernel {version} is not prepared; run headcount guest prepare{which}"
         raise BadInput(msg)
     emulator()
     return Booted(build(unpacked), gigantic=bool(options))

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""A booted kernel as a candidate: steps as calls that the agent makes."""
+"""A booted kernel as a candidate: translates steps to calls of the agent, and back."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from model.program import Program
     from model.step import Step
 
-#: Flags of the agent's calls.
+#: Flags of calls, as in inside/headcount.h.
 WRITE, LONGTERM, MISUSE = 1, 2, 16
 
-#: What each of the program's calls is to the agent.
+#: The agent's names of the calls.
 CALLS = {
     "pin_user_pages": "pin",
     "pin_user_pages_fast_only": "pin-fast-only",
@@ -45,10 +45,10 @@ CALLS = {
 
 
 class KernelGuest(Candidate):
-    """One program in a machine. A program that begins ends the one before.
+    """Runs programs in a machine. Starting a program ends the previous one.
 
-    :param slow: Kinds and orders of pages that the fast path grabs, puts back, and leaves to
-        the slow one.
+    :param slow: Kinds and orders of pages that GUP-fast pins, releases, and leaves to the slow
+        path.
     """
 
     def __init__(
@@ -60,15 +60,16 @@ class KernelGuest(Candidate):
 
     @property
     def abilities(self) -> Abilities:
-        """What the machine can be asked."""
+        """What programs can do in the machine."""
         return self._abilities
 
     def execute(self, program: Program) -> Iterator[Snapshot]:
-        """Carry out *program*: as a whole if it is complete, or else step by step.
+        """Execute *program*: all steps in one request, or step by step.
 
-        One that breaks the contract goes step by step, too: it may be the machine's last.
+        A program that breaks the contract, or whose steps are not known yet, goes step by step.
+        If one request fails, running the program step by step shows the failing step.
 
-        :raises Unavailable: if no machine comes up.
+        :raises Unavailable: if no machine boots.
         """
         if program.misuse or not isinstance(program.steps, tuple):
             yield from self._stepwise(program)
@@ -76,7 +77,6 @@ class KernelGuest(Candidate):
         with suppress(NoProgress, Panic):
             yield from self._whole(program)
             return
-        # Which step it was shows when they go one by one.
         stepwise = self._stepwise(program)
         for _ in program.steps[:-1]:
             yield next(stepwise)
@@ -84,7 +84,7 @@ class KernelGuest(Candidate):
         try:
             self._whole(program)
         except (NoProgress, Panic) as err:
-            msg = f"{err} (not where it goes step by step)"
+            msg = f"{err} (only with all steps in one request)"
             raise type(err)(msg) from None
         yield last
 
@@ -93,7 +93,7 @@ class KernelGuest(Candidate):
         calls = [carried.call(step) for step in program.steps]
         lines, left = self._guest.whole([*carried.layout.requests()], calls)
         if left:
-            msg = f"after the last step {left}"
+            msg = f"after the last step: {left}"
             raise Panic(msg)
         return [
             carried.snapshot(step, answer(line))
@@ -110,7 +110,7 @@ class KernelGuest(Candidate):
 
 
 class _Carried:
-    """A program as the agent sees it."""
+    """Translates one program to the agent's protocol."""
 
     def __init__(self, program: Program, slow: frozenset[tuple[str, int]]) -> None:
         self.layout = Layout(program.mappings)
@@ -119,10 +119,10 @@ class _Carried:
         self._misuse = MISUSE if program.misuse else 0
 
     def call(self, step: Step) -> str:
-        """The line that asks for *step*.
+        """The line that requests *step*.
 
-        What a pin returns is not known yet: its name stands for all that it asks for.
-        Who keeps the contract takes no more of it than it got.
+        The number of pages that a pin gets is not known yet, so its handle is bound to all
+        pages that it asks for. Programs that keep the contract use no more than was pinned.
         """
         arguments = step.arguments(self._table)
         asked: Callable[..., str] = getattr(self, f"_{step.call}", self._world)
@@ -130,7 +130,7 @@ class _Carried:
         step.bind(self._table, arguments, len(arguments[0]) if step.makes else None)
         return line
 
-    # Each gives flags, an argument, and a list.
+    # One method per call: flags, argument and list, as in the agent's protocol.
 
     def _gup(self, step: Any, pages: Sequence[int], fast: bool) -> str:
         flags = (WRITE if "FOLL_WRITE" in step.flags else 0) | (
@@ -138,13 +138,13 @@ class _Carried:
         )
         kinds = self.layout.kinds(pages)
         if ("zero", 0) in kinds:
-            # Whoever wants to write gets a page of his own.
+            # FOLL_WRITE would allocate a new page.
             flags = 0
         fast = fast and not kinds & self._slow
         return f"{flags} {int(fast)} {self.layout.words(pages)}"
 
     def _pin_user_pages(self, step: Any, pages: Sequence[int]) -> str:
-        # About half of them by pin_user_pages_fast(), which walks the page tables otherwise.
+        # About half of them by pin_user_pages_fast(), whose page table walk is different.
         fast = not step.flags and self.layout.number(pages[0]) % 2 == 0
         return self._gup(step, pages, fast)
 
@@ -152,7 +152,7 @@ class _Carried:
         return self._gup(step, pages, fast=True)
 
     def _get_user_pages(self, step: Any, pages: Sequence[int]) -> str:
-        # FOLL_LONGTERM goes with FOLL_PIN alone (6.1: a WARN, and -EINVAL).
+        # FOLL_LONGTERM requires FOLL_PIN (6.1: a WARN, and -EINVAL).
         flags, _, rest = self._gup(step, pages, fast=False).partition(" ")
         return f"{int(flags) & ~LONGTERM} {rest}"
 
@@ -189,7 +189,7 @@ class _Carried:
         return f"0 0 {self.layout.words(pages)}"
 
     def snapshot(self, step: Step, told: Answer) -> Snapshot:
-        """What *told* shows of *step*, in the program's own frames."""
+        """The snapshot after *step* from the agent's answer *told*, in the program's frames."""
         heads: dict[int, HeadState] = {}
         pinned = []
         for number, refcount, pincount, look in told.heads:
@@ -201,7 +201,7 @@ class _Carried:
         for one in told.events:
             pfn = self.layout.pfn(one.number)
             _, order = self.layout.head(pfn)
-            # A put drops the bias for each pin that has no count of its own.
+            # A put of an order-0 page drops the bias for each pin, as there is no pincount.
             refs = one.refs * (BIAS if one.what == "put" and not order else 1)
             events += [Event(one.what, pfn, refs, one.dirty)] * one.times
         unpins = step.call.startswith("unpin_")

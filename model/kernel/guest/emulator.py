@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""The machine: QEMU, a console that is watched, and a port to talk through."""
+"""The virtual machine: QEMU, its console, and a port for requests and answers."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
 QEMU = "qemu-system-x86_64"
 
-#: Seconds until a machine must have come up, and without a byte from it until it hangs.
-#: It says something at least every second while steps come to their end.
+#: Seconds that a boot may take, and seconds without output that count as a hang. The agent
+#: writes at least every second while steps finish.
 BOOT_SECONDS = 120.0
 SILENT_SECONDS = 20.0
 
-#: What a machine prints when something is wrong with its kernel.
+#: Console output that shows an error in the kernel.
 ALARMS = (
     "BUG: ",
     "BUG at ",
@@ -50,40 +50,40 @@ ALARMS = (
     "list_del corruption",
 )
 
-#: Lines of the console that are told of a machine that ended.
+#: Maximum number of console lines in an error message.
 TOLD = 4
 
 
 def emulator() -> str:
-    """Where the emulator is installed.
+    """The path of QEMU.
 
-    :raises BadInput: if it is not.
+    :raises BadInput: if it is not installed.
     """
     qemu = shutil.which(QEMU)
     if qemu is None:
-        msg = f"kernel-guest boots with {QEMU}: apt install --no-install-recommends qemu-system-x86"
+        msg = f"kernel-guest needs {QEMU}: apt install --no-install-recommends qemu-system-x86"
         raise BadInput(msg)
     return qemu
 
 
 class Ended(Exception):
-    """The machine is not there any more, or does not say what it should."""
+    """The machine has ended, or answers something unexpected."""
 
 
 class Killed(Ended):
-    """Somebody else has ended the machine."""
+    """The machine was killed by a signal from outside."""
 
 
 class Emulator:
-    """One machine from power-on to power-off, at the latest that of the thread that made it.
+    """One virtual machine; it ends at the latest with the thread that made it.
 
-    TCG alone: that ``/dev/kvm`` opens does not mean that a kernel runs in it (seen where a
-    module interprets the guest, which never came up).
+    It uses TCG only: even where ``/dev/kvm`` opens, a kernel may not boot with it (seen with
+    a KVM module that interprets the guest).
 
-    :param memory: MiB.
-    :param words: More for the kernel's command line.
-    :param count: Whether the machine's clock counts instructions, one a nanosecond.
-    :raises BadInput: if there is no QEMU.
+    :param memory: Memory in MiB.
+    :param words: More words for the kernel command line.
+    :param count: Whether the machine's clock counts instructions, one per nanosecond.
+    :raises BadInput: if QEMU is not installed.
     """
 
     def __init__(
@@ -137,9 +137,9 @@ class Emulator:
         self._alarmed = 0
 
     def boot(self) -> None:
-        """Wait until the agent is there.
+        """Wait until the agent is ready.
 
-        :raises Ended: if it does not come.
+        :raises Ended: if it does not become ready.
         """
         try:
             (line,) = self.talk(b"", 1, BOOT_SECONDS)
@@ -147,21 +147,21 @@ class Emulator:
             line = ""
         if line != "ready":
             self.close()
-            msg = f"the machine did not come up: {self._tail() or 'it said nothing'}"
+            msg = f"the machine did not boot: {self._tail() or 'no console output'}"
             raise Ended(msg)
 
     def talk(self, request: bytes, lines: int, seconds: float = SILENT_SECONDS) -> list[str]:
-        """Send *request*; so many lines that come back.
+        """Send *request*; the next *lines* lines of the answer.
 
-        :param seconds: How long it may say nothing.
-        :raises NoProgress: if it says nothing for so long.
-        :raises Panic: if its kernel says that something is wrong.
-        :raises Ended: if it ends before, with what its console said.
+        :param seconds: Maximum time without output.
+        :raises NoProgress: if there is no output for that time.
+        :raises Panic: if the console shows an error in the kernel.
+        :raises Ended: if the machine ends, with the last lines of its console.
         """
         try:
             return self._talk(request, lines, seconds)
         except BaseException:
-            # What it would say next is not what is waited for.
+            # A late answer would be taken for the answer to the next request.
             self.close()
             raise
 
@@ -199,14 +199,14 @@ class Emulator:
             self._said += self._console.recv(1 << 16)
 
     def _gone(self) -> NoReturn:
-        for _ in range(20):  # what it said last may still be on its way
+        for _ in range(20):  # wait for the last console output
             self._listen()
             time.sleep(0.01)
         self._alarm()
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(1)
         if (self._process.returncode or 0) < 0:
-            msg = f"the machine was ended by {signal.Signals(-self._process.returncode).name}"
+            msg = f"the machine was killed by {signal.Signals(-self._process.returncode).name}"
             raise Killed(msg)
         told = self._tail()
         if not told:
@@ -214,15 +214,15 @@ class Emulator:
             self._process.wait()
             self._errors.seek(0)
             told = "".join(_lines(self._errors.read())[-1:])
-        msg = f"the machine ended: {told or 'it said nothing'}"
+        msg = f"the machine ended: {told or 'no console output'}"
         raise Ended(msg)
 
     def _alarm(self) -> None:
-        """See that the console says nothing that is alarming.
+        """Check the console output since the last check.
 
-        :raises Panic: with its lines, if it does.
+        :raises Panic: with the lines that show an error in the kernel.
         """
-        whole = self._said.rfind(b"\n") + 1  # the rest of a line may be on its way
+        whole = self._said.rfind(b"\n") + 1  # the last line may be incomplete
         lines = _lines(self._said[self._alarmed : whole])
         found = [line for line in lines if any(alarm in line for alarm in ALARMS)]
         self._alarmed = max(self._alarmed, whole)
@@ -235,22 +235,22 @@ class Emulator:
 
     @property
     def running(self) -> bool:
-        """Whether it was not ended yet, by whomever."""
+        """Whether the machine is still running."""
         return self._end.alive and self._process.poll() is None
 
     def close(self) -> None:
-        """Pull the plug."""
+        """Stop the machine."""
         self._end()
 
 
 def _lines(said: bytes) -> list[str]:
-    """What a console *said*, without the time that stands before each line."""
+    """The lines of console output *said*, without their time stamps."""
     lines = said.decode(errors="replace").splitlines()
     return [text for line in lines if (text := re.sub(r"^\[ *[\d.]+\] *", "", line).strip())]
 
 
 def _follow(parent: int) -> None:  # pragma: no cover - in the process that becomes QEMU
-    """Have this process ended with its parent, also if that is killed (``PR_SET_PDEATHSIG``)."""
+    """Make this process end with its parent, even if that is killed (``PR_SET_PDEATHSIG``)."""
     ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         os._exit(0)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""A machine that is kept, and the programs that go into it one after another."""
+"""A machine that is reused for one program after another, and the answers of its agent."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
     from model.kernel.guest.image import Image
 
-#: How often a machine is started before it is given up.
+#: Maximum number of attempts to boot a machine, and to start a program.
 TRIES = 3
 
-#: An answer: what was returned, the statistics, and what else there is to say.
+#: An answer to a call: result, statistics, heads, events, warnings.
 ANSWER = re.compile(
     r"= (?P<returned>-?\d+) (?P<acquired>-?\d+) (?P<released>-?\d+)"
     r"(?: h(?P<heads>(?: \d+:-?\d+:-?\d+:\d)*))?"
@@ -36,7 +36,7 @@ EVENTS = {"g": "grab", "p": "put", "d": "dirty", "f": "free"}
 
 @frozen
 class Happened:
-    """An entry of the journal: *what* happened so many *times* to the page *number*."""
+    """An entry of the journal: *what* happened *times* times to the page *number*."""
 
     what: str
     number: int
@@ -47,10 +47,10 @@ class Happened:
 
 @frozen
 class Answer:
-    """What came of one call.
+    """The results of one call.
 
-    :param heads: Number, refcount, pincount and looks (1 dirty, 2 allocated, 4 maybe pinned)
-        of each head that does not look as it did.
+    :param heads: Number, refcount, pincount and look (1 dirty, 2 allocated, 4 maybe pinned)
+        of each head that changed.
     """
 
     returned: int
@@ -62,13 +62,13 @@ class Answer:
 
 
 def answer(line: str) -> Answer:
-    """What *line* says.
+    """Parse *line*.
 
-    :raises Panic: if the module refused the call, as the pages are not what they should be,
-        or it is no answer.
+    :raises Panic: if the module refused the call, because the pages are in an unexpected
+        state, or if *line* is malformed.
     """
     if line.startswith("! "):
-        msg = f"in the machine {line[2:]}"
+        msg = f"in the machine: {line[2:]}"
         raise Panic(msg)
     found = ANSWER.fullmatch(line)
     if found is None:
@@ -90,47 +90,47 @@ def answer(line: str) -> Answer:
 
 
 def _clean(line: str) -> None:
-    """See that *line*, what the agent says at the end of a program, says that all is well.
+    """Check *line*, the agent's answer at the end of a program.
 
-    :raises Ended: if it does not: no other program can go into the machine.
+    :raises Ended: if pages differ from before, so that the machine cannot be reused.
     """
     unclean, _, why = line.removeprefix(".").strip().partition(" ")
     if unclean != "0":
-        msg = f"{unclean} pages are not as they were"
+        msg = f"{unclean} pages differ from before the program"
         raise Ended(msg)
     if why:
         raise Ended(why)
 
 
 def _settled(line: str) -> None:
-    """See that *line* says that all pages are where they are wanted.
+    """Check *line*, the agent's answer after mapping the pages of a program.
 
-    :raises Panic: if it does not, or the kernel warned.
+    :raises Panic: if a page is not in its initial state, or the kernel warned.
     """
     told = answer(line)
     if told.warnings:
         msg = f"a WARN at {'; '.join(told.warnings)} while pages were mapped"
         raise Panic(msg)
     if told.heads:
-        msg = f"page {told.heads[0][0]} does not begin as it should: {line}"
+        msg = f"page {told.heads[0][0]} is not in its initial state: {line}"
         raise Panic(msg)
 
 
 class _State:
     def __init__(self) -> None:
         self.emulator: Emulator | None = None
-        #: Whose program is under way.
+        #: The candidate whose program is running.
         self.owner: object = None
         self.boots = 0
 
 
 @frozen(slots=False)
 class Guest:
-    """A machine, started when it is first needed, and again when it is beyond use.
+    """A machine that starts when it is first needed, and again when it cannot be reused.
 
-    :param memory: MiB.
-    :param room: Compound pages of each pool of the agent's.
-    :param words: For the kernel's command line.
+    :param memory: Memory in MiB.
+    :param room: Compound pages in each pool of the agent.
+    :param words: More words for the kernel command line.
     """
 
     image: Image
@@ -141,17 +141,17 @@ class Guest:
 
     @property
     def boots(self) -> int:
-        """How often it was started."""
+        """Number of boots."""
         return self._state.boots
 
     def whole(self, requests: Sequence[str], calls: Sequence[str]) -> tuple[list[str], str]:
-        """Have pages as *requests* say, carry out *calls*, and give all back.
+        """Run a whole program: map pages with *requests*, make *calls*, release everything.
 
-        The answers, and what of the pages is not as it was then; empty if all is.
+        Returns the answers to *calls*, and how pages differ from before; empty if they do not.
 
-        :raises Unavailable: if the machine does not come up, or has no such pages.
+        :raises Unavailable: if the machine does not boot, or cannot provide the pages.
         :raises NoProgress: if a call does not return.
-        :raises Panic: if the kernel says that something is wrong.
+        :raises Panic: if the kernel reports an error.
         """
         *lines, last = self._begin(None, requests, [*calls, "end"])
         try:
@@ -162,15 +162,15 @@ class Guest:
         return lines, ""
 
     def one(self, owner: object, requests: Sequence[str], call: str) -> str:
-        """Carry out *call* of the program of *owner*, which begins if there are *requests*.
+        """The answer to *call* in the program of *owner*; *requests* start a new program.
 
-        The parameters, and what is raised, are those of `whole`.
+        Parameters and exceptions as for `whole`.
         """
         if requests:
             return self._begin(owner, requests, [call])[0]
         emulator = self._state.emulator
         if self._state.owner is not owner or emulator is None:
-            msg = "another program has begun in the machine"
+            msg = "another program has started in the machine"
             raise RuntimeError(msg)
         return self._talk(emulator, f"{call}\n", 1)[0]
 
@@ -183,17 +183,17 @@ class Guest:
                 (line,) = emulator.talk(text.encode(), 1)
                 _settled(line)
             except (Ended, Panic, NoProgress) as err:
-                # Not the program's doing: its pages are used up, or the machine is.
+                # No step has run yet, so the machine is to blame: retry with a new one.
                 trouble = str(err)
                 self.close()
                 continue
             self._state.owner = owner
             return self._talk(emulator, "\n".join([*calls, ""]), len(calls))
-        msg = f"the machine cannot begin: {trouble}"
+        msg = f"the machine cannot start the program: {trouble}"
         raise Unavailable(msg)
 
     def _end(self) -> None:
-        """End the program that is under way; with the machine, if it leaves something behind."""
+        """End the running program; stop the machine if its pages differ from before."""
         emulator, owner = self._state.emulator, self._state.owner
         self._state.owner = None
         if emulator is None or owner is None:
@@ -237,7 +237,7 @@ class Guest:
             state.emulator, state.owner = emulator, None
             state.boots += 1
             return emulator
-        msg = f"no machine comes up: {trouble}"
+        msg = f"no machine boots: {trouble}"
         raise Unavailable(msg)
 
     def close(self) -> None:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 
-"""Where the pages of a program are to lie in a machine, whose frames are its own.
+"""Places the pages of a program in a machine, whose frames differ from the program's.
 
-Pages are numbered; neighbours in a mapping have numbers that follow each other, and so
-do the addresses at which the agent maps them. Frames that follow each other in the
-program are asked for side by side, so that a range there is a range here.
+Pages are numbered. Consecutive pages of a mapping have consecutive numbers, and the agent maps
+them at consecutive addresses. Where the program's frames are consecutive, the agent is asked
+for consecutive frames, so that a range of pages stays a range.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from model.kernel.source.segments import Segment
     from model.mapping import Extent, Mapping
 
-#: Pages of the agent's pools, by what it calls them: kind of mapping, order.
+#: The agent's names of its pools, by kind of mapping and order.
 POOLS = {
     ("base", 0): "base",
     ("thp", 9): "thp",
@@ -36,7 +36,7 @@ POOLS = {
     ("zero", 0): "zero",
 }
 
-#: From this order on an entry of a page table maps a compound page, if it is no driver's.
+#: Compound pages of at least this order are mapped by one page table entry, except a driver's.
 HUGE = 9
 
 
@@ -67,7 +67,7 @@ class Layout:
         self._kinds = frozenset((one.kind, one.extent.order) for one in self._placed)
 
     def requests(self) -> Iterator[str]:
-        """What to ask of the agent so that the pages are there."""
+        """The requests that make the agent map the pages."""
         driver: list[list[Placed]] = []
         for stretch in self._stretches():
             first = stretch[0]
@@ -81,7 +81,7 @@ class Layout:
             yield _driver(driver)
 
     def _stretches(self) -> Iterator[list[Placed]]:
-        """Extents whose frames follow each other and that come from one pool, lowest first."""
+        """Groups of extents with consecutive frames and from one pool, lowest frame first."""
         found: list[Placed] = []
         for one in self._lying:
             if found:
@@ -95,14 +95,14 @@ class Layout:
             yield found
 
     def kinds(self, pages: Sequence[int]) -> frozenset[tuple[str, int]]:
-        """The kinds of mapping that *pages* are in, with their orders."""
+        """The kinds of mapping that contain *pages*, with their orders."""
         if len(self._kinds) == 1:
             return self._kinds
         found = map(self._at, pages)
         return frozenset((one.kind, one.extent.order) for one in found)
 
     def number(self, pfn: int) -> int:
-        """The number of the page whose frame the program calls *pfn*."""
+        """The number of the page with the program's frame *pfn*."""
         one = self._at(pfn)
         return one.number + pfn - one.extent.pfn
 
@@ -116,12 +116,12 @@ class Layout:
         return self._lying[bisect_right(self._by_pfn, pfn) - 1]
 
     def pfn(self, number: int) -> int:
-        """The frame that the program gives the page *number*."""
+        """The program's frame of the page *number*."""
         one = self._placed[bisect_right(self._by_number, number) - 1]
         return one.extent.pfn + number - one.number
 
     def words(self, pages: Sequence[int]) -> str:
-        """The list *pages*, of frames, as the agent reads it."""
+        """The frames *pages* as a list in the agent's protocol."""
         if isinstance(pages, range) and pages and pages.step > 0:
             one = self._at(pages[0])
             if pages[-1] < one.extent.stop:
@@ -141,7 +141,7 @@ def _word(one: Segment) -> str:
 
 
 def _driver(stretches: list[list[Placed]]) -> str:
-    """An arena that has room for *stretches*, each aligned as it is in the program."""
+    """The request for an arena with *stretches*, each aligned as in the program."""
     words = []
     at = 0
     for stretch in stretches:

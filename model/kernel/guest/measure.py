@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""The series' measurement in a booted kernel: ways to unpin the same pages."""
+"""Time measurements in a booted kernel: ways to unpin the same pages."""
 
 from __future__ import annotations
 
@@ -18,33 +18,33 @@ from model.memory import NoProgress, Panic
 if TYPE_CHECKING:
     from model.kernel.guest.image import Image
 
-#: Kinds of memory as the agent calls them, and their orders.
+#: The agent's names of kinds of memory, and their orders.
 KINDS = {"base": 0, "thp": 9, "hugetlb": 9, "gigantic": 18}
 
-#: Ways to unpin, as the module numbers them.
+#: Ways to unpin, as in ``enum hc_bench``.
 ONE, LIST, DIRTY, RANGE = range(4)
 
-#: Pages of a batch of ``__ib_umem_release()``, and of an entry of a short scatterlist.
+#: Pages in a batch of ``__ib_umem_release()``, and in a short scatterlist entry.
 BATCH, ENTRY = 512, 16
 
-#: Seconds without a word: a page of 1 GiB is cleared in a few.
+#: Maximum seconds without an answer: clearing a page of 1 GiB takes a few.
 PATIENCE = 600.0
 
-#: MiB that a machine needs beside the pages that are measured.
+#: MiB that the machine needs in addition to the measured pages.
 BESIDE = 512
 
 
 @frozen
 class Ways:
-    """What unpinning *npages* pages of one kind takes, each way; in nanoseconds, or instructions.
+    """Times to unpin *npages* pages of one kind, in nanoseconds or instructions.
 
-    :param one: ``unpin_user_page()`` for each.
-    :param batches: ``unpin_user_pages()`` for every 512.
-    :param listed: One ``unpin_user_pages()``.
-    :param dirty_one: ``unpin_user_pages_dirty_lock()`` for each, as ``__ib_umem_release()``
-        did before the series.
-    :param ranges: ``unpin_user_page_range_dirty_lock()`` by segments, by their length; only
-        where frames follow each other.
+    :param one: ``unpin_user_page()`` for each page.
+    :param batches: ``unpin_user_pages()`` for every 512 pages.
+    :param listed: ``unpin_user_pages()`` of the whole list.
+    :param dirty_one: ``unpin_user_pages_dirty_lock()`` for each page, as
+        ``__ib_umem_release()`` did before the patch series.
+    :param ranges: ``unpin_user_page_range_dirty_lock()`` on ranges, by their length; only for
+        lengths with consecutive frames.
     """
 
     kind: str
@@ -57,12 +57,11 @@ class Ways:
 
 
 class Measure:
-    """One boot to measure in, with nothing looking on.
+    """A machine for measurements, without kprobes.
 
-    :param npages: Pages of each kind: a multiple of 1 GiB for pages of 1 GiB, which are left
-        out otherwise.
-    :param count: Whether to count instructions rather than time.
-    :raises Unavailable: if the machine does not come up.
+    :param npages: Pages of each kind; pages of 1 GiB are measured only if this is a multiple.
+    :param count: Whether to count instructions instead of time.
+    :raises Unavailable: if the machine does not boot.
     """
 
     def __init__(self, image: Image, npages: int, *, count: bool) -> None:
@@ -82,12 +81,12 @@ class Measure:
             raise Unavailable(msg) from None
 
     def ways(self, kind: str, rounds: int) -> Ways:
-        """The median of so many *rounds* of each way on pages of *kind*.
+        """The median of *rounds* measurements of each way on pages of *kind*.
 
-        :raises Unavailable: if there are no such pages.
+        :raises Unavailable: if the machine cannot provide such pages.
         """
         order = KINDS[kind]
-        self._pending = f"area {kind} {self._npages}\n"  # which is not answered
+        self._pending = f"area {kind} {self._npages}\n"  # the agent does not answer this
         ranges = {each: self._median(RANGE, each, order, rounds) for each in _lengths(order)}
         whole = self._npages
         return Ways(
@@ -101,7 +100,7 @@ class Measure:
         )
 
     def _median(self, way: int, each: int, order: int, rounds: int) -> float:
-        # The first finds caches and page tables cold, and does not count.
+        # The first measurement, with cold caches, is dropped.
         asked = f"bench {way} {each} 0 {self._npages} {order}"
         took = [self._ask(asked) for _ in range(rounds + 1)][1:]
         return float(median(took))
@@ -125,5 +124,5 @@ class Measure:
 
 
 def _lengths(order: int) -> list[int]:
-    """Lengths of ranges that can be asked for: frames follow each other within a page."""
+    """Lengths of ranges to measure: frames are consecutive within a compound page."""
     return sorted({each for each in (1, ENTRY, BATCH, 1 << order) if each <= 1 << order})

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""Kernels from Debian's packages: downloaded and unpacked, never installed."""
+"""Kernels from Debian packages: downloaded and unpacked, not installed."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from model.kernel.source.tree import cache
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-#: Kernels that can be booted, the first being the usual one.
+#: Kernel versions that can be booted; the first is the default.
 VERSIONS = ("6.1", "6.12")
 
 FLAVOUR = "cloud-amd64"
 
-#: What of an image's package is kept: the kernel, and what a port needs where it is a module.
+#: Files to keep of a kernel package: the kernel, and modules for the virtio port.
 KEPT = re.compile(
     r"\./boot/vmlinuz-.*|.*/(?:virtio|virtio_ring|virtio_pci|virtio_pci_modern_dev"
     r"|virtio_pci_legacy_dev|virtio_console)\.ko"
@@ -36,11 +36,11 @@ KEPT = re.compile(
 
 @frozen
 class Unpacked:
-    """A kernel of Debian's, unpacked.
+    """An unpacked Debian kernel.
 
     :param version: ``6.1``.
-    :param abi: ``6.1.0-56``, as packages are named.
-    :param path: Where it lies.
+    :param abi: The version in the names of packages, ``6.1.0-56``.
+    :param path: Its directory.
     """
 
     version: str
@@ -54,21 +54,21 @@ class Unpacked:
 
     @property
     def headers(self) -> Path:
-        """What modules are built against."""
+        """The directory of the headers to build modules with."""
         return self.path / "usr/src" / f"linux-headers-{self.abi}-{FLAVOUR}"
 
     def modules(self) -> dict[str, bytes]:
-        """The modules that a port needs, by file."""
+        """The modules for the virtio port, by file name."""
         return {path.name: path.read_bytes() for path in sorted(self.path.rglob("virtio*.ko"))}
 
 
 def guests() -> Path:
-    """Where kernels are kept."""
+    """The cache directory of kernels."""
     return cache() / "guests"
 
 
 def present(version: str) -> Unpacked | None:
-    """The latest kernel of *version* that was unpacked here."""
+    """The latest unpacked kernel of *version*; None if there is none."""
     found = _kept(version)
     if not found:
         return None
@@ -77,12 +77,12 @@ def present(version: str) -> Unpacked | None:
 
 
 def unpack(version: str, tell: Callable[[str], None] = lambda _text: None) -> Unpacked:
-    """The kernel of *version* that apt knows, downloaded and unpacked if it was not.
+    """The latest kernel of *version* in apt, downloaded and unpacked if necessary.
 
-    Where apt knows none, one that is here will do; an older one goes.
+    Older unpacked kernels of *version* are deleted. If apt knows none, an unpacked one is used.
 
-    :param tell: Is told what is done.
-    :raises BadInput: if there is no apt, or it does not know such a kernel.
+    :param tell: Called with progress messages.
+    :raises BadInput: if no kernel is unpacked, and apt is missing or does not know one.
     """
     try:
         abi = _abi(version)
@@ -98,11 +98,11 @@ def unpack(version: str, tell: Callable[[str], None] = lambda _text: None) -> Un
             place.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=place.parent) as name:
                 work = Path(name)
-                tell(f"downloading {names[0]}, and what modules for it are built with")
+                tell(f"downloading {names[0]} and headers to build modules")
                 _run(["apt-get", "download", "-qq", *names], work)
                 tell("unpacking")
                 tree = _unpacked(work, place, abi)
-                if not place.is_dir():  # else another process was faster
+                if not place.is_dir():  # otherwise another process was faster
                     tree.rename(place)
         except OSError as err:
             raise BadInput(err.strerror or str(err), file=str(err.filename or place)) from None
@@ -113,42 +113,42 @@ def unpack(version: str, tell: Callable[[str], None] = lambda _text: None) -> Un
 
 
 def _kept(version: str) -> list[Path]:
-    """Where kernels of *version* lie."""
+    """The directories of unpacked kernels of *version*."""
     name = re.compile(rf"{re.escape(version)}\.\d+\S*")
     return [p for p in guests().glob(f"{version}.*") if name.fullmatch(p.name) and p.is_dir()]
 
 
 def _abi(version: str) -> str:
-    """What the latest kernel of *version* is called, ``6.1.0-56``."""
+    """The version in package names of the latest kernel of *version*, ``6.1.0-56``."""
     for tool in ("apt-get", "apt-cache", "dpkg-deb"):
         if not shutil.which(tool):
-            msg = f"kernels are Debian's packages, and there is no {tool} here"
+            msg = f"kernels come from Debian packages, and {tool} is not installed"
             raise BadInput(msg)
     for package in (f"linux-image-{version}-{FLAVOUR}", f"linux-image-{FLAVOUR}"):
-        told = _told(["apt-cache", "depends", package])
+        told = _output(["apt-cache", "depends", package])
         for abi in re.findall(rf"linux-image-(\S+)-{FLAVOUR}$", told, re.MULTILINE):
             if str(abi).startswith(f"{version}."):
                 return str(abi)
     msg = (
-        f"apt knows no kernel {version} for clouds (linux-image-{FLAVOUR} of Debian 12): "
+        f"apt knows no {FLAVOUR} kernel {version} (linux-image-{FLAVOUR} of Debian 12): "
         "run apt-get update as root, on Debian"
     )
     raise BadInput(msg)
 
 
 def _packages(abi: str) -> list[str]:
-    """The image of *abi*, and what modules for it are built with."""
+    """Names of the packages with the kernel *abi* and its headers."""
     headers = f"linux-headers-{abi}-{FLAVOUR}"
     needed = re.findall(
         r"^ *\|?Depends: (linux-(?:headers|kbuild)-\S+)$",
-        _told(["apt-cache", "depends", headers]),
+        _output(["apt-cache", "depends", headers]),
         re.MULTILINE,
     )
     return [f"linux-image-{abi}-{FLAVOUR}", headers, *sorted(needed)]
 
 
 def _unpacked(work: Path, place: Path, abi: str) -> Path:
-    """What is needed of the packages in *work*, made to lie in *place*."""
+    """Unpack the packages in *work*, with paths for the final directory *place*."""
     tree = work / "tree"
     tree.mkdir()
     for package in sorted(work.glob("*.deb")):
@@ -156,7 +156,7 @@ def _unpacked(work: Path, place: Path, abi: str) -> Path:
             _extract(package, tree)
         else:
             _run(["dpkg-deb", "-x", str(package), str(tree)], work)
-    # It names the headers that are common to all flavours where they would be installed.
+    # It refers to the common headers by their installed path.
     makefile = tree / "usr/src" / f"linux-headers-{abi}-{FLAVOUR}" / "Makefile"
     makefile.write_text(makefile.read_text().replace("/usr/src/", f"{place}/usr/src/"))
     return tree
@@ -192,8 +192,8 @@ def _run(command: Sequence[str], work: Path) -> str:
     return done.stdout
 
 
-def _told(command: Sequence[str]) -> str:
-    """What *command* says; nothing if it fails, as it does for a package it does not know."""
+def _output(command: Sequence[str]) -> str:
+    """The output of *command*; empty if it fails, as for an unknown package."""
     try:
         return _run(command, Path.cwd())
     except BadInput:

@@ -1,3 +1,3 @@
 # SPDX-License-Identifier: MIT
 
-"""A kernel tree as a candidate: its own functions, cut out and compiled."""
+"""A kernel tree as a candidate: its functions, extracted and compiled."""

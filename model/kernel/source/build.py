@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""Compiles what was cut, into a library that is kept in the user's cache."""
+"""Compiles the extracted functions to a shared library in the user's cache."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
     from model.kernel.source.tree import Tree
 
-#: As the kernel is compiled: integers wrap, pointers may alias, NULL may be tested late.
+#: As in the kernel: integers wrap, pointers may alias, NULL checks after a use are kept.
 FLAGS = (
     "-std=gnu11",
     "-O2",
-    "-g",  # so that the linker, too, says where in the tree
+    "-g",  # so that linker errors give file and line in the tree
     "-fPIC",
     "-shared",
     "-w",
@@ -44,16 +44,16 @@ FLAGS = (
     "-Wl,-z,defs",
 )
 
-#: The harness's own side, which knows no struct page.
+#: Files of the shim that do not need the tree's struct page; compiled separately.
 BESIDE = ("memmap.c", "journal.c", "serve.c")
 
-#: The two memory models.
+#: Memory models and their compiler flags.
 MODELS = {"vmemmap": ("-DHC_VMEMMAP",), "classic": ()}
 
-#: Libraries that are kept; the one that was used longest ago goes first.
+#: Maximum number of libraries in the cache; the least recently used are deleted.
 KEPT = 64
 
-#: Seconds after which a directory that nobody has cleared away is surely nobody's.
+#: Age in seconds at which a temporary directory is taken for a leftover of a killed run.
 LEFT = 3600
 
 
@@ -62,11 +62,11 @@ class Library:
     """Compiled functions of a tree.
 
     :param path: The shared object.
-    :param version: The tree's own, ``6.1.192``.
-    :param semantics: The row of `model.semantics` that it counts by.
-    :param model: ``vmemmap`` or ``classic``.
-    :param oddities: What it is known to do otherwise than one page at a time.
-    :param names: What was cut, with where it stands: ``mm/gup.c:264``.
+    :param version: The kernel version from the tree's Makefile, ``6.1.192``.
+    :param semantics: The version in `model.semantics` whose rules the tree follows.
+    :param model: The memory model, ``vmemmap`` or ``classic``.
+    :param oddities: Names of the oddities that the tree is known for.
+    :param names: Extracted definitions and their positions: ``mm/gup.c:264``.
     """
 
     path: Path
@@ -78,14 +78,14 @@ class Library:
 
 
 def build(tree: Tree, model: str, *, measured: bool = False) -> Library:
-    """Compile *tree* for memory *model*, unless that was done before.
+    """The library of *tree* for memory *model*, from the cache or newly compiled.
 
-    :param measured: Whether to leave out all that counts and looks on.
-    :raises BadInput: if there is no compiler, or something that is used is missing.
+    :param measured: Whether to compile for time measurements, without the journal.
+    :raises BadInput: if there is no compiler, or a definition is missing.
     """
     cc = compiler()
     if not cc:
-        msg = "a kernel tree is compiled by cc, which is not installed (apt install gcc)"
+        msg = "kernel-source needs a C compiler, and none is installed (apt install gcc)"
         raise BadInput(msg)
     flags = (*FLAGS, *MODELS[model], *(("-DHC_MEASURE",) if measured else ()))
     place = cache() / "libraries"
@@ -99,7 +99,7 @@ def build(tree: Tree, model: str, *, measured: bool = False) -> Library:
         os.utime(library)
         known = json.loads(told.read_text())
     except OSError as err:
-        msg = f"what is compiled cannot be kept: {err.strerror or err}"
+        msg = f"cannot write the compiled library to the cache: {err.strerror or err}"
         raise BadInput(msg, file=str(err.filename or place)) from None
     return Library(
         library,
@@ -112,7 +112,7 @@ def build(tree: Tree, model: str, *, measured: bool = False) -> Library:
 
 
 def compiler() -> str | None:
-    """What compiles: ``$CC``, or the first of the usual ones that is installed."""
+    """Path of the C compiler: ``$CC`` or cc, gcc or clang; None if none is installed."""
     names = (os.environ.get("CC") or "cc", "gcc", "clang")
     return next(filter(None, map(shutil.which, names)), None)
 
@@ -143,7 +143,7 @@ def _compile(tree: Tree, cc: str, flags: list[str], source: str, beside: Iterabl
 
 
 def _complaint(text: str) -> str:
-    """The first thing that the compiler, or the linker, complains of, in one line."""
+    """The first error of the compiler or linker output *text*, in one line."""
     missing = re.search(
         r"^(.+?:\d+):.*?(?:implicit declaration of function|undefined reference to"
         r"|unknown type name) ['`](\w+)'",
@@ -152,17 +152,17 @@ def _complaint(text: str) -> str:
     )
     if missing:
         return (
-            f"{missing[1]} uses {missing[2]}, which is neither in the files that are read of a "
-            "tree nor in headcount's shim"
+            f"{missing[1]} uses {missing[2]}, which is neither in the files that headcount reads "
+            "from the tree nor in headcount's shim"
         )
     error = re.search(r"^(.+?:\d+):(?:\d+:)? (?:fatal )?error: (.+)$", text, re.MULTILINE)
     if error:
         return f"cannot be compiled: {error[1]}: {error[2]}"
-    return f"cannot be compiled: {(text.strip().splitlines() or ['the compiler says nothing'])[0]}"
+    return f"cannot be compiled: {(text.strip().splitlines() or ['no compiler output'])[0]}"
 
 
 def _digest(tree: Tree, cc: str, flags: tuple[str, ...]) -> str:
-    """Different for whatever would make another library."""
+    """A hash of everything that the library is made from."""
     stat = Path(cc).stat()
     parts = [cc, str(stat.st_size), str(stat.st_mtime_ns), *flags]
     for shim in sorted(SHIM.iterdir()):
@@ -175,7 +175,7 @@ def _digest(tree: Tree, cc: str, flags: tuple[str, ...]) -> str:
 
 
 def _forget(place: Path) -> None:
-    for left in place.glob("tmp*"):  # of a run that was killed
+    for left in place.glob("tmp*"):
         if time.time() - left.stat().st_mtime > LEFT:
             shutil.rmtree(left, ignore_errors=True)
     libraries = sorted(place.glob("*.so"), key=lambda path: path.stat().st_mtime)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""The kernel's own functions as a candidate: steps, as a worker is asked for them."""
+"""A compiled kernel tree as a candidate: translates steps to operations of the worker."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from model.program import Program
     from model.step import Step, Table
 
-#: What events are called, by their numbers.
+#: Names of events, by the values of ``enum hc_event_kind``.
 EVENT_NAMES = {number: name.removeprefix("HC_EV_").lower() for name, number in EVENTS.items()}
 
-#: Kinds of mapping that the kernel treats otherwise.
+#: Kinds of mapping that the kernel treats specially, and their values in the shim.
 KIND_OF = {
     "zero": KINDS["HC_KIND_ZERO"],
     "hugetlb": KINDS["HC_KIND_HUGETLB"],
@@ -38,9 +38,9 @@ KIND_OF = {
 
 
 class KernelSource(Candidate):
-    """One program on the functions of a tree.
+    """Runs one program on the functions of a tree.
 
-    The worker is the tree's: a program that begins ends the one before.
+    All candidates of a tree share its worker: starting a program ends the previous one.
     """
 
     def __init__(self, worker: Worker, abilities: Abilities) -> None:
@@ -50,11 +50,11 @@ class KernelSource(Candidate):
 
     @property
     def abilities(self) -> Abilities:
-        """What the functions of the tree can be asked."""
+        """What programs can do with the functions of the tree."""
         return self._abilities
 
     def execute(self, program: Program) -> Iterator[Snapshot]:
-        """Carry out *program*, each step in the worker when its snapshot is asked for."""
+        """Execute *program*, each step when its snapshot is requested."""
         table = program.table()
         self._worker.ask("HC_BEGIN", _extents(program.mappings))
         self._worker.owner = self
@@ -62,7 +62,7 @@ class KernelSource(Candidate):
             yield self._take(step, table)
 
     def partial(self) -> list[Event]:
-        """The journal of the step, which need not have come to its end."""
+        """The journal of the current step, even if the step did not finish."""
         return [
             Event(EVENT_NAMES[kind], pfn, refs, bool(dirty))
             for kind, pfn, refs, dirty in self._worker.events()
@@ -70,7 +70,7 @@ class KernelSource(Candidate):
 
     def _take(self, step: Step, table: Table) -> Snapshot:
         if self._worker.owner is not self:
-            msg = "another program has begun in the worker"
+            msg = "another program has started in the worker"
             raise RuntimeError(msg)
         npages = step.npages_touched(table)
         arguments = step.arguments(table)
@@ -100,7 +100,7 @@ class KernelSource(Candidate):
             events=self.partial(),
         )
 
-    # The steps, as the worker is asked for them.
+    # One method per call: the operation to send to the worker.
 
     def _pin_user_pages(self, npages: int, pages: Sequence[int]) -> Any:
         return self._worker.ask("HC_PIN", segments(pages), npages)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 
-"""Which lines of a C file count: its ``#if`` lines, settled by the compiler's own preprocessor.
+"""Conditional compilation: which lines of a C file the preprocessor keeps.
 
-A file whose other lines are blank parses as plain C, with every name defined
-once and all line numbers as they were.
+With the other lines blanked, the file parses as plain C: every name is defined once, and
+line numbers are unchanged.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 DIRECTIVE = re.compile(r"^\s*#\s*(if|ifdef|ifndef|elif|else|endif)\b(.*)", re.DOTALL)
 COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 
-#: The conditions that a line stands under, outermost first.
+#: The ``#if`` conditions around a line, outermost first.
 Stack = tuple[str, ...]
 
 
 def stacks(text: str) -> list[Stack | None]:
-    """For each line of *text* the conditions it stands under; None for the directives."""
+    """For each line of *text* the conditions around it; None for conditional directives."""
     found: list[Stack | None] = []
-    stack: list[list[str]] = []  # for each open #if the conditions so far, the last one holds
+    stack: list[list[str]] = []  # of each open #if, the conditions of its branches so far
     lines = text.split("\n")
     at = 0
     while at < len(lines):
@@ -57,21 +57,21 @@ def _enter(stack: list[list[str]], word: str, rest: str) -> None:
 
 
 def _condition(branches: list[str]) -> str:
-    """The condition of the last of *branches*: none before it holds, and it does."""
+    """The condition for the last of *branches*: it holds, and none of the others."""
     return " && ".join([*(f"!({b})" for b in branches[:-1]), f"({branches[-1]})"])
 
 
 def settled(
     wanted: Iterable[Stack], compiler: str, config: Path, flags: Iterable[str] = ()
 ) -> set[Stack]:
-    """Those of *wanted* that hold under *flags* where the header *config* is read first."""
+    """Those of *wanted* that hold with *flags* and the header *config* included first."""
     numbered = list(dict.fromkeys(wanted))
     source = []
     for number, stack in enumerate(numbered):
         source += [f"#if {condition}" for condition in stack]
         source.append(f"headcount_{number}")
         source += ["#endif"] * len(stack)
-    # A condition that the preprocessor cannot read does not hold; it goes on with the next.
+    # The preprocessor continues after a condition that it cannot parse: that one does not hold.
     done = run(
         [compiler, "-E", "-P", "-w", *flags, "-x", "c", "-include", str(config), "-"],
         stdin="\n".join(source) + "\n",
@@ -80,7 +80,11 @@ def settled(
 
 
 def active(text: str, found: list[Stack | None], holding: set[Stack]) -> str:
-    """*text* with every line blank that stands under a condition that does not hold."""
+    """*text* with directives, and lines whose conditions do not hold, blanked.
+
+    :param found: The conditions around each line, from `stacks`.
+    :param holding: The conditions that hold.
+    """
     lines = text.split("\n")
     return "\n".join(
         line if stack is not None and stack in holding else ""

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 
-"""Cuts what pins and unpins out of a kernel tree: those functions, and all that they use.
+"""Extracts the functions that pin and unpin from a kernel tree, with all that they use.
 
-What they use is followed by name until the shim has it, so a helper that somebody adds
-to ``mm/gup.c`` comes along by itself. Nothing that is cut is kept: it goes to the compiler.
+The names that a definition uses are followed until the shim defines them, so a helper added
+to ``mm/gup.c`` is included automatically. The extracted source is passed to the compiler and
+not stored.
 """
 
 from __future__ import annotations
@@ -27,24 +28,24 @@ if TYPE_CHECKING:
 
 SHIM = Path(__file__).with_name("shim")
 
-#: Read before anything that is cut, and between the types and the functions.
+#: Headers of the shim before the extracted definitions, and between types and functions.
 FIRST = ("kernel.h", "umem.h")
 SECOND = "pages.h"
 
-#: Functions of this file come last, as what they call is made to fail for them.
+#: Functions of this file come last, after the macros that inject allocation failures.
 UMEM = "drivers/infiniband/core/umem.c"
 INJECT = "inject.h"
 
-#: What a step is carried out by, after all that is cut.
+#: Files of the shim that carry out steps, after the extracted definitions.
 LAST = ("era.h", "heads.c", "pin.c", "region.c", "world.c", "show.c", "driver.c")
 
-#: The same where it is measured.
+#: The same for time measurements.
 MEASURED = ("era.h", "measure.c")
 
-#: Tests of flags, which the kernel makes by macro from the names of the flags.
+#: Names of page flag tests, which the kernel generates by macro from the flag's name.
 FLAG = re.compile(r"(?:Page([A-Z]\w*)|folio_test_(\w+))$")
 
-#: Functions that only some eras have, and that the shim asks for by name.
+#: Functions that the shim tests for with ``HC_HAS_name``, as only some kernels have them.
 PROBES = tuple(
     sorted(
         {
@@ -58,11 +59,11 @@ PROBES = tuple(
 
 @frozen
 class Cut:
-    """What was cut of a tree.
+    """What was extracted from a tree.
 
-    :param source: The whole translation unit.
-    :param names: Everything that was cut, by name, with where it stands.
-    :param known: Everything that the tree defines, cut or not.
+    :param source: The translation unit to compile.
+    :param names: The extracted definitions and their positions, ``mm/gup.c:264``.
+    :param known: The names of all definitions of the tree.
     """
 
     source: str
@@ -71,10 +72,10 @@ class Cut:
 
 
 def cut(tree: Tree, compiler: str, flags: Iterable[str] = (), last: Sequence[str] = LAST) -> Cut:
-    """Cut *tree*, read under the configuration of the shim and *flags* (``-DNAME``).
+    """Extract from *tree*, under the shim's configuration and *flags* (``-DNAME``).
 
-    :param last: What of the shim comes after it, and says what is cut.
-    :raises BadInput: if what must be there is not.
+    :param last: Files of the shim that follow, and whose names determine what is extracted.
+    :raises BadInput: if the tree lacks a function that headcount needs.
     """
     known = index(tree, compiler, tuple(flags))
     roots = [word for name in (SECOND, *last) for word in words((SHIM / name).read_text())]
@@ -82,7 +83,7 @@ def cut(tree: Tree, compiler: str, flags: Iterable[str] = (), last: Sequence[str
         if known.get(name) is None or known[name].file != "mm/gup.c":
             msg = f"mm/gup.c has no {name}()"
             if re.search(rf"^\w[^\n;]*\b{name}\(", tree.files["mm/gup.c"], re.MULTILINE):
-                msg = f"mm/gup.c cannot be read up to {name}(): a brace too many, or too few?"
+                msg = f"mm/gup.c cannot be parsed up to {name}(): are its braces balanced?"
             raise BadInput(msg, file=tree.where)
     chosen = dict(_closure(roots, known))
     source = "\n".join(_emit(list(dict.fromkeys(chosen.values())), known, last)) + "\n"
@@ -91,7 +92,7 @@ def cut(tree: Tree, compiler: str, flags: Iterable[str] = (), last: Sequence[str
 
 
 def index(tree: Tree, compiler: str, flags: tuple[str, ...]) -> dict[str, Item]:
-    """Every definition in *tree* that holds under *flags*, by name; the first file's counts."""
+    """All definitions in *tree* under *flags*, by name; the first file in order wins."""
     under = {file: stacks(text) for file, text in tree.files.items()}
     wanted = {stack for found in under.values() for stack in found if stack is not None}
     holding = settled(wanted, compiler, SHIM / "config.h", flags)
@@ -104,14 +105,14 @@ def index(tree: Tree, compiler: str, flags: tuple[str, ...]) -> dict[str, Item]:
 
 
 def words(text: str) -> list[str]:
-    """The names in C *text*, in their order."""
+    """The identifiers in C *text*, in order."""
     bare = COMMENT.sub(" ", text)
     return [" ".join(word.split()) for word in WORD.findall(bare)]
 
 
 @cache
 def _supplied() -> frozenset[str]:
-    """The names that the shim has."""
+    """The names that the shim defines."""
     found: set[str] = set()
     for file in ("config.h", "headcount.h", "shared.h", *FIRST, SECOND):
         for item in items(file, (SHIM / file).read_text()):
@@ -174,10 +175,10 @@ def _lines(item: Item, end: str = "") -> Iterator[str]:
 
 
 def _flags(chosen: list[Item], known: dict[str, Item]) -> Iterator[str]:
-    """Tests of flags that something uses, and that the shim does not have by hand."""
+    """Macros for page flag tests and tracepoints that are used but not defined."""
     for name in sorted({word for item in chosen for word in item.uses}):
         if name.startswith("trace_") and name not in known:
-            yield f"#define {name}(...) ((void)0)"  # nobody traces here
+            yield f"#define {name}(...) ((void)0)"
         flag = FLAG.match(name)
         if flag is None or name in known or name in _supplied():
             continue
@@ -187,7 +188,7 @@ def _flags(chosen: list[Item], known: dict[str, Item]) -> Iterator[str]:
 
 
 def _ordered(types: list[Item]) -> list[Item]:
-    """Types, each after those that it holds whole."""
+    """*types*, each after those that it contains by value."""
     by_name = {name: item for item in types for name in item.names}
     done: dict[int, Item] = {}
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""Which way of counting a tree has, by what it holds."""
+"""Detects a tree's semantics from the functions that it defines."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from model.kernel.source.cut import Cut
     from model.kernel.source.tree import Tree
 
-#: Frames of a section of the classic memory model, as shim/headcount.h has them.
+#: Frames of a section of the classic memory model, as in shim/headcount.h.
 SECTION = 1 << 10
 
-#: Functions that pin and unpin in some era: the first of them that all are there says which.
+#: Versions and the functions that pin and unpin in them; the first full match counts.
 ERAS = (
     ("6.12", ("gup_put_folio", "try_grab_folio", "try_grab_folio_fast")),
     ("6.1", ("gup_put_folio", "try_grab_folio", "try_grab_page", "is_zero_folio")),
@@ -25,9 +25,7 @@ ERAS = (
     ("5.11", ("put_compound_head", "try_grab_compound_head", "try_grab_page")),
 )
 
-
-#: What each version is known to do otherwise than one page at a time, by the names that
-#: `properties.judging.oddities` tells of.
+#: Known oddities of each version; `properties.judging.oddities` describes them.
 ODDITIES = {
     "5.11": ("one-grab",),
     "5.13": ("one-grab", "product", "run-of-zero"),
@@ -36,16 +34,16 @@ ODDITIES = {
     "6.12": ("one-grab", "run-of-zero", "null-in-run"),
 }
 
-#: From 5.18 on the range call goes from page to page by this, through frames. In 6.18 it
-#: is gone: pages of a range must lie side by side in the memmap then, so that it is the
-#: caller's affair to keep to a section.
+#: Since 5.18 the range call uses this to get from one page to the next, by frame. 6.18 has
+#: no nth_page(): callers must pass pages whose struct pages are contiguous, as within one
+#: section.
 BY_FRAMES = "nth_page"
 
 
 def recognised(tree: Tree, cut: Cut) -> str:
-    """The row of `model.semantics` that *tree* counts by.
+    """The version in `model.semantics` whose rules *tree* follows.
 
-    :raises BadInput: if it is of no era that is known.
+    :raises BadInput: if it does not match any known version.
     """
     for version, names in ERAS:
         if all(name in cut.known for name in names):
@@ -61,7 +59,7 @@ def recognised(tree: Tree, cut: Cut) -> str:
 
 
 def known_for(cut: Cut, version: str, model: str) -> tuple[str, ...]:
-    """What a tree that counts by *version* is known to do otherwise in a memory *model*."""
+    """The known oddities of a tree with the semantics of *version* in a memory *model*."""
     plain = version == "5.13" or BY_FRAMES not in cut.known
     ranges = "unpin_user_page_range_dirty_lock" in cut.known
     return ODDITIES[version] + (("sections",) if model == "classic" and plain and ranges else ())

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""What a C file defines: functions, macros, types, by name and with what they use."""
+"""Parses the definitions of a C file: functions, macros, types, and the names that they use."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from tree_sitter import Node, Parser
 
-#: Words of the kernel that say something of a declaration, and that the grammar of C
-#: does not know. They are blank where it is parsed, and stay where it is cut.
+#: Annotations of declarations that the C grammar does not know. They are blanked for the
+#: parser and kept in the extracted text.
 ANNOTATIONS = re.compile(
     r"(?<!define )(?<!define\t)\b(?:__must_check|__always_inline|__maybe_unused"
     r"|__init|__exit|__ref|__meminit|__sched"
@@ -30,13 +30,13 @@ ANNOTATIONS = re.compile(
     r"|__alloc_size|CACHELINE_PADDING)\([^()]*\))(?!\w)"
 )
 STRING = re.compile(r'"(?:\\.|[^"\\\n])*"' + r"|'(?:\\.|[^'\\\n])*'")
-#: What follows is a member, whatever else has the same name.
+#: Access to a member, whose name is no use of a definition of the same name.
 MEMBER = re.compile(r"(?:->|(?<!\.)\.)\s*[A-Za-z_]\w*")
-#: A member that is a structure, not a pointer to one.
+#: A member that is a structure by value, not a pointer to one.
 HELD = re.compile(r"((?:struct|union)\s+\w+)\s+\w+\s*(?:\[[^]]*\]\s*)*[;:,]")
 WORD = re.compile(r"\b(?:(?:struct|union)\s+)?[A-Za-z_]\w*")
 
-#: Nodes that may hold definitions of the top level.
+#: Syntax nodes that may contain top-level definitions.
 INSIDE = frozenset(
     {
         "ERROR",
@@ -49,13 +49,13 @@ INSIDE = frozenset(
     }
 )
 
-#: Nodes that are one definition, even if the parser could not read all of it.
+#: Syntax nodes that are one definition, even with a syntax error inside.
 WHOLE = frozenset({"function_definition", "struct_specifier", "union_specifier", "enum_specifier"})
 
-#: A macro, with the lines that continue it.
+#: A macro definition with its continuation lines.
 MACRO = re.compile(r"^[ \t]*#[ \t]*define[ \t]+(\w+)(?:[^\n\\]|\\\n|\\.)*", re.MULTILINE)
 
-#: What a macro defines at file scope: ``static DEFINE_PER_CPU(type, name);``
+#: A variable that a macro defines at file scope: ``static DEFINE_PER_CPU(type, name);``
 DEFINED = re.compile(
     r"^(?:static[ \t]+)?DEFINE_(?:STATIC_KEY_\w+|PER_CPU)\((?:[^();]*,[ \t]*)?(\w+)\)", re.MULTILINE
 )
@@ -66,10 +66,10 @@ class Item:
     """One definition of a C file.
 
     :param kind: ``function``, ``macro``, ``type`` or ``variable``.
-    :param names: What it defines: its name; for an enum its constants as well.
-    :param text: As it stands in the file.
-    :param line: The line it begins at.
-    :param head: Of a function, what comes before its body.
+    :param names: The names that it defines; an enum also defines its constants.
+    :param text: Its text in the file.
+    :param line: Its first line, from 1.
+    :param head: Of a function, the text before its body.
     """
 
     kind: str
@@ -81,14 +81,14 @@ class Item:
 
     @cached_property
     def uses(self) -> frozenset[str]:
-        """The words in it, ``struct page`` being one, but for what it defines itself."""
+        """The names in it that it does not define; ``struct page`` is one name."""
         bare = MEMBER.sub(" ", STRING.sub(" ", COMMENT.sub(" ", self.text)))
         found = {" ".join(word.split()) for word in WORD.findall(bare)}
         return frozenset(found - {*self.names})
 
     @cached_property
     def follows(self) -> frozenset[str]:
-        """Of `uses`, what must be known before it: of a type, not what it only points to."""
+        """Those of `uses` that must be declared before it; a type may point to later ones."""
         if self.kind != "type":
             return self.uses
         bare = COMMENT.sub(" ", self.text)
@@ -98,14 +98,14 @@ class Item:
 
 @cache
 def _parser() -> Parser:
-    import tree_sitter_c  # noqa: PLC0415 - only who cuts a tree needs it
+    import tree_sitter_c  # noqa: PLC0415 - an optional dependency
     from tree_sitter import Language, Parser  # noqa: PLC0415
 
     return Parser(Language(tree_sitter_c.language()))
 
 
 def items(file: str, text: str) -> Iterator[Item]:
-    """The definitions in *text*, of which only lines that count are not blank."""
+    """The definitions in *text*, whose inactive lines are blanked."""
     for found in MACRO.finditer(text):
         line = text.count("\n", 0, found.start()) + 1
         yield Item("macro", (found[1],), found[0].strip(), file, line)
@@ -119,10 +119,10 @@ def items(file: str, text: str) -> Iterator[Item]:
         if data[start : node.start_byte].strip() and not ANNOTATIONS.fullmatch(
             data[start : node.start_byte].decode().strip()
         ):
-            start = node.start_byte  # something else begins on the same line
-        kind, names, body = _told(node, blank)
+            start = node.start_byte  # another definition is on the same line
+        kind, names, body = _described(node, blank)
         stop = node.end_byte
-        if kind == "type":  # what is said of the type stands after its body
+        if kind == "type":  # attributes come after the body
             stop = max(stop, data.find(b";", stop - 1))
         whole = data[start:stop].decode()
         if names:
@@ -131,7 +131,7 @@ def items(file: str, text: str) -> Iterator[Item]:
 
 
 def _definitions(node: Node) -> Iterator[Node]:
-    """The definitions at the top level, also inside what the parser could not read."""
+    """The top-level definitions under *node*, including those inside syntax errors."""
     for child in node.children:
         if child.type in INSIDE or (child.has_error and child.type not in WHOLE):
             yield from _definitions(child)
@@ -139,8 +139,8 @@ def _definitions(node: Node) -> Iterator[Node]:
             yield child
 
 
-def _told(node: Node, data: bytes) -> tuple[str, tuple[str, ...], int]:
-    """What kind of definition *node* is, the names it gives, and where a body begins."""
+def _described(node: Node, data: bytes) -> tuple[str, tuple[str, ...], int]:
+    """The kind of the definition *node*, its names, and the offset of a function's body."""
     if node.type == "function_definition":
         declared = _declared(node.child_by_field_name("declarator"))
         body = node.child_by_field_name("body")
@@ -190,7 +190,7 @@ def _all(node: Node) -> Iterator[Node]:
 
 
 def _declared(node: Node | None) -> Node | None:
-    """The name inside a declarator: pointers, arrays and functions have it within."""
+    """The identifier in a declarator, inside its pointers, arrays and parameter lists."""
     while node is not None and node.type not in {"identifier", "type_identifier"}:
         node = node.child_by_field_name("declarator") or next(
             (c for c in node.children if c.type.endswith(("identifier", "declarator"))), None

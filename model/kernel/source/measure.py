@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""How long a tree's own functions take, with the processor's atomics and nothing between."""
+"""Time measurements of a tree's functions in this process, with the processor's atomics."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ if TYPE_CHECKING:
 
     from model.kernel.source.tree import Tree
 
-#: Of a region's entries that are not as large as compound pages allow: 64 KiB.
+#: Pages of a short range: 64 KiB.
 SEGMENT = 16
 
-
-#: Passes after which every pin is gone.
+#: Measurements that release every pin.
 RELEASING = frozenset({"singly", "listed", "released"})
 
 
 @frozen
 class Pages:
-    """What was measured on compound pages of one order, in nanoseconds for all pages.
+    """Times on compound pages of one order, in nanoseconds for all pages.
 
     :param singly: ``unpin_user_page()`` for each page of a list.
-    :param listed: ``unpin_user_pages()`` of the list.
-    :param released: A region given back page by page, as before the series.
-    :param ranges: The range call over segments of `SEGMENT`, 512 and all pages of
-        a compound page, by their sizes; empty where the tree has none.
-    :param region: A region registered and given back, by the tree's own umem.c.
-    :param registered: The registering of it.
-    :param heads: The bound of what puts once for each head: one locked subtraction.
-    :param walk: The bound of what looks at each struct page: reading it.
+    :param listed: ``unpin_user_pages()`` of the whole list.
+    :param released: ``unpin_user_pages_dirty_lock()`` for each page, as
+        ``__ib_umem_release()`` did before the patch series.
+    :param ranges: ``unpin_user_page_range_dirty_lock()`` on ranges of `SEGMENT`, 512 and all
+        pages of a compound page, by length; empty if the tree lacks the call.
+    :param region: ``ib_umem_get()`` and ``__ib_umem_release()`` of the tree.
+    :param registered: The ``ib_umem_get()`` alone.
+    :param heads: Lower bound for one put per head: one locked subtraction each.
+    :param walk: Lower bound for visiting every struct page: reading each.
     """
 
     order: int
@@ -54,7 +54,7 @@ class Pages:
 
 
 class Measure:
-    """The functions of one tree, to be measured in this process."""
+    """The functions of one tree, loaded into this process."""
 
     def __init__(self, tree: Tree) -> None:
         self.library = build(tree, "vmemmap", measured=True)
@@ -67,14 +67,14 @@ class Measure:
         self._lib: Any = self._ffi.dlopen(str(self.library.path))
 
     def pages(self, npages: int, order: int, rounds: int) -> Pages:
-        """Measure on *npages* in compound pages of *order*: medians of *rounds*, all in turn.
+        """Measure on *npages* pages in compound pages of *order*; medians of *rounds*.
 
-        :raises BadInput: if there is no memory for so many struct pages, or a pass does
-            not release what it is to release.
+        :raises BadInput: if there is not enough memory for the struct pages, or a call leaves
+            wrong counts.
         """
         lib = self._lib
         if lib.hc_measure_on(npages, order):
-            msg = f"there is no memory for {npages} struct pages and a list of them"
+            msg = f"not enough memory for {npages} struct pages and a list of them"
             raise BadInput(msg)
         get = self._ffi.new("long *")
         segments = sorted({min(SEGMENT, 1 << order), min(512, 1 << order), 1 << order})
@@ -108,7 +108,5 @@ class Measure:
     def _released(self, name: str) -> None:
         left = self._lib.hc_left()
         if left:
-            msg = (
-                f"{name}: {left} heads are left with a wrong count; what counts wrong has no speed"
-            )
+            msg = f"{name}: {left} heads have a wrong count afterwards, so it is not measured"
             raise BadInput(msg)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""The side that asks a worker: one step at a time, through shared memory."""
+"""The client of a worker process: it sends one step at a time through shared memory."""
 
 from __future__ import annotations
 
@@ -25,15 +25,17 @@ from model.memory import NoProgress, Oops, Panic
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-#: Seconds of processor time that a step may take, beside a microsecond for each page. A
-#: step that counts its operations is ended by their number long before.
+    from model.kernel.source.segments import Segment
+
+#: Seconds of processor time that a step may take, plus a microsecond per page. A loop that
+#: contains atomic operations is stopped by their number long before.
 SECONDS = 4
 
-#: The same when a step has run into that once: whoever shrinks what was found asks for it
-#: often. Still a thousand times what a step takes.
+#: The same after the first timeout, because reducing the program repeats it many times.
+#: Still a thousand times what a step takes.
 SECONDS_AGAIN = 0.5
 
-#: What a step says that was ended by the clock.
+#: The worker's message for a timeout.
 ENDLESS = "does not return"
 
 FFI = cffi.FFI()
@@ -41,7 +43,7 @@ FFI.cdef((SHIM / "shared.h").read_text())
 FFI.cdef("int sched_getcpu(void);")
 _LIBC: Any = FFI.dlopen(None)
 SIZE = FFI.sizeof("struct hc_shared")
-#: The constants of the shim's enums, by name.
+#: Values of the shim's enums, by name.
 OPS: dict[str, int] = FFI.typeof("enum hc_op").relements
 KINDS: dict[str, int] = FFI.typeof("enum hc_kind").relements
 EVENTS: dict[str, int] = FFI.typeof("enum hc_event_kind").relements
@@ -52,25 +54,25 @@ _EVENT = FFI.sizeof("struct hc_event") // 8
 
 
 class Worker:
-    """A process that has the compiled functions, and a life of it that carries out steps."""
+    """A process with the compiled functions, and its forked child, which executes the steps."""
 
     def __init__(self, library: Path) -> None:
         self._library = library
         self._process: subprocess.Popen[bytes] | None = None
         self._alive = False
         self._endless = False
-        #: Whose program is under way.
+        #: The candidate whose program is running.
         self.owner: object = None
         self._end: Callable[[], object] = lambda: None
 
-    def ask(self, op: str, segs: Sequence[Sequence[int]] = (), npages: int = 0, *arg: int) -> Any:
-        """Have *op* (``HC_PIN``) done on *segs*; what is shared then.
+    def ask(self, op: str, segs: Sequence[Segment] = (), npages: int = 0, *arg: int) -> Any:
+        """Execute *op* (``HC_PIN``) on *segs*; the shared ``struct hc_shared`` afterwards.
 
-        :param segs: Start, count and step each, as ``struct hc_seg`` has them.
-        :param npages: Pages that it goes through: how long it may take.
-        :raises Oops: if it left its pages.
-        :raises NoProgress: if it does not return.
-        :raises Panic: if it ended in another way.
+        :param npages: Pages that the step visits; limits its time and its operations.
+        :param arg: Arguments of *op*.
+        :raises Oops: on a bad memory access or BUG.
+        :raises NoProgress: if the step does not return.
+        :raises Panic: if the process ended in another way.
         """
         if self._process is None:
             self._start()
@@ -94,7 +96,7 @@ class Worker:
         except ConnectionError:
             answer = b""
         except BaseException:
-            # Interrupted, or ended by a clock: the life is not where it is thought to be.
+            # Interrupted, or stopped by a timer: the child may still be inside the step.
             self.close()
             raise
         if answer != b"k":
@@ -102,16 +104,16 @@ class Worker:
         return shared
 
     def heads(self) -> list[list[int]]:
-        """Frame, refcount, pincount and look of each head that the step touched."""
+        """Frame, refcount, pincount and look (``struct hc_head``) of each touched head."""
         return self._records("heads", self._shared.nheads, _HEAD)
 
     @property
     def shared(self) -> Any:
-        """The memory shared with the worker, ``struct hc_shared``, as it is now."""
+        """The shared ``struct hc_shared``."""
         return self._shared
 
     def events(self) -> list[list[int]]:
-        """Kind, frame, references and dirty flag of what happened in the step."""
+        """Kind, frame, references and dirty flag (``struct hc_event``) of each event."""
         return self._records("events", self._shared.nevents, _EVENT)
 
     def _records(self, what: str, count: int, width: int) -> list[list[int]]:
@@ -125,58 +127,58 @@ class Worker:
         self._memory = mmap.mmap(memory, SIZE)
         self._words = memoryview(self._memory).cast("q")
         self._shared = FFI.cast("struct hc_shared *", FFI.from_buffer(self._memory))
-        self._wind()
+        self._set_limit()
         self._channel, theirs = socket.socketpair()
         with theirs:
             program = Path(__file__).with_name("worker.py")
             words = (program, self._library, memory, theirs.fileno(), os.getpid())
-            self._process = subprocess.Popen(  # noqa: S603 - our own program, and the library
+            self._process = subprocess.Popen(  # noqa: S603 - worker.py and the library
                 [sys.executable, *map(str, words)],
                 pass_fds=(memory, theirs.fileno()),
                 stdin=subprocess.DEVNULL,
             )
         os.close(memory)
-        # Also when nobody has this worker any more, or the interpreter ends.
+        # Runs when this worker is garbage collected, or the interpreter exits.
         self._end = weakref.finalize(self, _end, self._process, self._channel)
 
-    def _wind(self) -> None:
-        """Set the clock that ends a step."""
+    def _set_limit(self) -> None:
+        """Set the time limit of a step, in tenths of a second."""
         self._shared.tenths = round(10 * (SECONDS_AGAIN if self._endless else SECONDS))
 
     def _ended(self, answer: bytes) -> None:
-        """Say how the life ended.
+        """Raise for how the child ended.
 
-        :raises Oops: and the others of `ask`.
+        :raises Oops: or another exception of `ask`.
         """
         self._alive = False
         if not answer:
             self.close()
-            msg = "the worker is gone"
+            msg = "the worker process is gone"
             raise Panic(msg)
         (status,) = struct.unpack("i", self._channel.recv(4))
         shared = self._shared
         said = FFI.string(shared.trouble).decode(errors="replace")
         if os.WIFSIGNALED(status):
-            said = f"the worker was ended by {signal.Signals(os.WTERMSIG(status)).name}"
+            said = f"the worker was killed by {signal.Signals(os.WTERMSIG(status)).name}"
             raise Panic(said)
         if shared.status == _STATUS["HC_OOPS"]:
             raise Oops(said)
         if shared.status == _STATUS["HC_STUCK"]:
             if said == ENDLESS:
                 self._endless = True
-                self._wind()
+                self._set_limit()
             raise NoProgress(said)
         raise Panic(said or f"the worker exited with status {os.WEXITSTATUS(status)}")
 
     def close(self) -> None:
-        """End the process and all that belongs to it. The next step starts another."""
+        """Stop the process and its child. The next step starts another process."""
         self._end()
         self._process = None
         self._alive = False
 
 
 def _end(process: subprocess.Popen[bytes], channel: socket.socket) -> None:
-    """End *process*, whose life ends with it (``PR_SET_PDEATHSIG``)."""
+    """Stop *process*; its child ends with it (``PR_SET_PDEATHSIG``)."""
     channel.close()
     process.kill()
     process.wait()

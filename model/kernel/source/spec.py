@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""A kernel tree that was compiled: it makes candidates, and is named by a person."""
+"""``kernel-source:DIR``: the candidate specification that names a kernel tree."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ from model.steps import STEPS
 if TYPE_CHECKING:
     from model.kernel.source.tree import Tree
 
-#: Pages of one list that is passed as an array: 2 GiB of pointers.
+#: Maximum length in pages of a list passed as an array: 2 GiB of pointers.
 MOST_LISTED = 1 << 28
 
-#: Frames from the lowest to the highest, for whose struct pages there is address space:
-#: 16 TiB of it, less a section, as the first one may begin before the lowest frame.
+#: Maximum distance in frames from the lowest to the highest frame: struct pages have 16 TiB
+#: of address space, less one section, as the first may start before the lowest frame.
 SPAN = {"vmemmap": (1 << 38) - SECTION, "classic": (1 << 37) - SECTION}
 
-#: A directory or tarball, whatever it is called, and the options behind it.
+#: A directory or tarball, and the options after it.
 OPTIONS = re.compile(r"(.*?)((?:,(?:classic|vmemmap|patch=[^,]+))*)", re.DOTALL)
 
 
 @frozen(slots=False)
 class Source:
-    """A tree that was compiled, and the worker that has it.
+    """A compiled tree and its worker; calling it makes a candidate.
 
-    :param text: How a person named it: ``DIR,classic,patch=FILE``.
+    :param text: The specification, ``DIR,classic,patch=FILE``.
     """
 
     text: str
@@ -52,11 +52,11 @@ class Source:
 
     @cached_property
     def abilities(self) -> Abilities:
-        """What such a tree can be asked: what the version has that it counts like."""
+        """What the candidate can do: the calls of the version whose semantics it has."""
         library = self.library
         row = SEMANTICS[library.semantics]
         return Abilities(
-            f"kernel-source {library.version or 'of no version'} ({library.model})",
+            f"kernel-source {library.version or 'of unknown version'} ({library.model})",
             semantics=frozenset({row.version}),
             calls=frozenset(c for c, cls in STEPS.items() if not cls.lacked_by(row)),
             listed=MOST_LISTED,
@@ -65,12 +65,12 @@ class Source:
         )
 
     def __call__(self) -> KernelSource:
-        """A candidate, fresh."""
+        """A new candidate."""
         return KernelSource(self.worker, self.abilities)
 
 
 def load(text: str) -> Source:
-    """The tree that *text* names, compiled.
+    """Compile the tree that *text* names.
 
     :raises BadInput: if it is no kernel tree, or cannot be compiled.
     """
@@ -78,10 +78,10 @@ def load(text: str) -> Source:
 
 
 def chosen(text: str) -> tuple[Tree, str]:
-    """The tree that *text* names, a directory or a tarball, and its memory model.
+    """The tree that *text* names, a directory or a tarball, and the memory model.
 
-    Options stand after commas: ``classic`` is SPARSEMEM without VMEMMAP; ``patch=FILE``
-    is applied to the tree.
+    Options follow after commas: ``classic`` is SPARSEMEM without VMEMMAP; ``patch=FILE``
+    applies a patch to the tree first.
 
     :raises BadInput: if it is no kernel tree, or a patch does not apply.
     """
@@ -89,12 +89,12 @@ def chosen(text: str) -> tuple[Tree, str]:
     assert parts is not None
     where, options = parts[1], parts[2]
     if not where:
-        msg = "kernel-source: names no directory; write kernel-source:DIR"
+        msg = "kernel-source: needs a directory: kernel-source:DIR"
         raise BadInput(msg)
     model = "vmemmap"
     before, comma, unknown = where.rpartition(",")
     if comma and Path(before).exists() and not Path(where).exists():
-        msg = f"kernel-source:{before}: {unknown!r} is none of classic, patch=FILE"
+        msg = f"kernel-source:{before}: {unknown!r} is not one of classic, patch=FILE"
         raise BadInput(msg)
     tree = read(where)
     for option in options.split(",")[1:]:

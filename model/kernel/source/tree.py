@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""A kernel tree, or a tarball of one, as the few files that pins have to do with."""
+"""Reads the files of a kernel tree, or of a tarball of one, that concern pins."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from model.errors import BadInput
 from model.kernel.command import run
 
 
-#: What is read of a tree, in the order in which a name is looked for. `mm/gup.c`
-#: first: it is what is under test.
+#: Files to read, in the order in which names are looked up. `mm/gup.c`, which is under
+#: test, comes first.
 FILES = (
     "mm/gup.c",
     "drivers/infiniband/core/umem.c",
@@ -46,7 +46,7 @@ FILES = (
     "mm/internal.h",
 )
 
-#: Without these there is nothing to test.
+#: A tree without these is rejected.
 NEEDED = (
     *("mm/gup.c", "include/linux/mm.h", "include/linux/mm_types.h"),
     *("drivers/infiniband/core/umem.c", "lib/scatterlist.c"),
@@ -54,7 +54,7 @@ NEEDED = (
 
 
 def cache() -> Path:
-    """The user's own directory for what is cheaper to keep than to make again."""
+    """The user's cache directory."""
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(home) / "headcount"
 
@@ -63,9 +63,9 @@ def cache() -> Path:
 class Tree:
     """The files of a kernel tree.
 
-    :param where: The directory or the tarball, as it was named.
-    :param version: What its Makefile says, ``6.1.192``; empty if it says nothing.
-    :param files: The text of each of `FILES` that is there.
+    :param where: The directory or the tarball, as the user named it.
+    :param version: From its Makefile, ``6.1.192``; empty if that does not say.
+    :param files: The text of each of `FILES` that exists.
     """
 
     where: str
@@ -73,18 +73,18 @@ class Tree:
     files: dict[str, str]
 
     def patched(self, patch: Path) -> Tree:
-        """The same tree with *patch* (unified, paths as ``git diff`` writes them) applied.
+        """The tree with *patch* applied, a unified diff with paths as in ``git diff``.
 
-        What the patch does to other files than `FILES` is left out.
+        Changes to files not in `FILES` are ignored.
 
-        :raises BadInput: if it does not apply, or touches none of the files.
+        :raises BadInput: if the patch does not apply, or changes none of the files.
         """
         if not patch.is_file():
             msg = "no such file"
             raise BadInput(msg, file=str(patch))
         git = shutil.which("git")
         if not git:
-            msg = "a patch is applied by git, which is not installed (apt install git)"
+            msg = "--patch needs git, which is not installed (apt install git)"
             raise BadInput(msg)
         with tempfile.TemporaryDirectory() as name:
             work = Path(name)
@@ -103,15 +103,15 @@ class Tree:
                 raise BadInput(msg, file=str(patch))
             files = {path: _text((work / path).read_bytes()) for path in self.files}
         if files == self.files:
-            msg = f"changes none of the files that are under test ({', '.join(FILES[:3])}, ...)"
+            msg = f"changes none of the files under test ({', '.join(FILES[:3])}, ...)"
             raise BadInput(msg, file=str(patch))
         return evolve(self, files=files)
 
 
 def read(where: str) -> Tree:
-    """The tree at *where*, a directory or a tarball as ``linux-source-*`` installs it.
+    """Read the tree at *where*, a directory or a tarball as in the package ``linux-source-*``.
 
-    :raises BadInput: if it is no kernel tree.
+    :raises BadInput: if it is no kernel tree, or cannot be read.
     """
     path = Path(where).expanduser()
     try:
@@ -128,7 +128,7 @@ def read(where: str) -> Tree:
     files = {name: _text(data) for name, data in found.items()}
     for name in NEEDED:
         if name not in files:
-            msg = f"no kernel tree: it has no {name}"
+            msg = f"not a kernel tree: it has no {name}"
             raise BadInput(msg, file=where)
     return Tree(where, _version(files.pop("Makefile", "")), files)
 
@@ -147,7 +147,7 @@ def _version(makefile: str) -> str:
 
 
 def _unpacked(tarball: Path) -> dict[str, bytes]:
-    """Our files out of *tarball*; unpacking takes long, so they are kept for the next time."""
+    """The wanted files of *tarball*, from the cache if possible, as unpacking is slow."""
     stat = tarball.stat()
     known = f"{tarball.resolve()} {stat.st_size} {stat.st_mtime_ns} {FILES}"
     kept = cache() / "trees" / hashlib.sha256(known.encode()).hexdigest()[:16]
@@ -161,7 +161,7 @@ def _unpacked(tarball: Path) -> dict[str, bytes]:
             try:
                 work.rename(kept)
             except OSError:
-                if not kept.is_dir():  # else another process was faster
+                if not kept.is_dir():  # otherwise another process was faster
                     raise
     return {name: (kept / name).read_bytes() for name in wanted if (kept / name).is_file()}
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 
-"""A worker: compiled kernel functions in a process of their own. Run as a program.
+"""The worker process, which runs the compiled kernel functions. A program, not imported.
 
-It loads the library once and then forks for each life that is asked for, so that a
-fresh one costs a millisecond. A life serves steps until it ends, by its own fault or
-because it is killed; then this process says so on the same socket.
+It loads the library once and forks a child on request, so that a new child takes a
+millisecond. The child executes steps until it exits, crashes or is killed; then this process
+reports its exit status on the same socket.
 """
 
 from __future__ import annotations
@@ -19,9 +19,13 @@ import cffi
 
 
 def main(library: str, memory: int, channel: int, parent: int) -> None:
-    """Fork a life for every byte that comes; tell when one has ended, and how.
+    """Fork a child for every byte received; send its exit status when it has ended.
 
-    All of it ends with the process *parent*, also if that is killed.
+    This process and the child end with the process *parent*, even if that is killed.
+
+    :param library: Path of the shared library.
+    :param memory: File descriptor of the shared memory.
+    :param channel: File descriptor of the socket.
     """
     ffi = cffi.FFI()
     ffi.cdef("int hc_serve(int, int); void hc_follow(void);")
@@ -31,11 +35,11 @@ def main(library: str, memory: int, channel: int, parent: int) -> None:
         return
     with socket.socket(fileno=channel) as asked:
         while asked.recv(1):
-            life = os.fork()
-            if life == 0:
+            child = os.fork()
+            if child == 0:
                 os._exit(loaded.hc_serve(memory, channel))
-            _, status = os.waitpid(life, 0)
-            with suppress(BrokenPipeError):  # nobody wants to know any more
+            _, status = os.waitpid(child, 0)
+            with suppress(BrokenPipeError):  # the client has gone
                 asked.send(b"d" + struct.pack("i", status))
 
 

@@ -101,7 +101,7 @@ def test_prepare_without_emulator(monkeypatch):
     """A kernel alone is not enough: what is missing is told before anybody searches."""
 
     def emulator():
-        reason = "kernel-guest boots with qemu"
+        reason = "kernel-guest needs qemu"
         raise BadInput(reason)
 
     monkeypatch.setattr(GUEST, "unpack", lambda version, _tell: version)
@@ -110,7 +110,7 @@ def test_prepare_without_emulator(monkeypatch):
     result = run("guest", "prepare")
 
     assert 2 == result.exit_code
-    assert "headcount: kernel-guest boots with qemu\n" == result.output
+    assert "headcount: kernel-guest needs qemu\n" == result.output
 
 
 def test_prepare_without_apt(monkeypatch, tmp_path):
@@ -119,7 +119,7 @@ def test_prepare_without_apt(monkeypatch, tmp_path):
     result = run("guest", "prepare")
 
     assert 2 == result.exit_code
-    assert "headcount: kernels are Debian's packages, and there is no apt-get here\n" == (
+    assert "headcount: kernels come from Debian packages, and apt-get is not installed\n" == (
         result.output
     )
 
@@ -302,6 +302,6 @@ def test_unprepared(command, home):
     result = run(command, *words, "--candidate", "kernel-guest")
 
     assert 2 == result.exit_code
-    assert "headcount: kernel-guest has no kernel 6.1 yet: headcount guest prepare\n" == (
+    assert "headcount: kernel-guest: kernel 6.1 is not prepared; run headcount guest prepare\n" == (
         result.output
     )

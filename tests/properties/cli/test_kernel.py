@@ -107,8 +107,8 @@ def test_patch_of_nothing(patch):
             ["--candidate", "kernel-source:nowhere"],
             "headcount: nowhere: no such directory or tarball\n",
         ),
-        (["--candidate", "kernel-source:"], "headcount: kernel-source: names no directory"),
-        (["--candidate", f"kernel-source:{TOY.parent}"], "no kernel tree: it has no mm/gup.c\n"),
+        (["--candidate", "kernel-source:"], "headcount: kernel-source: needs a directory"),
+        (["--candidate", f"kernel-source:{TOY.parent}"], "not a kernel tree: it has no mm/gup.c\n"),
         (
             ["--candidate", f"kernel-source:{TOY}", "--semantics", "6.1"],
             "does not count as 6.1 does",

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The configuration that a tree is read under, and how its questions about it are
- * answered. The memory model is told on the command line, as HC_VMEMMAP.
+ * The kernel configuration for the extracted code, and the macros that test it. The memory
+ * model is set on the command line with HC_VMEMMAP.
  */
 #define __KERNEL__ 1
 #define CONFIG_64BIT 1
@@ -18,7 +18,7 @@
 #define CONFIG_INFINIBAND_USER_MEM 1
 #define CONFIG_HAVE_ALIGNED_STRUCT_PAGE 1
 
-/* 1 for an option that is defined as 1, else 0; in C as well as in #if. */
+/* 1 for an option that is defined as 1, otherwise 0; usable in C and in #if. */
 #define hc_comma_1 0,
 #define hc_second(first, second, ...) second
 #define hc_one(comma) hc_second(comma 1, 0, 0)

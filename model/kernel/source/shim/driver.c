@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A step, carried out by the kernel's own functions. */
+/* Executes one step with the kernel's functions. */
 static void begin(void)
 {
 	struct hc_shared *s = hc_shared;
@@ -18,7 +18,7 @@ static void begin(void)
 
 		for (int64_t pfn = e->start; pfn < stop; pfn++) {
 			if (nwatched == MOST_WATCHED) {
-				nwatched = 0; /* too many to look at them all */
+				nwatched = 0; /* too many pages to check them all */
 				return;
 			}
 			watched[nwatched++].page = pfn_to_page(pfn);
@@ -95,7 +95,7 @@ static void do_step(void)
 			drop(hc_head(at(i)), arg[0]);
 		return;
 	}
-	hc_end(HC_TROUBLE, "is no step that this kernel has");
+	hc_end(HC_TROUBLE, "this kernel does not have the call");
 }
 
 void hc_act(void)
@@ -122,7 +122,7 @@ void hc_act(void)
 			show(head);
 		last = head;
 	}
-	/* Those two make struct pages anew. */
+	/* Splits and allocations initialise struct pages again. */
 	watch(s->op != HC_SPLIT && s->op != HC_ALLOC);
 	s->acquired = hc_stats[0];
 	s->released = hc_stats[1];

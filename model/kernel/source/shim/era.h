@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One name for what is called differently from era to era. HC_HAS_name says that the tree
- * has the function: 5.11 to 5.17 count compound pages, 5.18 and later folios; 6.12 has
- * another try_grab_folio() than 6.1.
+ * One name for functions that have other names in other kernel versions. HC_HAS_name is
+ * defined if the tree has the function. 5.11 to 5.17 use compound pages, 5.18 and later
+ * folios; try_grab_folio() of 6.12 differs from that of 6.1.
  */
 #ifdef HC_HAS_try_grab_folio_fast
 #define HC_GRAB_FAST(page, refs, flags) try_grab_folio_fast(page, refs, flags)
@@ -12,7 +12,7 @@
 #define HC_GRAB_FAST(page, refs, flags) try_grab_folio(page, refs, flags)
 #endif
 
-/* try_grab_page() says true for success up to 6.1, and 0 from 6.2 on. */
+/* try_grab_page() returns true on success up to 6.1, and 0 since 6.2. */
 #ifdef HC_HAS_try_grab_page
 #define HC_GRAB_SLOW(page, flags) \
 	(__builtin_types_compatible_p(__typeof__(try_grab_page(page, flags)), bool) ? \
@@ -72,5 +72,5 @@
 #define HC_UMEM_MAPPED(umem, n) ((umem)->sg_nents = hc_shared->nsegs, (umem)->nmap = (n))
 #endif
 
-/* An entry of a page table maps so large a page in one go, or a smaller one in parts. */
+/* Compound pages of at least this order are mapped by one page table entry. */
 #define HC_PMD_ORDER 9

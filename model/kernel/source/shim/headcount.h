@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What passes between the kernel's functions and headcount: everything that is not a
- * name of the kernel's begins with hc_.
+ * Interfaces between the files of the shim. Names that are not the kernel's begin with hc_.
  */
 #ifndef HEADCOUNT_H
 #define HEADCOUNT_H
@@ -10,12 +9,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* One struct page takes as many bytes as on x86-64; a section has as many pages. */
+/* Size of a struct page in bytes, as on x86-64, and number of pages in a section. */
 #define HC_PAGE_STRUCT 64
 #define HC_SECTION_SHIFT 10
 #define HC_SECTION_PAGES (1L << HC_SECTION_SHIFT)
 
-/* Bits of page->flags that are headcount's own: freed, what kind of page, met already. */
+/*
+ * headcount's own bits of page->flags: HC_FREE freed, HC_SEEN visited in this step; the others
+ * give the kind of page.
+ */
 #define HC_FREE (1UL << 40)
 #define HC_ZERO (1UL << 41)
 #define HC_SEEN (1UL << 42)
@@ -28,18 +30,18 @@
 
 extern struct hc_shared *hc_shared;
 
-/* Where the struct pages lie (memmap.c). */
+/* memmap.c: the addresses of struct pages. */
 extern char *hc_base;	 /* start of the memmap */
 extern int64_t hc_first; /* frame of the struct page at hc_base */
 int64_t hc_pfn(const void *page);
 bool hc_in_memmap(const void *page);
-extern void *hc_nowhere; /* no struct page */
+extern void *hc_nowhere; /* an inaccessible address in place of a struct page */
 void *hc_map_room(long bytes);
 void hc_reserve(void);
 void hc_lay_out(void);
 const struct hc_seg *hc_extent(int64_t pfn);
 
-/* What happened (journal.c). */
+/* journal.c: records events, and limits the number of operations. */
 extern int hc_recording;
 extern int64_t hc_stats[2]; /* NR_FOLL_PIN_ACQUIRED, NR_FOLL_PIN_RELEASED */
 extern int64_t hc_allocs_left;
@@ -56,7 +58,7 @@ void hc_warn(const char *file, int line, const char *what);
 __attribute__((noreturn)) void hc_end(enum hc_status status, const char *format, ...);
 __attribute__((noreturn)) void hc_spent_all(void);
 
-/* The kernel's side (driver.c), asked by the loop that serves (serve.c). */
+/* driver.c and heads.c, called by serve.c and memmap.c. */
 void hc_act(void);
 void hc_make(void *page, int64_t pfn, const struct hc_seg *extent);
 extern const unsigned int hc_refcount_offset;

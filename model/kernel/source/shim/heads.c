@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Struct pages: how they are made, what happens to their counts, and lists of them. Read
- * after the kernel's functions, in the same translation unit, as are all that follow: so
- * static functions are within reach. What differs from era to era is in era.h.
+ * Struct pages: initialisation, changes of their counts, and lists of them. This file and the
+ * ones after it are included after the kernel's functions, in one translation unit, so that
+ * they can call static functions. era.h covers differences between kernel versions.
  */
 #define MOST_TOUCHED (1L << 24)
 
@@ -25,7 +25,7 @@ void hc_make(void *memory, int64_t pfn, const struct hc_seg *extent)
 	memset(page, 0, sizeof(*page));
 	if (head != page) {
 		set_compound_head(page, head);
-		/* The order is kept in the first tail. */
+		/* The first tail stores the order. */
 		if (pfn - 1 == (pfn & -(1L << extent->order)))
 			HC_SET_ORDER(head, extent->order);
 		return;
@@ -48,7 +48,7 @@ void hc_touch(void *page)
 
 bool hc_is_dirty(const void *page) { return hc_test(hc_head(page), PG_dirty); }
 
-/* A count of some page changes: its references, or its exact count of pins. */
+/* Called before i is added to a page's refcount or pincount; put: the result is tested. */
 void hc_counted(atomic_t *v, int i, bool put)
 {
 	struct page *page = (struct page *)((unsigned long)v & -(long)HC_PAGE_STRUCT);
@@ -98,7 +98,7 @@ static int64_t frames(void)
 	return n;
 }
 
-/* The page at a position of the list; the next one is mostly asked for next. */
+/* The page at a position of the list. Starts at the last segment: access is mostly in order. */
 static int64_t seg, before;
 
 static struct page *at(int64_t position)
@@ -113,7 +113,7 @@ static struct page *at(int64_t position)
 	return pfn < 0 ? NULL : pfn_to_page(pfn);
 }
 
-/* Entries behind a list, that lead nowhere: who reads on must not find what was there once. */
+/* Inaccessible entries after a list, so that reading past its end faults. */
 #define BEHIND 64
 
 static struct page **array(int64_t n)
@@ -131,7 +131,7 @@ static struct page **array(int64_t n)
 	return list;
 }
 
-/* So many entries are looked at after the call: the list is its caller's. */
+/* Maximum number of entries to check after a call, which must not change the caller's list. */
 #define MOST_LOOKED_AT 4096
 
 static void unchanged(int64_t n)

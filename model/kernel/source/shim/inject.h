@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Between the scatterlist's functions and those of memory regions, which call them. In the
- * batch that is to find no memory an allocation fails inside the tree's own function, so
- * that it is the tree that cleans up. A batch that needs none is undone here: the entries
- * before it are as they were.
+ * Injects allocation failures. Included between the functions of lib/scatterlist.c and those
+ * of umem.c, which call them. In the selected batch an allocation fails inside the tree's
+ * function, so that the tree itself cleans up. If the batch needs no allocation, the macro
+ * restores the table and returns the error.
  */
 #define hc_append(call, table, last, error) ({ \
 	__typeof__(*(table)) hc_was = *(table); \

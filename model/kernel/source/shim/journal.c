@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What happened in a step: which pages were touched, and what was done to their counts. */
+/* The journal of a step: changes of page counts, warnings, and memory allocated for regions. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,12 +13,12 @@ int hc_recording;
 int64_t hc_stats[2];
 int64_t hc_fuel;
 
-/* Puts of one page, one after another: in a list as many as it has entries. */
+/* Maximum number of consecutive puts of one page: a list can repeat a page. */
 int64_t hc_most_same;
 static int64_t same;
 static void *last_put;
 
-/* Subtracted without a test, so that the put that follows drops as many more. */
+/* Subtractions without a test of the result; part of the put that follows. */
 static void *pending_page;
 static int64_t pending;
 
@@ -88,7 +88,7 @@ void hc_warn(const char *file, int line, const char *what)
 		snprintf(hc_shared->warnings + used, HC_MAX_TEXT - used, "%s%.140s\n", place, what);
 }
 
-/* A step begins. */
+/* Called at the start of a step. */
 void hc_clear_journal(void)
 {
 	struct hc_shared *s = hc_shared;
@@ -98,7 +98,7 @@ void hc_clear_journal(void)
 	s->warnings[0] = s->trouble[0] = 0;
 }
 
-/* The step comes to no good end, and nothing after it can be trusted. */
+/* Record an error and exit: the state of the process is not reliable afterwards. */
 void hc_end(enum hc_status status, const char *format, ...)
 {
 	va_list arguments;
@@ -116,7 +116,7 @@ void hc_spent_all(void)
 	       (long)hc_shared->npages);
 }
 
-/* Aligned as the kernel's allocators do: entries are told from links by their low bits. */
+/* Aligned as by the kernel's allocators: scatterlists keep flags in the low pointer bits. */
 struct block {
 	struct block *next, **here;
 	size_t size;
@@ -125,7 +125,7 @@ struct block {
 static struct block *blocks;
 int64_t hc_allocs_left = -1;
 
-/* Bytes behind a block, pointers that lead nowhere: who reads on finds the same each time. */
+/* Bytes of inaccessible pointers after a block, so that reads past its end are reproducible. */
 #define BEHIND 64
 
 void *hc_alloc(size_t size)

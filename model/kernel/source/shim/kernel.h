@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the kernel's functions stand on here: types, atomics that are counted, warnings
- * that are kept. Written from what the names are documented to do.
+ * Kernel headers for the extracted functions: types, atomics with a journal, warnings that are
+ * recorded. Written from the documented behaviour of the names.
  */
 #include "config.h"
 #include "headcount.h"
@@ -104,7 +104,7 @@ void free(void *);
 #define prefetch(address) ((void)0)
 #define prefetchw(address) ((void)0)
 #define cpu_relax() barrier()
-/* What is said to the log is nobody's here. */
+/* Log messages are dropped. */
 #define printk(...) 0
 #define pr_debug(...) ((void)0)
 #define pr_info(...) ((void)0)
@@ -118,7 +118,7 @@ void free(void *);
 #define lockdep_assert_held(...) ((void)0)
 #define lockdep_assert_not_held(...) ((void)0)
 #define lockdep_assert_irqs_enabled() ((void)0)
-/* A key is off, or on, from the beginning; each processor's variable is the only one's. */
+/* Static keys are plain variables; per-CPU variables exist once. */
 #define DEFINE_STATIC_KEY_FALSE(name) bool name = false
 #define DEFINE_STATIC_KEY_TRUE(name) bool name = true
 #define static_branch_likely(key) (*(key))
@@ -204,7 +204,7 @@ static inline void *ERR_CAST(const void *pointer) { return (void *)pointer; }
 #define EREMOTEIO 121
 #define EOPNOTSUPP 95
 
-/* Each is told, also those that a kernel tells once: a program is a boot of its own. */
+/* The ONCE variants warn each time, because every program counts as a new boot. */
 #define WARN_ON(condition) ({ \
 	int hc_ret = !!(condition); \
 	if (unlikely(hc_ret)) \
@@ -239,8 +239,8 @@ static inline void *ERR_CAST(const void *pointer) { return (void *)pointer; }
 #define VM_BUG_ON_PGFLAGS(condition, page) ((void)sizeof((long)(condition)))
 
 /*
- * Atomics. One that changes a count of a page is told to the journal, unless they are
- * to be measured: then they are what the processor has.
+ * Atomics. Changes of page counts are recorded in the journal. For measurements they are the
+ * processor's atomic instructions instead.
  */
 static inline int atomic_read(const atomic_t *v) { return READ_ONCE(v->counter); }
 static inline void atomic_set(atomic_t *v, int i) { WRITE_ONCE(v->counter, i); }
@@ -316,7 +316,7 @@ static inline bool test_bit(long nr, const volatile unsigned long *word)
 	return word[nr / 64] >> (nr % 64) & 1;
 }
 
-/* Memory: no more of it than a leak in a loop should have. */
+/* Memory; hc_alloc() limits the total, in case of a leak in a loop. */
 #define GFP_KERNEL 0U
 #define GFP_ATOMIC 0U
 #define __GFP_ZERO 0U
@@ -332,7 +332,7 @@ void hc_free(const void *pointer);
 #define kmemleak_alloc(pointer, size, count, gfp) ((void)0)
 #define kmemleak_free(pointer) ((void)0)
 
-/* Frames and their struct pages, in either memory model. */
+/* Frames and their struct pages, in both memory models. */
 struct page;
 #ifdef HC_MEASURE
 extern struct page *hc_pages;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The tree's own functions with nothing of ours between: the processor's atomics, struct
- * pages of 64 bytes in one array, and a clock around each pass. Read in the place of
- * driver.c where HC_MEASURE is set.
+ * Time measurements of the tree's functions: with the processor's atomics, and struct pages of
+ * 64 bytes in one array. Included in place of driver.c if HC_MEASURE is defined.
  */
 long clock_gettime(int clock, long *when);
 
@@ -39,7 +38,7 @@ static long now(void)
 	return when[0] * 1000000000 + when[1];
 }
 
-/* Every page pinned once, every head dirty already. */
+/* Set counts as if every page were pinned once, and every head dirty. */
 static void pinned(void)
 {
 	for (long i = 0; i < npages; i += 1L << order) {
@@ -52,7 +51,7 @@ static void pinned(void)
 	}
 }
 
-/* n pages in compound pages of one order. */
+/* Set up n pages in compound pages of one order; 1 if there is not enough memory. */
 int hc_measure_on(long n, int of)
 {
 	if (npages != n) {
@@ -82,7 +81,7 @@ int hc_measure_on(long n, int of)
 	return 0;
 }
 
-/* GUP-fast without the walk: a grab for each entry of the page table, and its pages. */
+/* GUP-fast without the page table walk: one grab for each entry. */
 int hc_pin_addresses(unsigned long start, int n, unsigned int flags, struct page **pages)
 {
 	long at = start >> PAGE_SHIFT, i = 0;
@@ -99,7 +98,7 @@ int hc_pin_addresses(unsigned long start, int n, unsigned int flags, struct page
 	return i;
 }
 
-/* Each gives the nanoseconds of one pass. */
+/* Each of the following returns nanoseconds. */
 
 long hc_singly(void)
 {
@@ -122,7 +121,7 @@ long hc_listed(void)
 	return now() - began;
 }
 
-/* A memory region given back as before the series: page by page through the dirtying call. */
+/* As __ib_umem_release() before the patch series: one dirtying call per page. */
 long hc_released_singly(void)
 {
 	long began;
@@ -147,7 +146,7 @@ long hc_ranges(long segment)
 	return now() - began;
 }
 
-/* A region registered and given back, by the tree's umem.c; the registration alone in *get. */
+/* ib_umem_get() and __ib_umem_release() of the tree; *get: the time of ib_umem_get(). */
 long hc_region(long segment, long *get)
 {
 	struct ib_umem *umem;
@@ -165,7 +164,7 @@ long hc_region(long segment, long *get)
 	return between - began;
 }
 
-/* Heads that a pass did not leave with the one reference that is no pin. */
+/* Number of heads with other counts than one reference and no pin. */
 long hc_left(void)
 {
 	long left = 0;
@@ -178,7 +177,7 @@ long hc_left(void)
 	return left;
 }
 
-/* The bounds: one locked subtraction for each head, and what reading each struct page takes. */
+/* Lower bounds: one locked subtraction per head, and reading each struct page. */
 long hc_bound_heads(void)
 {
 	long began = now();

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where the struct pages lie. Address space is reserved for all that there could be;
- * a section's are filled in when the first of them is touched, so that 16 TiB of pages
- * cost what is looked at. What lies outside of the mappings is a fault, as it should be.
+ * The addresses of struct pages. Address space is reserved for all of them. The struct pages
+ * of a section are initialised at the first access to one of them, so that a program on
+ * 16 TiB of pages costs only what it touches. An access outside the mappings is a fault.
  *
- * With VMEMMAP the struct pages of all frames follow each other. Without, those of each
- * section of 1024 frames do; sections lie in falling order, with a gap between any two,
- * so that arithmetic on pointers from one section to the next is surely wrong.
+ * With VMEMMAP the struct pages of all frames are contiguous. Without, only those of each
+ * section of 1024 frames are: sections have descending addresses with gaps between them, so
+ * that pointer arithmetic across sections always gives a wrong address.
  */
 #define _GNU_SOURCE
 #include <signal.h>
@@ -18,13 +18,13 @@
 
 #define RESERVED (1L << 44)
 #define SECTION_BYTES (HC_SECTION_PAGES * HC_PAGE_STRUCT)
-/* 2 GiB of struct pages: 128 GiB of memory looked at. */
+/* 2 GiB of struct pages, for 128 GiB of memory. */
 #define MOST_SECTIONS (1L << 15)
 #define MANY 256
 
 char *hc_base;
 int64_t hc_first;
-void *hc_nowhere; /* the head of what is no page */
+void *hc_nowhere; /* the head of frames outside the mappings */
 static struct hc_seg *extents;
 static int64_t nextents, room;
 static char *filled[MOST_SECTIONS];
@@ -40,7 +40,7 @@ static int64_t section_at(const char *address)
 {
 	int64_t fall = hc_base + RESERVED - address - 1;
 
-	/* The gap lies above the section. */
+	/* The gap is above the section. */
 	return fall % STRIDE < SECTION_BYTES ? -1 : fall / STRIDE;
 }
 static char *section_start(int64_t section)
@@ -66,7 +66,7 @@ int64_t hc_pfn(const void *page)
 	       ((const char *)page - section_start(section)) / HC_PAGE_STRUCT;
 }
 
-/* Whether an address lies in the memmap. */
+/* Whether an address is in the memmap. */
 bool hc_in_memmap(const void *page)
 {
 	return hc_base && (const char *)page >= hc_base && (const char *)page < hc_base + RESERVED;
@@ -98,10 +98,10 @@ static bool fill(int64_t section)
 	if (!any)
 		return false;
 	if (nfilled == MOST_SECTIONS)
-		hc_end(HC_TROUBLE, "looks at more than %ld struct pages",
+		hc_end(HC_TROUBLE, "accesses more than %ld struct pages",
 		       MOST_SECTIONS * HC_SECTION_PAGES);
 	if (mprotect(start, SECTION_BYTES, PROT_READ | PROT_WRITE))
-		hc_end(HC_TROUBLE, "there is no memory for struct pages");
+		hc_end(HC_TROUBLE, "not enough memory for struct pages");
 	filled[nfilled++] = start;
 	memset(start, 0, SECTION_BYTES);
 	for (pfn = first; pfn < first + HC_SECTION_PAGES; pfn++) {
@@ -129,24 +129,24 @@ static void faulted(int number, siginfo_t *info, void *context)
 		if (done)
 			return;
 		if (section < 0)
-			hc_end(HC_OOPS, "a struct page past the end of its section's memmap");
+			hc_end(HC_OOPS, "accesses a struct page past the end of a section's memmap");
 		hc_end(HC_OOPS, "frame %#lx is in no mapping", (long)hc_pfn(address));
 	}
 	if (address >= (char *)hc_nowhere && address < (char *)hc_nowhere + 4096)
-		hc_end(HC_OOPS, "a struct page of a frame that is in no mapping");
+		hc_end(HC_OOPS, "accesses the struct page of a frame that is in no mapping");
 	if ((uintptr_t)address < 1 << 16)
 		hc_end(HC_OOPS, "NULL pointer dereference, address: %#lx", (long)address);
-	hc_end(HC_OOPS, "unable to handle a page fault for an address that is no struct page");
+	hc_end(HC_OOPS, "unable to handle a page fault for an address without a struct page");
 }
 
-/* Room that costs nothing until it is used. */
+/* Map zeroed memory that is allocated when it is used. */
 void *hc_map_room(long bytes)
 {
 	void *room = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (room == MAP_FAILED)
-		hc_end(HC_TROUBLE, "there is no address space");
+		hc_end(HC_TROUBLE, "not enough address space");
 	return room;
 }
 
@@ -160,14 +160,14 @@ void hc_reserve(void)
 
 	hc_base = mmap(NULL, RESERVED, PROT_NONE, flags, -1, 0);
 	if (hc_base == MAP_FAILED)
-		hc_end(HC_TROUBLE, "there is no address space for struct pages");
+		hc_end(HC_TROUBLE, "not enough address space for struct pages");
 	hc_nowhere = mmap(NULL, 4096, PROT_NONE, flags, -1, 0);
 	sigaltstack(&alternative, NULL);
 	sigaction(SIGSEGV, &action, NULL);
 	sigaction(SIGBUS, &action, NULL);
 }
 
-/* The extents of a new program, from what is asked; the struct pages of the last are gone. */
+/* Set the extents of a new program, and discard the struct pages of the previous one. */
 void hc_lay_out(void)
 {
 	for (long i = 0; i < nfilled; i++) {

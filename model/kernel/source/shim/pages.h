@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the kernel does to pages elsewhere: flags, locks, dirtying, freeing, statistics.
- * Read after the tree's own types.
+ * Replacements for kernel functions on pages: flags, locks, dirtying, freeing, statistics.
+ * Included after the tree's types.
  */
 _Static_assert(sizeof(struct page) == HC_PAGE_STRUCT, "struct page has another size");
 
 const unsigned int hc_refcount_offset = offsetof(struct page, _refcount);
 
-/* The first word of a struct page holds its flags, whatever it is called. */
+/* The first word of a struct page holds the flags in all versions. */
 static inline unsigned long *hc_flags(const void *page) { return (unsigned long *)page; }
 
 static inline struct page *hc_head(const void *page)
@@ -33,7 +33,7 @@ static inline void hc_clear(const void *page, int flag)
 #define hc_mark_dirty(page, file, line) hc_set(hc_head(page), PG_dirty)
 #define hc_freed(page) hc_clear(page, PG_dirty)
 extern long hc_measured[2];
-/* Per processor in a kernel: an addition without a lock. */
+/* Per-CPU in a kernel: an addition without a lock. */
 #define hc_stat(item, refs) \
 	((void)(*(volatile long *)&hc_measured[(item) == NR_FOLL_PIN_RELEASED] += (refs)))
 #define is_zero_pfn(pfn) ((pfn) == ~0UL)
@@ -64,7 +64,7 @@ static inline void hc_mark_dirty(const void *page, const char *file, int line)
 	hc_set(page, PG_dirty);
 }
 
-/* The last reference is gone: back to the allocator, which clears the flags. */
+/* The last reference is dropped: the allocator frees the page and clears its flags. */
 void hc_freed(void *page);
 
 static inline void hc_stat(int item, long refs)
@@ -74,7 +74,7 @@ static inline void hc_stat(int item, long refs)
 		hc_note(HC_EV_STAT, NULL, refs, false);
 }
 
-/* Which frame is the zero page's the mapping says; its struct page knows. */
+/* The kind of mapping sets HC_ZERO in the struct page of a zero page. */
 #define is_zero_pfn(pfn) (!!(*hc_flags(pfn_to_page(pfn)) & HC_ZERO))
 #endif
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Pinning: what the walks of mm/gup.c do at each entry of the page table. */
+/* Pinning: what the page table walks of mm/gup.c do at each entry. */
 #define MANY_PAGES (1L << 20)
 
-/* The head of a frame by its extent, unless that was split since: then itself. */
+/* The head of a frame, from its extent; the frame itself if its compound page was split. */
 static const struct hc_seg *extent;
 
 static int64_t known_head(int64_t pfn)
@@ -25,8 +25,8 @@ static int64_t grab_slow(int64_t from, int64_t n, unsigned int flags, struct pag
 		struct page *page = at(from + i);
 
 		/*
-		 * Of very many pages only the heads are looked at: a terabyte has 16 GiB of
-		 * struct pages, and a tail leads to its head whichever it is.
+		 * In a very long list access only heads, as any tail leads to the same head: a
+		 * terabyte has 16 GiB of struct pages.
 		 */
 		if (n >= MANY_PAGES && hc_shared->segs[seg].step == 1)
 			page = pfn_to_page(known_head(hc_pfn(page)));
@@ -40,7 +40,7 @@ static int64_t grab_slow(int64_t from, int64_t n, unsigned int flags, struct pag
 	return i;
 }
 
-/* How many pages of the list, from a position on, are neighbours of one compound page. */
+/* Number of entries of the list, from a position on, with frames from first to stop - 1. */
 static int64_t neighbours(int64_t position, int64_t n, int64_t first, int64_t stop)
 {
 	int64_t run = 0;
@@ -72,10 +72,10 @@ static int64_t grab_fast(int64_t n, int64_t changed)
 		struct page *page = at(i), *head = hc_head(page);
 		int64_t run = 1, first = hc_pfn(head);
 
-		/* The entry of the zero page is special: the slow path's. */
+		/* The zero page has a special page table entry, so GUP-fast leaves it. */
 		if (!mapped(page) || *hc_flags(page) & HC_ZERO)
 			return i;
-		/* A huge page is one entry, which gives all its pages in one go. */
+		/* A huge page has one entry: its pages are grabbed together. */
 		if (compound_order(head) >= HC_PMD_ORDER)
 			run = neighbours(i, n, first, first + (1L << compound_order(head)));
 		head = (struct page *)HC_GRAB_FAST(page, run, FOLL_PIN);

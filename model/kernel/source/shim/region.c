@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Memory regions: ib_umem_get() and __ib_umem_release() of the tree, and what they ask. */
+/* Memory regions: the tree's ib_umem_get() and __ib_umem_release(), and what they call. */
 #define MOST_REGIONS 65536
 
 struct hc_task hc_current;
@@ -16,7 +16,7 @@ bool hc_append_fails(void)
 {
 	bool fails = batches++ == append_fails;
 
-	/* At once, or after one or two that are found: by the list, so that it repeats. */
+	/* Fail the first, second or third allocation, chosen by the list: reproducible. */
 	hc_allocs_left = fails ? frames() % 3 : -1;
 	return fails;
 }
@@ -65,7 +65,7 @@ static int64_t umem_over(const int64_t *arg)
 	r->umem->address = FIRST_ADDRESS;
 	for_each_sg(HC_UMEM_TABLE(r->umem)->sgl, sg, hc_shared->nsegs, i) {
 		sg_set_page(sg, pfn_to_page(hc_shared->segs[i].start), hc_shared->segs[i].count, 0);
-		/* As many pages as its entries, of which only the last may be a part. */
+		/* Whole pages for all entries but the last. */
 		r->umem->length = ALIGN(r->umem->length, PAGE_SIZE) + hc_shared->segs[i].count;
 	}
 	r->umem->iova = r->umem->address;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The loop of a worker: a byte comes in, a step is done, a byte goes out. */
+/* The worker's loop: read a byte, execute a step, write a byte. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <sched.h>
@@ -11,16 +11,16 @@
 #include <unistd.h>
 #include "headcount.h"
 
-/* Operations that a step may take, as model/memory.py has it for candidates in Python. */
+/* Maximum number of operations of a step, as model/memory.py for candidates in Python. */
 #define FUEL 100000
 #define PER_PAGE 48
 #define SQUARED 512
-/* More pages than these no step goes through one by one: 1 TiB takes half as many operations. */
+/* Maximum number of pages that add operations: 1 TiB needs half of these operations. */
 #define MOST_COUNTED (1L << 25)
-/* Pages that a tenth of a second of processor time is surely enough for. */
+/* Pages that add a tenth of a second of processor time to the limit. */
 #define PAGES_A_TICK 100000
 
-static volatile int64_t ticks; /* tenths of a second of processor time that are left */
+static volatile int64_t ticks; /* remaining processor time in tenths of a second */
 
 static void tick(int number)
 {
@@ -28,12 +28,12 @@ static void tick(int number)
 		hc_end(HC_STUCK, "does not return");
 }
 
-/* This process ends with the one that started it, however that ends. */
+/* Make this process end with its parent, even if that is killed. */
 void hc_follow(void) { prctl(PR_SET_PDEATHSIG, SIGKILL); }
 
 /*
- * On the processor of who asks: the two take turns, and to wake another processor takes
- * five times as long as the step.
+ * Run on the client's processor: the two take turns, and waking another processor takes five
+ * times as long as a step.
  */
 static void follow_cpu(void)
 {
@@ -45,7 +45,7 @@ static void follow_cpu(void)
 	last = hc_shared->cpu;
 	CPU_ZERO(&one);
 	CPU_SET(last, &one);
-	sched_setaffinity(0, sizeof(one), &one); /* where that is not allowed it is slower */
+	sched_setaffinity(0, sizeof(one), &one); /* failure only costs speed */
 }
 
 int hc_serve(int memory, int socket)
@@ -56,7 +56,7 @@ int hc_serve(int memory, int socket)
 	char byte;
 
 	hc_follow();
-	/* What the C library has to say of a heap that is broken comes with the signal. */
+	/* The C library's message about a corrupted heap is dropped: SIGABRT follows. */
 	dup2(nowhere, 1);
 	dup2(nowhere, 2);
 	hc_shared = mmap(NULL, sizeof(*hc_shared), PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
@@ -74,7 +74,7 @@ int hc_serve(int memory, int socket)
 		npages = npages < MOST_COUNTED ? npages : MOST_COUNTED;
 		ticks = hc_shared->tenths + npages / PAGES_A_TICK;
 		hc_fuel = hc_shared->spent = FUEL + PER_PAGE * npages + 8 * few * few;
-		/* A range, or an entry of a region, has no page twice. */
+		/* A range or a region does not repeat pages. */
 		hc_most_same = 4L << 18;
 		if (hc_shared->op != HC_UNPIN_RANGE && hc_shared->op != HC_UMEM_GET &&
 		    hc_shared->op != HC_UMEM_RELEASE)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What lies in the memory that a worker shares with the process that asks it. Read by the
- * compiler and by cffi, so it has declarations and plain numbers only.
+ * The memory that a worker shares with its client. Read by the compiler and by cffi, so it
+ * contains only declarations and plain numbers.
  */
 enum hc_op {
 	HC_BEGIN,
@@ -30,10 +30,10 @@ enum hc_status { HC_RUNNING, HC_DONE, HC_OOPS, HC_STUCK, HC_TROUBLE };
 
 enum hc_event_kind { HC_EV_GRAB, HC_EV_PUT, HC_EV_DIRTY, HC_EV_FREE, HC_EV_STAT, HC_EV_STALE };
 
-/* What kinds of pages there are, as far as the kernel treats them otherwise. */
+/* Kinds of pages that the kernel treats differently. */
 enum hc_kind { HC_KIND_PLAIN, HC_KIND_ZERO, HC_KIND_HUGETLB, HC_KIND_ANON, HC_KIND_DEVICE };
 
-/* Pages start, start + step, ...: count of them. In HC_BEGIN an extent of compound pages. */
+/* The count pages start, start + step, ...; for HC_BEGIN an extent of compound pages. */
 struct hc_seg {
 	int64_t start, count, step, order, refs, kind;
 };
@@ -51,11 +51,11 @@ struct hc_event {
 #define HC_MAX_HEADS 8388608
 #define HC_MAX_SEGS 8388608
 
-/* Shared with the process that asks. Its pages are there once they are touched. */
+/* Sparse: only the pages that are used take memory. */
 struct hc_shared {
-	/* What is asked: written by the one side. */
+	/* The request, written by the client. */
 	int64_t op, nsegs, npages, arg[6], tenths, cpu;
-	/* What came of it: written by the other. */
+	/* The results, written by the worker. */
 	int64_t status, step, pid, returned, acquired, released, puts, dirty_locks;
 	int64_t nheads, nevents, spent;
 	char warnings[HC_MAX_TEXT], trouble[HC_MAX_TEXT];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What is shown after a step. */
-/* So many pages are looked at each time, whether the step says it touched them or not. */
+/* Shows the pages that a step changed. */
+/* Maximum number of pages to compare after each step, touched or not. */
 #define MOST_WATCHED 1024
 
 static struct watched {
@@ -30,7 +30,7 @@ static void look(struct watched *w)
 	w->refcount = atomic_read(&w->page->_refcount);
 }
 
-/* Pages that changed though no primitive says so: a stray write would do that. */
+/* Find pages that changed without a call of the shim: a stray write would do that. */
 static void watch(bool report)
 {
 	for (long i = 0; i < nwatched; i++) {
@@ -46,6 +46,6 @@ static void watch(bool report)
 		if (changed == 1UL << PG_locked)
 			hc_warn(NULL, 0, "a page is left locked");
 		else if (changed || before.head != watched[i].head)
-			hc_warn(NULL, 0, "a struct page changed beside its counts");
+			hc_warn(NULL, 0, "a field of a struct page other than its counts changed");
 	}
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a memory region stands on: a process whose address space is the list of pages of
- * the step, a device, and its DMA mapping. Read before the tree's own types.
+ * The environment of memory regions: a process whose address space is the step's list of
+ * pages, a device, and its DMA mapping. Included before the tree's types.
  */
 struct mm_struct {
 	atomic64_t pinned_vm;
@@ -25,7 +25,7 @@ struct device {
 struct ib_device {
 	struct device *dma_device;
 	unsigned int hc_max_segment;
-	int hc_nmap; /* entries after mapping: all if below 0 */
+	int hc_nmap; /* entries after DMA mapping; below 0: all */
 };
 struct scatterlist;
 struct sg_table;
@@ -48,15 +48,15 @@ int hc_pin_addresses(unsigned long start, int npages, unsigned int flags, struct
 #define pin_user_pages(start, npages, flags, pages, ...) \
 	hc_pin_addresses(start, npages, flags, pages)
 
-/* Regions of other kinds are none of ours. */
+/* ODP and dma-buf regions are not supported. */
 #define ib_umem_odp_release(umem) ((void)0)
 #define ib_umem_dmabuf_release(umem) ((void)0)
 #define to_ib_umem_odp(umem) NULL
 #define to_ib_umem_dmabuf(umem) NULL
 
 /*
- * Whether the batch that comes now is the one that finds no memory for its entries, and
- * after how many allocations it finds none; -1 where it finds all.
+ * Whether allocations of the next batch of entries fail. If so, sets hc_allocs_left to the
+ * number of allocations that succeed first; -1 means that none fails.
  */
 bool hc_append_fails(void);
 extern int64_t hc_allocs_left;

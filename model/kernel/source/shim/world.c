@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the world does. A compound page that is named often is meant once. */
+/* Calls of other kernel code: mapping, writing, splitting. Each acts once per compound page. */
 
 static void each_head(void (*act)(struct page *))
 {
@@ -39,7 +39,7 @@ static void clean_one(struct page *head)
 
 static int64_t rebuild(int64_t pfn, const struct hc_seg *orders, int64_t n, bool dirty)
 {
-	/* What stood there is gone, but for what kind of page it was. */
+	/* The kind of page stays. */
 	unsigned long kind = *hc_flags(pfn_to_page(pfn)) & HC_KIND;
 
 	ntouched = 0;

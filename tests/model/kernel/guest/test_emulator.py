@@ -110,9 +110,9 @@ def test_no_qemu(image, monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("ready", "reason"),
     [
-        ("!console Kernel says no ; !die", "did not come up|the machine ended: .*Kernel says no"),
+        ("!console Kernel says no ; !die", "did not boot|the machine ended: .*Kernel says no"),
         ("!die no such kernel", "the machine ended: .*"),
-        ("what", r"did not come up: .*hello"),
+        ("what", r"did not boot: .*hello"),
     ],
 )
 def test_does_not_come_up(emulator, ready, reason):
@@ -124,7 +124,7 @@ def test_does_not_come_up(emulator, ready, reason):
 def test_does_not_come_up_in_time(emulator, monkeypatch):
     """Nor is it waited for for ever."""
     monkeypatch.setattr("model.kernel.guest.emulator.BOOT_SECONDS", 1.0)
-    with pytest.raises(Ended, match="did not come up"):
+    with pytest.raises(Ended, match="did not boot"):
         emulator("ready => !silent")
 
 
@@ -150,7 +150,7 @@ def test_says_nothing_at_all(image, fake, monkeypatch, tmp_path):
     """Or that there is nothing to tell."""
     (tmp_path / "bin" / "qemu-system-x86_64").write_text("#!/bin/sh\nexit 1\n")
     machine = Emulator(image, 64)
-    with pytest.raises(Ended, match="the machine ended: it said nothing"):
+    with pytest.raises(Ended, match="the machine ended: no console output"):
         machine.boot()
 
 
@@ -190,7 +190,7 @@ def test_program(booted, fake):
         ((PINNED, "clean => what"), "raised_Panic", "clean raised Panic: the machine answers"),
         ((PINNED, "clean => !die"), "raised_Panic", "clean raised Panic: the machine ended"),
         ((PINNED, CLEANED, "end => . 1 "), "raised_Panic", "clean raised Panic: after the last"),
-        ((PINNED, CLEANED, "end => . 0 why"), "raised_Panic", "after the last step why"),
+        ((PINNED, CLEANED, "end => . 0 why"), "raised_Panic", "after the last step: why"),
     ],
 )
 def test_findings(booted, fake, lines, what, summary):
@@ -204,9 +204,11 @@ def test_findings(booted, fake, lines, what, summary):
 
 
 def test_used_up(booted, fake):
-    """A machine that cannot begin a program is replaced, and at last given up."""
+    """A machine that cannot start a program is replaced, and at last given up."""
     fake("settle => ! no 3 base pages with consecutive frames")
-    with pytest.raises(Unavailable, match="the machine cannot begin: in the machine no 3 base"):
+    with pytest.raises(
+        Unavailable, match="the machine cannot start the program: in the machine: no 3 base"
+    ):
         judge(parse_program(PROGRAM), booted())
     assert 3 == booted.guest.boots
 
@@ -221,14 +223,14 @@ def test_warned_while_mapping(booted, fake):
 def test_never_there(booted, fake):
     """One that never comes up is no finding either."""
     fake("ready => !die")
-    with pytest.raises(Unavailable, match="no machine comes up: the machine ended"):
+    with pytest.raises(Unavailable, match="no machine boots: the machine ended"):
         judge(parse_program(PROGRAM), booted())
 
 
 def test_no_room(booted, fake):
     """A machine that has not the pages that it should have is none."""
     fake("room thp => . 0 no thp page: Cannot allocate memory")
-    with pytest.raises(Unavailable, match="no machine comes up: no thp page: Cannot allocate"):
+    with pytest.raises(Unavailable, match="no machine boots: no thp page: Cannot allocate"):
         judge(parse_program(PROGRAM), booted())
 
 
@@ -239,7 +241,7 @@ def test_step_by_step(booted, fake):
     owner = object()
     guest.one(owner, ["place base 1 0"], "pin 0 0 0")
     assert guest.one(owner, [], "pin 0 0 0").startswith("= 1")
-    with pytest.raises(RuntimeError, match="another program has begun"):
+    with pytest.raises(RuntimeError, match="another program has started"):
         guest.one(object(), [], "pin 0 0 0")
     assert 1 == len(guest.whole(["place base 1 0"], ["pin 0 0 0"])[0])
     assert 1 == guest.boots
@@ -284,7 +286,7 @@ def test_killed_while_idle(booted, fake):
 def test_killed_at_work(booted, fake):
     """One that somebody ends at work is no finding of the kernel."""
     fake("pin => !kill")
-    with pytest.raises(Unavailable, match="the machine was ended by SIGKILL"):
+    with pytest.raises(Unavailable, match="the machine was killed by SIGKILL"):
         judge(parse_program(PROGRAM), booted())
 
 
@@ -311,13 +313,16 @@ def test_seen_in_one_go_alone(booted, fake):
     fake(PINNED, CLEANED, "end => . 1 ")
     finding = judge(parse_program(PROGRAM), booted()).finding
 
-    assert "1 pages are not as they were (not where it goes step by step)" in finding.summary
+    assert (
+        "1 pages differ from before the program (only with all steps in one request)"
+        in finding.summary
+    )
 
 
 def test_begins_otherwise(booted, fake):
     """Pages that do not begin as they should end the machine, not the program."""
     fake("settle => = 0 0 0 h 1:1:0:3")
-    with pytest.raises(Unavailable, match="page 1 does not begin as it should"):
+    with pytest.raises(Unavailable, match="page 1 is not in its initial state"):
         judge(parse_program(PROGRAM), booted())
 
 
@@ -384,7 +389,7 @@ def test_measure_without_gigantic(fake, image):
     [
         (("ready => !die",), "the machine ended"),
         (("bench => = -34 0 0",), "the machine cannot measure: error -34 from bench 3 1"),
-        (("bench => ! no 4 pages of base",), "cannot measure: in the machine no 4 pages"),
+        (("bench => ! no 4 pages of base",), "cannot measure: in the machine: no 4 pages"),
     ],
 )
 def test_measure_fails(fake, image, lines, reason):

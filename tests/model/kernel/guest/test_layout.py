@@ -158,5 +158,5 @@ def test_no_answer(line):
 
 def test_refused():
     """What the module refuses is told in its words."""
-    with pytest.raises(Panic, match="in the machine page 3 is not there"):
+    with pytest.raises(Panic, match="in the machine: page 3 is not there"):
         answer("! page 3 is not there")

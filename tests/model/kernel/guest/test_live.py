@@ -181,7 +181,7 @@ def test_two_programs(machines):
     next(first)
     next(booted().execute(evolve(program, steps=list(program.steps))))
 
-    with pytest.raises(RuntimeError, match="another program has begun"):
+    with pytest.raises(RuntimeError, match="another program has started"):
         next(first)
 
 

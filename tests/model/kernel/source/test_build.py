@@ -58,7 +58,7 @@ def test_what_cannot_be_compiled(edited, old, new, complaint):
 
 @pytest.mark.parametrize(
     ("said", "complaint"),
-    [("", "cannot be compiled: the compiler says nothing"), ("odd\n", "cannot be compiled: odd")],
+    [("", "cannot be compiled: no compiler output"), ("odd\n", "cannot be compiled: odd")],
 )
 def test_a_compiler_that_says_little(said, complaint):
     """Where no error is told as errors are, what was said first is."""
@@ -97,6 +97,7 @@ def test_cache_cannot_be_written(toy, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
 
     with pytest.raises(
-        BadInput, match=r"file/headcount.*: what is compiled cannot be kept: Not a dir"
+        BadInput,
+        match=r"file/headcount.*: cannot write the compiled library to the cache: Not a dir",
     ):
         build(toy, "vmemmap")

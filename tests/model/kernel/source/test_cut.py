@@ -112,7 +112,7 @@ def test_braces(edited):
     """Where a call stands in the file and the parser does not come to it, that is said."""
     changed = edited((" ? rest : left;\n}\n", " ? rest : left;\n"))
 
-    with pytest.raises(BadInput, match=r"cannot be read up to unpin_user_pages\(\)"):
+    with pytest.raises(BadInput, match=r"cannot be parsed up to unpin_user_pages\(\)"):
         cut(changed, CC)
 
 

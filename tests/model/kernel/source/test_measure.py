@@ -57,7 +57,7 @@ def test_without_ranges(edited):
 
 def test_no_memory(measure):
     """More struct pages than there is memory for are refused in one line."""
-    with pytest.raises(BadInput, match="there is no memory for 70368744177664 struct pages"):
+    with pytest.raises(BadInput, match="not enough memory for 70368744177664 struct pages"):
         measure.pages(1 << 46, 0, 1)
 
 
@@ -65,5 +65,5 @@ def test_what_counts_wrong_has_no_speed(edited):
     """A pass that leaves pins is not told as a fast one."""
     lazy = edited(("\twhile (npages) {", "\twhile (npages && 0) {"))
 
-    with pytest.raises(BadInput, match="ranges of 4: 256 heads are left with a wrong count"):
+    with pytest.raises(BadInput, match="ranges of 4: 256 heads have a wrong count"):
         Measure(lazy).pages(1 << 10, 2, 1)

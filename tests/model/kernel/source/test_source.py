@@ -165,17 +165,17 @@ def test_subtracted_for_ever(compiled, edited):
 #: What real code may do, and what is told of it.
 CRASHES = {
     "null": ("all = *(volatile int *)8;", Oops, "NULL pointer dereference, address: 0x8"),
-    "wild": ("all = *(volatile int *)0x123456789000;", Oops, "an address that is no struct page"),
+    "wild": ("all = *(volatile int *)0x123456789000;", Oops, "an address without a struct page"),
     "bug": ("BUG_ON(refs == 3);", Oops, r"kernel BUG at mm/gup\.c:\d+: refs == 3"),
-    "trap": ("__builtin_trap();", Panic, "the worker was ended by SIGILL"),
-    "divide": ("all /= *(volatile int *)&refs - 3;", Panic, "the worker was ended by SIGFPE"),
+    "trap": ("__builtin_trap();", Panic, "the worker was killed by SIGILL"),
+    "divide": ("all /= *(volatile int *)&refs - 3;", Panic, "the worker was killed by SIGFPE"),
     "spins": ("for (;;)\n\t\tatomic_read(&page->_refcount);", NoProgress, "does not return"),
     "counts": ("for (;;)\n\t\tatomic_inc(&page->_refcount);", NoProgress, "not done after"),
     "eats": ("for (;;)\n\t\tkzalloc(1 << 20, GFP_KERNEL);", Panic, "allocates 1048576 bytes"),
     "locks": ("lock_page(page);\n\tlock_page(page);", NoProgress, "waits for a page lock"),
     "beyond": ("all = compound_head(page + 11)->flags;", Oops, "a frame that is in no mapping"),
     "far": ("all = page[5000].flags;", Oops, "frame 0x2388 is in no mapping"),
-    "deep": ("put_compound_head(page, refs, flags);", Panic, "the worker was ended by SIG"),
+    "deep": ("put_compound_head(page, refs, flags);", Panic, "the worker was killed by SIG"),
 }
 
 
@@ -297,7 +297,7 @@ def test_programs_take_turns(compiled, toy):
     next(first)
     next(source().execute(program(*lines)))
 
-    with pytest.raises(RuntimeError, match="another program has begun"):
+    with pytest.raises(RuntimeError, match="another program has started"):
         next(first)
 
 
@@ -310,7 +310,7 @@ def test_worker_is_gone(compiled, toy):
     os.kill(source.worker._process.pid, signal.SIGKILL)
     os.kill(source.worker.shared.pid, signal.SIGKILL)
 
-    with pytest.raises(Panic, match="the worker is gone"):
+    with pytest.raises(Panic, match="the worker process is gone"):
         next(run)
     assert "agrees" == judge(program(*lines), source()).kind
 
@@ -322,7 +322,7 @@ def test_life_is_killed(compiled, toy):
     next(run)
     os.kill(source.worker.shared.pid, signal.SIGKILL)
 
-    with pytest.raises(Panic, match="the worker was ended by SIGKILL"):
+    with pytest.raises(Panic, match="the worker was killed by SIGKILL"):
         next(run)
 
 
@@ -436,9 +436,9 @@ def test_load(tmp_path):
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("", "names no directory"),
-        (",classic", "names no directory"),
-        (f"{TOY},modern", "'modern' is none of classic, patch=FILE"),
+        ("", "needs a directory"),
+        (",classic", "needs a directory"),
+        (f"{TOY},modern", "'modern' is not one of classic, patch=FILE"),
         (f"{TOY},patch=nowhere", "nowhere: no such file"),
     ],
 )
