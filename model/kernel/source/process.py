@@ -107,11 +107,6 @@ class Worker:
         """Frame, refcount, pincount and look (``struct hc_head``) of each touched head."""
         return self._records("heads", self._shared.nheads, _HEAD)
 
-    @property
-    def shared(self) -> Any:
-        """The shared ``struct hc_shared``."""
-        return self._shared
-
     def events(self) -> list[list[int]]:
         """Kind, frame, references and dirty flag (``struct hc_event``) of each event."""
         return self._records("events", self._shared.nevents, _EVENT)

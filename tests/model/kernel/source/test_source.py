@@ -308,7 +308,7 @@ def test_worker_is_gone(compiled, toy):
     run = source().execute(program(*lines))
     next(run)
     os.kill(source.worker._process.pid, signal.SIGKILL)
-    os.kill(source.worker.shared.pid, signal.SIGKILL)
+    os.kill(source.worker._shared.pid, signal.SIGKILL)
 
     with pytest.raises(Panic, match="the worker process is gone"):
         next(run)
@@ -320,7 +320,7 @@ def test_life_is_killed(compiled, toy):
     source = compiled(toy)
     run = source().execute(program("h1 = pin_user_pages(a[0:1])", "unpin_user_page(h1[0:1])"))
     next(run)
-    os.kill(source.worker.shared.pid, signal.SIGKILL)
+    os.kill(source.worker._shared.pid, signal.SIGKILL)
 
     with pytest.raises(Panic, match="the worker was killed by SIGKILL"):
         next(run)
@@ -332,7 +332,7 @@ def test_interrupted(compiled, toy, monkeypatch):
     lines = ("h1 = pin_user_pages(a[0:1])", "unpin_user_page(h1[0:1])")
     run = source().execute(program(*lines))
     next(run)
-    pid, process = source.worker.shared.pid, source.worker._process
+    pid, process = source.worker._shared.pid, source.worker._process
 
     class Interrupted:
         def __init__(self, channel):
@@ -359,7 +359,7 @@ def test_closed_twice(compiled, toy):
     source = compiled(toy)
     source.worker.close()
     next(source().execute(program("h1 = pin_user_pages(a[0:1])")))
-    os.kill(source.worker.shared.pid, signal.SIGKILL)
+    os.kill(source.worker._shared.pid, signal.SIGKILL)
     source.worker.close()
     source.worker.close()
 
@@ -376,7 +376,7 @@ def test_nothing_is_left_running(compiled, edited):
         "process.SECONDS = 1e6\n"
         "worker = process.Worker(Path(sys.argv[1]))\n"
         "worker.ask('HC_BEGIN', [(0x1000, 1, 0, 0, 1, 0)])\n"
-        "print(worker._process.pid, worker.shared.pid, flush=True)\n"
+        "print(worker._process.pid, worker._shared.pid, flush=True)\n"
         "worker.ask('HC_UNPIN_ONE', [(0x1000, 1, 1, 0, 0, 0)], 1)\n"
     )
     with subprocess.Popen(
@@ -392,7 +392,7 @@ def test_dropped(compiled, toy, monkeypatch):
     """A worker that nobody has any more takes its process along."""
     worker = Worker(compiled(toy).library.path)
     worker.ask("HC_BEGIN", [(0x1000, 1, 0, 0, 1, 0)])
-    process, life = worker._process, worker.shared.pid
+    process, life = worker._process, worker._shared.pid
     del worker
 
     assert process.returncode is not None
@@ -618,7 +618,7 @@ def test_the_clock_is_shorter_the_second_time(compiled, edited, monkeypatch):
     lines = ("h1 = pin_user_pages(a[0:1])", "unpin_user_page(h1[0:1])")
     ending(source, *lines)
 
-    assert 10 * SECONDS_AGAIN == source.worker.shared.tenths
+    assert 10 * SECONDS_AGAIN == source.worker._shared.tenths
     source.worker.close()
     ending(source, *lines)
-    assert 10 * SECONDS_AGAIN == source.worker.shared.tenths
+    assert 10 * SECONDS_AGAIN == source.worker._shared.tenths
