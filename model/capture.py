@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
 
-"""Mappings from a live machine: how compound pages really lie in memory.
+"""Captures mappings from a live machine: the real layout of compound pages in memory.
 
-Read from files of the kernel (fs/proc/page.c, fs/proc/task_mmu.c; told in
-Documentation/admin-guide/mm/pagemap.rst) that take no lock: what changes
-meanwhile may show as an incomplete compound page, and is left out. Layouts
-only: nothing is known of counts, so that every head has refs=1.
+The source are kernel files (fs/proc/page.c, fs/proc/task_mmu.c; described in
+Documentation/admin-guide/mm/pagemap.rst) that take no lock: a compound page that changes during
+the capture may look incomplete, and is left out. Only the layout is captured, not the counts:
+every head has refs=1.
 """
 
 from __future__ import annotations
@@ -33,36 +33,36 @@ PROC = Path("/proc")
 HEADLESS = "of a compound page whose head is not mapped"
 SURPLUS = "beyond the limit"
 
-#: Extents in one mapping. Each takes 35 bytes of its line at most (orders 16,
-#: brackets 5, frame 14), and a line may have `model.program.LINE_LIMIT`.
+#: Maximum number of extents of a mapping. Each takes up to 35 bytes of its line (orders 16,
+#: brackets 5, frame 14); the length of a line is limited by `model.program.LINE_LIMIT`.
 MAX_EXTENTS = 100
 
 
 @frozen
 class Capture:
-    """A layout: the mappings that were found; where, when and how many.
+    """A captured layout.
 
-    :param mappings: Named p0, p1, ... in the order they were found.
-    :param comments: Lines for the top of the file.
+    :param mappings: Named p0, p1, ... in the order of capture.
+    :param comments: Comment lines for the top of the file: where, when, how many pages.
     """
 
     mappings: tuple[Mapping, ...]
     comments: tuple[str, ...]
 
     def text(self) -> str:
-        """The layout file: `model.parse.parse_layout` gives the same mappings."""
+        """The text of the layout file, which `model.parse.parse_layout` reads back."""
         lines = [HEADER, *(f"# {c}".rstrip() for c in self.comments)]
         return "\n".join(lines + mapping_lines(self.mappings)) + "\n"
 
 
 class _Run(NamedTuple):
-    """What makes a mapping once it has a name."""
+    """A mapping without a name."""
 
     kind: str
     extents: list[Extent]
 
     def add(self, extent: Extent) -> None:
-        """Put *extent* at the end, into the last one where it continues that."""
+        """Append *extent*, joined with the last one if it continues that."""
         last = self.extents[-1] if self.extents else None
         if last and (last.stop, last.order) == (extent.pfn, extent.order):
             self.extents[-1] = Extent(last.pfn, last.order, last.count + extent.count)
@@ -72,8 +72,8 @@ class _Run(NamedTuple):
     def npages(self) -> int:
         return sum(e.stop - e.pfn for e in self.extents)
 
-    def cut(self) -> Iterator[_Run]:
-        """The same in parts, each small enough for a mapping and its line."""
+    def parts(self) -> Iterator[_Run]:
+        """The run in parts, each within the limits of a mapping and its line."""
         part, left = _Run(self.kind, []), MAX_SCATTERED
         for extent in self.extents:
             left -= extent.stop - extent.pfn
@@ -85,13 +85,12 @@ class _Run(NamedTuple):
 
 
 def capture_machine(when: str, *, proc: Path = PROC, limit: int | None = None) -> Capture:
-    """All memory of this machine: frames rise, a mapping is adjacent ones of a kind.
+    """Capture all memory of this machine: each mapping holds adjacent frames of one kind.
 
     :param when: The date, for the comments.
-    :param proc: Where procfs is mounted.
-    :param limit: At most so many mappings, chosen to differ; all if None.
-    :raises BadInput: without /proc/kpageflags, if this is not root, or if no
-        page is left.
+    :param proc: Mount point of procfs.
+    :param limit: Maximum number of mappings, chosen to differ; None for all.
+    :raises BadInput: without /proc/kpageflags or root privileges, or if no page is left.
     """
     runs: list[_Run] = []
     seen = 0
@@ -108,18 +107,18 @@ def capture_machine(when: str, *, proc: Path = PROC, limit: int | None = None) -
 
 
 def capture_process(pid: int, when: str, *, proc: Path = PROC, limit: int | None = None) -> Capture:
-    """The pages of one process by address: a mapping is what a VMA holds of a kind.
+    """Capture the pages of one process: each mapping holds the pages of one kind in one VMA.
 
-    Frames rise, fall and scatter as they really do; pages that are not
-    present, or of another kind, leave no gap. A compound page is kept whole
-    where its head is mapped first, even if less of it is mapped there.
+    Pages are in the order of their addresses; pages that are not present or of another kind
+    leave no gap. A compound page is captured whole at the first address of its head, even if
+    only part of it is mapped there.
 
-    :param pid: The process; better one that sleeps.
+    :param pid: The process; it should be sleeping.
     :param when: The date, for the comments.
-    :param proc: Where procfs is mounted.
-    :param limit: At most so many mappings, chosen to differ; all if None.
-    :raises BadInput: if there is no such process, without /proc/kpageflags,
-        if this is not root, or if no page is left.
+    :param proc: Mount point of procfs.
+    :param limit: Maximum number of mappings, chosen to differ; None for all.
+    :raises BadInput: if there is no such process, without /proc/kpageflags or root privileges,
+        or if no page is left.
     """
     vmas = present(pid, proc)
     wanted = set(chain.from_iterable(vmas))
@@ -140,7 +139,7 @@ def capture_process(pid: int, when: str, *, proc: Path = PROC, limit: int | None
     for frames in vmas:
         of_kind: dict[str, _Run] = {}
         for pfn in frames:
-            # Taken out, so that no compound page lies in two places.
+            # Popped, so that no compound page is in two mappings.
             kind, order = heads.pop(pfn, ("", 0))
             if kind:
                 of_kind.setdefault(kind, _Run(kind, [])).add(Extent(pfn, order, 1))
@@ -155,9 +154,9 @@ def _capture(
     if limit is not None and limit < 1:
         msg = f"limit={limit} is below 1"
         raise BadInput(msg)
-    parts = [part for run in found for part in run.cut()]
+    parts = [part for run in found for part in run.parts()]
     if not parts:
-        msg = "no page that could be pinned"
+        msg = "found no page that can be pinned"
         raise BadInput(msg)
     runs = _varied(parts, limit or len(parts))
     left[SURPLUS] = sum(run.npages() for run in parts) - sum(run.npages() for run in runs)
@@ -180,10 +179,10 @@ def _capture(
 
 
 def _varied(runs: Sequence[_Run], limit: int) -> list[_Run]:
-    """At most *limit* of *runs*, in their order, so that they differ.
+    """Up to *limit* different *runs*, in their order.
 
-    The kinds take turns. Within one, those come first that mix most orders,
-    and a second of the same orders and size only after one of each.
+    Kinds take turns. Within a kind, runs with more different orders come first; a second run
+    with the same orders and size comes after one run of each.
     """
     alike: Counter[tuple[str, frozenset[int], int]] = Counter()
     ranked = []

@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: MIT
 
-"""What a person did wrong, in one line."""
+"""Errors in the user's input, in one line."""
 
 from __future__ import annotations
 
 
 class BadInput(ValueError):
-    """A trace, a layout, a candidate or an option that cannot be used.
+    """A trace, a layout, a candidate or an option is invalid.
 
-    Its text is one line: where (file and line, if there is one), what is
-    wrong, and what to do where that is not plain. The command prints it and
-    exits with status 2.
+    The text is one line: file and line if known, what is wrong, and what to do if that is not
+    obvious. The command prints it and exits with status 2.
     """
 
     def __init__(self, reason: str, *, file: str = "", line: int = 0) -> None:
@@ -26,5 +25,5 @@ class BadInput(ValueError):
         return f"{where}: {self.reason}"
 
     def at(self, *, file: str = "", line: int = 0) -> BadInput:
-        """The same complaint, with the place filled in where it was open."""
+        """The same error, with *file* and *line* added if it has none."""
         return BadInput(self.reason, file=self.file or file, line=self.line or line)

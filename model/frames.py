@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""Which compound page a frame belongs to, at this moment."""
+"""Maps frames to the compound pages that currently contain them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 class Block(NamedTuple):
-    """Equal compound pages side by side: frames [start, stop) of one order.
+    """Adjacent compound pages of one order in frames [start, stop).
 
-    *refs* and *kind* are those of the mapping that they began in.
+    *refs* and *kind* are those of their original mapping.
     """
 
     start: int
@@ -28,10 +28,10 @@ class Block(NamedTuple):
 
 
 class Frames:
-    """All frames that any mapping holds, as blocks of equal compound pages.
+    """All frames of some mappings, as blocks of compound pages of one order.
 
-    Look-ups cost the logarithm of the number of blocks. `replace` gives some
-    frames another compound structure, as a split or a new allocation does.
+    A look-up takes time logarithmic in the number of blocks. `replace` changes the compound
+    pages of some frames, as a split or a new allocation does.
     """
 
     def __init__(self, mappings: Iterable[Mapping]) -> None:
@@ -41,16 +41,17 @@ class Frames:
         self._starts = [block.start for block in self._blocks]
 
     def block(self, page: int) -> Block | None:
-        """The block that holds frame *page*, or None where nothing is mapped."""
+        """The block that contains frame *page*; None if no mapping does."""
         at = bisect_right(self._starts, page) - 1
         if at < 0 or page >= self._blocks[at].stop:
             return None
         return self._blocks[at]
 
     def replace(self, extents: Iterable[Extent]) -> None:
-        """Let *extents* stand where whole compound pages stood before.
+        """Replace some compound pages by *extents*.
 
-        They cover the frames of those pages exactly, rising and without a gap.
+        The extents are ascending, contiguous, and cover exactly the frames of whole compound
+        pages.
         """
         new = list(extents)
         start, stop = new[0].pfn, new[-1].stop

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 
-"""What the kernel tells of frames: /proc/kpageflags, and a process's pagemap.
+"""Reads /proc/kpageflags and the pagemap of a process.
 
-Told in Documentation/admin-guide/mm/pagemap.rst (fs/proc/page.c,
+Both are described in Documentation/admin-guide/mm/pagemap.rst (fs/proc/page.c,
 fs/proc/task_mmu.c).
 """
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from io import FileIO
     from pathlib import Path
 
-#: Bits of a frame in kpageflags (include/uapi/linux/kernel-page-flags.h).
+#: Flags of a frame in kpageflags (include/uapi/linux/kernel-page-flags.h).
 LRU, MMAP, ANON = 1 << 5, 1 << 11, 1 << 12
 COMPOUND_HEAD, COMPOUND_TAIL, HUGE = 1 << 15, 1 << 16, 1 << 17
 
-#: Why a frame is left out, and the bit that says so; the first that is set.
-#: The zero page comes before "reserved", which it is as well.
+#: Reasons to leave a frame out, and their flags; the first flag that is set counts. The zero
+#: page is also reserved, so it comes first.
 LEFT_OUT = {
     "zero page": 1 << 24,
     "no page": 1 << 20,
@@ -43,25 +43,25 @@ LEFT_OUT = {
 UNKNOWN = "neither mapped nor on the LRU"
 BROKEN = "not a whole compound page"
 
-#: One page in pagemap: whether it is there, and its frame.
+#: An entry of pagemap: whether the page is present, and its frame.
 PRESENT, PFN_MASK = 1 << 63, (1 << 55) - 1
 
-#: Bytes for one frame, or one page of a process, in the machine's byte order.
+#: Size of an entry of either file in bytes, in the machine's byte order.
 ENTRY = 8
 
-#: Bytes read at once.
+#: Bytes to read at once.
 CHUNK = 1 << 20
 
 
 class _Sorts(dict[int, tuple[int, str]]):
-    """What flags say: head, tail or neither; then the kind, or why it is left out.
+    """Flags -> (head flag, tail flag or 0; kind, or reason to leave the frame out).
 
-    Millions of frames share a few hundred values: each is looked at once.
+    Cached, because millions of frames share a few hundred values.
     """
 
     def __missing__(self, flags: int) -> tuple[int, str]:
         part = flags & COMPOUND_TAIL or flags & COMPOUND_HEAD
-        # Its head decides on a tail: not every kernel repeats the flags there.
+        # The head decides for its tails: not every kernel repeats the flags there.
         self[flags] = part, "" if part == COMPOUND_TAIL else _what(flags)
         return self[flags]
 
@@ -81,9 +81,9 @@ def _what(flags: int) -> str:
 
 
 def pieces(proc: Path) -> Iterator[tuple[str, Extent]]:
-    """All frames of the machine: what they are, and equal ones side by side.
+    """All frames of the machine, in order: (kind, extent) for adjacent frames of one kind.
 
-    That is a kind, or why they are left out, as single frames.
+    Frames that are left out have the reason in place of the kind, and order 0.
     """
     pfn, head = 0, ""
     with _opened(proc / "kpageflags") as file:
@@ -99,7 +99,7 @@ def pieces(proc: Path) -> Iterator[tuple[str, Extent]]:
             head = ""
             if part == COMPOUND_HEAD:
                 head = what
-                if n > 1:  # only the last of them can have tails
+                if n > 1:  # only the last head can have tails
                     yield BROKEN, Extent(pfn, 0, n - 1)
             elif not tails:
                 yield what, Extent(pfn, 0, n)
@@ -119,7 +119,7 @@ def _compound(what: str, pfn: int, npages: int) -> tuple[str, Extent]:
 
 def present(pid: int, proc: Path) -> list[array[int]]:
     """The frames of each VMA of process *pid*, in the order of their addresses."""
-    # A thread of the kernel has no memory to show.
+    # A kernel thread has no memory of its own.
     gone = f"no such process with memory of its own: {pid}"
     with _opened(proc / str(pid) / "maps", gone) as file:
         spans = [line.split(b" ", 1)[0].split(b"-") for line in file.readlines()]
@@ -130,13 +130,13 @@ def present(pid: int, proc: Path) -> list[array[int]]:
             pages = chain.from_iterable(_entries(file, first, stop - first))
             vmas.append(array("Q", (page & PFN_MASK for page in pages if page & PRESENT)))
             if 0 in vmas[-1]:
-                # All that is shown without CAP_SYS_ADMIN; no process has it.
+                # Without CAP_SYS_ADMIN all frames read as 0, which no process can have.
                 raise PermissionError
     return vmas
 
 
 def _entries(file: FileIO, first: int = 0, count: int = MAX_PFN) -> Iterator[array[int]]:
-    """*count* numbers of 64 bits from the *first* on, many at once."""
+    """*count* 64-bit entries from number *first* on, in large chunks."""
     left = count * ENTRY
     file.seek(first * ENTRY)
     while chunk := file.read(min(CHUNK, left)):
@@ -146,10 +146,10 @@ def _entries(file: FileIO, first: int = 0, count: int = MAX_PFN) -> Iterator[arr
 
 @contextmanager
 def _opened(path: Path, missing: str = "") -> Iterator[FileIO]:
-    """*path*, unbuffered: the kernel refuses to read a part of an entry.
+    """Open *path* unbuffered: the kernel refuses to read part of an entry.
 
-    :raises BadInput: for what goes wrong while it is open; *missing* if it
-        is not there.
+    :param missing: The error message if the file does not exist.
+    :raises BadInput: for any error while the file is open.
     """
     reason, file = "needs root: run it with sudo", str(path)
     try:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 
-"""The values in a trace: literals, and the few operators that join them.
+"""Parses the values in a trace: literals, and the operators ``+``, ``*`` and ``|``.
 
-Each function takes a node of Python's grammar and gives what it stands for,
-or complains that it is not that. Nothing is evaluated.
+Each function converts a node of Python's syntax tree to a value, or raises `BadInput`. Nothing
+is evaluated.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 
 
 def whole_number(node: ast.expr) -> int:
-    """A whole number, from -4095 to 2^64-1."""
+    """An integer from -4095 to 2^64-1."""
     sign = 1
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         sign, node = -1, node.operand
     if not isinstance(node, ast.Constant) or type(node.value) is not int:
-        msg = f"{shortened(node)} is no whole number"
+        msg = f"{shortened(node)} is not an integer"
         raise BadInput(msg)
     value = sign * node.value
     if not ERR_FIRST <= value < ERR_LIMIT:
-        msg = f"a number is not in {ERR_FIRST}..2^64-1"
+        msg = f"an integer is not in {ERR_FIRST}..2^64-1"
         raise BadInput(msg)
     return value
 
@@ -49,7 +49,7 @@ def string(node: ast.expr) -> str:
     """A string."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value
-    msg = f"{shortened(node)} is no string"
+    msg = f"{shortened(node)} is not a string"
     raise BadInput(msg)
 
 
@@ -57,36 +57,36 @@ def identifier(node: ast.expr) -> str:
     """A name."""
     if isinstance(node, ast.Name):
         return node.id
-    msg = f"{shortened(node)} is no name"
+    msg = f"{shortened(node)} is not a name"
     raise BadInput(msg)
 
 
 def flags(node: ast.expr) -> tuple[str, ...]:
-    """Flags joined by ``|``, in the order of `FLAGS`."""
+    """The flags of ``FLAG | FLAG``, in the order of `FLAGS`."""
     names = [identifier(operand) for operand in _operands(node, ast.BitOr)]
     for name in names:
         if name not in FLAGS:
-            msg = f"flag {name} is not known; known are {', '.join(FLAGS)}"
+            msg = f"unknown flag {name}; flags are {', '.join(FLAGS)}"
             raise BadInput(msg)
     return tuple(sorted(set(names), key=FLAGS.index))
 
 
 def orders(node: ast.expr) -> tuple[int, ...]:
-    """All orders of a sum of lists."""
+    """All orders in a sum of lists."""
     runs = [run for bracket in brackets(node) for run in bracket]
     if sum(count for _, count in runs) > 1 << MAX_ORDER:
-        msg = f"{shortened(node)} are more orders than the largest compound page has pages"
+        msg = f"{shortened(node)} has more orders than the largest compound page has pages"
         raise BadInput(msg)
     return tuple(order for order, count in runs for _ in range(count))
 
 
 def brackets(node: ast.expr) -> list[list[tuple[int, int]]]:
-    """``[0, 0] + [9]*4``: runs of (order, count), a list of them for each bracket."""
+    """The brackets of ``[0, 0] + [9]*4``, each as a list of (order, count)."""
     found = []
     for operand in _operands(node, ast.Add):
         term, times = _repeated(operand)
         if not isinstance(term, ast.List) or not term.elts:
-            msg = f"{shortened(operand)} is no list of orders"
+            msg = f"{shortened(operand)} is not a list of orders"
             raise BadInput(msg)
         listed = [whole_number(element) for element in term.elts]
         if times != 1 and len(listed) != 1:
@@ -97,7 +97,7 @@ def brackets(node: ast.expr) -> list[list[tuple[int, int]]]:
 
 
 def pages(node: ast.expr) -> PageList:
-    """A sum of slices."""
+    """A list of pages: a sum of slices and repeated groups."""
     return PageList(tuple(_term(operand) for operand in _operands(node, ast.Add)))
 
 
@@ -105,7 +105,7 @@ def _term(node: ast.expr) -> Slice | Group:
     term = _slice_or_group(node)
     slices = term.slices if isinstance(term, Group) else (term,)
     times = term.times if isinstance(term, Group) else 1
-    # len() cannot say what does not fit into 63 bits.
+    # len() fails from 2^63 on.
     if sum(len(s.indices) * s.times for s in slices) * times > MAX_PFN:
         msg = f"{shortened(node)} lists more pages than any machine has"
         raise BadInput(msg)
@@ -125,7 +125,7 @@ def _slice_or_group(node: ast.expr) -> Slice | Group:
             slices.append(_slice(part, n))
         else:
             return Group(tuple(slices), times)
-    msg = f"{shortened(node)} is no slice of pages, as a[0:4] is, nor a sum of them repeated"
+    msg = f"{shortened(node)} is neither a slice of pages like a[0:4] nor a repeated sum of slices"
     raise BadInput(msg)
 
 
@@ -139,7 +139,7 @@ def _slice(node: ast.expr, times: int) -> Slice:
     name = identifier(node.value)
     part = node.slice
     if not isinstance(part, ast.Slice) or part.lower is None:
-        msg = f"{shortened(node)} is no slice from one page to another, as a[0:4] is"
+        msg = f"{shortened(node)} is not a slice from one page to another like a[0:4]"
         raise BadInput(msg)
     start = whole_number(part.lower)
     step = 1 if part.step is None else whole_number(part.step)
@@ -148,16 +148,16 @@ def _slice(node: ast.expr, times: int) -> Slice:
         raise BadInput(msg)
     stop = -1 if part.upper is None else whole_number(part.upper)
     if start < 0 or step == 0 or (part.upper is not None and stop < 0):
-        msg = f"{shortened(node)} does not count from the front"
+        msg = f"{shortened(node)} has a negative index, or step 0"
         raise BadInput(msg)
     if max(start, stop) > MAX_PFN:
-        msg = f"{shortened(node)} lies beyond any mapping"
+        msg = f"{shortened(node)} is beyond the end of any mapping"
         raise BadInput(msg)
     return Slice(name, range(start, stop, step), times)
 
 
 def scatterlist(node: ast.expr) -> tuple[SgEntry, ...]:
-    """A sum of ``sg(pages, bytes)``."""
+    """The entries of a sum of ``sg(pages, bytes)``."""
     entries = []
     for operand in _operands(node, ast.Add):
         if (
@@ -166,7 +166,7 @@ def scatterlist(node: ast.expr) -> tuple[SgEntry, ...]:
             or len(operand.args) != 2
             or operand.keywords
         ):
-            msg = f"{shortened(operand)} is no sg(pages, bytes)"
+            msg = f"{shortened(operand)} is not of the form sg(pages, bytes)"
             raise BadInput(msg)
         entries.append(SgEntry(pages(operand.args[0]), whole_number(operand.args[1])))
     return tuple(entries)
@@ -184,7 +184,7 @@ VALUES: dict[str, Callable[[ast.expr], Any]] = {
 
 
 def _operands(node: ast.expr, operator: type[ast.operator]) -> list[ast.expr]:
-    """The operands of ``a + b + c``, left to right, without recursion."""
+    """The operands of ``a + b + c``, left to right."""
     operands = []
     while isinstance(node, ast.BinOp) and isinstance(node.op, operator):
         operands.append(node.right)
@@ -193,7 +193,7 @@ def _operands(node: ast.expr, operator: type[ast.operator]) -> list[ast.expr]:
 
 
 def _repeated(node: ast.expr) -> tuple[ast.expr, int]:
-    """What ``node*times`` repeats, and how often; once where it is not repeated."""
+    """(node, times) of ``node*times``; times is 1 for anything else."""
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
         times = whole_number(node.right)
         if not 1 <= times <= 1 << 32:
@@ -204,11 +204,11 @@ def _repeated(node: ast.expr) -> tuple[ast.expr, int]:
 
 
 def shortened(node: ast.expr) -> str:
-    """The text of *node*, cut so that it fits into a complaint."""
+    """The text of *node* in at most 40 characters, for error messages."""
     try:
         text = ast.unparse(node)
     except RecursionError:
-        return "something that nests too deeply"
-    except ValueError:  # an int has too many digits to be shown
+        return "something nested too deeply"
+    except ValueError:  # an int with too many digits to print
         return "something too long"
     return text if len(text) <= 40 else text[:37] + "..."

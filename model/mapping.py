@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 
-"""Mappings: where a process, or a driver, sees which compound pages.
+"""Mappings: the compound pages that a process or a driver uses, in order.
 
-A mapping is kept as runs of equal compound pages, so that 16 GiB cost as
-much as 16 KiB. Page *i* of a mapping is the same frame for ever; which
-compound page that frame belongs to may change (split, free and allocate).
+A mapping is stored as runs of compound pages of one order, so that 16 GiB cost as much as
+16 KiB. Page *i* of a mapping is always the same frame; the compound page that contains this
+frame can change (by a split, or by free and allocate).
 """
 
 from __future__ import annotations
@@ -22,30 +22,31 @@ from model.semantics import KINDS, MAX_ORDER
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-#: Frames are numbered below this: 4 PiB in pages of 4 KiB.
+#: Frame numbers are below this: 4 PiB in pages of 4 KiB.
 MAX_PFN = 1 << 40
 
-#: More references than this a mapping cannot start with: the count is signed.
+#: Maximum number of references that a mapping can start with: refcounts are signed.
 MAX_REFS = (1 << 31) - 1
 
-#: The first frame that is used when no mapping says where it lies.
+#: The first frame if no mapping gives its frames.
 FIRST_PFN = 0x1000
 
-#: A mapping with gaps or falling frames keeps a list of them: 64 GiB at most.
+#: Maximum number of pages of a mapping that is not contiguous, as it stores a list of frames:
+#: 64 GiB.
 MAX_SCATTERED = 1 << 24
 
-#: From this many equal orders on, ``[0]*4`` instead of ``[0, 0, 0, 0]``.
+#: Minimum number of equal orders to write ``[0]*4`` instead of ``[0, 0, 0, 0]``.
 SHORT = 4
 
 
 def align_up(pfn: int, order: int) -> int:
-    """The first frame from *pfn* on where a compound page of *order* fits."""
+    """*pfn* rounded up to a frame at which a compound page of *order* can start."""
     return -(-pfn >> order) << order
 
 
 @frozen
 class Extent:
-    """*count* compound pages of one *order*, side by side from *pfn* on."""
+    """*count* adjacent compound pages of one *order* from frame *pfn* on."""
 
     pfn: int
     order: int
@@ -53,7 +54,7 @@ class Extent:
 
     @property
     def stop(self) -> int:
-        """The first frame after it."""
+        """The first frame after the extent."""
         return self.pfn + (self.count << self.order)
 
     def heads(self) -> range:
@@ -62,7 +63,7 @@ class Extent:
 
 
 def placed(orders: Iterable[tuple[int, int]], pfn: int) -> tuple[Extent, ...]:
-    """Extents for runs of (order, count), each at the next frame that fits."""
+    """Extents for runs of (order, count), each at the next aligned frame from *pfn* on."""
     extents = []
     for order, count in orders:
         at = align_up(pfn, order)
@@ -72,12 +73,12 @@ def placed(orders: Iterable[tuple[int, int]], pfn: int) -> tuple[Extent, ...]:
 
 
 def side_by_side(orders: Iterable[int], pfn: int) -> tuple[Extent, ...]:
-    """Extents for compound pages of *orders* from *pfn* on, in as few as there can be."""
+    """The fewest extents for compound pages of *orders* from *pfn* on."""
     return placed(((order, sum(1 for _ in run)) for order, run in groupby(orders)), pfn)
 
 
 def _joined(extents: Iterable[Extent]) -> tuple[Extent, ...]:
-    """The same frames in as few extents as there can be."""
+    """The same frames in the fewest extents."""
     joined: list[Extent] = []
     for extent in extents:
         if joined and (joined[-1].stop, joined[-1].order) == (extent.pfn, extent.order):
@@ -89,16 +90,16 @@ def _joined(extents: Iterable[Extent]) -> tuple[Extent, ...]:
 
 @frozen(slots=False)
 class Mapping:
-    """Compound pages one after another, as a list of pages sees them.
+    """A sequence of compound pages, whose pages steps can name.
 
-    :param name: How steps name it.
+    :param name: The name in steps.
     :param kind: One of `model.semantics.KINDS`.
-    :param extents: The compound pages in the mapping's order. Frames may
-        rise, fall and have gaps from one extent to the next.
-    :param refs: References on each head that are no pins: one for each time
-        the page is mapped, or the driver's own.
-    :raises BadInput: for an order out of bounds, a frame that is not aligned
-        to its order or lies too high, or extents that overlap.
+    :param extents: The compound pages in the order of the mapping, which need not be the order
+        of their frames; there may be gaps.
+    :param refs: References on each head that are not pins: one for each time the page is
+        mapped, or the driver's own.
+    :raises BadInput: for an order or frame out of bounds, a frame that is not aligned to its
+        order, or extents that overlap.
     """
 
     name: str
@@ -114,7 +115,7 @@ class Mapping:
 
     def _complaint(self) -> str:
         if self.kind not in KINDS:
-            return f"kind {self.kind!r} is not known; known are {', '.join(KINDS)}"
+            return f"unknown kind {self.kind!r}; kinds are {', '.join(KINDS)}"
         if not 1 <= self.refs <= MAX_REFS:
             return f"refs={self.refs} is not in 1..{MAX_REFS}"
         if not self.extents:
@@ -132,22 +133,22 @@ class Mapping:
         if clash is not None:
             return f"two of its compound pages hold frame {clash:#x}"
         if not self._contiguous and self.npages > MAX_SCATTERED:
-            return f"over {MAX_SCATTERED} pages whose frames do not follow each other"
+            return f"more than {MAX_SCATTERED} pages with frames that are not contiguous"
         return ""
 
     @cached_property
     def stop(self) -> int:
-        """The first frame after all of its own."""
+        """The first frame after all frames of the mapping."""
         return max(extent.stop for extent in self.extents)
 
     @cached_property
     def npages(self) -> int:
-        """Pages of 4 KiB in all."""
+        """Number of pages of 4 KiB."""
         return sum(extent.count << extent.order for extent in self.extents)
 
     @cached_property
     def ncompound(self) -> int:
-        """Compound pages in all; a single page counts as one."""
+        """Number of compound pages; an order-0 page counts as one."""
         return sum(extent.count for extent in self.extents)
 
     @cached_property
@@ -156,25 +157,25 @@ class Mapping:
 
     @cached_property
     def pages(self) -> Sequence[int]:
-        """The frame of each page: a range where the frames rise without a gap."""
+        """The frame of each page; a range if the frames are contiguous."""
         if self._contiguous:
             return range(self.extents[0].pfn, self.extents[-1].stop)
         return list(chain.from_iterable(range(e.pfn, e.stop) for e in self.extents))
 
     @cached_property
     def offsets(self) -> list[int]:
-        """The page at which each extent begins."""
+        """The index of the first page of each extent."""
         return [0, *accumulate(e.count << e.order for e in self.extents)][:-1]
 
     def offset(self, pfn: int) -> int | None:
-        """The page that frame *pfn* is, or None if it is none of these."""
+        """The index of the page with frame *pfn*; None if the mapping does not contain it."""
         for extent, first in zip(self.extents, self.offsets, strict=True):
             if extent.pfn <= pfn < extent.stop:
                 return first + pfn - extent.pfn
         return None
 
     def text(self, default_pfn: int) -> str:
-        """The statement that makes it; *default_pfn* is where it would lie unasked."""
+        """The statement that makes it, without ``pfn=`` if that is *default_pfn*."""
         groups = _groups(self.extents)
         brackets = [bracket for group in groups for bracket in group]
         orders = " + ".join(_orders(bracket) for bracket in brackets)
@@ -189,7 +190,7 @@ class Mapping:
 
 
 def _groups(extents: Sequence[Extent]) -> list[list[list[Extent]]]:
-    """Extents that follow each other, in the brackets they are written in."""
+    """Groups of extents at the next aligned frame each, split into brackets."""
     groups: list[list[Extent]] = []
     for extent in extents:
         if groups and extent.pfn == align_up(groups[-1][-1].stop, extent.order):
@@ -200,7 +201,7 @@ def _groups(extents: Sequence[Extent]) -> list[list[list[Extent]]]:
 
 
 def _brackets(extents: Sequence[Extent]) -> list[list[Extent]]:
-    """Long runs of one order get a bracket each, shorter ones share one."""
+    """*extents* as bracketed lists: long runs of one order get one each, others share one."""
     brackets: list[list[Extent]] = []
     for long, found in groupby(extents, key=lambda e: e.count >= SHORT):
         run = list(found)
@@ -215,13 +216,13 @@ def _orders(bracket: Sequence[Extent]) -> str:
 
 
 def orders_text(orders: Iterable[int]) -> str:
-    """*orders* as a trace writes them: ``[0, 1] + [9]*4``."""
+    """*orders* in the syntax of traces: ``[0, 1] + [9]*4``."""
     runs = [Extent(0, order, sum(1 for _ in run)) for order, run in groupby(orders)]
     return " + ".join(map(_orders, _brackets(runs)))
 
 
 def overlap(extents: Iterable[Extent]) -> int | None:
-    """A frame that two of *extents* hold, if there is one."""
+    """A frame that two of *extents* contain, or None."""
     before = sorted(extents, key=lambda e: e.pfn)
     for a, b in pairwise(before):
         if b.pfn < a.stop:
@@ -230,9 +231,9 @@ def overlap(extents: Iterable[Extent]) -> int | None:
 
 
 def default_pfn(end: int, orders: Iterable[int]) -> int:
-    """Where a mapping lies that does not say so.
+    """The first frame of a mapping without ``pfn=``.
 
-    That is the first frame past *end*, where all mappings before it end, with
-    at least one frame between, that is aligned to the largest of its *orders*.
+    It is aligned to the largest of its *orders*, and at least one frame after *end*, the first
+    frame after all mappings before it.
     """
     return align_up(end + 1, max(orders, default=0))

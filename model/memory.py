@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 
-"""Pages and their counters: the only place where state changes.
+"""The state of pages and their counters. All changes go through `Memory`.
 
-Each primitive stands for one load or one atomic operation of the kernel. Only
-heads that were touched have a record; all others are as their mapping made
-them. Counters are signed and 32 bits wide, as ``atomic_t`` is.
+Each primitive stands for one load or one atomic operation of the kernel. Only pages that were
+touched have a record; the others are in the initial state of their mapping. Counters are signed
+and have 32 bits, like ``atomic_t``.
 """
 
 from __future__ import annotations
@@ -27,35 +27,34 @@ if TYPE_CHECKING:
 NR_FOLL_PIN_ACQUIRED = "nr_foll_pin_acquired"
 NR_FOLL_PIN_RELEASED = "nr_foll_pin_released"
 
-#: A step may spend this many primitives, `PER_PAGE` for each of its pages, and
-#: eight times the square of the first `SQUARED` of them: any sane way to count
-#: needs less. What takes the square of more pages holds up a kernel as well.
+#: A step on n pages may use `FUEL` + `PER_PAGE`·n + 8·min(n, `SQUARED`)² primitives before
+#: NoProgress. Reasonable algorithms need less; quadratic time on more than `SQUARED` pages
+#: would stall a kernel, too.
 FUEL = 100_000
 PER_PAGE = 48
 SQUARED = 512
 
-#: Puts of no references are steps on the spot. So many are let pass, and four
-#: times as many as the step has pages more.
+#: A step on n pages may make `EMPTY_PUTS` + 4·n puts of zero references before NoProgress.
 EMPTY_PUTS = 1_000
 
 
 class Oops(Exception):
-    """The kernel would have crashed here: a frame without a ``struct page``."""
+    """An access that would crash the kernel: a frame without a ``struct page``."""
 
 
 class Panic(Exception):
-    """The kernel's code ended in a way of its own: a BUG, a signal, memory without end."""
+    """The kernel code ended abnormally: by a BUG, a signal, or too much memory."""
 
 
 class NoProgress(Exception):
-    """A step spent more primitives than any terminating way would."""
+    """A step used more primitives than it may; presumably it does not terminate."""
 
 
 class Memory:
-    """Every page of some mappings, under one version's way of counting.
+    """The pages of some mappings, with the semantics of one version.
 
-    :param journal: Whether to keep an `Event` for what happens. Puts and
-        dirty locks are always counted.
+    :param journal: Whether to record each change as an `Event`. Puts and dirty locks are
+        counted in any case.
     """
 
     def __init__(
@@ -75,12 +74,12 @@ class Memory:
         self._spent = 0
         self._allowed = self._fuel = FUEL
         self._empty_puts = EMPTY_PUTS
-        # The block that was looked up last: most look-ups fall into it again.
+        # The last block that was looked up, as a cache: most look-ups hit it again.
         self._start = self._stop = self._mask = self._order = self._refs = 0
         self._zero = self._special = False
 
     def begin_step(self, npages: int) -> None:
-        """Forget the journal of the step before; allow for one of *npages* pages."""
+        """Clear the journal, and set the limits for a step on *npages* pages."""
         self.touched = set()
         self.warnings = []
         self.events = []
@@ -93,15 +92,15 @@ class Memory:
 
     @property
     def operations(self) -> int:
-        """How many primitives were spent, in all steps so far."""
+        """Number of primitives used in all steps so far."""
         return self._spent + self._allowed - max(self._fuel, 0)
 
     def heads(self) -> dict[int, HeadState]:
-        """What the frames look like now that this step has touched."""
+        """The state of each page that this step touched."""
         return self.looks()[0]
 
     def looks(self) -> tuple[dict[int, HeadState], frozenset[int]]:
-        """The same, and those of them of which ``page_maybe_dma_pinned()`` says yes."""
+        """Likewise, and the pages among them for which ``page_maybe_dma_pinned()`` is true."""
         states = {}
         pinned = []
         for page in self.touched:
@@ -114,9 +113,9 @@ class Memory:
     # Look-ups.
 
     def compound_head(self, page: int) -> int:
-        """The head of the compound page that *page* belongs to.
+        """The head of the compound page that contains *page*.
 
-        :raises Oops: if no mapping holds the frame.
+        :raises Oops: if no mapping contains the frame.
         """
         self._fuel -= 1
         if self._fuel < 0:
@@ -132,11 +131,11 @@ class Memory:
         return self._order
 
     def compound_nr(self, head: int) -> int:
-        """Pages in the compound page at *head*."""
+        """Number of pages in the compound page at *head*."""
         return 1 << self.compound_order(head)
 
     def hpage_pincount_available(self, head: int) -> bool:
-        """Whether pins of *head* have a counter of their own."""
+        """Whether *head* has a pincount, separate from the refcount."""
         return self.compound_order(head) >= self.semantics.exact_order
 
     def huge_entry(self, page: int) -> bool:
@@ -144,43 +143,43 @@ class Memory:
         return self.compound_order(page) >= PMD_ORDER
 
     def is_zero_page(self, page: int) -> bool:
-        """``is_zero_page()``, in a version whose pins take no notice of it."""
+        """``is_zero_page()``; always false in versions that count pins of the zero page."""
         if not self._start <= page < self._stop:
             self._look_up(page)
         return self._zero
 
     def pte_special(self, page: int) -> bool:
-        """``pte_special()`` of what maps *page*: the fast path leaves it to the slow one.
+        """``pte_special()`` of the entry that maps *page*: GUP-fast leaves it to the slow path.
 
-        The zero page's is (do_anonymous_page(), mm/memory.c; gup_pte_range(), mm/gup.c).
+        True for the zero page (do_anonymous_page(), mm/memory.c; gup_pte_range(), mm/gup.c).
         """
         if not self._start <= page < self._stop:
             self._look_up(page)
         return self._special
 
     def page_mapped(self, page: int) -> bool:
-        """Whether the page tables lead to *page*."""
+        """Whether *page* is mapped by page tables."""
         record = self._page(self.compound_head(page))
         return record.maps > 0 and record.allocated
 
     def page_ref_count(self, page: int) -> int:
-        """``_refcount`` of this very frame (a tail's is 0)."""
+        """``_refcount`` of this frame itself (0 for a tail)."""
         return self._page(page).refcount
 
     def page_pincount(self, page: int) -> int:
-        """The exact count of pins of this very frame, where it has one."""
+        """The pincount of this frame itself (0 if it has none)."""
         return self._page(page).pincount
 
     def page_maybe_dma_pinned(self, page: int) -> bool:
         """``page_maybe_dma_pinned()`` (include/linux/mm.h, 5.13).
 
-        Without a counter of its own the refcount is compared *unsigned*, so a
-        count that wrapped says yes, and so do 1024 plain references.
+        Without a pincount the refcount is compared *unsigned*, so the result is also true for a
+        wrapped count and for 1024 plain references.
         """
         return self._page(self.compound_head(page)).maybe_dma_pinned()
 
     def page_dirty(self, page: int) -> bool:
-        """``PageDirty()``: the head's flag, whichever page is asked."""
+        """``PageDirty()``: the flag of the head of *page*."""
         return self._page(self.compound_head(page)).dirty
 
     # Atomics on the counters.
@@ -193,7 +192,7 @@ class Memory:
             self.events.append(Event("grab", page, refs, record.dirty))
 
     def page_ref_sub_and_test(self, page: int, refs: int) -> bool:
-        """Drop *refs* references in one put; True if that left exactly none."""
+        """Drop *refs* references in one put; True if none is left."""
         if refs == 0:
             self._empty_puts -= 1
             if self._empty_puts < 0:
@@ -206,20 +205,20 @@ class Memory:
         return record.refcount == 0
 
     def pincount_add(self, head: int, refs: int) -> None:
-        """Add *refs* to the exact count of pins; negative to drop them."""
+        """Add *refs*, negative to subtract, to the pincount."""
         record = self._change(head)
         record.pincount = wrapped(record.pincount + refs)
 
     def mod_node_page_state(self, item: str, refs: int) -> None:
-        """Count *refs* in one of the two statistics of /proc/vmstat."""
+        """Add *refs* to one of the two statistics of /proc/vmstat."""
         self.stats[item] += refs
         if self._journal:
             self.events.append(Event("stat", -1, refs, dirty=False))
 
     def free(self, head: int) -> None:
-        """Give the compound page at *head* back to the allocator.
+        """Free the compound page at *head*.
 
-        Its flags are cleared on the way (``PAGE_FLAGS_CHECK_AT_PREP``).
+        The allocator clears its flags (``PAGE_FLAGS_CHECK_AT_PREP``).
         """
         record = self._change(head)
         if self._journal:
@@ -239,34 +238,33 @@ class Memory:
         record.dirty = True
 
     def set_dirty(self, head: int, *, dirty: bool) -> None:
-        """What a write through a mapping does, or writeback: no lock of ours."""
+        """Set the flag as a write through a mapping or writeback does, without the page lock."""
         self._change(head).dirty = dirty
 
     def warn(self, what: str) -> None:
-        """A ``WARN_ON``."""
+        """Record a ``WARN_ON``."""
         self.warnings.append(what)
 
-    # What the world does to compound pages.
+    # Effects of other kernel code on compound pages.
 
     def map(self, head: int) -> None:
-        """Map the page once more: one more reference that is no pin."""
+        """Map the page once more, which adds one reference."""
         record = self._change(head)
         record.maps += 1
         record.refcount = wrapped(record.refcount + 1)
 
     def unmap(self, head: int) -> None:
-        """Forget one mapping of the page; dropping its reference is the caller's."""
+        """Remove one mapping of the page; the caller drops its reference."""
         self._change(head).maps -= 1
 
     def page_mapcount(self, head: int) -> int:
-        """How often the page is mapped."""
+        """Number of times the page is mapped."""
         return self._page(head).maps
 
     def rebuild(self, pfn: int, orders: Sequence[int], *, refs: int, dirty: bool) -> None:
-        """Make compound pages of *orders*, side by side from *pfn* on.
+        """Replace the compound pages from *pfn* on by adjacent ones of *orders*.
 
-        The compound pages that stood there are gone; each new one is mapped
-        *refs* times and not otherwise held.
+        Each new one is mapped *refs* times and has no other references.
         """
         extents = side_by_side(orders, pfn)
         self._frames.replace(extents)

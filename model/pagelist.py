@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: MIT
 
-"""Lists of pages as a person writes them: sums of slices.
+"""Lists of pages in the syntax of traces: sums of slices.
 
-``a[510:514]`` are four pages of mapping *a*, ``h1[0:2]`` two of those that the
-step named *h1* pinned, ``b[1:2]*3`` is one page three times, ``h1[3::-1]``
-goes backwards, and ``(a[0:1] + b[0:1])*2`` is A-B-A-B. ``NULL`` is
-an entry without a page.
+``a[510:514]`` are four pages of mapping *a*, ``h1[0:2]`` two of the pages that step *h1*
+pinned, ``b[1:2]*3`` is one page three times, ``h1[3::-1]`` is descending, and
+``(a[0:1] + b[0:1])*2`` is A-B-A-B. ``NULL`` is an entry without a page.
 """
 
 from __future__ import annotations
@@ -24,14 +23,14 @@ if TYPE_CHECKING:
 
     Entry = tuple[str, int]
 
-#: The frame that an entry stands for which is NULL, and its name in a list.
+#: The frame number and the name of a NULL entry.
 NULL = -1
 NULL_NAME = "NULL"
 
 
 @frozen
 class Slice:
-    """``name[start:stop:step]*times``: *indices* of one mapping or handle."""
+    """``name[start:stop:step]*times``: the pages *indices* of one mapping or handle."""
 
     name: str
     indices: range
@@ -54,13 +53,14 @@ class Slice:
         return f"{self.name}[{text}]{times}"
 
     def entries(self) -> Iterator[Entry]:
-        """Each (name, index), as often as it stands in the list."""
+        """Each entry as (name, index), in order, with repeats."""
         return ((self.name, i) for _ in range(self.times) for i in self.indices)
 
     def resolve(self, table: Mapping[str, Sequence[int]]) -> Sequence[int]:
-        """The frames; a range where the slice is one.
+        """The frames; a range if they are contiguous in a mapping.
 
-        :raises BadInput: if the name holds fewer pages than the slice wants.
+        :param table: The pages of each mapping and handle.
+        :raises BadInput: if the name is unknown, or has too few pages.
         """
         pages = table.get(self.name)
         if pages is None:
@@ -81,7 +81,7 @@ class Slice:
 
 @frozen
 class Group:
-    """``(… + …)*times``: slices that are repeated together."""
+    """``(… + …)*times``: slices repeated together."""
 
     slices: tuple[Slice, ...]
     times: int
@@ -93,17 +93,17 @@ class Group:
         return f"({' + '.join(map(str, self.slices))})*{self.times}"
 
     def entries(self) -> Iterator[Entry]:
-        """Each (name, index), as often as it stands in the list."""
+        """Each entry as (name, index), in order, with repeats."""
         return chain.from_iterable(s.entries() for _ in range(self.times) for s in self.slices)
 
     def resolve(self, table: Mapping[str, Sequence[int]]) -> Sequence[int]:
-        """The frames of one round, *times* over."""
+        """The frames, with repeats."""
         return list(chain.from_iterable(s.resolve(table) for s in self.slices)) * self.times
 
 
 @frozen
 class PageList:
-    """A list of pages: *terms* one after another."""
+    """A list of pages: the sum of *terms*."""
 
     terms: tuple[Slice | Group, ...]
 
@@ -113,18 +113,18 @@ class PageList:
 
     @cached_property
     def _length(self) -> int:
-        # Asked for many times on the way from being drawn to being judged.
+        # Cached: drawing and judging a program ask for it many times.
         return sum(map(len, self.terms))
 
     def __str__(self) -> str:
         return " + ".join(map(str, self.terms))
 
     def is_slice(self) -> bool:
-        """Whether it is one slice that is not repeated."""
+        """Whether it is a single slice without repeats."""
         return len(self.terms) == 1 and self.terms[0].times == 1
 
     def slices(self) -> Iterator[Slice]:
-        """Every slice, those inside groups included."""
+        """All slices, including those in groups."""
         for term in self.terms:
             if isinstance(term, Group):
                 yield from term.slices
@@ -132,17 +132,17 @@ class PageList:
                 yield term
 
     def names(self) -> set[str]:
-        """The mappings and handles it takes pages from."""
+        """The names of the mappings and handles in the list."""
         return {s.name for s in self.slices()}
 
     def entries(self) -> Iterator[Entry]:
-        """Each (name, index), as often as it stands in the list."""
+        """Each entry as (name, index), in order, with repeats."""
         return chain.from_iterable(term.entries() for term in self.terms)
 
     def resolve(self, table: Mapping[str, Sequence[int]]) -> Sequence[int]:
-        """The frames that it names; a range where one slice says it all.
+        """The frames; a range if the list is one contiguous slice.
 
-        :raises BadInput: if a name is unknown or holds too few pages.
+        :raises BadInput: if a name is unknown or has too few pages.
         """
         if len(self.terms) == 1:
             return self.terms[0].resolve(table)
@@ -184,15 +184,12 @@ def span(name: str, start: int, stop: int) -> PageList:
 
 
 def joined(lists: Iterable[PageList]) -> PageList:
-    """All of *lists* one after another."""
+    """The concatenation of *lists*."""
     return PageList(tuple(term for pages in lists for term in pages.terms))
 
 
 def from_entries(entries: Sequence[Entry]) -> PageList:
-    """The shortest plain way to write *entries*: runs up or down, and repeats.
-
-    Never writes a group. *entries* has at least one.
-    """
+    """*entries*, at least one, as ascending or descending slices with repeats, without groups."""
     terms: list[Slice] = []
     at = 0
     while at < len(entries):
@@ -208,7 +205,7 @@ def from_entries(entries: Sequence[Entry]) -> PageList:
 
 
 def _run(entries: Sequence[Entry], at: int) -> Sequence[Entry]:
-    """The longest piece from *at* on that rises, or falls, by one."""
+    """The longest run of entries from *at* on whose indices change by +1, or by -1."""
     name, first = entries[at]
     for step in (1, -1):
         stop = at + 1

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 
-"""From the text of a trace, or of a layout, to a program. Data: never executed.
+"""Parses traces to programs, and layouts to mappings. Nothing is executed.
 
-Each line is one statement of a small part of Python's grammar, read with
-`ast.parse` on that line alone: a whole file at once would cost 800 MB at
-10^5 steps, and raise MemoryError where it nests too deeply.
+Each line is one statement in a small part of Python's grammar, parsed separately with
+`ast.parse`: a whole file at once would take 800 MB for 10^5 steps, and raise MemoryError if
+nested too deeply.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from model.errors import BadInput
 from model.literals import VALUES, boolean, brackets, shortened, string, whole_number
 from model.mapping import FIRST_PFN, Mapping, default_pfn, placed
 from model.program import HEADER, LINE_LIMIT, VERSION, Checker, Program, Taken, check_kind
-from model.semantics import semantics
+from model.semantics import MAX_ORDER, semantics
 from model.statement import arguments_of, check_name, read_statement
 from model.step import Step, shown
 from model.steps import STEPS
@@ -38,15 +38,15 @@ _HEADER = re.compile(r"# headcount ([1-9][0-9]{0,8})")
 def read_program(path: Path) -> Program:
     """The program in the trace at *path*.
 
-    :raises BadInput: with file and line, if it cannot be read as one.
+    :raises BadInput: with file and line, if it is not a valid trace.
     """
     return _read(path, parse_program)
 
 
 def read_layout(path: Path) -> tuple[Mapping, ...]:
-    """The mappings in the layout at *path*: a trace of no steps.
+    """The mappings in the layout at *path*: a trace without steps.
 
-    :raises BadInput: with file and line, if it cannot be read as one.
+    :raises BadInput: with file and line, if it is not a valid layout.
     """
     return _read(path, parse_layout)
 
@@ -66,9 +66,9 @@ def _read(path: Path, parse: Callable[[str], T]) -> T:
 
 
 def parse_program(text: str) -> Program:
-    """The program that *text* says.
+    """The program of the trace *text*.
 
-    :raises BadInput: with the line, at the first thing that is wrong.
+    :raises BadInput: at the first error, with its line.
     """
     reader = _Reader()
     reader.read(text)
@@ -76,7 +76,7 @@ def parse_program(text: str) -> Program:
         msg = 'no semantics("…") line'
         raise BadInput(msg)
     if not reader.steps:
-        msg = "no steps: a trace that was cut short?"
+        msg = "no steps: is the trace truncated?"
         raise BadInput(msg)
     return Program(
         tuple(reader.mappings),
@@ -89,20 +89,20 @@ def parse_program(text: str) -> Program:
 
 
 def parse_layout(text: str) -> tuple[Mapping, ...]:
-    """The mappings that *text* says.
+    """The mappings of the layout *text*.
 
-    :raises BadInput: with the line, at the first thing that is wrong.
+    :raises BadInput: at the first error, with its line.
     """
     reader = _Reader(layout=True)
     reader.read(text)
     if not reader.mappings:
-        msg = "no mappings: a layout that was cut short?"
+        msg = "no mappings: is the layout truncated?"
         raise BadInput(msg)
     return tuple(reader.mappings)
 
 
 class _Reader:
-    """Reads line by line, and knows what the lines before have made."""
+    """Parses line by line, and keeps what the lines so far define."""
 
     def __init__(self, *, layout: bool = False) -> None:
         self.comments: list[str] = []
@@ -124,7 +124,7 @@ class _Reader:
         lines = text.split("\n")
         self._header(lines[0])
         if lines[-1]:
-            msg = "the last line has no end: cut short?"
+            msg = "the last line does not end with a newline: is the file truncated?"
             raise BadInput(msg, line=len(lines))
         for number, line in enumerate(lines[1:-1], start=2):
             try:
@@ -136,15 +136,15 @@ class _Reader:
     def _header(self, line: str) -> None:
         match = _HEADER.fullmatch(line)
         if match is None:
-            msg = f"does not begin with {HEADER!r}"
+            msg = f"does not start with {HEADER!r}"
             raise BadInput(msg, line=1)
         if int(match[1]) != VERSION:
-            msg = f"format version {match[1]} is not known; this headcount reads {VERSION}"
+            msg = f"unknown format version {match[1]}; this headcount reads version {VERSION}"
             raise BadInput(msg, line=1)
 
     def _line(self, line: str) -> None:
         if len(line.encode()) > LINE_LIMIT:
-            msg = f"the line is over {LINE_LIMIT} bytes"
+            msg = f"the line is longer than {LINE_LIMIT} bytes"
             raise BadInput(msg)
         line = line.strip()
         if line.startswith("#"):
@@ -162,7 +162,7 @@ class _Reader:
         elif function in STEPS and not self._layout:
             self._step(name, STEPS[function], call)
         elif function in STEPS:
-            msg = f"a layout has mappings only, no {function}(…)"
+            msg = f"a layout can only have mappings, not {function}(…)"
             raise BadInput(msg)
         else:
             called = function or shortened(call.func)
@@ -171,7 +171,7 @@ class _Reader:
 
     def _semantics(self, call: ast.Call) -> None:
         if self.semantics is not None or self.mappings:
-            msg = "semantics(…) comes once, before everything else"
+            msg = "semantics(…) must come once, before everything else"
             raise BadInput(msg)
         arguments = arguments_of(call, ["version"], {"misuse"})
         self.semantics = semantics(string(arguments["version"]))
@@ -179,14 +179,14 @@ class _Reader:
 
     def _mapping(self, name: str, call: ast.Call) -> None:
         if self.semantics is None and not self._layout:
-            msg = 'semantics("…") comes first'
+            msg = 'semantics("…") must come first'
             raise BadInput(msg)
         if self._checker is not None:
-            msg = "mappings come before the first step"
+            msg = "mappings must come before the first step"
             raise BadInput(msg)
         check_name(name)
         if name in self._names:
-            msg = f"{name} is made twice"
+            msg = f"{name} is defined twice"
             raise BadInput(msg)
         arguments = arguments_of(call, ["kind"], {"orders", "pfn", "refs"})
         if "orders" not in arguments:
@@ -200,7 +200,7 @@ class _Reader:
             check_kind(mapping, self.semantics)
         orders = (order for bracket in groups for order, _ in bracket)
         if len(mapping.text(default_pfn(self._end, orders))) > LINE_LIMIT:
-            msg = f"the line is over {LINE_LIMIT} bytes as headcount writes it"
+            msg = f"the line is longer than {LINE_LIMIT} bytes as headcount writes it"
             raise BadInput(msg)
         self._taken.add(mapping)
         self.mappings.append(mapping)
@@ -212,8 +212,8 @@ class _Reader:
     ) -> tuple[Extent, ...]:
         flat = [run for bracket in groups for run in bracket]
         for order, _ in flat:
-            if not 0 <= order <= 18:
-                msg = f"order {order} is not in 0..18"
+            if not 0 <= order <= MAX_ORDER:
+                msg = f"order {order} is not in 0..{MAX_ORDER}"
                 raise BadInput(msg)
         if pfn is None:
             return placed(flat, default_pfn(self._end, (order for order, _ in flat)))
@@ -225,7 +225,7 @@ class _Reader:
             return placed(flat, start)
         starts = [whole_number(element) for element in pfn.elts]
         if len(starts) != len(groups):
-            msg = f"{len(starts)} pfns for {len(groups)} lists of orders"
+            msg = f"{len(starts)} frames in pfn= for {len(groups)} lists of orders"
             raise BadInput(msg)
         extents: list[Extent] = []
         for bracket, start in zip(groups, starts, strict=True):
@@ -237,7 +237,7 @@ class _Reader:
 
     def _step(self, name: str, cls: type[Step], call: ast.Call) -> None:
         if self.semantics is None:
-            msg = 'semantics("…") comes first'
+            msg = 'semantics("…") must come first'
             raise BadInput(msg)
         if not self.mappings:
             msg = "no mappings before the first step"
@@ -246,7 +246,7 @@ class _Reader:
             self._checker = Checker(self.mappings)
         if bool(name) != bool(cls.names):
             msg = (
-                f"{cls.call}(…) makes nothing to name"
+                f"{cls.call}(…) returns nothing to name"
                 if name
                 else f"{cls.call}(…) needs a name: h1 = {cls.call}(…)"
             )

@@ -179,7 +179,7 @@ class Checker:
                 msg = f"{pages} lists more than {MAX_LISTED} pages"
                 raise BadInput(msg)
         if len(step.text()) > LINE_LIMIT:
-            msg = f"the line is over {LINE_LIMIT} bytes as headcount writes it"
+            msg = f"the line is longer than {LINE_LIMIT} bytes as headcount writes it"
             raise BadInput(msg)
         self._counts(step)
         arguments = step.arguments(self._table)
@@ -188,7 +188,7 @@ class Checker:
             raise BadInput(complaint)
         if step.makes:
             if step.makes in self._made:
-                msg = f"{step.makes} is made twice"
+                msg = f"{step.makes} is defined twice"
                 raise BadInput(msg)
             self._made.add(step.makes)
             if step.binds_handle:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""One line of a trace as a statement: a name, perhaps, and a call with its arguments."""
+"""Parses one line of a trace: a call with its arguments, optionally assigned to a name."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,15}")
 
 
 def read_statement(line: str) -> tuple[str, ast.Call]:
-    """The name that is assigned to, "" if none is, and the call.
+    """The name that the line assigns to, or "", and the call.
 
-    :param line: without white space around it.
-    :raises BadInput: if it is anything else.
+    :param line: One line without surrounding white space.
+    :raises BadInput: if it is not such a statement.
     """
     try:
         with warnings.catch_warnings():
-            # What Python finds odd in a line is no concern of its reader's.
+            # Python's SyntaxWarnings do not matter, as the line is not executed.
             warnings.simplefilter("ignore")
             body = ast.parse(line).body
     except SyntaxError as err:
         msg = f"not a statement: {err.msg}"
         raise BadInput(msg) from None
     except (ValueError, MemoryError, RecursionError):
-        msg = "not a statement: it nests too deeply"
+        msg = "not a statement: nested too deeply"
         raise BadInput(msg) from None
     if len(body) == 1:
         statement = body[0]
@@ -42,24 +42,24 @@ def read_statement(line: str) -> tuple[str, ast.Call]:
             and isinstance(statement.value, ast.Call)
         ):
             return statement.targets[0].id, statement.value
-    msg = "not a call, nor a name for one"
+    msg = "not a call, and not an assignment of one"
     raise BadInput(msg)
 
 
 def check_name(name: str) -> None:
-    """Refuse what no mapping and no handle may be called.
+    """Check the name of a mapping or handle.
 
-    :raises BadInput: if *name* is such.
+    :raises BadInput: if *name* is not allowed.
     """
     if not _NAME.fullmatch(name) or name == "sg":
-        msg = f"{name!r} is no good name: up to 16 of a-z, 0-9 and _, a letter first"
+        msg = f"bad name {name!r}: use up to 16 of a-z, 0-9 and _, a letter first; not sg"
         raise BadInput(msg)
 
 
 def arguments_of(call: ast.Call, positional: list[str], keywords: set[str]) -> dict[str, ast.expr]:
-    """The arguments of *call*: all that are *positional*, any of *keywords*.
+    """The arguments of *call* by name: all of *positional*, any of *keywords*.
 
-    :raises BadInput: if one is missing, unknown or given twice.
+    :raises BadInput: if one is missing, unknown or repeated.
     """
     if len(call.args) != len(positional):
         wanted = ", ".join(positional)
@@ -68,7 +68,7 @@ def arguments_of(call: ast.Call, positional: list[str], keywords: set[str]) -> d
     arguments = dict(zip(positional, call.args, strict=True))
     for keyword in call.keywords:
         if keyword.arg in arguments:
-            msg = f"{ast.unparse(call.func)}(…) is given {keyword.arg} twice"
+            msg = f"{ast.unparse(call.func)}(…) has {keyword.arg} twice"
             raise BadInput(msg)
         if keyword.arg not in keywords:
             msg = f"{ast.unparse(call.func)}(…) has no keyword {keyword.arg}"

@@ -521,7 +521,7 @@ def test_hidden_frames(tmp_path: Path) -> None:
 @pytest.mark.parametrize("frames", [[], FREE])
 def test_nothing(tmp_path: Path, frames: list[int]) -> None:
     """A layout of nothing is refused, for it could not be read back."""
-    with pytest.raises(BadInput, match=r"^no page that could be pinned$"):
+    with pytest.raises(BadInput, match=r"^found no page that can be pinned$"):
         capture_machine("now", proc=flagged(tmp_path, frames))
 
 

@@ -71,7 +71,7 @@ def test_joined():
 @pytest.mark.parametrize(
     ("complaint", "extents", "kwargs"),
     [
-        ("kind 'slab' is not known; known are base, thp, ", [(0, 0, 1)], {"kind": "slab"}),
+        ("unknown kind 'slab'; kinds are base, thp, ", [(0, 0, 1)], {"kind": "slab"}),
         (f"refs=0 is not in 1..{2**31 - 1}", [(0, 0, 1)], {"refs": 0}),
         (f"refs={2**31} is not in 1..{2**31 - 1}", [(0, 0, 1)], {"refs": 2**31}),
         ("no compound pages", [], {}),
@@ -84,7 +84,7 @@ def test_joined():
         ("two of its compound pages hold frame 0x8", [(8, 0, 1), (8, 2, 1)], {}),
         ("two of its compound pages hold frame 0x9", [(9, 0, 1), (8, 1, 1)], {}),
         (
-            f"over {1 << 24} pages whose frames do not follow each other",
+            f"more than {1 << 24} pages with frames that are not contiguous",
             [(0, 18, 64), (1 << 26, 0, 1)],
             {},
         ),

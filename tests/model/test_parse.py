@@ -220,27 +220,30 @@ def test_file_and_line(tmp_path):
 @pytest.mark.parametrize(
     ("complaint", "text"),
     [
-        ("line 1: does not begin with '# headcount 1'", ""),
-        ("line 1: does not begin with '# headcount 1'", "\n"),
-        ("line 1: does not begin with '# headcount 1'", PINNED.removeprefix("# headcount 1\n")),
-        ("line 1: does not begin with '# headcount 1'", "\n" + PINNED),
-        ("line 1: does not begin with '# headcount 1'", "#headcount 1\n"),
-        ("line 1: does not begin with '# headcount 1'", "# headcount 1.5\n"),
-        ("line 1: does not begin with '# headcount 1'", f"# headcount {'1' * 5000}\n"),
-        ("line 1: does not begin with '# headcount 1'", "\ufeff" + PINNED),
-        ("line 1: does not begin with '# headcount 1'", PINNED.replace("\n", "\r\n")),
+        ("line 1: does not start with '# headcount 1'", ""),
+        ("line 1: does not start with '# headcount 1'", "\n"),
+        ("line 1: does not start with '# headcount 1'", PINNED.removeprefix("# headcount 1\n")),
+        ("line 1: does not start with '# headcount 1'", "\n" + PINNED),
+        ("line 1: does not start with '# headcount 1'", "#headcount 1\n"),
+        ("line 1: does not start with '# headcount 1'", "# headcount 1.5\n"),
+        ("line 1: does not start with '# headcount 1'", f"# headcount {'1' * 5000}\n"),
+        ("line 1: does not start with '# headcount 1'", "\ufeff" + PINNED),
+        ("line 1: does not start with '# headcount 1'", PINNED.replace("\n", "\r\n")),
         (
-            "line 1: format version 2 is not known; this headcount reads 1",
+            "line 1: unknown format version 2; this headcount reads version 1",
             PINNED.replace("headcount 1", "headcount 2"),
         ),
-        ("line 1: the last line has no end: cut short?", "# headcount 1"),
-        ("line 5: the last line has no end: cut short?", PINNED[:-1]),
-        ("line 5: the last line has no end: cut short?", PINNED[:-9]),
+        (
+            "line 1: the last line does not end with a newline: is the file truncated?",
+            "# headcount 1",
+        ),
+        ("line 5: the last line does not end with a newline: is the file truncated?", PINNED[:-1]),
+        ("line 5: the last line does not end with a newline: is the file truncated?", PINNED[:-9]),
         ("line 5: not a statement: '[' was never closed", PINNED[:-4] + "\n"),
         ('no semantics("…") line', "# headcount 1\n"),
         ('no semantics("…") line', "# headcount 1\n\n# nothing\n"),
-        ("no steps: a trace that was cut short?", TOP),
-        ("no steps: a trace that was cut short?", MAPPED),
+        ("no steps: is the trace truncated?", TOP),
+        ("no steps: is the trace truncated?", MAPPED),
         ("not a text file", PINNED + "\0"),
     ],
 )
@@ -257,7 +260,7 @@ def test_cut_anywhere():
 @pytest.mark.parametrize("digits", ["01", "\u0661", "1\u0661"])
 def test_header_is_canonical(digits):
     """Only the header that is printed is read."""
-    assert "line 1: does not begin with '# headcount 1'" == refused(
+    assert "line 1: does not start with '# headcount 1'" == refused(
         PINNED.replace("headcount 1", f"headcount {digits}")
     )
 
@@ -265,12 +268,12 @@ def test_header_is_canonical(digits):
 @pytest.mark.parametrize(
     ("complaint", "text"),
     [
-        ("no mappings: a layout that was cut short?", "# headcount 1\n"),
-        ("line 3: a layout has mappings only, no clean(…)", TOP + "clean(a[0:1])\n"),
-        ("line 5: a layout has mappings only, no pin_user_pages(…)", PINNED),
+        ("no mappings: is the layout truncated?", "# headcount 1\n"),
+        ("line 3: a layout can only have mappings, not clean(…)", TOP + "clean(a[0:1])\n"),
+        ("line 5: a layout can only have mappings, not pin_user_pages(…)", PINNED),
         ("line 2: unknown call foo(…)", "# headcount 1\nfoo()\n"),
         (
-            "line 3: semantics(…) comes once, before everything else",
+            "line 3: semantics(…) must come once, before everything else",
             '# headcount 1\na = mapping("base", orders=[0])\nsemantics("5.13")\n',
         ),
     ],
@@ -287,22 +290,31 @@ def test_bad_layouts(complaint, text):
     ("complaint", "text"),
     [
         (
-            'line 2: semantics("…") comes first',
+            'line 2: semantics("…") must come first',
             PINNED.replace('semantics("5.13")\n', ""),
         ),
-        ('line 2: semantics("…") comes first', "# headcount 1\nclean(a[0:1])\n"),
+        ('line 2: semantics("…") must come first', "# headcount 1\nclean(a[0:1])\n"),
         ("line 3: no mappings before the first step", TOP + "clean(a[0:1])\n"),
-        ("line 3: semantics(…) comes once, before everything else", TOP + 'semantics("5.13")\n'),
-        ("line 5: semantics(…) comes once, before everything else", MAPPED + 'semantics("5.13")\n'),
-        ("line 6: semantics(…) comes once, before everything else", PINNED + 'semantics("5.13")\n'),
         (
-            "line 6: mappings come before the first step",
+            "line 3: semantics(…) must come once, before everything else",
+            TOP + 'semantics("5.13")\n',
+        ),
+        (
+            "line 5: semantics(…) must come once, before everything else",
+            MAPPED + 'semantics("5.13")\n',
+        ),
+        (
+            "line 6: semantics(…) must come once, before everything else",
+            PINNED + 'semantics("5.13")\n',
+        ),
+        (
+            "line 6: mappings must come before the first step",
             PINNED + 'c = mapping("base", orders=[0])\n',
         ),
-        ("line 5: a is made twice", MAPPED + 'a = mapping("base", orders=[0])\n'),
-        ("line 6: a is made twice", PINNED + "a = pin_user_pages(a[0:1])\n"),
-        ("line 6: h1 is made twice", PINNED + "h1 = pin_user_pages(a[0:1])\n"),
-        ("line 6: h1 is made twice", PINNED + "h1 = ib_umem_get(a[0:1])\n"),
+        ("line 5: a is defined twice", MAPPED + 'a = mapping("base", orders=[0])\n'),
+        ("line 6: a is defined twice", PINNED + "a = pin_user_pages(a[0:1])\n"),
+        ("line 6: h1 is defined twice", PINNED + "h1 = pin_user_pages(a[0:1])\n"),
+        ("line 6: h1 is defined twice", PINNED + "h1 = ib_umem_get(a[0:1])\n"),
         ("line 6: h2 is used before it is made", PINNED + "unpin_user_pages(h2[0:1])\n"),
         ("line 6: h2 is used before it is made", PINNED + "h2 = pin_user_pages(h2[0:1])\n"),
         ("line 6: u1 is used before it is made", PINNED + "ib_umem_release(u1)\n"),
@@ -324,13 +336,13 @@ def test_order_of_statements(complaint, text):
         ("unknown call mapping(…)", 'mapping("base", orders=[0])'),
         ("unknown call x = semantics(…)", 'x = semantics("5.13")'),
         ("unknown call Clean(…)", "Clean(h1[0:1])"),
-        ("clean(…) makes nothing to name", "x = clean(a[0:1])"),
+        ("clean(…) returns nothing to name", "x = clean(a[0:1])"),
         (
             "pin_user_pages(…) needs a name: h1 = pin_user_pages(…)",
             "pin_user_pages(a[0:1])",
         ),
         ("clean(…) has no keyword make_dirty", "clean(a[0:1], make_dirty=True)"),
-        ("clean(…) is given pages twice", "clean(a[0:1], pages=a[0:1])"),
+        ("clean(…) has pages twice", "clean(a[0:1], pages=a[0:1])"),
         ("clean(…) takes pages first, then keywords", "clean()"),
         ("clean(…) takes pages first, then keywords", "clean(pages=a[0:1])"),
         ("clean(…) takes pages first, then keywords", "clean(a[0:1], True)"),
@@ -340,7 +352,7 @@ def test_order_of_statements(complaint, text):
             "h2 = pin_user_pages(a[0:1], FOLL_WRITE, FOLL_LONGTERM)",
         ),
         ("pin_user_pages(…) has no keyword flags", "h2 = pin_user_pages(a[0:1], flags=FOLL_WRITE)"),
-        ("flag FOLL_GET is not known", "h2 = pin_user_pages(a[0:1], FOLL_GET)"),
+        ("unknown flag FOLL_GET", "h2 = pin_user_pages(a[0:1], FOLL_GET)"),
         (
             "unpin_user_pages_dirty_lock(…) needs make_dirty=True or make_dirty=False",
             "unpin_user_pages_dirty_lock(h1[0:1])",
@@ -353,16 +365,16 @@ def test_order_of_statements(complaint, text):
             "1 is neither True nor False",
             "unpin_user_pages_dirty_lock(h1[0:1], make_dirty=1)",
         ),
-        ("True is no whole number", "get_page(a[0:1], n=True)"),
-        ("'2' is no whole number", 'get_page(a[0:1], n="2")'),
-        ("2.0 is no whole number", "get_page(a[0:1], n=2.0)"),
-        ("'a' is no slice of pages", 'clean("a")'),
-        ("'u1' is no name", 'ib_umem_release("u1")'),
+        ("True is not an integer", "get_page(a[0:1], n=True)"),
+        ("'2' is not an integer", 'get_page(a[0:1], n="2")'),
+        ("2.0 is not an integer", "get_page(a[0:1], n=2.0)"),
+        ("'a' is neither a slice of pages", 'clean("a")'),
+        ("'u1' is not a name", 'ib_umem_release("u1")'),
         ("cpu=-1 is not in 0..255", "clean(a[0:1], cpu=-1)"),
         ("cpu=256 is not in 0..255", "clean(a[0:1], cpu=256)"),
-        ("a number is not in -4095..2^64-1", "unpin_user_pages(h1[0:1], npages=-4096)"),
+        ("an integer is not in -4095..2^64-1", "unpin_user_pages(h1[0:1], npages=-4096)"),
         (
-            "a number is not in -4095..2^64-1",
+            "an integer is not in -4095..2^64-1",
             "unpin_user_pages(h1[0:1], npages=18446744073709551616)",
         ),
         ("npages=3 is no -errno", "unpin_user_pages(h1[0:3], npages=3)"),
@@ -391,7 +403,7 @@ def test_order_of_statements(complaint, text):
         ),
         ("sg(a[0:1], 4097): 4097 bytes are 2 pages, not 1", "u1 = ib_umem(sg(a[0:1], 4097))"),
         ("orders=[19]: an order is not in 0..18", "alloc_pages(a[0:1], orders=[19])"),
-        ("9 is no list of orders", "alloc_pages(a[0:1], orders=9)"),
+        ("9 is not a list of orders", "alloc_pages(a[0:1], orders=9)"),
         (
             "changed=1 is no position in the list",
             "h2 = pin_user_pages_fast_only(a[0:1], changed=1)",
@@ -399,19 +411,19 @@ def test_order_of_statements(complaint, text):
         ("unpin_user_page takes one page, not 2", "unpin_user_page(h1[0:2])"),
         ("split_huge_page takes one page, not 2", "split_huge_page(a[4:6])"),
         ("h1 is no memory region, or was released before", "ib_umem_release(h1)"),
-        ("not a call, nor a name for one", "h1"),
-        ("not a call, nor a name for one", "h2 = h1"),
-        ("not a call, nor a name for one", "1"),
-        ("not a call, nor a name for one", "import os"),
-        ("not a call, nor a name for one", "clean(a[0:1]); clean(a[0:1])"),
-        ("not a call, nor a name for one", "clean(a[0:1])\rclean(a[0:1])"),
-        ("not a call, nor a name for one", "h2 = h3 = pin_user_pages(a[0:1])"),
-        ("not a call, nor a name for one", "h2, h3 = pin_user_pages(a[0:1])"),
-        ("not a call, nor a name for one", "h2: int = pin_user_pages(a[0:1])"),
-        ("not a call, nor a name for one", "h2 += pin_user_pages(a[0:1])"),
-        ("not a call, nor a name for one", "a[0] = pin_user_pages(a[0:1])"),
-        ("not a call, nor a name for one", "if 1: clean(a[0:1])"),
-        ("not a call, nor a name for one", "clean(a[0:1]).x"),
+        ("not a call, and not an assignment of one", "h1"),
+        ("not a call, and not an assignment of one", "h2 = h1"),
+        ("not a call, and not an assignment of one", "1"),
+        ("not a call, and not an assignment of one", "import os"),
+        ("not a call, and not an assignment of one", "clean(a[0:1]); clean(a[0:1])"),
+        ("not a call, and not an assignment of one", "clean(a[0:1])\rclean(a[0:1])"),
+        ("not a call, and not an assignment of one", "h2 = h3 = pin_user_pages(a[0:1])"),
+        ("not a call, and not an assignment of one", "h2, h3 = pin_user_pages(a[0:1])"),
+        ("not a call, and not an assignment of one", "h2: int = pin_user_pages(a[0:1])"),
+        ("not a call, and not an assignment of one", "h2 += pin_user_pages(a[0:1])"),
+        ("not a call, and not an assignment of one", "a[0] = pin_user_pages(a[0:1])"),
+        ("not a call, and not an assignment of one", "if 1: clean(a[0:1])"),
+        ("not a call, and not an assignment of one", "clean(a[0:1]).x"),
         ("not a statement: ", "clean a[0:1]"),
         ("not a statement: ", "clean(a[0:1]"),
         ("not a statement: ", "clean(a[0:1]))"),
@@ -466,9 +478,9 @@ def test_good_names(name):
 
 def test_bad_name_says_why():
     """The rule for names is told to whom breaks it."""
-    assert ("line 5: 'H1' is no good name: up to 16 of a-z, 0-9 and _, a letter first") == refused(
-        MAPPED + "H1 = pin_user_pages(a[0:1])\n"
-    )
+    assert (
+        "line 5: bad name 'H1': use up to 16 of a-z, 0-9 and _, a letter first; not sg"
+    ) == refused(MAPPED + "H1 = pin_user_pages(a[0:1])\n")
 
 
 @pytest.mark.parametrize(
@@ -478,7 +490,7 @@ def test_bad_name_says_why():
             "semantics '6.66' are not known; known are 5.11, 5.13, 5.18, 6.1, 6.12",
             'semantics("6.66")',
         ),
-        ("5.13 is no string", "semantics(5.13)"),
+        ("5.13 is not a string", "semantics(5.13)"),
         ("semantics(…) takes version first, then keywords", "semantics()"),
         ("semantics(…) takes version first, then keywords", 'semantics("5.13", True)'),
         ("semantics(…) has no keyword misused", 'semantics("5.13", misused=True)'),
@@ -497,12 +509,12 @@ def test_bad_semantics(complaint, statement):
         ("mapping(…) takes kind first, then keywords", '"base", [0]'),
         ("mapping(…) needs orders=[…]", '"base"'),
         ("mapping(…) has no keyword order", '"base", order=[0]'),
-        ("mapping c: kind 'slab' is not known; known are base, ", '"slab", orders=[0]'),
-        ("base is no string", "base, orders=[0]"),
-        ("0 is no list of orders", '"base", orders=0'),
-        ("[] is no list of orders", '"base", orders=[]'),
+        ("mapping c: unknown kind 'slab'; kinds are base, ", '"slab", orders=[0]'),
+        ("base is not a string", "base, orders=[0]"),
+        ("0 is not a list of orders", '"base", orders=0'),
+        ("[] is not a list of orders", '"base", orders=[]'),
         ("[0, 0] * 2: only a single order can be repeated", '"base", orders=[0, 0]*2'),
-        ("'0' is no whole number", '"base", orders=["0"]'),
+        ("'0' is not an integer", '"base", orders=["0"]'),
         ("order 19 is not in 0..18", '"hugetlb", orders=[19]'),
         ("order -1 is not in 0..18", '"hugetlb", orders=[-1]'),
         (
@@ -522,23 +534,23 @@ def test_bad_semantics(complaint, statement):
         ("mapping c: frame -0x1 is not in 0..0xffffffffff", '"base", orders=[0], pfn=-1'),
         ("mapping c: frame 0x10000000000 is not in", '"base", orders=[0], pfn=0x10000000000'),
         ("mapping c: frame 0x40000 is not in", '"hugetlb", orders=[18]*4294967296'),
-        ("1 pfns for 2 lists of orders", '"base", orders=[0] + [0], pfn=[1]'),
-        ("2 pfns for 1 lists of orders", '"base", orders=[0, 0], pfn=[1, 2]'),
-        ("0 pfns for 1 lists of orders", '"base", orders=[0], pfn=[]'),
-        ("'1' is no whole number", '"base", orders=[0], pfn="1"'),
-        ("'1' is no whole number", '"base", orders=[0], pfn=["1"]'),
-        ("(1,) is no whole number", '"base", orders=[0], pfn=(1,)'),
+        ("1 frames in pfn= for 2 lists of orders", '"base", orders=[0] + [0], pfn=[1]'),
+        ("2 frames in pfn= for 1 lists of orders", '"base", orders=[0, 0], pfn=[1, 2]'),
+        ("0 frames in pfn= for 1 lists of orders", '"base", orders=[0], pfn=[]'),
+        ("'1' is not an integer", '"base", orders=[0], pfn="1"'),
+        ("'1' is not an integer", '"base", orders=[0], pfn=["1"]'),
+        ("(1,) is not an integer", '"base", orders=[0], pfn=(1,)'),
         (
             "mapping c: two of its compound pages hold frame 0x100",
             '"base", orders=[0] + [0], pfn=[0x100, 0x100]',
         ),
         (
-            "mapping c: over 16777216 pages whose frames do not follow each other",
+            "mapping c: more than 16777216 pages with frames that are not contiguous",
             '"hugetlb", orders=[18]*64 + [18], pfn=[0x40000, 0x0]',
         ),
         ("mapping c: refs=0 is not in 1..2147483647", '"base", orders=[0], refs=0'),
         ("mapping c: refs=2147483648 is not in", '"base", orders=[0], refs=2147483648'),
-        ("None is no whole number", '"base", orders=[0], refs=None'),
+        ("None is not an integer", '"base", orders=[0], refs=None'),
     ],
 )
 def test_bad_mappings(complaint, arguments):
@@ -564,7 +576,7 @@ def test_longest_line():
 
     assert LINE_LIMIT == len(longest.encode())
     assert parse_program(f"{PINNED}{longest}\n")
-    assert f"line 6: the line is over {LINE_LIMIT} bytes" == refused(f"{PINNED}{longest}x\n")
+    assert f"line 6: the line is longer than {LINE_LIMIT} bytes" == refused(f"{PINNED}{longest}x\n")
 
 
 @pytest.mark.parametrize(
@@ -885,7 +897,7 @@ def test_long_lists_are_refused_as_written():
     line = f"unpin_user_pages({'+'.join(['h1[0:1]'] * 500)})"
 
     assert len(line) < LINE_LIMIT
-    assert f"line 6: the line is over {LINE_LIMIT} bytes as headcount writes it" == refused(
+    assert f"line 6: the line is longer than {LINE_LIMIT} bytes as headcount writes it" == refused(
         f"{PINNED}{line}\n"
     )
 
@@ -902,7 +914,7 @@ def test_long_mappings_are_refused_as_written():
     """A mapping that would be too long to read once it is printed is not read either."""
     line = f'a = mapping("driver", orders=[{",".join("10" * 1000)}])'
     assert len(line) < 4096
-    assert "line 3: the line is over 4096 bytes as headcount writes it" == refused(
+    assert "line 3: the line is longer than 4096 bytes as headcount writes it" == refused(
         f"{TOP}{line}\nclean(a[0:1])\n"
     )
 

@@ -202,9 +202,9 @@ def test_good_steps(steps):
         ("h9 is used before it is made", UnpinUserPages(pages=span("h9", 0, 1))),
         ("u1 is used before it is made", IbUmemRelease(umem="u1")),
         ("h1 is no memory region, or was released before", IbUmemRelease(umem="h1")),
-        ("h1 is made twice", PIN),
-        ("a is made twice", evolve(PIN, handle="a")),
-        ("a is made twice", evolve(UMEM, umem="a")),
+        ("h1 is defined twice", PIN),
+        ("a is defined twice", evolve(PIN, handle="a")),
+        ("a is defined twice", evolve(UMEM, umem="a")),
         (
             "h1[0:5] lies beyond h1, which holds 4 pages",
             UnpinUserPages(pages=span("h1", 0, 5)),
@@ -227,7 +227,7 @@ def test_good_steps(steps):
         ),
         ("clean of a list without a name", Clean(pages=PageList(()))),
         (
-            f"the line is over {LINE_LIMIT} bytes as headcount writes it",
+            f"the line is longer than {LINE_LIMIT} bytes as headcount writes it",
             GetPage(pages=PageList((Slice("a", range(1)), Slice("a", range(2, 3))) * 300)),
         ),
         (

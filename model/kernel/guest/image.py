@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""What runs in a machine: the module and the agent, compiled, in an archive to boot from."""
+"""Compiles the kernel module and the agent, and packs them into an initramfs."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 INSIDE = Path(__file__).with_name("inside")
 AGENT = ("agent.c", "requests.c", "place.c", "area.c", "pools.c", "ask.c", "port.c")
 
-#: Archives that are kept for one kernel.
+#: Maximum number of archives in the cache for one kernel.
 KEPT = 8
 
 
 @frozen
 class Image:
-    """Something to boot.
+    """A kernel and an initramfs to boot.
 
     :param version: ``6.1``.
-    :param abi: ``6.1.0-56``.
+    :param abi: The version in the names of packages, ``6.1.0-56``.
     """
 
     version: str
@@ -45,16 +45,16 @@ class Image:
 
 
 def build(unpacked: Unpacked, tell: Callable[[str], None] = lambda _text: None) -> Image:
-    """What to boot of *unpacked*, compiled unless that was done before.
+    """The image of *unpacked*, from the cache or newly compiled.
 
-    :param tell: Is told what is done.
-    :raises BadInput: if there is no compiler, or it complains.
+    :param tell: Called with progress messages.
+    :raises BadInput: if there is no compiler, or the build fails.
     """
     cc = shutil.which("gcc-12") or shutil.which("gcc")
     make = shutil.which("make")
     if not cc or not make:
         missing = " and ".join(name for name, there in (("gcc", cc), ("make", make)) if not there)
-        msg = f"the module is built by gcc and make: apt install {missing.replace(' and', '')}"
+        msg = f"building the module needs gcc and make: apt install {missing.replace(' and', '')}"
         raise BadInput(msg)
     initrd = unpacked.path / f"initrd-{_digest(cc)}"
     image = Image(unpacked.version, unpacked.abi, unpacked.kernel, initrd)
@@ -82,14 +82,14 @@ def build(unpacked: Unpacked, tell: Callable[[str], None] = lambda _text: None) 
 
 
 def _forget(place: Path) -> None:
-    """Keep the archives that were used last: checkouts that differ have one each."""
+    """Delete all but the `KEPT` archives that were used last."""
     archives = sorted(place.glob("initrd-*"), key=lambda path: path.stat().st_mtime)
     for path in archives[:-KEPT]:
         path.unlink(missing_ok=True)
 
 
 def _module(make: str, cc: str, unpacked: Unpacked, work: Path) -> None:
-    # Its type information would want pahole.
+    # BTF type information would need pahole.
     words = (f"M={work}", f"CC={cc}", "CONFIG_DEBUG_INFO_BTF_MODULES=", "modules")
     _run([make, "-s", "-C", str(unpacked.headers), *words], work)
     strip = shutil.which("strip")
@@ -105,12 +105,12 @@ def _run(command: Sequence[str], work: Path) -> None:
         told = error[0] if error else (text.strip().splitlines() or ["nothing"])[0]
         if "No such file" in told or "cannot find -lc" in told:
             told += " (apt install libc6-dev)"
-        msg = f"what runs in the machine cannot be built: {told}"
+        msg = f"the module or the agent cannot be built: {told}"
         raise BadInput(msg)
 
 
 def _digest(cc: str) -> str:
-    """Different for whatever would make another archive."""
+    """A hash of everything that the archive is made from."""
     stat = Path(cc).stat()
     parts = [cc, str(stat.st_size), str(stat.st_mtime_ns)]
     for path in sorted(INSIDE.iterdir()):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""The first file system of a machine: a cpio archive, as the kernel unpacks it."""
+"""The initramfs of the machine: a cpio archive that the kernel unpacks."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ if TYPE_CHECKING:
 
 DIRECTORY = 0o040755
 PROGRAM = 0o100755
-#: ``/dev/console``, which the kernel opens before there is a ``/dev``.
+#: Mode and device number of ``/dev/console``, which the kernel opens before devtmpfs exists.
 CONSOLE = (0o020600, 5, 1)
 
 
 def archive(files: Mapping[str, bytes]) -> bytes:
-    """An archive in the format ``newc`` of *files*, by name, and a console.
+    """A ``newc`` archive of *files*, by name, and ``/dev/console``.
 
     See Documentation/driver-api/early-userspace/buffer-format.rst.
     """
-    # Each entry has an inode of its own, or it would be a link to another.
+    # Inode numbers differ: entries with the same one would be hard links.
     entries = [_entry(1, "dev", DIRECTORY), _entry(2, "dev/console", *CONSOLE)]
     for inode, (name, data) in enumerate(files.items(), 3):
         entries.append(_entry(inode, name, PROGRAM, data=data))

@@ -213,7 +213,7 @@ def test_show_failure(trace):
         (["verify", "--semantics", "2.4"], "semantics '2.4' are not known"),
         (
             ["verify", "--layout", "good.trace"],
-            "good.trace:4: a layout has mappings only, no pin_user_pages(…)",
+            "good.trace:4: a layout can only have mappings, not pin_user_pages(…)",
         ),
         (["verify", "--seed", "-1"], "'-1' is no number from 0"),
         (["verify", "--rounds", "0"], "0 is not in the range"),
