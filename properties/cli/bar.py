@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""The progress bar: how far, how long, and a few words. Nothing where no terminal is."""
+"""The progress bar: progress, elapsed time, and a few words; only on a terminal."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 
 class Bar:
-    """A progress bar on standard error, gone when it is done.
+    """A progress bar on standard error, erased at the end.
 
-    :param total: What `update` will come to, in whatever unit.
+    :param what: The label.
+    :param total: The final value of `update`, in any unit.
+    :param quiet: Whether to show nothing.
     """
 
     def __init__(self, what: str, total: float, *, quiet: bool = False) -> None:
@@ -37,5 +39,5 @@ class Bar:
         self._progress.stop()
 
     def update(self, done: float, state: str = "") -> None:
-        """Show that it has come to *done*, and say *state*."""
+        """Show *done* of the total, and the text *state*."""
         self._progress.update(self._task, completed=done, state=state)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""``headcount capture``: this machine's own page layout."""
+"""``headcount capture``: write the page layout of this machine to a file."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("-o", "--output", type=PATH, help="Where to put the layout; printed if left out.")
-@click.option("--pid", type=click.IntRange(min=1), help="The pages of one process alone.")
-@click.option("--limit", type=click.IntRange(min=1), help="Keep at most this many mappings.")
-@click.option("--when", default="", help="The date to note in it.")
+@click.option("-o", "--output", type=PATH, help="File to write; default: standard output.")
+@click.option("--pid", type=click.IntRange(min=1), help="Capture the pages of one process only.")
+@click.option("--limit", type=click.IntRange(min=1), help="Maximum number of mappings.")
+@click.option("--when", default="", help="The date to write into the file.")
 @reported
 def capture(output: Path | None, pid: int | None, limit: int | None, when: str) -> int:
-    """Read this machine's page layout (needs root)."""
+    """Capture this machine's page layout (needs root)."""
     if not when.isprintable():
-        msg = "--when is no line of text"
+        msg = "--when must be one line of text"
         raise BadInput(msg)
-    when = when or "a day that was not noted"
+    when = when or "at an unknown date"
     found = capture_process(pid, when) if pid else capture_machine(when, limit=limit)
     if output is None:
         click.echo(found.text(), nl=False)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""What the commands share: options, the console, and how a failure is printed."""
+"""Shared by the commands: options, exit statuses, the console, and printing a failure."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ if TYPE_CHECKING:
 
 FINDING = 1
 BAD_INPUT = 2
-#: As a shell has it of a program that SIGINT ended.
+#: The exit status that shells report for a program killed by SIGINT.
 INTERRUPTED = 130
 
 
 class Paper(Console):
-    """A console whose reader may go away: the verdict stands all the same."""
+    """A console that survives a closed pipe, so that the exit status is still the verdict."""
 
     def on_broken_pipe(self) -> None:
-        """Print to nowhere from now on."""
+        """Discard all further output."""
         self.quiet = True
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-#: Plain where it is no terminal, and never wrapped: lines are cut for 100 columns.
+#: The console of all commands. It does not wrap: lines are at most 100 columns.
 console = Paper(highlight=False, soft_wrap=True, emoji=False)
 
 
@@ -51,23 +51,23 @@ PATH = click.Path(path_type=Path)
 
 
 class Seed(click.ParamType):  # type: ignore[type-arg]
-    """A whole number that is not negative."""
+    """An integer from 0 to 2^64-1."""
 
     name = "seed"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> int:
-        """The number that *value* says."""
+        """Parse *value*."""
         try:
             number = int(value)
         except ValueError:
             number = -1
         if not 0 <= number < 1 << 64:
-            self.fail(f"{value!r} is no number from 0 to 2^64-1", param, ctx)
+            self.fail(f"{value!r} is not an integer from 0 to 2^64-1", param, ctx)
         return number
 
 
 def reported(command: Callable[..., int]) -> Callable[..., None]:
-    """Exit with what *command* returns; bad input is one line and status 2."""
+    """Exit with the status that *command* returns; bad input prints one line and exits with 2."""
 
     @wraps(command)
     def run(**kwargs: Any) -> None:
@@ -77,7 +77,7 @@ def reported(command: Callable[..., int]) -> Callable[..., None]:
             click.echo(f"headcount: {err}", err=True)
             status = BAD_INPUT
         except KeyboardInterrupt:
-            click.echo("headcount: interrupted; what had failed by then is kept", err=True)
+            click.echo("headcount: interrupted; failures found so far are saved", err=True)
             status = INTERRUPTED
         except BrokenPipeError:
             status = 0
@@ -93,14 +93,14 @@ def reported(command: Callable[..., int]) -> Callable[..., None]:
 
 
 def candidate_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """What to put under test, and a patch for it, which becomes a part of its name."""
+    """The options --candidate and --patch; a patch becomes a part of the candidate's name."""
 
     def named(context: click.Context, _option: Any, value: str) -> str:
         patch = context.meta.get("headcount.patch")
         if patch is None:
             return value
         if not value.startswith("kernel-source:"):
-            msg = "--patch goes with --candidate kernel-source:DIR"
+            msg = "--patch needs --candidate kernel-source:DIR"
             raise click.UsageError(msg)
         return f"{value},patch={patch}"
 
@@ -113,49 +113,51 @@ def candidate_option(command: Callable[..., Any]) -> Callable[..., Any]:
         is_eager=True,
         expose_value=False,
         callback=patched,
-        help="Apply this to the tree of kernel-source:DIR first.",
+        help="Patch to apply to the tree of kernel-source:DIR.",
     )(command)
     return click.option(
         "--candidate",
         default=CANDIDATE,
         metavar="SPEC",
         callback=named,
-        help=f"What to put under test: {candidates.FORMS}.",
+        help=f"The candidate to test: {candidates.FORMS}.",
     )(command)
 
 
 semantics_option = click.option(
-    "--semantics", "version", help="Kernel version to follow; 5.13, or the candidate's own."
+    "--semantics",
+    "version",
+    help="Kernel version whose counting rules apply; default: the candidate's, or 5.13.",
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 cost_option = click.option(
     "--cost",
     type=click.Choice(["strict", "report"]),
     default="strict",
-    help="Whether 'agreed but dearer' fails (exit 1), or is only reported (exit 0).",
+    help="Exit status if counts agree at a higher cost: 1 (strict) or 0 (report).",
 )
 
 
 def prove_option(most: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """How far to go to prove that a reduced program is the smallest."""
+    """The option --prove: how many smaller programs to try, *most* by default."""
     return click.option(
         "--prove",
         type=click.IntRange(min=0),
         default=most,
         show_default=True,
         metavar="N",
-        help="Try so many smaller programs, to prove the smallest; 0 does not.",
+        help="Try up to N smaller programs to prove the reduced one smallest; 0 for none.",
     )
 
 
 def print_failure(failure: Failure) -> None:
-    """Print the whole report, its first line in red."""
+    """Print the report of *failure*, its first line in red."""
     for number, line in enumerate(failure.lines()):
         console.print(line, style="bold red" if number == 0 else None, markup=False)
 
 
 def finding_json(failure: Failure) -> dict[str, Any]:
-    """What ``--json`` says of a failure."""
+    """The JSON object of a failure."""
     finding = failure.finding
     return {
         "signature": finding.signature,
@@ -173,7 +175,7 @@ def finding_json(failure: Failure) -> dict[str, Any]:
 
 
 def table(*titles: str, first: str = "pages of") -> Table:
-    """A table of numbers, without lines, whose rows are named in their *first* column."""
+    """An empty table of numbers without lines; the *first* column names the rows."""
     grid = Table(box=None, padding=(0, 0, 0, 3), pad_edge=False)
     grid.add_column(first)
     for title in titles:
@@ -182,7 +184,7 @@ def table(*titles: str, first: str = "pages of") -> Table:
 
 
 def times(before: float, after: float | None) -> str:
-    """How many times *after* goes into *before*; ``-`` if it is not known."""
+    """The ratio *before* / *after* as text; ``-`` if *after* is None or 0."""
     if not after:
         return "-"
     ratio = before / after
@@ -190,7 +192,7 @@ def times(before: float, after: float | None) -> str:
 
 
 def touch(path: Path) -> None:
-    """See that *path* can be written, and leave what is in it.
+    """Check that *path* can be written, without changing its content.
 
     :raises BadInput: if it cannot.
     """
@@ -203,9 +205,9 @@ def touch(path: Path) -> None:
 
 
 def put(path: Path, text: str) -> None:
-    """Write *text* to the file that was asked for.
+    """Write *text* to *path*.
 
-    :raises BadInput: if that cannot be done.
+    :raises BadInput: if that fails.
     """
     try:
         write(path, text)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""``headcount faults``: grade the harness on the planted bugs."""
+"""``headcount faults``: grade the searches on planted bugs."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option(
-    "--fault", "names", multiple=True, metavar="NAME", help="Only this one; again for more."
+    "--fault", "names", multiple=True, metavar="NAME", help="Only this fault; can be repeated."
 )
 @click.option(
     "--group",
@@ -44,16 +44,16 @@ if TYPE_CHECKING:
     multiple=True,
     type=click.Choice(GROUPS),
     metavar="GROUP",
-    help=f"Only this group; again for more. Groups are {', '.join(GROUPS)}.",
+    help=f"Only this group; can be repeated. Groups are {', '.join(GROUPS)}.",
 )
-@click.option("--no-equivalents", is_flag=True, help="Leave the variants out that are right.")
+@click.option("--no-equivalents", is_flag=True, help="Skip the variants without a bug.")
 @click.option(
     "--search",
     "how",
     multiple=True,
     default=("machine", "soak", "wide"),
     metavar="NAME",
-    help=f"How to search; again for more. It can be {registry.FORMS}.",
+    help=f"The search to grade; can be repeated. One of {registry.FORMS}.",
 )
 @click.option("--seeds", type=click.IntRange(min=1), default=10, show_default=True)
 @click.option(
@@ -65,29 +65,29 @@ if TYPE_CHECKING:
     type=click.IntRange(min=1),
     default=200_000,
     show_default=True,
-    help="Steps for each trial; machine gets half, wide a hundredth.",
+    help="Maximum steps of a trial; half of it for machine, a hundredth for wide.",
 )
 @click.option("--jobs", type=click.IntRange(min=1), default=os.cpu_count() or 1, show_default=True)
-@click.option("--levels/--no-levels", default=True, help="Whether to see when faults are reached.")
-@click.option("--reduce/--no-reduce", default=True, help="Whether to reduce what is found.")
-@click.option("--json", "json_file", type=PATH, help="Put all figures into this file.")
+@click.option("--levels/--no-levels", default=True, help="Also record when a fault is reached.")
+@click.option("--reduce/--no-reduce", default=True, help="Also reduce the failures.")
+@click.option("--json", "json_file", type=PATH, help="Write all results to this file.")
 @click.option(
     "--from",
     "former",
     type=PATH,
     multiple=True,
-    help="Run nothing; grade what --json put into this file. Again for more.",
+    help="Run no trials; grade the results in this file of --json. Can be repeated.",
 )
-@click.option("--pictures", type=PATH, help="Draw a heat map and a curve into this directory.")
+@click.option("--pictures", type=PATH, help="Write a heat map and a curve to this directory.")
 @click.option(
     "--in",
     "unit",
     type=click.Choice(["steps", "programs", "seconds"]),
     default="steps",
     show_default=True,
-    help="What the table shows of the first failure.",
+    help="Unit in the table for the effort until the first failure.",
 )
-@click.option("--record", is_flag=True, help="Keep the smallest traces and budgets (for CI).")
+@click.option("--record", is_flag=True, help="Save the smallest traces and the budgets, for CI.")
 @click.option("--list", "listing", is_flag=True, help="Only list the faults and their stories.")
 @reported
 def faults(
@@ -108,7 +108,7 @@ def faults(
     record: bool,
     listing: bool,
 ) -> int:
-    """Grade the searches on planted bugs, and on variants that are right."""
+    """Grade the searches on planted bugs, and on variants without a bug."""
     chosen = [
         fault
         for fault in _chosen(names)
@@ -121,7 +121,7 @@ def faults(
         return 0
     _prepare(chosen, pictures, json_file)
     if former:
-        # The same trial may be in several files.
+        # A trial can be in several files.
         ran = [*{r.trial: r for path in former for r in read(path)}.values()]
         how = tuple(dict.fromkeys(result.trial.search for result in ran))
     else:
@@ -129,7 +129,7 @@ def faults(
     tried = {_name(result) for result in ran}
     chosen = [fault for fault in chosen if fault.name in tried]
     if former and not chosen:
-        msg = "no results of these faults are in the files"
+        msg = "the files have no results of these faults"
         raise BadInput(msg)
     by: defaultdict[tuple[str, str], list[Result]] = defaultdict(list)
     for result in sorted(ran, key=lambda r: r.trial.seed):
@@ -156,9 +156,9 @@ def faults(
 
 
 def _prepare(chosen: Sequence[Fault], pictures: Path | None, json_file: Path | None) -> None:
-    """See that something is to be tried and can be kept, before hours are spent on it."""
+    """Check the selection and the output files before trials that may take hours."""
     if not chosen:
-        msg = "no fault is chosen: those named are not in the groups"
+        msg = "no faults selected: those named are not in the groups"
         raise BadInput(msg)
     if pictures:
         prepare(pictures)
@@ -169,7 +169,7 @@ def _prepare(chosen: Sequence[Fault], pictures: Path | None, json_file: Path | N
 def _learned(
     chosen: Sequence[Fault], by: Mapping[tuple[str, str], Sequence[Result]]
 ) -> dict[str, Known]:
-    """What is known of each fault, and now more."""
+    """The known results of each fault, updated with the new ones."""
     known = load()
     for fault in chosen:
         one = known.setdefault(fault.name, Known())
@@ -180,7 +180,7 @@ def _learned(
 
 
 def _name(result: Result) -> str:
-    """The fault that *result* is about."""
+    """The name of the fault of *result*."""
     return result.trial.candidate.rpartition(":")[2]
 
 
@@ -192,7 +192,7 @@ def _run(
     jobs: int,
     *options: bool,
 ) -> list[Result]:
-    """A trial of each search on each fault with each seed, spread over *jobs* processes."""
+    """Run each search on each fault with each seed, in *jobs* processes."""
     trials = [
         Trial(name, fault.spec, fault.versions[-1], seed, budget(name, steps), *options)
         for fault in chosen
@@ -209,7 +209,7 @@ def _run(
                 ran.append(result)
                 bar.update(done, f"{done:,} of {len(trials):,} trials")
         except KeyboardInterrupt:
-            # An hour's trials are not thrown away.
+            # The finished trials are still graded.
             console.print(f"interrupted after {len(ran):,} of {len(trials):,} trials")
     return ran
 
@@ -217,7 +217,7 @@ def _run(
 def _chosen(names: Sequence[str]) -> list[Fault]:
     for name in names:
         if name not in FAULTS:
-            msg = f"fault {name!r} is not in the table; headcount faults --list shows it"
+            msg = f"unknown fault {name!r}; headcount faults --list prints all"
             raise BadInput(msg)
     return [FAULTS[name] for name in names or FAULTS]
 

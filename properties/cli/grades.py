@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""The table that ``headcount faults`` prints: how each search does on each fault."""
+"""The table of ``headcount faults``: the results of each search on each fault."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from properties.faults import Fault
     from properties.grading.grade import Grade
 
-#: Searches side by side of which the table still shows how far the steps spread.
+#: Maximum number of searches in a table that also shows interquartile ranges.
 MOST_SPREAD = 2
 
-#: Failures of no more steps are what people mostly look at.
+#: Maximum number of steps of a short failure, as most users see.
 SHORT = 50
 
 
@@ -30,12 +30,14 @@ def show(
     grades: dict[tuple[str, str], Grade],
     unit: str = "steps",
 ) -> list[str]:
-    """Print the table; the faults that no search found on every seed, and false alarms.
+    """Print the table; the names of bad rows.
 
-    :param unit: What it shows of the first failure: steps, programs or seconds.
+    A row is bad if no search finds the fault on every seed, or for a false alarm.
+
+    :param unit: Unit of the effort until the first failure: steps, programs or seconds.
     """
     short = [name.rpartition(":")[2] for name in how]
-    # Beside three others there is no room for how far the steps spread.
+    # With three or more searches, 100 columns have no room for the ranges.
     wide = 24 if len(how) <= MOST_SPREAD else 13
     cells = f"solved {unit} (IQR)" if len(how) <= MOST_SPREAD else unit
     console.print(
@@ -62,7 +64,7 @@ def show(
     for search, name in zip(how, short, strict=True):
         _print_summary(name, [grades[f.name, search] for f in chosen if not f.equivalent])
     if alarms:
-        console.print(f"[bold red]not as it should be:[/] {', '.join(alarms)}")
+        console.print(f"[bold red]not solved, or false alarm:[/] {', '.join(alarms)}")
     return alarms
 
 

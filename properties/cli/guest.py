@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""``headcount guest``: a kernel to boot: prepare it, record on it, measure in it."""
+"""``headcount guest``: prepare a kernel to boot, record programs on it, measure in it."""
 
 from __future__ import annotations
 
@@ -45,15 +45,16 @@ if TYPE_CHECKING:
     from model.kernel.guest.measure import Ways
     from model.recording import Recording
 
-#: Recordings of each group: seven groups are more than a hundred.
+#: Recordings of each group: more than a hundred for seven groups.
 EACH = 16
 
-#: Pages that are measured: 1 GiB by the clock; what is counted is exact, and slow.
+#: Pages to measure: 1 GiB by the clock, and 64 MiB if instructions are counted, which is
+#: exact but slow.
 CLOCKED = 1 << 18
 COUNTED = 1 << 14
 ROUNDS = 5
 
-#: Columns of a table.
+#: Width of a table in columns.
 WIDTH = 100
 
 NAMES = {"base": "4 KiB", "thp": "THP", "hugetlb": "hugetlb", "gigantic": "1 GiB"}
@@ -64,22 +65,22 @@ kernel_option = click.option(
     type=click.Choice(VERSIONS),
     default=VERSIONS[0],
     show_default=True,
-    help="The kernel's version.",
+    help="The kernel version.",
 )
 
 
 @click.group()
 def guest() -> None:
-    """Boot a kernel of Debian's: prepare it, record on it, measure in it."""
+    """Prepare a Debian kernel to boot, record programs on it, measure in it."""
 
 
 @guest.command()
 @kernel_option
 @reported
 def prepare(version: str) -> int:
-    """Download a kernel, and build what runs in it.
+    """Download a kernel, and build the module and the agent for it.
 
-    Nothing is installed: all lies in the user's cache.
+    All files are in the user's cache; nothing is installed.
     """
     began = time.monotonic()
     told: list[str] = []
@@ -94,22 +95,33 @@ def prepare(version: str) -> int:
     took = f"{time.monotonic() - began:.1f} s"
     done = f"ready in {took}" if told else f"was ready ({took})"
     console.print(f"kernel   {image.abi}, {done}", markup=False)
-    console.print(f"kept in  {image.initrd.parent}", markup=False)
+    console.print(f"in       {image.initrd.parent}", markup=False)
     console.print(f"try      headcount verify --candidate {spec}", markup=False)
     return 0
 
 
 @guest.command(name="record")
 @kernel_option
-@click.option("--gigantic", is_flag=True, help="On pages of 1 GiB alone, in a machine with two.")
-@click.option("--each", type=click.IntRange(min=1), default=EACH, help="Recordings of each group.")
-@click.option("--seed", type=Seed(), default=1, show_default=True, help="What programs to draw.")
+@click.option("--gigantic", is_flag=True, help="Only pages of 1 GiB, of which the machine has 2.")
 @click.option(
-    "-o", "--output", type=PATH, default=Path("tests/recordings"), help="The directory to write to."
+    "--each",
+    type=click.IntRange(min=1),
+    default=EACH,
+    show_default=True,
+    help="Recordings of each group.",
+)
+@click.option("--seed", type=Seed(), default=1, show_default=True, help="Seed of the programs.")
+@click.option(
+    "-o",
+    "--output",
+    type=PATH,
+    default=Path("tests/recordings"),
+    show_default=True,
+    help="The directory to write to.",
 )
 @reported
 def record_(version: str, gigantic: bool, each: int, seed: int, output: Path) -> int:
-    """Record what the kernel shows of some programs, to compare models with where none boots."""
+    """Record the kernel's results of random programs, to compare models without booting."""
     booted = load(f"{version},1g" if gigantic else version)
     search = Search(booted, semantics(version))
     chosen = [*groups(booted.abilities)]
@@ -142,7 +154,7 @@ def record_(version: str, gigantic: bool, each: int, seed: int, output: Path) ->
     console.print(grid, width=WIDTH)
     console.print()
     console.print(
-        f"recorded {steps:,} steps on {booted.image.abi}; the models agree with each of them"
+        f"recorded {steps:,} steps on {booted.image.abi}; the models agree with all of them"
     )
     words = ["--kernel", version, *(["--gigantic"] if gigantic else [])]
     words += ["--each", str(each), "--seed", str(seed), "-o", str(output)]
@@ -152,15 +164,25 @@ def record_(version: str, gigantic: bool, each: int, seed: int, output: Path) ->
 
 @guest.command(name="measure")
 @kernel_option
-@click.option("--instructions", is_flag=True, help="Count instructions, which is exact.")
-@click.option("--mib", type=click.IntRange(2, 4096), help="MiB of pages of each kind.")
 @click.option(
-    "--rounds", type=click.IntRange(min=1), default=ROUNDS, help="Passes; the median counts."
+    "--instructions", is_flag=True, help="Count instructions in place of time; exact but slow."
+)
+@click.option(
+    "--mib",
+    type=click.IntRange(2, 4096),
+    help=f"MiB of pages of each kind; default: {CLOCKED >> 8}, or {COUNTED >> 8} for instructions.",
+)
+@click.option(
+    "--rounds",
+    type=click.IntRange(min=1),
+    default=ROUNDS,
+    show_default=True,
+    help="Measurements; the result is their median.",
 )
 @json_option
 @reported
 def measure_(version: str, instructions: bool, mib: int | None, rounds: int, as_json: bool) -> int:
-    """Measure ways to unpin the same pages, in one boot."""
+    """Compare ways to unpin the same pages, in one boot."""
     usual = COUNTED if instructions else CLOCKED
     npages = usual if mib is None else mib << 8
     image = load(version).image
@@ -177,13 +199,13 @@ def measure_(version: str, instructions: bool, mib: int | None, rounds: int, as_
         click.echo(json.dumps([asdict(ways) for ways in found], indent=2))
         return 0
     unit = "instructions" if instructions else "ns"
-    what = "counted" if instructions else "by the clock of an emulated machine"
+    what = "instructions" if instructions else "time in an emulated machine"
     console.print(f"{npages >> 8} MiB of each, {image.abi}, {what}, median of {rounds}")
     console.print()
     console.print(f"{unit} for each page")
     console.print(_taken(found), width=WIDTH)
     console.print()
-    console.print("so many times as fast as one page at a time; ranges, as dirtied one at a time")
+    console.print("speedup over one page at a time; of ranges, over dirtying one page at a time")
     console.print(_ratios(found), width=WIDTH)
     console.print()
     words = ["--kernel", version] if version != VERSIONS[0] else []

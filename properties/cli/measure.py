@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""``headcount measure``: the series' own tables, as ratios on a tree's real functions."""
+"""``headcount measure``: the patch series' measurements, repeated on a tree's functions."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
     from model.kernel.source.measure import Pages
 
-#: What the cover letter and the patches of the series say, by the order of the pages:
-#: the list call (patch 2, v1 to v4), and a region registered and given back (patch 4, v2).
+#: Speedups that the series gives, by the order of the pages: of the list call (patch 2, v1 to
+#: v4), and of registering and releasing a region (patch 4, v2).
 SERIES_LIST = {9: "3.78", 18: "3.19"}
 SERIES_REGION = {9: "4.71", 18: "4.71"}
 
@@ -46,14 +46,24 @@ PAGES_OF_GIB = 1 << 18
 
 @click.command()
 @candidate_option
-@click.option("--gib", type=click.IntRange(min=1, max=64), default=GIB, help="GiB of pages.")
 @click.option(
-    "--rounds", type=click.IntRange(min=1), default=ROUNDS, help="Passes; the median counts."
+    "--gib",
+    type=click.IntRange(min=1, max=64),
+    default=GIB,
+    show_default=True,
+    help="GiB of pages.",
+)
+@click.option(
+    "--rounds",
+    type=click.IntRange(min=1),
+    default=ROUNDS,
+    show_default=True,
+    help="Measurements; the result is their median.",
 )
 @json_option
 @reported
 def measure(candidate: str, gib: int, rounds: int, as_json: bool) -> int:
-    """Measure unpinning on a kernel tree's functions."""
+    """Measure the speed of a kernel tree's unpin functions."""
     scheme, _, rest = candidate.partition(":")
     if scheme != "kernel-source":
         reason = "measure needs --candidate kernel-source:DIR (or headcount guest measure)"
@@ -65,11 +75,11 @@ def measure(candidate: str, gib: int, rounds: int, as_json: bool) -> int:
 
     tree, model = chosen(rest)
     if model != "vmemmap":
-        reason = "measure has struct pages in one array: leave classic out"
+        reason = "measure supports only vmemmap: leave classic out"
         raise BadInput(reason)
     wrong = _wrong(candidates.Spec(candidate, Source(rest, build(tree, model))))
     if wrong:
-        console.print(f"counts wrong, so it is not measured: {wrong}", markup=False)
+        console.print(f"not measured, because it counts wrongly: {wrong}", markup=False)
         console.print(f"see      {command('verify', candidate=candidate)}", markup=False)
         return FINDING
     measured = Measure(tree)
@@ -84,10 +94,10 @@ def measure(candidate: str, gib: int, rounds: int, as_json: bool) -> int:
     version = measured.library.version or "of unknown version"
     console.print(f"{gib} GiB, kernel source {version}, median of {rounds}", highlight=False)
     console.print()
-    console.print("so many times as fast as page by page; beside it what the series says of itself")
+    console.print("speedup over one page at a time, and the speedup that the series gives")
     console.print(_ratios(found))
     console.print()
-    console.print("what it takes, and the bound that it is near")
+    console.print("time for each page or head, and lower bounds (reading all, one atomic)")
     console.print(_bounds(found, gib * PAGES_OF_GIB))
     console.print()
     words = ["--gib", str(gib)] if gib != GIB else []
@@ -97,7 +107,7 @@ def measure(candidate: str, gib: int, rounds: int, as_json: bool) -> int:
 
 
 def _wrong(spec: candidates.Spec) -> str:
-    """What is wrong with how the tree counts; it is measured with no guard around it."""
+    """The first finding of a short search, or "". Measurements do not check counts."""
     tally = Tally()
     search = Search(spec.make, candidates.counting_as(spec, None), watcher=tally)
     for number, name in enumerate(("soak", "soak", "laws", "wide", "soak")):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""``headcount replay``, ``reduce`` and ``show``: what can be done with a saved trace."""
+"""``headcount replay``, ``reduce`` and ``show``: commands on saved traces."""
 
 from __future__ import annotations
 
@@ -44,7 +44,9 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=PATH)
 @candidate_option
-@click.option("--semantics", "version", help="Judge as this version counts, or 'all'.")
+@click.option(
+    "--semantics", "version", help="Judge by the rules of this kernel version, or 'all' versions."
+)
 @cost_option
 @json_option
 @reported
@@ -98,7 +100,7 @@ def _said(verdict: Verdict) -> str:
         "odd": f"known oddity, expected until fixed upstream: {detail}",
         "dearer": f"agrees but dearer: {detail}",
         "inapplicable": f"no longer applies: {detail}",
-        "unjudged": f"not judged, as it misuses the calls: {detail}",
+        "unjudged": f"not judged, because it misuses the calls: {detail}",
     }[verdict.kind]
 
 
@@ -107,7 +109,9 @@ def _detail(verdict: Verdict) -> str:
         return f"{verdict.oddity.name}: {verdict.oddity.story}"
     if verdict.worst:
         return verdict.worst.summary
-    alone = ", by the ledger alone: too many pages for one at a time" if verdict.alone else ""
+    alone = (
+        ", checked only by the ledger: too many pages for the reference" if verdict.alone else ""
+    )
     steps = f"{verdict.steps} step{'' if verdict.steps == 1 else 's'}{alone}"
     return verdict.inapplicable or verdict.unjudged or steps
 
@@ -115,11 +119,11 @@ def _detail(verdict: Verdict) -> str:
 @click.command()
 @click.argument("file", type=PATH)
 @candidate_option
-@click.option("-o", "--output", type=PATH, help="Where to put it; into .headcount/ if left out.")
+@click.option("-o", "--output", type=PATH, help="File to write; default: one in .headcount/.")
 @prove_option(MOST_TRIED)
 @reported
 def reduce(file: Path, candidate: str, output: Path | None, prove: int) -> int:
-    """Make a failing trace as small as it gets."""
+    """Reduce a failing trace to the smallest one."""
     spec = candidates.load(candidate)
     program = read_program(file)
     try:

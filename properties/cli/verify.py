@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""``headcount verify``: search for a program on which a candidate counts wrongly."""
+"""``headcount verify``: search for a program that a candidate counts wrongly."""
 
 from __future__ import annotations
 
@@ -55,22 +55,30 @@ if TYPE_CHECKING:
 @click.command()
 @candidate_option
 @semantics_option
-@click.option("--seconds", type=click.FloatRange(min=0), default=10.0, help="How long to search.")
-@click.option("--rounds", type=click.IntRange(min=1), help="Search for so many rounds instead.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0),
+    default=10.0,
+    show_default=True,
+    help="Time to search.",
+)
+@click.option(
+    "--rounds", type=click.IntRange(min=1), help="Number of rounds to search, in place of a time."
+)
 @click.option(
     "--search",
     "names",
     multiple=True,
     metavar="NAME",
-    help=f"How to search; several take turns. It can be {registry.FORMS}.",
+    help=f"The search; can be repeated, then they take turns. One of {registry.FORMS}.",
 )
-@click.option("--seed", type=Seed(), help="Repeat a search; drawn anew if left out.")
+@click.option("--seed", type=Seed(), help="Seed of the searches; default: random.")
 @click.option(
     "--layout",
     "layout_files",
     type=PATH,
     multiple=True,
-    help="Search on windows of this captured layout alone.",
+    help="Search only on parts of this captured layout; can be repeated.",
 )
 @click.option("--matrices", is_flag=True, help="Print tables of the combinations reached.")
 @prove_option(BRIEF)
@@ -90,7 +98,7 @@ def verify(
     cost: str,
     as_json: bool,
 ) -> int:
-    """Search for a program that is counted wrongly."""
+    """Search for a program that the candidate counts wrongly."""
     spec = candidates.load(candidate)
     usual = registry.turns(spec.make())
     names = names or usual
@@ -108,7 +116,7 @@ def verify(
     words += ["--seed", str(seed)]
     repeat = partial(command, "verify", candidate=candidate, version=version, cost=cost)
     store = Store(spec.make, (f"found by {repeat(*words)}",))
-    # What a candidate prints must not get into what is printed of it.
+    # Output of the candidate goes to standard error, not into the report.
     with Bar("verify", rounds or seconds, quiet=as_json) as bar, redirect_stdout(sys.stderr):
         outcome = run_verify(
             searchers,
@@ -117,12 +125,12 @@ def verify(
             seed,
             rounds=rounds,
             seconds=seconds,
-            progress=partial(_told, bar, rounds),
+            progress=partial(_update, bar, rounds),
         )
         failure = failure_of(*outcome.worst, spec, store, prove=prove) if outcome.worst else None
     again = repeat(*words, "--rounds", str(outcome.coverage.rounds))
     if not outcome.coverage.steps:
-        reason = f"{candidate} was searched for no step at all"
+        reason = f"no step of {candidate} was executed"
         raise BadInput(reason)
     if as_json:
         _print_json(outcome.coverage, failure, seed, again)
@@ -134,8 +142,8 @@ def verify(
     return 0 if dearer and cost == "report" else FINDING
 
 
-def _told(bar: Bar, rounds: int | None, coverage: Coverage) -> None:
-    """Show in *bar* what *coverage* says."""
+def _update(bar: Bar, rounds: int | None, coverage: Coverage) -> None:
+    """Show *coverage* in *bar*."""
     state = (
         f"{coverage.steps:,} steps, {_rate(coverage)} a second, "
         f"{_reached(coverage, SITUATIONS)} situations"

@@ -154,7 +154,7 @@ def test_replay_misuse(trace):
     result = run("replay", trace)
 
     assert 0 == result.exit_code
-    assert "not judged, as it misuses the calls" in result.output
+    assert "not judged, because it misuses the calls" in result.output
 
 
 def test_reduce(trace):
@@ -215,7 +215,7 @@ def test_show_failure(trace):
             ["verify", "--layout", "good.trace"],
             "good.trace:4: a layout can only have mappings, not pin_user_pages(…)",
         ),
-        (["verify", "--seed", "-1"], "'-1' is no number from 0"),
+        (["verify", "--seed", "-1"], "'-1' is not an integer from 0"),
         (["verify", "--rounds", "0"], "0 is not in the range"),
         (["nonsense"], "No such command 'nonsense'"),
         (["capture", "--pid", "999999999"], "no such process"),
@@ -292,7 +292,7 @@ def test_interrupted(home):
     )
 
     assert 130 == done.returncode
-    assert "headcount: interrupted; what had failed by then is kept" == done.stderr.strip()
+    assert "headcount: interrupted; failures found so far are saved" == done.stderr.strip()
 
 
 def test_killed_run_keeps_its_finding(home):

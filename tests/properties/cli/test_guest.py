@@ -91,7 +91,7 @@ def test_prepare(monkeypatch):
     told, kernel, kept, example = first.output.splitlines()
     assert "downloading 6.1 ..." == told
     assert kernel.startswith("kernel   6.1.0-7, ready in ")
-    assert "kept in  cache/6.1.0-7" == kept
+    assert "in       cache/6.1.0-7" == kept
     assert "try      headcount verify --candidate kernel-guest" == example
     assert second.output.startswith("kernel   6.1.0-7, was ready (")
     assert second.output.endswith("--candidate kernel-guest:6.12\n")

@@ -97,7 +97,7 @@ def test_patch_of_nothing(patch):
     result = run("verify", "--patch", patch)
 
     assert 2 == result.exit_code
-    assert "--patch goes with --candidate kernel-source:DIR" in result.output
+    assert "--patch needs --candidate kernel-source:DIR" in result.output
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,7 @@ def test_replay_says_so(home):
     small = CliRunner().invoke(main, ["replay", "small.trace"])
 
     assert 0 == agreed.exit_code
-    assert "agrees now, 3 steps, by the ledger alone" in agreed.output
+    assert "agrees now, 3 steps, checked only by the ledger" in agreed.output
     assert 1 == failed.exit_code
     assert any(line.split() == ["ledger", "candidate"] for line in failed.output.splitlines())
     assert "ledger" not in small.output
