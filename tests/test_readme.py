@@ -373,7 +373,7 @@ def test_model_is_described():
 
 
 #: Functions of the trace format, of Python and of a candidate from scratch.
-NOT_OURS = {"semantics", "mapping", "execute"}
+NOT_OURS = {"semantics", "mapping", "sg", "execute"}
 
 
 def test_planted_bugs_are_counted():
