@@ -57,7 +57,7 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 PLACEHOLDER = re.compile(r"[A-Z]+")
 
 #: Rows of a map of a folder: names, then what they are.
-ROW = re.compile(r"^(?:\|   )*[|`]-- ([\w/]+(?:, [\w/]+)*)", re.MULTILINE)
+ROW = re.compile(r"^(?:[|] {3}| {4})*[|`]-- ([\w/]+(?:, [\w/]+)*)", re.MULTILINE)
 
 
 @cache
@@ -317,9 +317,9 @@ def test_maps_are_whole(document):
     folder = (ROOT / document).parent
     names = [name.rstrip("/") for row in ROW.findall(drawn) for name in row.split(", ")]
     there = {
-        path.name.removesuffix(".py")
+        path.name.removesuffix(path.suffix)
         for path in folder.rglob("*")
-        if (path.suffix == ".py" or (path.is_dir() and any(path.iterdir())))
+        if (path.suffix in {".py", ".c"} or (path.is_dir() and any(path.iterdir())))
         and not path.name.startswith("__")
     }
     top = {
