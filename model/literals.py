@@ -15,7 +15,7 @@ from model.errors import BadInput
 from model.mapping import MAX_PFN
 from model.pagelist import NULL_NAME, Group, PageList, Slice
 from model.semantics import MAX_ORDER
-from model.step import ERR_FIRST, ERR_LIMIT, FLAGS, SgEntry
+from model.step import FLAGS, MIN_ERRNO, ULONG_VALUES, SgEntry
 
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ def whole_number(node: ast.expr) -> int:
         msg = f"{shortened(node)} is not an integer"
         raise BadInput(msg)
     value = sign * node.value
-    if not ERR_FIRST <= value < ERR_LIMIT:
-        msg = f"an integer is not in {ERR_FIRST}..2^64-1"
+    if not MIN_ERRNO <= value < ULONG_VALUES:
+        msg = f"an integer is not in {MIN_ERRNO}..2^64-1"
         raise BadInput(msg)
     return value
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 from model.errors import BadInput
 from model.literals import VALUES, boolean, brackets, shortened, string, whole_number
 from model.mapping import FIRST_PFN, Mapping, default_pfn, placed
-from model.program import HEADER, LINE_LIMIT, VERSION, Checker, Program, Taken, check_kind
+from model.program import HEADER, LINE_LIMIT, VERSION, Checker, Program, TakenFrames, check_kind
 from model.semantics import MAX_ORDER, semantics
 from model.statement import arguments_of, check_name, read_statement
 from model.step import Step, shown
@@ -113,7 +113,7 @@ class _Reader:
         self.misuse = False
         self._layout = layout
         self._names: set[str] = set()
-        self._taken = Taken()
+        self._taken = TakenFrames()
         self._end = FIRST_PFN - 1
         self._checker: Checker | None = None
 

@@ -20,27 +20,27 @@ from model.steps import STEPS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+#: The version of the trace format, and the first line of a trace.
 VERSION = 1
 HEADER = f"# headcount {VERSION}"
 
-#: Bytes of one line, as it is read and as it is written.
+#: Maximum length of a line of a trace, in bytes.
 LINE_LIMIT = 4096
 
-#: Longer lists must be one slice, which costs nothing to keep.
+#: Maximum number of pages of a list that is not a single slice; a slice needs no memory.
 MAX_LISTED = 1 << 23
 
 
 @frozen
 class Program:
-    """What is judged, reduced, saved and replayed.
+    """Mappings and steps: what is judged, reduced, saved and replayed.
 
-    :param mappings: The pages there are.
-    :param steps: What happens to them, in order. A search may append to the
-        sequence while the program is carried out.
-    :param semantics: The kernel version that says how to count.
+    :param mappings: The pages.
+    :param steps: The steps in order. A search may append to them while the program runs.
+    :param semantics: How the kernel version counts.
     :param misuse: Whether the program breaks the contract on purpose.
-    :param comments: Lines kept at the top: what the trace once broke.
-    :param lines: The line that each step was read from, if it was read.
+    :param comments: Comment lines at the top of the trace, without ``#``.
+    :param lines: The number of the line that each step was parsed from; empty if not parsed.
     """
 
     mappings: tuple[Mapping, ...]
@@ -51,25 +51,25 @@ class Program:
     lines: tuple[int, ...] = field(default=(), eq=False, repr=False)
 
     def table(self) -> Table:
-        """What the names of the mappings stand for."""
+        """A new table with the frames of the mappings."""
         return Table({mapping.name: mapping.pages for mapping in self.mappings})
 
     def statements(self) -> list[str]:
-        """The program without header and comments, a statement each."""
+        """The statements of the trace: one for the semantics, each mapping and each step."""
         misuse = ", misuse=True" if self.misuse else ""
         lines = [f'semantics("{self.semantics.version}"{misuse})']
         return lines + mapping_lines(self.mappings) + [step.text() for step in self.steps]
 
     def text(self) -> str:
-        """The trace: parsing it gives an equal program, printing that the same bytes."""
+        """The trace. Parsing it gives an equal program, whose text has the same bytes."""
         lines = [HEADER, *(f"# {c}".rstrip() for c in self.comments), *self.statements()]
         return "\n".join(lines) + "\n"
 
     def size(self) -> tuple[int, int, int, int, int, str]:
-        """What *smallest* compares.
+        """The sort key of *smaller*.
 
-        Steps, compound pages, sum of their orders, pages named, then the text:
-        shorter first, then by the alphabet.
+        Number of steps, number of compound pages, sum of their orders, number of named
+        pages, length of the text, text.
         """
         text = "\n".join(self.statements())
         return (
@@ -83,7 +83,7 @@ class Program:
 
 
 def mapping_lines(mappings: Sequence[Mapping]) -> list[str]:
-    """The statements that make *mappings*."""
+    """The statements of *mappings*, one each."""
     lines = []
     end = FIRST_PFN - 1
     for m in mappings:
@@ -92,17 +92,17 @@ def mapping_lines(mappings: Sequence[Mapping]) -> list[str]:
     return lines
 
 
-class Taken:
-    """The frames that mappings hold, to see that no two hold the same."""
+class TakenFrames:
+    """The frames of mappings; detects frames that belong to two of them."""
 
     def __init__(self) -> None:
         self._starts: list[int] = []
         self._stops: list[int] = []
 
     def add(self, mapping: Mapping) -> None:
-        """Take the frames of *mapping*.
+        """Add the frames of *mapping*.
 
-        :raises BadInput: if one is taken already.
+        :raises BadInput: if one belongs to an earlier mapping.
         """
         for extent in mapping.extents:
             at = bisect_right(self._starts, extent.pfn)
@@ -119,17 +119,17 @@ class Taken:
 
 
 def check_mappings(mappings: Iterable[Mapping]) -> None:
-    """See that no frame is in two of *mappings*.
+    """Check that no frame belongs to two of *mappings*.
 
-    :raises BadInput: if one is.
+    :raises BadInput: if one does.
     """
-    taken = Taken()
+    taken = TakenFrames()
     for mapping in mappings:
         taken.add(mapping)
 
 
 def check_kind(mapping: Mapping, semantics: Semantics) -> None:
-    """See that *semantics* knows compound pages of that kind and order.
+    """Check that *semantics* allows the orders of *mapping* in its kind.
 
     :raises BadInput: if it does not.
     """
@@ -139,16 +139,16 @@ def check_kind(mapping: Mapping, semantics: Semantics) -> None:
             listed = ", ".join(map(str, sorted(allowed)))
             msg = (
                 f"mapping {mapping.name}: {mapping.kind} pages of order {extent.order} do not "
-                f"exist in {semantics.version}; orders there are {listed}"
+                f"exist in {semantics.version}; existing orders are {listed}"
             )
             raise BadInput(msg)
 
 
 class Checker:
-    """Sees that steps fit what came before them, without carrying any out.
+    """Checks that each step fits the steps before it, without running any.
 
-    A handle is taken to hold all pages that were asked for; whether it really
-    does shows only when the program runs.
+    It assumes that a handle holds all pages of its list. When the program runs, it may
+    hold fewer.
     """
 
     def __init__(self, mappings: Sequence[Mapping]) -> None:
@@ -156,16 +156,15 @@ class Checker:
         self._made = {NULL_NAME, *(m.name for m in mappings)}
 
     def step(self, step: Step) -> None:
-        """Take *step* into account.
+        """Check *step*, and enter the name that it makes.
 
-        :raises BadInput: if a name is not made yet or made twice, a page lies
-            outside what its name holds, a range is not contiguous, or a
-            number makes no sense.
+        :raises BadInput: if a name does not exist yet or is made twice, a page lies outside
+            its mapping or handle, a range is not contiguous, or an argument is invalid.
         """
         uses = step.uses()
         if NULL_NAME in uses and not step.takes_array:
             arrays = sorted(call for call, cls in STEPS.items() if cls.takes_array)
-            msg = f"{step.call} of NULL: only {' and '.join(arrays)} may meet it"
+            msg = f"{step.call} of NULL: only {' and '.join(arrays)} accept it"
             raise BadInput(msg)
         for name in sorted(uses):
             if name not in self._made:
@@ -197,6 +196,7 @@ class Checker:
                 self._table.umems[step.makes] = step
 
     def _counts(self, step: Step) -> None:
+        """Check the number of pages in the lists of *step*."""
         counts = [len(pages) for pages in step.lists()]
         if step.takes_one_page and counts != [1]:
             msg = f"{step.call} takes one page, not {counts[0]}"
@@ -207,9 +207,9 @@ class Checker:
 
 
 def check(program: Program) -> None:
-    """See that *program* makes sense, without carrying it out.
+    """Check *program* without running it.
 
-    :raises BadInput: at the first mapping or step that does not.
+    :raises BadInput: for the first invalid mapping or step.
     """
     check_mappings(program.mappings)
     for mapping in program.mappings:
@@ -225,7 +225,7 @@ __all__ = [
     "VERSION",
     "Checker",
     "Program",
-    "Taken",
+    "TakenFrames",
     "check",
     "check_kind",
     "check_mappings",

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 
-"""What every step of a program is.
+"""The base class of steps.
 
-A step is data. It knows how it is written (`Step.text`), what it asks of a
-candidate (`Step.arguments`, passed to the method called `Step.call`) and which
-name it gives to the outcome (`Step.bind`). Pages are passed as frames.
+A step is data. It knows its text in a trace (`Step.text`), the arguments of the
+candidate's method that is named `Step.call` (`Step.arguments`, pages as frames), and the
+name of what that method returns (`Step.bind`).
 """
 
 from __future__ import annotations
@@ -30,17 +30,19 @@ if TYPE_CHECKING:
 
     from model.semantics import Semantics
 
+#: The flags that a pin call may have.
 FLAGS = ("FOLL_WRITE", "FOLL_LONGTERM")
 
 #: ``ib_dma_max_seg_size()`` of a device without a limit, in bytes.
 MAX_SEGMENT = 0xFFFF_F000
 
-ERR_LIMIT = 1 << 64
-ERR_FIRST = -4095
+#: Number of values of an unsigned long, and the lowest -errno.
+ULONG_VALUES = 1 << 64
+MIN_ERRNO = -4095
 
 
 class Need(Enum):
-    """What a program must hold before a step of some call makes sense."""
+    """What must exist before a step of a call makes sense."""
 
     PINS = "pages with pins"
     REFERENCES = "pages with plain references"
@@ -51,7 +53,7 @@ class Need(Enum):
 
 @frozen
 class SgEntry:
-    """One entry of a scatterlist: contiguous *pages*, of which *length* bytes count."""
+    """One entry of a scatterlist: *length* bytes in contiguous *pages*, from the first on."""
 
     pages: PageList
     length: int
@@ -61,16 +63,19 @@ class SgEntry:
 
 
 def argument(kind: str, **kwargs: Any) -> Any:
-    """A field that the text of a step shows.
+    """A field that is an argument in the text of a step.
 
-    :param kind: How it is written: ``pages``, ``flags``, ``sgl``, ``orders``,
-        ``bool`` or ``int``. The first one stands without its name.
+    The first argument and flags are written without their names.
+
+    :param kind: The syntax: ``pages``, ``flags``, ``sgl``, ``orders``, ``umem``, ``bool``
+        or ``int``.
+    :param kwargs: Passed on to `attrs.field`.
     """
     return field(metadata={"kind": kind}, **kwargs)
 
 
 def shown(step: Step | type[Step]) -> tuple[Attribute[Any], ...]:
-    """The fields that the text of *step* shows, in order."""
+    """The fields that are arguments in the text of *step*, in order."""
     cls: Any = step if isinstance(step, type) else type(step)
     return _shown(cls)
 
@@ -82,12 +87,13 @@ def _shown(cls: type) -> tuple[Attribute[Any], ...]:
 
 @cache
 def _listing(cls: type) -> tuple[tuple[str, bool], ...]:
-    """The fields that hold pages, and whether as a scatterlist."""
+    """(name, whether it is a scatterlist) of each field that holds pages."""
     kinds = [(a.name, a.metadata["kind"]) for a in _shown(cls)]
     return tuple((name, kind == "sgl") for name, kind in kinds if kind in {"pages", "sgl"})
 
 
 def _written(kind: str, value: Any) -> str:
+    """*value* in the syntax of *kind*."""
     if kind == "flags":
         return " | ".join(value)
     if kind == "sgl":
@@ -98,90 +104,91 @@ def _written(kind: str, value: Any) -> str:
 
 
 class Table(dict[str, "Sequence[int]"]):
-    """What names stand for: the frames of mappings and handles, and umems."""
+    """The values of names: frames of mappings and handles; regions in `umems`."""
 
     def __init__(self, pages: MutableMapping[str, Sequence[int]]) -> None:
         super().__init__(pages)
         self[NULL_NAME] = (NULL,)
         self.umems: dict[str, Any] = {}
-        #: Pages in each memory region.
+        #: Number of pages in each region.
         self.sizes: dict[str, int] = {}
 
 
 @frozen(kw_only=True)
 class Step:
-    """One call, or one thing the world does to pages.
+    """One call with its arguments.
 
-    All that is peculiar to a call stands here and on its subclass, as class
-    attributes and methods. Other code asks the step and names no call.
+    The class attributes and methods describe the call. Each call is a subclass; other code
+    reads these attributes and does not name calls.
 
-    :param cpu: The processor it runs on. Only 0 has a meaning as yet.
+    :param cpu: The processor that it runs on. Only 0 has a meaning so far.
     """
 
+    #: The name of the call.
     call: ClassVar[str] = ""
 
-    #: The field that names what the step makes: "handle", "umem", or empty if it makes nothing.
+    #: The field with the name of what the step makes: "handle", "umem", or empty if nothing.
     names: ClassVar[str] = ""
-    #: Its name stands for the pages that it lists, as far as it got.
+    #: It makes a handle: the pages of its list that were pinned or referenced.
     binds_handle: ClassVar[bool] = False
-    #: Its name stands for a memory region.
+    #: It makes a region.
     binds_umem: ClassVar[bool] = False
-    #: It ends the memory region in its field ``umem``, and names no pages itself.
+    #: It releases the region in its field ``umem``, and names no pages.
     releases_umem: ClassVar[bool] = False
 
-    #: It takes pins of the pages that it lists (FOLL_PIN).
+    #: It pins the pages of its list (FOLL_PIN).
     pins: ClassVar[bool] = False
-    #: It takes plain references to the pages that it lists (FOLL_GET).
+    #: It takes plain references to the pages of its list (FOLL_GET).
     gets: ClassVar[bool] = False
-    #: It gives pins back.
+    #: It releases pins.
     unpins: ClassVar[bool] = False
-    #: It grabs all pages that it lists in one walk of the page tables, not in batches.
+    #: It grabs all pages of its list in one walk of the page tables, not in batches.
     one_walk: ClassVar[bool] = False
-    #: It has a slow path, which fails with an error at a page that it cannot grab.
+    #: It has a slow path, which returns -errno if it cannot grab the first page.
     slow_path: ClassVar[bool] = False
-    #: Its caller says whether to dirty the pages.
+    #: It has an argument that says whether to dirty the pages.
     asks_dirty: ClassVar[bool] = False
 
-    #: It is given an array of pages, in which NULL may stand.
+    #: Its argument is an array of pages, which may contain NULL.
     takes_array: ClassVar[bool] = False
-    #: It is given the first page and the number of pages, whose frames follow each other.
+    #: Its arguments are the first page and the number of pages of a range.
     takes_range: ClassVar[bool] = False
-    #: It is given exactly one page.
+    #: Its argument is exactly one page.
     takes_one_page: ClassVar[bool] = False
-    #: Its list of pages may be empty: an unpin of nothing is a call that a kernel gets.
+    #: Its list may be empty: kernels get such unpin calls.
     may_be_empty: ClassVar[bool] = False
-    #: It does the same whatever the order of its list is.
+    #: The order of its list does not matter.
     unordered: ClassVar[bool] = False
-    #: The field that holds a position in its list, or empty.
+    #: The field with a position in its list, or empty.
     position: ClassVar[str] = ""
 
-    #: What the number is that it returns: "pages", "entries" (of a scatterlist), each or
-    #: -errno; "error" (0 or -errno); empty if it returns nothing.
+    #: What it returns: a number of "pages", or of "entries" of a scatterlist, or -errno
+    #: instead; "error": 0 or -errno; empty: nothing.
     returns: ClassVar[str] = ""
-    #: It changes which frames are one compound page.
+    #: It changes which frames form a compound page.
     regroups: ClassVar[bool] = False
-    #: The call that it undoes on the same pages, or empty.
+    #: The call whose effect on the same pages it undoes, or empty.
     undoes: ClassVar[str] = ""
-    #: What must be there before a step of the call can be drawn; None if it always can.
+    #: What must exist before a step of the call is drawn; None if nothing.
     needs: ClassVar[Need | None] = None
-    #: Only versions that unpin in batches have it (`Semantics.batched`).
+    #: Only versions with `Semantics.batched` have it.
     batched_only: ClassVar[bool] = False
-    #: Exhaustive searches enumerate it unless other calls are asked for.
+    #: It is one of the default calls of a scope.
     enumerated: ClassVar[bool] = False
-    #: A step of it names few pages, however many there are.
+    #: A random step of it names few pages, even in a large layout.
     names_few: ClassVar[bool] = False
-    #: How often a search draws it, beside other calls.
+    #: How often soak draws it, relative to other calls.
     draw_weight: ClassVar[int] = 1
 
     cpu: int = 0
 
     @classmethod
     def lacked_by(cls, semantics: Semantics) -> bool:
-        """Whether kernels that count by *semantics* do not have the call."""
+        """Whether the kernel version of *semantics* does not have the call."""
         return cls.batched_only and not semantics.batched
 
     def text(self) -> str:
-        """The statement, as a trace holds it."""
+        """The statement in a trace."""
         parts = []
         for i, a in enumerate(shown(self)):
             value = getattr(self, a.name)
@@ -199,11 +206,11 @@ class Step:
 
     @property
     def makes(self) -> str:
-        """The name it gives to what it makes; empty if it makes nothing."""
+        """The name of the handle or region that it makes; empty if it makes none."""
         return getattr(self, self.names) if self.names else ""
 
     def lists(self) -> Iterator[PageList]:
-        """The lists of pages it names."""
+        """The lists of pages that it names."""
         cls: Any = type(self)
         for name, is_sgl in _listing(cls):
             value = getattr(self, name)
@@ -214,51 +221,53 @@ class Step:
 
     @cached_property
     def npages_named(self) -> int:
-        """How many pages it names, repeats included."""
+        """Number of pages that it names, repeats included."""
         return sum(map(len, self.lists()))
 
     def npages_touched(self, table: Table) -> int:
-        """How many pages it makes a candidate go through, repeats included."""
+        """Number of pages that a candidate visits for it, repeats included."""
         return self.npages_named
 
     def complaint(self, table: Table) -> str:
-        """Why a number among its arguments makes no sense; empty if all do."""
+        """Why an argument is invalid; empty if all are valid."""
         return ""
 
     def orders_made(self) -> tuple[int, ...]:
-        """The orders of the compound pages that it makes, as far as the step alone says."""
+        """Orders of the compound pages that it makes; empty if none."""
         return ()
 
     def changes_page_table(self) -> bool:
-        """Whether a page table entry changes while it runs."""
+        """Whether a page table entry changes while the call runs."""
         return False
 
     def uses(self) -> set[str]:
-        """The names it takes pages, or a umem, from."""
+        """The names of mappings, handles and regions that it uses."""
         return {name for pages in self.lists() for name in pages.names()}
 
     def arguments(self, table: Table) -> tuple[Any, ...]:
-        """What the method of that name is called with.
+        """The arguments of the candidate's method.
 
-        :raises BadInput: if a name does not hold what the step wants of it.
+        :raises BadInput: if a page lies outside the mapping or handle that it is named by,
+            a range is not contiguous, or a region does not exist.
         """
         raise NotImplementedError
 
     def bind(self, table: Table, arguments: tuple[Any, ...], outcome: Any) -> int | None:
-        """Let the step's name stand for what the call made; the number it returned."""
+        """Enter in *table* what the call made; the number that it returned, or None."""
         return outcome if isinstance(outcome, int) else None
 
 
 def contiguous(pages: Sequence[int], named: PageList) -> Sequence[int]:
-    """*pages*, if each is the frame after the one before.
+    """*pages*, if each frame is the previous one plus 1.
 
-    :raises BadInput: if they are not.
+    :param named: The list that *pages* are the frames of, for the message.
+    :raises BadInput: if *pages* are not contiguous.
     """
     if isinstance(pages, range):
         good = pages.step == 1 or len(pages) < 2
     else:
         good = all(b == a + 1 for a, b in itertools.pairwise(pages))
     if not good:
-        msg = f"{named} is not a range: its frames do not follow each other"
+        msg = f"{named} is not a range: its frames are not contiguous"
         raise BadInput(msg)
     return pages

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""The steps of a program, one class for each call, named as the kernel names it."""
+"""The steps, one class for each call. Kernel functions keep their names."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from model.mapping import side_by_side
 from model.pagelist import PageList  # noqa: TC001 - attrs reads the annotations
 from model.semantics import PAGE_SIZE
 from model.step import (
-    ERR_FIRST,
-    ERR_LIMIT,
     MAX_SEGMENT,
+    MIN_ERRNO,
+    ULONG_VALUES,
     Need,
     SgEntry,
     Step,
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 
 def _npages(pages: Sequence[int], npages: int | None) -> int:
-    """``unsigned long npages``: as given, or all of *pages*."""
-    return len(pages) if npages is None else npages % ERR_LIMIT
+    """The argument ``unsigned long npages``: *npages*, or the number of *pages* if None."""
+    return len(pages) if npages is None else npages % ULONG_VALUES
 
 
 # Pinning.
@@ -58,7 +58,7 @@ class _Pin(Step):
 
 
 class PinUserPages(_Pin):
-    """``pin_user_pages()``: pages pinned (FOLL_PIN), or -errno if none was."""
+    """``pin_user_pages()``: returns the number of pages pinned, or -errno if none."""
 
     call = "pin_user_pages"
     enumerated = True
@@ -67,7 +67,7 @@ class PinUserPages(_Pin):
 
 
 class GetUserPages(_Pin):
-    """``get_user_pages()``: plain references (FOLL_GET), or -errno if none."""
+    """``get_user_pages()``: returns the number of pages referenced, or -errno if none."""
 
     call = "get_user_pages"
     gets = True
@@ -76,11 +76,10 @@ class GetUserPages(_Pin):
 
 @frozen(kw_only=True)
 class PinUserPagesFastOnly(_Pin):
-    """``pin_user_pages_fast_only()``: pages pinned without the slow path, 0 if none.
+    """``pin_user_pages_fast_only()``: returns the number of pages pinned, possibly 0.
 
-    :param changed: Position of a page whose page table entry changes after its
-        pages were grabbed, so that all of that entry's are put back and the
-        walk ends there.
+    :param changed: Position of a page whose page table entry changes after its pages are
+        grabbed: all pages of that entry are released, and the walk ends there.
     """
 
     call = "pin_user_pages_fast_only"
@@ -95,7 +94,7 @@ class PinUserPagesFastOnly(_Pin):
     def complaint(self, table: Table) -> str:
         if self.changed is None or 0 <= self.changed < len(self.pages):
             return ""
-        return f"changed={self.changed} is no position in the list"
+        return f"changed={self.changed} is not a position in the list"
 
     def arguments(self, table: Table) -> tuple[Any, ...]:
         return (self.pages.resolve(table), self.changed)
@@ -106,7 +105,7 @@ class PinUserPagesFastOnly(_Pin):
 
 @frozen(kw_only=True)
 class UnpinUserPage(Step):
-    """``unpin_user_page()`` of the one page named."""
+    """``unpin_user_page()`` of one page."""
 
     call = "unpin_user_page"
     enumerated = True
@@ -131,15 +130,18 @@ class _UnpinMany(Step):
     npages: int | None
 
     def complaint(self, table: Table) -> str:
-        """Why *npages* is not ``IS_ERR_VALUE()``: one of the last 4095 values there are."""
-        if self.npages is None or self.npages % ERR_LIMIT >= ERR_LIMIT + ERR_FIRST:
+        """Why *npages* is invalid: it must be None or an ``IS_ERR_VALUE()``."""
+        if self.npages is None or self.npages % ULONG_VALUES >= ULONG_VALUES + MIN_ERRNO:
             return ""
-        return f"npages={self.npages} is no -errno; leave it out to mean the whole list"
+        return f"npages={self.npages} is not -errno; leave it out for the whole list"
 
 
 @frozen(kw_only=True)
 class UnpinUserPages(_UnpinMany):
-    """``unpin_user_pages()``; *npages* other than the list's only as -errno."""
+    """``unpin_user_pages()``.
+
+    :param npages: A -errno in the place of the number of pages, as from a failed pin.
+    """
 
     call = "unpin_user_pages"
     enumerated = True
@@ -175,7 +177,7 @@ class UnpinUserPagesDirtyLock(_UnpinMany):
 
 @frozen(kw_only=True)
 class UnpinUserPageRangeDirtyLock(_UnpinMany):
-    """``unpin_user_page_range_dirty_lock()`` (5.13): *pages* are contiguous."""
+    """``unpin_user_page_range_dirty_lock()`` (5.13) of contiguous *pages*."""
 
     call = "unpin_user_page_range_dirty_lock"
     enumerated = True
@@ -199,11 +201,10 @@ class UnpinUserPageRangeDirtyLock(_UnpinMany):
 class IbUmemGet(Step):
     """``ib_umem_get()``: pin in batches of 512, build a scatterlist, map it for DMA.
 
-    :param max_segment: The largest entry of the scatterlist, in bytes.
-    :param nmap: Entries after the IOMMU merged some; all of them if None, and
-        0 if mapping failed.
-    :param append_fails: The batch, from 0, that finds no memory for its
-        scatterlist entries.
+    :param max_segment: Maximum size of a scatterlist entry, in bytes.
+    :param nmap: Number of entries after the IOMMU merged some; None: all; 0: mapping fails.
+    :param append_fails: The batch, from 0, that finds no memory for its scatterlist
+        entries; None: no batch.
     """
 
     call = "ib_umem_get"
@@ -243,7 +244,7 @@ class IbUmemGet(Step):
 
 @frozen(kw_only=True)
 class IbUmem(Step):
-    """A memory region over pages that are pinned already, its scatterlist as given."""
+    """Makes a region of pages that are pinned already, with the scatterlist *sgl*."""
 
     call = "ib_umem"
     names: ClassVar[str] = "umem"
@@ -269,7 +270,7 @@ class IbUmem(Step):
             if needed != len(entry.pages) or needed < 1:
                 return f"{entry}: {entry.length} bytes are {needed} pages, not {len(entry.pages)}"
         if self.nmap is not None and not 0 <= self.nmap <= len(self.sgl):
-            return f"nmap={self.nmap} is not in 0..{len(self.sgl)}, the entries there are"
+            return f"nmap={self.nmap} is not in 0..{len(self.sgl)}, the number of entries"
         return ""
 
     def bind(self, table: Table, arguments: tuple[Any, ...], outcome: Any) -> int | None:
@@ -280,7 +281,7 @@ class IbUmem(Step):
 
 @frozen(kw_only=True)
 class IbUmemRelease(Step):
-    """``ib_umem_release()``: unmap, unpin and, if *writable and dirty*, dirty all of it."""
+    """``ib_umem_release()``: unpin all pages, dirty them first if writable and *dirty*."""
 
     call = "ib_umem_release"
     releases_umem = True
@@ -301,11 +302,11 @@ class IbUmemRelease(Step):
         try:
             return (table.umems.pop(self.umem), self.dirty)
         except KeyError:
-            msg = f"{self.umem} is no memory region, or was released before"
+            msg = f"{self.umem} is not a memory region, or was released before"
             raise BadInput(msg) from None
 
 
-# What the world does to pages.
+# World steps.
 
 
 @frozen(kw_only=True)
@@ -317,7 +318,7 @@ class _World(Step):
 
 
 class Map(_World):
-    """Each compound page that is named gets one more mapping, and its reference."""
+    """Maps each named compound page once more, with one more reference."""
 
     call = "map"
     unordered = True
@@ -325,7 +326,7 @@ class Map(_World):
 
 
 class Unmap(_World):
-    """Each compound page that is named loses one mapping, and its reference."""
+    """Unmaps each named compound page once and drops that mapping's reference."""
 
     call = "unmap"
     enumerated = True
@@ -335,7 +336,7 @@ class Unmap(_World):
 
 
 class SetPageDirty(_World):
-    """A write through a mapping dirties each compound page that is named."""
+    """Dirties each named compound page, as a write through a mapping does."""
 
     call = "set_page_dirty"
     enumerated = True
@@ -345,7 +346,7 @@ class SetPageDirty(_World):
 
 
 class Clean(_World):
-    """Writeback cleans each compound page that is named."""
+    """Cleans each named compound page, as writeback does."""
 
     call = "clean"
     unordered = True
@@ -355,7 +356,7 @@ class Clean(_World):
 
 
 class SplitHugePage(_World):
-    """``split_huge_page()`` of the compound page named: 0, or -EBUSY if it is held."""
+    """``split_huge_page()``: returns 0, or -EBUSY if there are other references than mappings."""
 
     call = "split_huge_page"
     takes_one_page = True
@@ -371,7 +372,7 @@ class SplitHugePage(_World):
 
 @frozen(kw_only=True)
 class AllocPages(_World):
-    """Free frames are allocated and mapped again, as compound pages of *orders*."""
+    """Allocates and maps free frames again, as compound pages of *orders*."""
 
     call = "alloc_pages"
     regroups = True
@@ -406,7 +407,7 @@ class AllocPages(_World):
 
 @frozen(kw_only=True)
 class GetPage(_World):
-    """``get_page()``, *n* times on each page named."""
+    """``get_page()``, *n* times on each named page."""
 
     call = "get_page"
     gets = True
@@ -424,7 +425,7 @@ class GetPage(_World):
 
 
 class PutPage(GetPage):
-    """``put_page()``, *n* times on each page named."""
+    """``put_page()``, *n* times on each named page."""
 
     call = "put_page"
     gets = False
@@ -433,6 +434,7 @@ class PutPage(GetPage):
     draw_weight = 1
 
 
+#: The class of each call.
 STEPS: dict[str, type[Step]] = {
     cls.call: cls
     for cls in (
@@ -457,8 +459,7 @@ STEPS: dict[str, type[Step]] = {
     )
 }
 
-# What is to be done, in the place of a call: code that makes steps up, and does not care which
-# call does it, uses these names of the plainest one.
+# Names for code that makes steps for their effect: each is the plainest call with that effect.
 Pin = PinUserPages
 PinFast = PinUserPagesFastOnly
 Unpin = UnpinUserPages

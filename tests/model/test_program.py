@@ -138,7 +138,7 @@ def test_check_kind():
     check_kind(A, semantics("5.13"))
     with pytest.raises(
         BadInput,
-        match=r"^mapping c: thp pages of order 2 do not exist in 5\.13; orders there are 9$",
+        match=r"^mapping c: thp pages of order 2 do not exist in 5\.13; existing orders are 9$",
     ):
         check_kind(Mapping("c", "thp", A.extents[1:]), semantics("5.13"))
 
@@ -201,7 +201,7 @@ def test_good_steps(steps):
     [
         ("h9 is used before it is made", UnpinUserPages(pages=span("h9", 0, 1))),
         ("u1 is used before it is made", IbUmemRelease(umem="u1")),
-        ("h1 is no memory region, or was released before", IbUmemRelease(umem="h1")),
+        ("h1 is not a memory region, or was released before", IbUmemRelease(umem="h1")),
         ("h1 is defined twice", PIN),
         ("a is defined twice", evolve(PIN, handle="a")),
         ("a is defined twice", evolve(UMEM, umem="a")),
@@ -231,15 +231,15 @@ def test_good_steps(steps):
             GetPage(pages=PageList((Slice("a", range(1)), Slice("a", range(2, 3))) * 300)),
         ),
         (
-            "b[0:2] is not a range: its frames do not follow each other",
+            "b[0:2] is not a range: its frames are not contiguous",
             UnpinUserPageRangeDirtyLock(pages=span("b", 0, 2), make_dirty=True),
         ),
         (
-            "npages=4 is no -errno; leave it out to mean the whole list",
+            "npages=4 is not -errno; leave it out for the whole list",
             UnpinUserPages(pages=span("h1", 0, 4), npages=4),
         ),
-        ("npages=0 is no -errno", UnpinUserPages(pages=span("h1", 0, 4), npages=0)),
-        ("npages=-4096 is no -errno", UnpinUserPages(pages=span("h1", 0, 4), npages=-4096)),
+        ("npages=0 is not -errno", UnpinUserPages(pages=span("h1", 0, 4), npages=0)),
+        ("npages=-4096 is not -errno", UnpinUserPages(pages=span("h1", 0, 4), npages=-4096)),
         ("unpin_user_page takes one page, not 0", UnpinUserPage(page=span("h1", 0, 0))),
         ("ib_umem of no pages", IbUmem(umem="u1", sgl=(SgEntry(span("a", 0, 0), 0),))),
         ("unpin_user_page takes one page, not 2", UnpinUserPage(page=span("h1", 0, 2))),
@@ -248,11 +248,11 @@ def test_good_steps(steps):
         ("split_huge_page takes one page, not 0", SplitHugePage(pages=span("a", 2, 2))),
         ("alloc_pages of no pages", AllocPages(pages=span("a", 2, 2), orders=(0,))),
         (
-            "changed=4 is no position in the list",
+            "changed=4 is not a position in the list",
             PinUserPagesFastOnly(handle="h2", pages=span("a", 0, 4), changed=4),
         ),
         (
-            "changed=-1 is no position in the list",
+            "changed=-1 is not a position in the list",
             PinUserPagesFastOnly(handle="h2", pages=span("a", 0, 4), changed=-1),
         ),
         (f"max_segment=4095 is not in 4096..{2**32 - 1}", evolve(UMEM, max_segment=4095)),
@@ -268,7 +268,7 @@ def test_good_steps(steps):
             IbUmem(umem="u1", sgl=(SgEntry(span("a", 0, 1), 0),)),
         ),
         (
-            "nmap=2 is not in 0..1, the entries there are",
+            "nmap=2 is not in 0..1, the number of entries",
             IbUmem(umem="u1", sgl=(SgEntry(span("a", 0, 1), 1),), nmap=2),
         ),
         (
@@ -326,7 +326,7 @@ def test_a_region_is_released_once():
     checker = Checker((A,))
     checker.step(UMEM)
     checker.step(IbUmemRelease(umem="u1"))
-    with pytest.raises(BadInput, match=r"^u1 is no memory region, or was released before$"):
+    with pytest.raises(BadInput, match=r"^u1 is not a memory region, or was released before$"):
         checker.step(IbUmemRelease(umem="u1"))
 
 
@@ -346,7 +346,7 @@ def test_handles_hold_what_was_asked_for():
     ("statement", "complaint"),
     [
         ("h1 = pin_user_pages(NULL)", "pin_user_pages of NULL: only unpin_user_pages and"),
-        ("map(NULL)", "map of NULL: only unpin_user_pages and unpin_user_pages_dirty_lock may"),
+        ("map(NULL)", "map of NULL: only unpin_user_pages and unpin_user_pages_dirty_lock accept"),
     ],
 )
 def test_null_elsewhere(statement, complaint):

@@ -193,5 +193,5 @@ def test_a_region_is_released_once(table):
     release = IbUmemRelease(umem="u1", dirty=False)
 
     assert ("region", False) == release.arguments(table)
-    with pytest.raises(BadInput, match=r"^u1 is no memory region, or was released before$"):
+    with pytest.raises(BadInput, match=r"^u1 is not a memory region, or was released before$"):
         release.arguments(table)

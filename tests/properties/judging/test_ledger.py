@@ -72,7 +72,7 @@ def test_over_unpin_is_refused():
         (["alloc_pages(a[0:4], orders=[2])"], "where a\\+0 is not free"),
         (["unmap(a[0:1])", "alloc_pages(a[0:2], orders=[1])"], "of a part of a\\+0"),
         (["get_page(a[0:1], n=2147483647)"], "more than 2\\^31-1 references"),
-        (["m1 = ib_umem_get(a[0:1], nmap=0)", "ib_umem_release(m1)"], "m1 is no memory region"),
+        (["m1 = ib_umem_get(a[0:1], nmap=0)", "ib_umem_release(m1)"], "m1 is not a memory region"),
         (
             [
                 "h1 = pin_user_pages(a[0:1])",
