@@ -4,11 +4,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from attrs import define
 
 from model.semantics import BIAS
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class HeadState(NamedTuple):
@@ -21,6 +25,12 @@ class HeadState(NamedTuple):
     pincount: int
     dirty: bool
     allocated: bool
+
+    def differences(self, other: HeadState) -> Iterator[tuple[str, int, int]]:
+        """(field, value here, value in *other*) of each field that differs."""
+        for what, here, there in zip(self._fields, self, other, strict=True):
+            if here != there:
+                yield what, here, there
 
 
 class Event(NamedTuple):

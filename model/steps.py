@@ -11,7 +11,7 @@ from attrs import frozen
 from model.errors import BadInput
 from model.mapping import side_by_side
 from model.pagelist import PageList  # noqa: TC001 - attrs reads the annotations
-from model.semantics import PAGE_SIZE
+from model.semantics import MAX_ORDER, PAGE_SIZE
 from model.step import (
     MAX_SEGMENT,
     MIN_ERRNO,
@@ -390,8 +390,8 @@ class AllocPages(_World):
     def complaint(self, table: Table) -> str:
         pages = contiguous(self.pages.resolve(table), self.pages)
         shown = f"orders={list(self.orders)[:8]}"
-        if any(not 0 <= order <= 18 for order in self.orders):
-            return f"{shown}: an order is not in 0..18"
+        if any(not 0 <= order <= MAX_ORDER for order in self.orders):
+            return f"{shown}: an order is not in 0..{MAX_ORDER}"
         if sum(1 << order for order in self.orders) != len(pages):
             return f"{shown} do not fill the {len(pages)} pages"
         extents = side_by_side(self.orders, pages[0])

@@ -137,6 +137,23 @@ def attempt(search: Search, run: Run, step: Step) -> tuple[Finding | None, set[s
     except BadInput:
         search.watcher.rejected(step.call)
         return None
+    return finding, report_step(search, run)
+
+
+def report_step(search: Search, run: Run) -> set[str]:
+    """Report the last step of *run* to the watcher; the situations that it was in."""
     reached = situations(run.record) if run.record else set()
     search.watcher.step(run, reached)
-    return finding, reached
+    return reached
+
+
+def report_end(search: Search, run: Run) -> bool:
+    """Report the end of a program without a finding to the watcher; whether all was right.
+
+    If the search is strict, a program with a step that was right but dearer fails.
+    """
+    if search.strict and run.dearer:
+        search.watcher.found(run.so_far, run.dearer)
+        return False
+    search.watcher.ended(run)
+    return True

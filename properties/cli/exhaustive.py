@@ -29,7 +29,7 @@ from properties.cli.common import (
     reported,
     semantics_option,
 )
-from properties.enumeration.exhaustive import able, everything, nodes
+from properties.enumeration.exhaustive import everything, nodes, with_calls
 from properties.enumeration.scope import CALLS, UNBOUNDED, Scope
 from properties.reduce.smallest import BRIEF
 from properties.reports.command_line import command
@@ -110,7 +110,7 @@ def exhaustive(
         calls=calls or CALLS,
         semantics=candidates.counting_as(spec, version),
     )
-    scope = able(scope, spec.make().abilities.calls)
+    scope = with_calls(scope, spec.make().abilities.calls)
     if not scope.calls:
         reason = f"{candidate} has none of the calls that were asked for"
         raise BadInput(reason)

@@ -17,9 +17,9 @@ from model.program import Program
 from model.steps import STEPS
 from properties.enumeration.next_steps import NextSteps
 from properties.enumeration.scope import Scope
-from properties.judging.judge import Run
+from properties.judging.judge import Run, first_finding
 from properties.judging.ledger import Ledger
-from properties.search import SEED_STRIDE
+from properties.search import SEED_STRIDE, report_end
 
 
 if TYPE_CHECKING:
@@ -164,38 +164,32 @@ def _below(node: Node, scope: Scope, last: str, failed: Callable[[Node], bool]) 
 def run(
     node: Node, semantics: Semantics, make: Callable[[], Candidate]
 ) -> tuple[Run, Finding | None]:
-    """Judge the program of *node*: how it went, and what does not hold.
+    """Judge the program of *node*: the run, and the finding, if there is one.
 
-    :raises BadInput: if it breaks the contract.
+    :raises BadInput: if the program breaks the contract.
     """
-    judged = Run(make(), (node.layout.mapping,), semantics)
-    for step in node.steps:
-        finding = judged.step(step)
-        if finding:
-            return judged, finding
-    return judged, None
+    program = Program((node.layout.mapping,), node.steps, semantics)
+    judged = Run(make(), program.mappings, semantics)
+    return judged, first_finding(judged, program)
 
 
 def exhaustive(search: Search, number: int) -> None:
-    """Enumerate the scope that the round *number* is at; for every seed the same."""
+    """Judge all programs of the scope of round *number*; scopes do not depend on the seed."""
     rung = number % SEED_STRIDE
     if rung < len(LADDER):
         everything(search, evolve(LADDER[rung], semantics=search.semantics))
 
 
-def able(scope: Scope, calls: frozenset[str]) -> Scope:
-    """*scope* with those of its calls that a candidate has, and its semantics have."""
+def with_calls(scope: Scope, calls: frozenset[str]) -> Scope:
+    """*scope* without the calls that are not among *calls*, or that its semantics lack."""
     left = [c for c in scope.calls if c in calls and not STEPS[c].lacked_by(scope.semantics)]
     return evolve(scope, calls=tuple(left))
 
 
 def everything(search: Search, scope: Scope) -> bool:
-    """Judge every program of *scope*; whether it came to its end without a finding.
-
-    The watcher hears of each. Its word ends the enumeration.
-    """
+    """Judge every program of *scope*; False if there was a finding or the watcher ended it."""
     watcher = search.watcher
-    scope = able(scope, search.candidate().abilities.calls)
+    scope = with_calls(scope, search.candidate().abilities.calls)
     for node in nodes(scope):
         if watcher.enough():
             return False
@@ -205,10 +199,8 @@ def everything(search: Search, scope: Scope) -> bool:
             watcher.rejected(node.steps[-1].call)
             continue
         watcher.step(judged, set())
-        if finding is None and search.strict:
-            finding = judged.dearer
         if finding:
-            watcher.found(node.program(scope), finding)
+            watcher.found(judged.so_far, finding)
+        if finding or not report_end(search, judged):
             return False
-        watcher.ended(judged)
     return True

@@ -11,8 +11,15 @@ from attrs import field, frozen
 
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from model.page import HeadState
     from model.program import Program
     from model.step import Step
+    from properties.judging.ledger import Ledger
+
+#: Maximum number of rows in a finding about many values.
+MAX_ROWS = 12
 
 
 @frozen
@@ -29,6 +36,18 @@ class Row:
     what: str
     expected: object
     shown: object
+
+
+def state_rows(ledger: Ledger, page: int, expected: HeadState, shown: HeadState) -> Iterator[Row]:
+    """A row for each field in which two states of *page* differ."""
+    for what, a, b in expected.differences(shown):
+        yield Row(ledger.name(page), ledger.order(page), what, a, b)
+
+
+def first_rows(rows: Sequence[Row]) -> tuple[tuple[Row, ...], list[str]]:
+    """The first MAX_ROWS of *rows*, and a note on the number of rows left out, if any are."""
+    more = len(rows) - MAX_ROWS
+    return tuple(rows[:MAX_ROWS]), [f"and {more} more"] if more > 0 else []
 
 
 @frozen

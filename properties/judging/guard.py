@@ -62,6 +62,14 @@ class Guarded:
             self._watchdog.rest()
             return NoSnapshot("no_progress", f"{step.call} does not return")
 
+    def run(self) -> Iterator[Snapshot | NoSnapshot]:
+        """The snapshot after each step of the program, up to the first that gives none."""
+        for step in self._program.steps:
+            shown = self.step(step, step.npages_named)
+            yield shown
+            if isinstance(shown, NoSnapshot):
+                return
+
     def _step(self, step: Step, npages: int) -> Snapshot | NoSnapshot:
         call = step.call
         if not self._timed:

@@ -29,7 +29,7 @@ from properties.judging.past import Past
 
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from model.abilities import Abilities
     from model.candidate import Candidate
@@ -41,9 +41,9 @@ if TYPE_CHECKING:
     from properties.judging.oddities import Oddity
 
 #: One page at a time visits no more pages than this in one program. Beyond it
-#: the ledger judges alone, which visits no more compound pages than `MOST_HEADS`.
-MOST_VISITS = 1 << 20
-MOST_HEADS = 1 << 23
+#: the ledger judges alone, which visits no more compound pages than `MAX_HEAD_VISITS`.
+MAX_PAGE_VISITS = 1 << 20
+MAX_HEAD_VISITS = 1 << 23
 
 
 @frozen
@@ -96,8 +96,8 @@ class Run:
         it counts by compound pages, so that 1 TiB in pages of 1 GiB cost 1024.
     :param around: Whether steps are refused that would meet what the candidate is
         known to do otherwise.
-    :param whole: The program that the steps will be of, where that is known: a candidate
-        that can may carry it out as a whole. It must keep the contract.
+    :param complete: The complete program, where it is known before the first step: a
+        candidate may then carry out all steps at once. It must keep the contract.
     :param reference: Who says what must be, if it is not the reference model.
     """
 
@@ -109,7 +109,7 @@ class Run:
         *,
         alone: bool = False,
         around: bool = True,
-        whole: Program | None = None,
+        complete: Program | None = None,
         reference: Candidate | None = None,
     ) -> None:
         self.steps: list[Step] = []
@@ -126,7 +126,7 @@ class Run:
         self.met: Oddity | None = None
         self._before: dict[int, HeadState] = {}
         self._past = Past()
-        given = whole or self.program
+        given = complete or self.program
         self._reference = (reference or Reference()).execute(given)
         self._candidate = Guarded(candidate, given)
 
@@ -209,27 +209,25 @@ def judge(program: Program, candidate: Candidate, reference: Candidate | None = 
         return Verdict(0, inapplicable=reason)
     if program.misuse:
         return _unjudged(program, candidate)
-    alone = visits(program) > MOST_VISITS
-    whole = None
+    alone = visits(program) > MAX_PAGE_VISITS
+    complete = None
     if candidate.abilities.takes_whole_programs:
         check_kept(program)
-        whole = evolve(program, steps=tuple(program.steps))
+        complete = evolve(program, steps=tuple(program.steps))
     run = Run(
         candidate,
         program.mappings,
         program.semantics,
         alone=alone,
         around=False,
-        whole=whole,
+        complete=complete,
         reference=reference,
     )
-    for i in range(len(program.steps)):
-        finding = take(run, program, i)
-        if finding and run.met:
-            return Verdict(i + 1, alone=alone, oddity=run.met)
-        if finding:
-            return Verdict(i + 1, finding, run.dearer, alone=alone)
-    return Verdict(len(program.steps), dearer=run.dearer, alone=alone)
+    finding = first_finding(run, program)
+    steps = len(run.steps)
+    if finding and run.met:
+        return Verdict(steps, alone=alone, oddity=run.met)
+    return Verdict(steps, finding, run.dearer, alone=alone)
 
 
 def check_kept(program: Program) -> None:
@@ -255,7 +253,7 @@ def visits(program: Program) -> int:
 def effort(program: Program) -> int:
     """How many pages, or compound pages where the ledger judges alone, judging it visits."""
     pages = visits(program)
-    return pages if pages <= MOST_VISITS else _heads(program)
+    return pages if pages <= MAX_PAGE_VISITS else _heads(program)
 
 
 def _heads(program: Program) -> int:
@@ -263,15 +261,27 @@ def _heads(program: Program) -> int:
     return visits(program) >> least
 
 
-def take(run: Run, program: Program, index: int) -> Finding | None:
-    """Let *run* carry out step *index* of *program*.
+def carry_out(run: Run, program: Program) -> Iterator[Finding | None]:
+    """Carry the steps of *program* out on *run*: the finding after each, up to the first.
 
-    :raises BadInput: with the line, if the step cannot be carried out.
+    :raises BadInput: with the line, at a step that cannot be carried out.
     """
-    try:
-        return run.step(program.steps[index])
-    except BadInput as err:
-        raise _at(err, program, index) from None
+    for index, step in enumerate(program.steps):
+        try:
+            finding = run.step(step)
+        except BadInput as err:
+            raise _at(err, program, index) from None
+        yield finding
+        if finding:
+            return
+
+
+def first_finding(run: Run, program: Program) -> Finding | None:
+    """Carry *program* out on *run*, up to the first finding.
+
+    :raises BadInput: with the line, at a step that cannot be carried out.
+    """
+    return next(filter(None, carry_out(run, program)), None)
 
 
 def _at(err: BadInput, program: Program, index: int) -> BadInput:
@@ -301,10 +311,10 @@ def inapplicable(program: Program, abilities: Abilities) -> str:
     if extents and max(e.stop for e in extents) - min(e.pfn for e in extents) > abilities.span:
         return f"{abilities.name} has no room for {abilities.span} frames and more"
     heads = _heads(program)
-    if heads > MOST_HEADS:
+    if heads > MAX_HEAD_VISITS:
         return (
             f"its steps name up to {heads} compound pages: the ledger visits each, "
-            f"and no more than {MOST_HEADS}"
+            f"and no more than {MAX_HEAD_VISITS}"
         )
     return ""
 
@@ -326,9 +336,9 @@ def beyond(step: Step, abilities: Abilities) -> str:
 
 def _unjudged(program: Program, candidate: Candidate) -> Verdict:
     """Carry out a program that breaks the contract; say only how that ended."""
-    guarded = Guarded(candidate, program)
-    for i, step in enumerate(program.steps):
-        shown = guarded.step(step, step.npages_named)
+    steps = 0
+    for shown in Guarded(candidate, program).run():
+        steps += 1
         if isinstance(shown, NoSnapshot):
-            return Verdict(i + 1, unjudged=f"at step {i + 1} {shown.summary}")
-    return Verdict(len(program.steps), unjudged=f"ran to its end, {len(program.steps)} steps")
+            return Verdict(steps, unjudged=f"at step {steps} {shown.summary}")
+    return Verdict(steps, unjudged=f"ran to its end, {steps} steps")

@@ -172,6 +172,11 @@ class Ledger:
         """The refcount that the compound page of *page* began with, from its mapping."""
         return self._block(page).refs
 
+    def first_state(self, page: int) -> HeadState:
+        """The state of *page* before any step touched it."""
+        refs = self.first_refs(page) if self.head(page) == page else 0
+        return HeadState(refs, 0, dirty=False, allocated=True)
+
     def kind(self, page: int) -> str:
         """The kind of mapping that *page* lies in."""
         return self._block(page).kind

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""A trace step by step: the page map, and what each step changed."""
+"""A trace step by step: the page map, and the changes of each step."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from model.errors import BadInput
-from properties.judging.judge import MOST_VISITS, Run, inapplicable, take, visits
+from properties.judging.judge import MAX_PAGE_VISITS, Run, carry_out, inapplicable, visits
 from properties.reports.failure import MOST_LISTS, explained, step_lists
 from properties.reports.pagemap import page_map, runs_in_words
 
@@ -22,30 +22,31 @@ if TYPE_CHECKING:
     from model.program import Program
     from properties.judging.oracles.record import Record
 
-#: Heads whose state is listed after a step.
+#: Maximum number of heads whose state is listed after a step.
 MOST_HEADS = 12
 
 
 def shown_steps(program: Program, candidate: Candidate) -> Iterator[str]:
     """The lines for each step of *program*, up to the first that fails.
 
-    :raises BadInput: if it cannot be carried out, or breaks the contract.
+    :raises BadInput: if *program* cannot be carried out, or breaks the contract.
     """
     reason = inapplicable(program, candidate.abilities)
     if program.misuse:
         reason = "it misuses the calls, so there is no one state to show"
     if reason:
         raise BadInput(reason)
-    alone = visits(program) > MOST_VISITS
+    alone = visits(program) > MAX_PAGE_VISITS
     run = Run(candidate, program.mappings, program.semantics, alone=alone)
     yield from (f"{line}" for line in evolve(program, steps=()).statements())
+    findings = carry_out(run, program)
     for i, step in enumerate(program.steps):
         lists = step_lists(program, i, run.ledger)
         yield ""
         yield f"{i + 1}  {step.text()}"
         for label, pages in lists[:MOST_LISTS]:
             yield from (f"     {line}" for line in page_map(run.ledger, pages, label))
-        finding = take(run, program, i)
+        finding = next(findings)
         record = run.record
         assert record is not None
         if record.runs():
@@ -72,9 +73,7 @@ def _changes(record: Record) -> Iterator[str]:
 
 
 def _differences(before: HeadState, after: HeadState) -> Iterator[str]:
-    for what, a, b in zip(after._fields, before, after, strict=True):
-        if a == b:
-            continue
+    for what, a, b in before.differences(after):
         if what == "allocated":
             yield "allocated" if b else "freed"
         elif what == "dirty":

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""The search whole: another search draws complete programs, then the candidate runs them.
+"""The search predrawn: another search draws complete programs, then the candidate runs them.
 
 A candidate in another machine takes a millisecond for a single step, and much less for
 each step of a whole program. So the programs are drawn on the optimised model, limited to
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from model.optimised import Optimised
-from properties.judging.judge import Run
-from properties.search import Watcher, attempt
+from properties.judging.judge import Run, carry_out
+from properties.search import Watcher, report_end, report_step
 
 
 if TYPE_CHECKING:
@@ -74,16 +74,10 @@ def model_within(abilities: Abilities) -> Callable[[], Candidate]:
 
 def _judge(search: Search, program: Program) -> bool:
     """Judge *program*; False if something was found."""
-    run = Run(search.candidate(), program.mappings, program.semantics, whole=program)
-    for step in program.steps:
-        taken = attempt(search, run, step)
-        assert taken is not None  # the model took this step already
-        finding, _ = taken
+    run = Run(search.candidate(), program.mappings, program.semantics, complete=program)
+    for finding in carry_out(run, program):
+        report_step(search, run)
         if finding:
             search.watcher.found(run.so_far, finding)
             return False
-    if search.strict and run.dearer:
-        search.watcher.found(run.so_far, run.dearer)
-        return False
-    search.watcher.ended(run)
-    return True
+    return report_end(search, run)

@@ -30,20 +30,23 @@ SEARCHES: dict[str, Searcher] = {
     "wide": wide,
     "laws": laws,
     "exhaustive": exhaustive,
-    "whole": predrawn(soak),
+    "predrawn": predrawn(soak),
 }
+
+#: Former names of searches: commands that repeat an old run still work.
+FORMER_NAMES = {"whole": "predrawn"}
 
 #: The searches that take turns in ``headcount verify``, a round each. A round of soak
 #: is short; a round of exhaustive is too long to be one of them.
 TURNS = ("machine", "soak", "soak", "soak", "wide", "soak", "soak", "laws")
 
 #: The same for a candidate that answers whole programs much faster than single steps.
-TURNS_WHOLE = ("whole", "whole", "whole", "machine")
+TURNS_PREDRAWN = ("predrawn", "predrawn", "predrawn", "machine")
 
 
 def turns(candidate: Candidate) -> tuple[str, ...]:
     """The searches that take turns on *candidate*."""
-    return TURNS_WHOLE if candidate.abilities.takes_whole_programs else TURNS
+    return TURNS_PREDRAWN if candidate.abilities.takes_whole_programs else TURNS
 
 
 #: The accepted forms of a search's name, for messages.
@@ -55,6 +58,7 @@ def load(name: str) -> Searcher:
 
     :raises BadInput: if it is unknown, cannot be imported, or does not take (search, number).
     """
+    name = FORMER_NAMES.get(name, name)
     if name in SEARCHES:
         return SEARCHES[name]
     where, _, function = name.partition(":")

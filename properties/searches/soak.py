@@ -18,7 +18,7 @@ from attrs import frozen
 from model.mapping import Mapping
 from model.steps import STEPS
 from properties.judging.judge import Run, beyond
-from properties.search import attempt
+from properties.search import attempt, report_end
 from properties.strategies.dice import Dice
 from properties.strategies.layouts import draw_layout, draw_small, small_orders
 from properties.strategies.needs import possible
@@ -170,12 +170,9 @@ class _Soak:
             if len(self._run.steps) > taken:
                 drawn = draws
             if finding:
-                self._fail(finding)
+                self._search.watcher.found(self._run.so_far, finding)
                 return
-        if self._search.strict and self._run.dearer:
-            self._fail(self._run.dearer)
-        else:
-            self._search.watcher.ended(self._run)
+        report_end(self._search, self._run)
 
     def _step(self) -> Finding | None:
         form = self._forms[self._wheel[self._dice.randrange(len(self._wheel))]]
@@ -213,9 +210,6 @@ class _Soak:
                 weight += 1 if form.call else FAVOUR
             wheel += [i] * weight
         self._wheel = wheel
-
-    def _fail(self, finding: Finding) -> None:
-        self._search.watcher.found(self._run.so_far, finding)
 
 
 def _layout(

@@ -59,8 +59,8 @@ GIGANTIC_ORDERS = {**ORDERS, "hugetlb": frozenset({18})}
 #: Calls that a version does not export to modules.
 GONE = {"6.12": frozenset({"pin_user_pages_fast_only"})}
 
-#: Known oddities of each version.
-ODDITIES = {
+#: Known oddities of each booted version: names of `properties.judging.oddities`.
+BOOTED_ODDITIES = {
     "6.1": ("one-grab", "one-grab-slow"),
     "6.12": ("one-grab-slow", "null-in-run"),
 }
@@ -108,7 +108,7 @@ class Booted:
             changes=False,
             timed=True,
             takes_whole_programs=True,
-            oddities=ODDITIES[version],
+            oddities=BOOTED_ODDITIES[version],
         )
 
     def __call__(self) -> KernelGuest:

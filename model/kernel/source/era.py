@@ -25,8 +25,9 @@ ERAS = (
     ("5.11", ("put_compound_head", "try_grab_compound_head", "try_grab_page")),
 )
 
-#: Known oddities of each version; `properties.judging.oddities` describes them.
-ODDITIES = {
+
+#: Known oddities of each version's source: names of `properties.judging.oddities`.
+ODDITIES_BY_VERSION = {
     "5.11": ("one-grab",),
     "5.13": ("one-grab", "product", "run-of-zero"),
     "5.18": ("one-grab", "run-of-zero"),
@@ -62,4 +63,5 @@ def known_for(cut: Cut, version: str, model: str) -> tuple[str, ...]:
     """The known oddities of a tree with the semantics of *version* in a memory *model*."""
     plain = version == "5.13" or BY_FRAMES not in cut.known
     ranges = "unpin_user_page_range_dirty_lock" in cut.known
-    return ODDITIES[version] + (("sections",) if model == "classic" and plain and ranges else ())
+    sections = ("sections",) if model == "classic" and plain and ranges else ()
+    return ODDITIES_BY_VERSION[version] + sections

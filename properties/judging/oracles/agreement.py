@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""Agreement: every field that is shown equals the reference's."""
+"""Agreement: every field that the candidate shows equals the reference's."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from model.abilities import FIELDS
 from model.memory import NR_FOLL_PIN_ACQUIRED, NR_FOLL_PIN_RELEASED
-from model.page import HeadState
-from properties.judging.finding import Row
+from properties.judging.finding import Row, first_rows, state_rows
 
 
 if TYPE_CHECKING:
@@ -18,13 +17,12 @@ if TYPE_CHECKING:
     from properties.judging.finding import Finding
     from properties.judging.oracles.record import Record
 
-#: More rows than this help nobody, nor do more warnings.
-MOST_ROWS = 12
-MOST_WARNINGS = 3
+#: Maximum number of warnings in the notes of a finding.
+MAX_WARNINGS = 3
 
 
 def agreement(record: Record) -> Finding | None:
-    """The finding that candidate and reference differ, if they do."""
+    """A finding if candidate and reference differ."""
     ours, theirs = record.reference, record.candidate
     if (
         ours.heads == theirs.heads
@@ -39,17 +37,16 @@ def agreement(record: Record) -> Finding | None:
     if not rows:
         return None
     what = rows[0].what
-    shown = tuple(rows[:MOST_ROWS])
-    more = [f"and {len(rows) - MOST_ROWS} more"] if len(rows) > MOST_ROWS else []
+    shown, notes = first_rows(rows)
     if any(row.what == "warnings" for row in rows):
-        # In the table there is no room for them.
-        more += [f"warns: {warning}" for warning in theirs.warnings[:MOST_WARNINGS]]
-    return record.finding("agreement", what, f"{what} after {record.step.call}", shown, notes=more)
+        # The table has no room for the text of warnings.
+        notes += [f"warns: {warning}" for warning in theirs.warnings[:MAX_WARNINGS]]
+    return record.finding("agreement", what, f"{what} after {record.step.call}", shown, notes=notes)
 
 
 def _rows(record: Record) -> Iterator[Row]:
     ours, theirs = record.reference, record.candidate
-    # Each has words of its own for a warning: only whether there is one counts.
+    # The texts of warnings differ by nature; only whether there is one is compared.
     both_warn = ours.warnings and theirs.warnings
     for what, expected, shown in (
         ("returned", ours.returned, theirs.returned),
@@ -63,7 +60,8 @@ def _rows(record: Record) -> Iterator[Row]:
         expected_state = ours.heads.get(page) or record.state_before(page)
         shown_state = theirs.heads.get(page) or record.state_before(page)
         if expected_state != shown_state:
-            yield from _differences(record, page, expected_state, shown_state)
+            rows = state_rows(record.ledger, page, expected_state, shown_state)
+            yield from (row for row in rows if row.what in record.fields)
         elif page in ours.heads and page in theirs.heads and "maybe_dma_pinned" in record.fields:
             expected_pinned, shown_pinned = page in ours.maybe_pinned, page in theirs.maybe_pinned
             if expected_pinned != shown_pinned:
@@ -71,12 +69,6 @@ def _rows(record: Record) -> Iterator[Row]:
                 yield Row(name, order, "maybe_dma_pinned", expected_pinned, shown_pinned)
 
 
-def _differences(record: Record, page: int, expected: HeadState, shown: HeadState) -> Iterator[Row]:
-    for what, a, b in zip(HeadState._fields, expected, shown, strict=True):
-        if a != b and what in record.fields:
-            yield Row(record.ledger.name(page), record.ledger.order(page), what, a, b)
-
-
 def _some(warnings: tuple[str, ...]) -> str:
-    """Whether there were any: how often is the implementation's own affair."""
+    """The first warning; their number is not compared."""
     return warnings[0] if warnings else "none"

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: MIT
 
-"""The ledger as an oracle: the reference itself must show the only legal counts.
+"""The ledger as an oracle: the reference, too, must show the only legal counts.
 
-Two models by one hand can share a mistake. This is the third opinion.
+Candidate and reference can share a mistake; the ledger is a third opinion.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from properties.judging.finding import Row
+from properties.judging.finding import Row, state_rows
 
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def legal(record: Record) -> Finding | None:
-    """The finding that the reference shows a state the ledger does not allow."""
+    """A finding if the reference shows a state that the ledger does not allow."""
     ledger, reference = record.ledger, record.reference
     if (
         _heads(record)
@@ -35,7 +35,7 @@ def legal(record: Record) -> Finding | None:
 
 
 def _heads(record: Record) -> bool:
-    """Whether every head that the step touched looks as it must."""
+    """Whether every head that the reference shows is in its only legal state."""
     looks, pinned = record.ledger.looks, record.reference.maybe_pinned
     for page, state in record.reference.heads.items():
         if looks(page) != (state, page in pinned):
@@ -45,14 +45,12 @@ def _heads(record: Record) -> bool:
 
 def _rows(record: Record) -> list[Row]:
     ledger, reference = record.ledger, record.reference
-    rows = []
+    rows: list[Row] = []
     for page, state in reference.heads.items():
-        name, order = ledger.name(page), ledger.order(page)
         must, pinned = ledger.looks(page)
-        for what, expected, shown in zip(state._fields, must, state, strict=True):
-            if expected != shown:
-                rows.append(Row(name, order, what, expected, shown))
+        rows += state_rows(ledger, page, must, state)
         if pinned != (page in reference.maybe_pinned):
+            name, order = ledger.name(page), ledger.order(page)
             rows.append(Row(name, order, "maybe_dma_pinned", pinned, not pinned))
     others: tuple[tuple[str, object, object], ...] = (
         ("nr_foll_pin_acquired", ledger.acquired, reference.acquired),
@@ -60,7 +58,7 @@ def _rows(record: Record) -> list[Row]:
         ("returned", record.returned, reference.returned),
         ("warnings", ledger.warned, bool(reference.warnings)),
     )
-    for what, expected_value, shown_value in others:
-        if expected_value != shown_value and expected_value is not None:
-            rows.append(Row("", None, what, expected_value, shown_value))
+    for what, expected, shown in others:
+        if expected != shown and expected is not None:
+            rows.append(Row("", None, what, expected, shown))
     return rows

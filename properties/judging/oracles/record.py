@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: MIT
 
-"""What the oracles look at: one step, and what both sides show of it."""
+"""The record of one step: what reference, candidate and ledger say about it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attrs import define, field
+from attrs import define
 
-from model.page import HeadState
 from model.steps import STEPS
 from properties.judging.finding import Finding
 
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from model.candidate import Snapshot
+    from model.page import HeadState
     from model.step import Step
     from properties.judging.finding import Row
     from properties.judging.ledger import Ledger
@@ -25,22 +25,26 @@ if TYPE_CHECKING:
 #: Calls that unpin: the ones whose puts are pins. For `properties.reduce.balance` alone.
 UNPINS = frozenset(call for call, cls in STEPS.items() if cls.unpins)
 
-#: A finding keeps no more runs, or puts, than these.
+#: Maximum number of runs, and of puts, in a finding.
 MOST_RUNS = 1 << 14
 
 
 @define
 class Record:
-    """One step after it was carried out.
+    """The record of one step, which the oracles read.
 
-    :param returned: What the ledger says it must have returned, or None.
-    :param lists: For a step that unpins, the lists of frames that it unpins,
-        each of which the code under test sees as one.
-    :param dirties: Whether it is to dirty what it unpins.
-    :param before: The state of every head that any step before has touched.
-    :param past: What happened to heads in the steps before.
-    :param fields: What the candidate shows.
-    :param judge: Who says what must be: the reference, or the ledger alone.
+    :param index: The step's position in the program, from 0.
+    :param reference: The snapshot that must be.
+    :param candidate: The candidate's snapshot.
+    :param ledger: The ledger after the step.
+    :param returned: The number that the call must return by the ledger, or None.
+    :param lists: For a step that unpins, the lists of frames that it unpins, each of which
+        the code under test gets as one list.
+    :param dirties: Whether the call dirties the pages that it unpins.
+    :param before: State by head, of each head that an earlier step touched.
+    :param past: What happened to heads in earlier steps.
+    :param fields: The fields that the candidate shows.
+    :param judge: Where *reference* comes from: ``reference``, or ``ledger`` without one.
     """
 
     index: int
@@ -55,19 +59,11 @@ class Record:
     past: Past
     fields: frozenset[str]
     judge: str = "reference"
-    _fresh: dict[int, HeadState] = field(factory=dict)
     _runs: list[tuple[int, int]] | None = None
 
     def state_before(self, page: int) -> HeadState:
-        """How *page* was before the step; as its mapping made it if no step touched it."""
-        known = self.before.get(page)
-        if known is None:
-            known = self._fresh.get(page)
-        if known is None:
-            head = self.ledger.head(page)
-            refs = self.ledger.first_refs(page) if head == page else 0
-            known = self._fresh[page] = HeadState(refs, 0, dirty=False, allocated=True)
-        return known
+        """The state of *page* before the step."""
+        return self.before.get(page) or self.ledger.first_state(page)
 
     def runs(self) -> list[tuple[int, int]]:
         """(head, entries) of each run in the lists that the step unpins."""
@@ -84,7 +80,7 @@ class Record:
         sides: tuple[str, str] | None = None,
         notes: Iterable[str] = (),
     ) -> Finding:
-        """A finding about this step, with its runs and the puts that were taken."""
+        """A finding about this step, with its runs and the candidate's puts."""
         ledger = self.ledger
         puts: list[tuple[str, int]] = []
         if self.step.unpins:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from attrs import evolve, frozen
 
 from model.memory import NR_FOLL_PIN_ACQUIRED, NR_FOLL_PIN_RELEASED
-from model.page import HeadState
-from properties.judging.finding import Finding, Row
+from properties.judging.finding import MAX_ROWS, Finding, Row, first_rows, state_rows
 from properties.judging.guard import Guarded, NoSnapshot
 from properties.judging.ledger import Ledger
 
@@ -19,11 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from model.candidate import Candidate
+    from model.page import HeadState
     from model.program import Program
     from model.step import Step
-
-#: Maximum number of rows in a finding, and of steps in its notes.
-MAX_ROWS = 12
 
 #: Maximum number of characters of the other variant's steps in the summary.
 MAX_TEXT = 240
@@ -114,9 +111,9 @@ def _end(program: Program, candidate: Candidate) -> End | Finding:
     guarded = Guarded(candidate, program)
     heads: dict[int, HeadState] = {}
     acquired = released = 0
-    for index, step in enumerate(program.steps):
-        shown = guarded.step(step, step.npages_named)
+    for index, shown in enumerate(guarded.run()):
         if isinstance(shown, NoSnapshot):
+            step = program.steps[index]
             return Finding("laws", shown.what, index, step, shown.summary, notes=shown.notes)
         heads.update(shown.heads)
         acquired, released = shown.acquired, shown.released
@@ -128,22 +125,11 @@ def _states(comparison: Comparison, first: End, second: End) -> list[Row]:
         return []
     fresh = Ledger(comparison.prefix.semantics, comparison.prefix.mappings)
     now = Ledger.after(comparison.prefix, comparison.prefix.steps)
-    rows = []
+    rows: list[Row] = []
     for page in sorted(first.heads.keys() | second.heads.keys()):
-        states = []
-        for end in (first, second):
-            state = end.heads.get(page)
-            if state is None:
-                # No step touched the page: it is in the state its mapping gave it.
-                refs = fresh.first_refs(page) if fresh.head(page) == page else 0
-                state = HeadState(refs, 0, dirty=False, allocated=True)
-            states.append(state)
         if page not in comparison.may_differ:
-            rows += [
-                Row(now.name(page), now.order(page), what, a, b)
-                for what, a, b in zip(HeadState._fields, *states, strict=True)
-                if a != b
-            ]
+            here, there = (e.heads.get(page) or fresh.first_state(page) for e in (first, second))
+            rows += state_rows(now, page, here, there)
     return rows
 
 
@@ -167,14 +153,14 @@ def _finding(comparison: Comparison, other: Variant, rows: list[Row]) -> tuple[P
     if len(instead) > MAX_TEXT:
         instead = f"{instead[:MAX_TEXT]}..."
     since = len(comparison.prefix.steps) + 1
-    more = [f"and {len(rows) - MAX_ROWS} more"] if len(rows) > MAX_ROWS else []
+    shown, more = first_rows(rows)
     finding = Finding(
         "laws",
         f"law_{comparison.law}",
         len(program.steps) - 1,
         program.steps[-1],
         f"{comparison.says}; but {rows[0].what} differs with {instead} from step {since} on",
-        tuple(rows[:MAX_ROWS]),
+        shown,
         (first.name, other.name),
         notes=(
             *more,

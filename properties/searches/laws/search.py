@@ -10,8 +10,8 @@ from attrs import evolve
 
 from model.mapping import Mapping
 from model.steps import Pin
-from properties.judging.judge import Run, beyond
-from properties.search import attempt
+from properties.judging.judge import Run, beyond, first_finding
+from properties.search import attempt, report_end
 from properties.searches.laws.comparison import difference
 from properties.searches.laws.equations import LAWS
 from properties.searches.laws.prefix import Prefix, draw_max_entries
@@ -118,10 +118,8 @@ class _Trial:
                     return False
                 if run.met:
                     return True  # a known oddity: the ends may differ
-            if self._search.strict and run.dearer:
-                self._search.watcher.found(run.so_far, run.dearer)
+            if not report_end(self._search, run):
                 return False
-            self._search.watcher.ended(run)
             run = None
         found = difference(comparison, self._search.candidate)
         if found:
@@ -170,12 +168,10 @@ class _Trial:
     def _rerun(self, prefix: Program) -> Run | None:
         """A new run of *prefix*, for the next variant; None if this time something was found."""
         run = Run(self._search.candidate(), prefix.mappings, prefix.semantics)
-        for step in prefix.steps:
-            finding = run.step(step)
-            if finding:
-                self._search.watcher.found(run.so_far, finding)
-                return None
-        return run
+        finding = first_finding(run, prefix)
+        if finding:
+            self._search.watcher.found(run.so_far, finding)
+        return None if finding else run
 
 
 def _layout(dice: Dice, search: Search, abilities: Abilities) -> tuple[Mapping, ...]:

@@ -41,11 +41,11 @@ from properties.enumeration.exhaustive import (
     LADDER,
     Layout,
     Node,
-    able,
     everything,
     exhaustive,
     nodes,
     run,
+    with_calls,
 )
 from properties.enumeration.next_steps import NextSteps
 from properties.enumeration.scope import (
@@ -525,12 +525,12 @@ def test_able():
     scope = Scope(1, 1, 0, 1)
     old = evolve(scope, semantics=semantics("5.11"))
 
-    assert CALLS == able(scope, frozenset(STEPS)).calls
-    assert ("unpin_user_page", "unmap") == able(
+    assert CALLS == with_calls(scope, frozenset(STEPS)).calls
+    assert ("unpin_user_page", "unmap") == with_calls(
         scope, frozenset({"unmap", "unpin_user_page"})
     ).calls
-    assert "unpin_user_page_range_dirty_lock" not in able(old, frozenset(STEPS)).calls
-    assert len(CALLS) - 1 == len(able(old, frozenset(STEPS)).calls)
+    assert "unpin_user_page_range_dirty_lock" not in with_calls(old, frozenset(STEPS)).calls
+    assert len(CALLS) - 1 == len(with_calls(old, frozenset(STEPS)).calls)
 
 
 def test_scope_of():

@@ -17,7 +17,7 @@ from model.reference import Reference
 from properties import layouts
 from properties.cli import main
 from properties.faults import FAULTS
-from properties.judging.judge import MOST_HEADS, MOST_VISITS, Run, judge, visits
+from properties.judging.judge import MAX_HEAD_VISITS, MAX_PAGE_VISITS, Run, judge, visits
 from properties.judging.ledger import Ledger
 from properties.search import Search, Watcher
 from properties.searches.soak import soak
@@ -46,7 +46,7 @@ def test_one_tebibyte(tebibyte):
     verdict = judge(tebibyte, Optimised())
 
     assert 1 << 28 == tebibyte.mappings[0].npages
-    assert visits(tebibyte) == 2 << 28 > MOST_VISITS
+    assert visits(tebibyte) == 2 << 28 > MAX_PAGE_VISITS
     assert "agrees" == verdict.kind
     assert verdict.alone
     assert 3 == verdict.steps
@@ -121,20 +121,20 @@ def test_replay_says_so(home):
 def test_too_many_heads():
     """What even the ledger would take too long for is not judged, and the reason is given."""
     many = program(
-        f'a = mapping("base", orders=[0]*{MOST_HEADS + 1})',
-        f"h1 = pin_user_pages(a[0:{MOST_HEADS + 1}])",
+        f'a = mapping("base", orders=[0]*{MAX_HEAD_VISITS + 1})',
+        f"h1 = pin_user_pages(a[0:{MAX_HEAD_VISITS + 1}])",
     )
     verdict = judge(many, Optimised())
 
     assert "inapplicable" == verdict.kind
-    assert f"name up to {MOST_HEADS + 1} compound pages" in verdict.inapplicable
+    assert f"name up to {MAX_HEAD_VISITS + 1} compound pages" in verdict.inapplicable
     assert 0 == verdict.steps
 
 
 @pytest.mark.parametrize(("more", "alone"), [(0, False), (1, True)])
 def test_border(monkeypatch, more, alone):
     """So many visits are one page at a time's, and one more is the ledger's."""
-    monkeypatch.setattr("properties.judging.judge.MOST_VISITS", 8)
+    monkeypatch.setattr("properties.judging.judge.MAX_PAGE_VISITS", 8)
     few = program(
         'a = mapping("driver", orders=[3])',
         "h1 = pin_user_pages(a[0:4])",

@@ -11,7 +11,7 @@ from model.abilities import Abilities
 from model.optimised import Optimised
 from properties.search import Search, Tally
 from properties.searches.predrawn import predrawn
-from properties.searches.registry import TURNS, TURNS_WHOLE, load, turns
+from properties.searches.registry import TURNS, TURNS_PREDRAWN, load, turns
 
 
 NARROW = Abilities(
@@ -64,11 +64,11 @@ def searched(candidate, rounds=3, **options):
     """What was heard of so many rounds."""
     tally = Tally()
     for number in range(rounds):
-        load("whole")(Search(candidate, watcher=tally, **options), number)
+        load("predrawn")(Search(candidate, watcher=tally, **options), number)
     return tally
 
 
-def test_whole():
+def test_predrawn():
     """Each program is complete when the candidate sees it, and within its abilities."""
     tally = searched(Wholly)
 
@@ -141,5 +141,5 @@ def test_hears_what_is_not_drawn():
 
 def test_turns():
     """A candidate that is slow otherwise is given whole programs mostly."""
-    assert TURNS_WHOLE == turns(Wholly())
+    assert TURNS_PREDRAWN == turns(Wholly())
     assert TURNS == turns(Optimised())

@@ -15,6 +15,11 @@ def test_by_name():
     assert set(TURNS) <= SEARCHES.keys()
 
 
+def test_former_name():
+    """A command of an earlier version repeats its run."""
+    assert load("predrawn") is load("whole")
+
+
 def test_of_another_module(home):
     """Any function of two parameters will do, also of a file in the working directory."""
     (home / "mine.py").write_text("def search(search, number):\n    return number\n")
