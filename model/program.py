@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from attrs import field, frozen
 
@@ -29,6 +29,29 @@ LINE_LIMIT = 4096
 
 #: Maximum number of pages of a list that is not a single slice; a slice needs no memory.
 MAX_LISTED = 1 << 23
+
+
+class Size(NamedTuple):
+    """The size of a program. Sizes are compared field by field, in this order.
+
+    :param compound_pages: Number of compound pages of all mappings.
+    :param orders: Sum of the orders of all compound pages.
+    :param pages_named: Sum of the pages that each step names.
+    :param characters: Length of *text*.
+    :param text: The statements of the program.
+    """
+
+    steps: int
+    compound_pages: int
+    orders: int
+    pages_named: int
+    characters: int
+    text: str
+
+    @property
+    def counts(self) -> tuple[int, int, int, int]:
+        """Steps, compound pages, sum of orders and pages named: the size without the text."""
+        return self[:4]
 
 
 @frozen
@@ -65,20 +88,16 @@ class Program:
         lines = [HEADER, *(f"# {c}".rstrip() for c in self.comments), *self.statements()]
         return "\n".join(lines) + "\n"
 
-    def size(self) -> tuple[int, int, int, int, int, str]:
-        """The sort key of *smaller*.
-
-        Number of steps, number of compound pages, sum of their orders, number of named
-        pages, length of the text, text.
-        """
+    def size(self) -> Size:
+        """The size, by which programs are compared."""
         text = "\n".join(self.statements())
-        return (
-            len(self.steps),
-            sum(m.ncompound for m in self.mappings),
-            sum(e.order * e.count for m in self.mappings for e in m.extents),
-            sum(step.npages_named for step in self.steps),
-            len(text),
-            text,
+        return Size(
+            steps=len(self.steps),
+            compound_pages=sum(m.ncompound for m in self.mappings),
+            orders=sum(e.order * e.count for m in self.mappings for e in m.extents),
+            pages_named=sum(step.npages_named for step in self.steps),
+            characters=len(text),
+            text=text,
         )
 
 

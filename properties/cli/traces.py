@@ -140,7 +140,8 @@ def reduce(file: Path, candidate: str, output: Path | None, prove: int) -> int:
         put(output, evolve(failure.program, comments=program.comments).text())
         failure = failure.kept(output, candidate)
     before, after = program.size(), failure.program.size()
-    less = f"{before[0]} steps to {after[0]}, {before[3]} pages named to {after[3]}"
+    less = f"{before.steps} steps to {after.steps}, "
+    less += f"{before.pages_named} pages named to {after.pages_named}"
     print_failure(evolve(failure, smallest=f"{less}: {failure.smallest}"))
     return FINDING
 

@@ -172,7 +172,7 @@ def _searched(trial: Trial, make: Callable[[], Candidate], budget: int = 0) -> _
 def _as_found(program: Program, finding: Finding) -> Found:
     text, size = program.text(), program.size()
     steps = len(program.steps)
-    return Found(finding.signature, size[:4], text, steps, 0, 0.0, proved=False)
+    return Found(finding.signature, size.counts, text, steps, 0, 0.0, proved=False)
 
 
 def _reduced(program: Program, finding: Finding, make: Callable[[], Candidate], most: int) -> Found:
@@ -183,7 +183,7 @@ def _reduced(program: Program, finding: Finding, make: Callable[[], Candidate], 
     size = proved.program.size()
     return Found(
         proved.finding.signature,
-        size[:4],
+        size.counts,
         proved.program.text(),
         len(program.steps),
         reduced.executions,

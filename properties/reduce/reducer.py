@@ -204,7 +204,7 @@ class _Reducer:
 
     def _smaller(self, program: Program) -> bool:
         size = program.size()
-        if size >= self.best.size() or size[-1] in self._tried:
+        if size >= self.best.size() or size.text in self._tried:
             return False
-        self._tried.add(size[-1])
+        self._tried.add(size.text)
         return True

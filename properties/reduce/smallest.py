@@ -146,7 +146,7 @@ class _Proof:
 
     def _each(self, scope: Scope) -> Iterator[tuple[Node, Finding] | None]:
         """For each smaller program in turn: it, if it fails as it should."""
-        steps, compound, orders, named = self.program.size()[:4]
+        steps, compound, orders, named = self.program.size().counts
         kinds = {"driver"}
         if "split_huge_page" in scope.calls:
             # Only there does it matter of what kind a page is.

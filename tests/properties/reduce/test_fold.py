@@ -218,6 +218,6 @@ def test_reduced(found, size):
     result = reduce(*watcher.failure, fault.candidate)
 
     assert result.repeats
-    assert all(a <= b for a, b in zip(result.program.size()[:4], size, strict=True))
+    assert all(a <= b for a, b in zip(result.program.size().counts, size, strict=True))
     assert result.finding.signature == watcher.failure[1].signature
     assert result.finding.signature == judge(result.program, fault.candidate()).worst.signature

@@ -211,5 +211,5 @@ def test_long_history():
 
     reduced = reduce(long, finding, StaleHead)
 
-    assert (6, 1, 1, 7) == reduced.program.size()[:4]
+    assert (6, 1, 1, 7) == reduced.program.size().counts
     assert steps["judged"] < 2 * len(long.steps)

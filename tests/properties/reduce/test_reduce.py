@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from model.optimised import Optimised
 from model.parse import parse_program
-from properties.judging.judge import MOST_VISITS, judge, visits
+from properties.judging.judge import MAX_PAGE_VISITS, judge, visits
 from properties.reduce import reduce
 from properties.search import Search, Watcher
 from properties.searches.machine import explore
@@ -75,7 +75,7 @@ def test_smallest_known(sketches):
         for seed in range(0, 500, 100):
             result = reduce(*found_by(candidate, seed), candidate)
             assert result.repeats
-            hits.append(result.program.size()[:4] == smallest[result.finding.signature])
+            hits.append(result.program.size().counts == smallest[result.finding.signature])
             executions.append(result.executions)
 
     assert sum(hits) >= 0.9 * len(hits)
@@ -86,7 +86,7 @@ def test_never_larger_than_known(sketches):
     """The known sizes are known because some program has them, and none is smaller."""
     for seed in range(0, 500, 100):
         r = reduce(*found_by(sketches.NoTailOffset, seed), sketches.NoTailOffset)
-        assert r.program.size()[:4] >= SMALLEST["NoTailOffset"][r.finding.signature]
+        assert r.program.size().counts >= SMALLEST["NoTailOffset"][r.finding.signature]
 
 
 def test_drops_steps_and_what_used_them(sketches):
@@ -224,7 +224,7 @@ def test_too_large_for_one_page_at_a_time(sketches):
     )
     small = parse_program(HEADER + reduced(text, sketches.NoTailOffset))
 
-    assert visits(parse_program(HEADER + text)) > MOST_VISITS
+    assert visits(parse_program(HEADER + text)) > MAX_PAGE_VISITS
     assert (1, 2) <= small.size()[:2] <= (2, 2)
     assert small.size()[3] <= 4
 
@@ -240,7 +240,7 @@ class SlowlyWrong(Optimised):
 
 def test_operations_are_paid_for(monkeypatch):
     """What a candidate spends on its pages ends a reduction, and not only their number."""
-    monkeypatch.setattr("properties.reduce.reducer.MOST_VISITS", 10_000)
+    monkeypatch.setattr("properties.reduce.reducer.MAX_PAGE_VISITS", 10_000)
     text = (
         'a = mapping("driver", orders=[0]*64)\n'
         "h1 = pin_user_pages(a[0:64])\n"

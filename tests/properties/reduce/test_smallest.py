@@ -131,7 +131,7 @@ def naive_steps(mapping, nth, calls, listed):
 
 def naive_smallest(reduced, candidate):
     """The size of the smallest program that fails like *reduced*, all being tried."""
-    best = reduced.program.size()[:4]
+    best = reduced.program.size().counts
     steps, compound, _, _ = best
     lists = [len(pages) for step in reduced.program.steps for pages in step.lists()]
     order = max(e.order for m in reduced.program.mappings for e in m.extents)
@@ -148,7 +148,7 @@ def naive_smallest(reduced, candidate):
             last = [s for s in options[-1] if s.call == reduced.finding.step.call]
             for chosen in product(*options[:-1], last):
                 whole = evolve(bare, steps=chosen)
-                if whole.size()[:4] >= best:
+                if whole.size().counts >= best:
                     continue
                 try:
                     check(whole)
@@ -156,7 +156,7 @@ def naive_smallest(reduced, candidate):
                 except BadInput:
                     continue
                 if worst and worst.signature == reduced.finding.signature:
-                    best = whole.size()[:4]
+                    best = whole.size().counts
     return best
 
 
@@ -170,7 +170,7 @@ def test_proved(name):
     assert result.proved
     assert f"smallest (proved: none of {result.tried:,} smaller programs" in result.text()
     assert result.finding.signature == reduced.finding.signature
-    assert naive_smallest(result, candidate) == result.program.size()[:4]
+    assert naive_smallest(result, candidate) == result.program.size().counts
 
 
 def first(name):
@@ -196,9 +196,8 @@ def test_padded(name):
     assert result.finding.signature == finding.signature
     assert result.finding.signature == judge(result.program, candidate()).worst.signature
     assert result.proved
-    assert (
-        smallest(reduce(whole, finding, candidate), candidate).program.size()[:4]
-        == (result.program.size()[:4])
+    assert smallest(reduce(whole, finding, candidate), candidate).program.size().counts == (
+        result.program.size().counts
     )
 
 
@@ -208,8 +207,8 @@ def test_one_page_less():
     reduced = found(text + "unpin_user_pages(h1[0:2])\n", candidate_of("CountsRuns"))
     result = smallest(reduced, candidate_of("CountsRuns"))
 
-    assert (2, 1, 0, 5) == reduced.program.size()[:4]
-    assert (2, 1, 0, 4) == result.program.size()[:4]
+    assert (2, 1, 0, 5) == reduced.program.size().counts
+    assert (2, 1, 0, 4) == result.program.size().counts
     assert result.proved
 
 
@@ -317,7 +316,7 @@ def test_long_lists():
     reduced = found(text, candidate_of("CountsRuns"))
     result = smallest(reduced, candidate_of("CountsRuns"))
 
-    assert (2, 1, 0, 4) == result.program.size()[:4]
+    assert (2, 1, 0, 4) == result.program.size().counts
     assert result.proved
 
 
@@ -357,7 +356,7 @@ def test_what_was_left_out_once(name, size):
     result = smallest(found(LEFT_OUT_ONCE[name], candidate_of(name)), candidate_of(name))
 
     assert result.proved
-    assert size == result.program.size()[:4]
+    assert size == result.program.size().counts
 
 
 BESIDE = {
@@ -378,7 +377,7 @@ def test_fewer_steps_that_name_more_pages(name, size):
 
     assert 3 == len(before.program.steps)
     assert result.proved
-    assert size == result.program.size()[:4]
+    assert size == result.program.size().counts
 
 
 def test_one_step_less_is_not_counted(monkeypatch):
@@ -407,5 +406,5 @@ def test_budget_one_step_less():
     proved = {n: result for n, result in most.items() if result.proved}
 
     assert 10 not in proved
-    assert {(3, 1, 0, 3), (2, 2, 0, 6)} == {r.program.size()[:4] for r in most.values()}
-    assert (3, 1, 0, 3) == proved[min(proved)].program.size()[:4]
+    assert {(3, 1, 0, 3), (2, 2, 0, 6)} == {r.program.size().counts for r in most.values()}
+    assert (3, 1, 0, 3) == proved[min(proved)].program.size().counts

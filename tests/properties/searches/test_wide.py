@@ -10,7 +10,7 @@ from model.optimised import Optimised
 from model.program import check
 from model.semantics import SEMANTICS
 from properties.faults import FAULTS
-from properties.judging.judge import MOST_VISITS, Run, judge, visits
+from properties.judging.judge import MAX_PAGE_VISITS, Run, judge, visits
 from properties.search import Search, Watcher
 from properties.searches.wide import (
     HUGE_POWERS,
@@ -219,6 +219,6 @@ def test_ends_with_what_is_found():
 
 def test_within_what_is_judged(right):
     """No program has more compound pages than the ledger visits."""
-    verdicts = [judge(p, Optimised()).kind for p in right.programs if visits(p) > MOST_VISITS]
+    verdicts = [judge(p, Optimised()).kind for p in right.programs if visits(p) > MAX_PAGE_VISITS]
 
     assert "inapplicable" not in verdicts
