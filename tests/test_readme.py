@@ -366,6 +366,7 @@ def test_model_is_described():
     known = {name for cls in (Optimised, Memory, Step, Candidate) for name in dir(cls)}
 
     assert [call for call in STEPS if not re.search(rf"\b{call}\b", written)] == []
+    assert [name for name in vars(Optimised) if name[0] != "_" and name not in methods] == []
     assert [kind for kind in KINDS if not re.search(rf"\b{kind}\b", written)] == []
     assert [version for version in SEMANTICS if version not in written] == []
     assert [a.name for a in fields(Abilities) if f"`{a.name}`" not in written] == []
