@@ -12,7 +12,7 @@ from model.memory import NR_FOLL_PIN_ACQUIRED, NR_FOLL_PIN_RELEASED
 from model.optimised import MIN_ERR_VALUE, Optimised
 from model.semantics import BIAS
 from properties.faults.fault import fault
-from properties.judging.oracles.cost import MOST_AT_ONCE
+from properties.judging.oracles.cost import MAX_ENTRIES_OF_PUT
 
 
 if TYPE_CHECKING:
@@ -163,8 +163,8 @@ class PutsInParts(_Walks):
     def runs(self, pages: Sequence[int]) -> Iterator[tuple[int, int]]:
         """The runs, none longer than fits."""
         for head, ntails in super().runs(pages):
-            for start in range(0, ntails, MOST_AT_ONCE):
-                yield head, min(MOST_AT_ONCE, ntails - start)
+            for start in range(0, ntails, MAX_ENTRIES_OF_PUT):
+                yield head, min(MAX_ENTRIES_OF_PUT, ntails - start)
 
 
 @fault("equivalent", "5.11's callers did so", versions=("5.13",))

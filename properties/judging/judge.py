@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 
-"""The only runner: carries a program out on both sides, and asks the oracles.
+"""The only runner: carries out a program on candidate and reference, and runs the oracles.
 
-`judge` takes a whole program. `Run` is the same thing step by step, for a
-search that decides on a step when it has seen what came of the last.
+`judge` takes a complete program. `Run` does the same step by step, for searches that choose
+a step after they have seen the result of the last one.
 """
 
 from __future__ import annotations
@@ -14,10 +14,9 @@ from attrs import evolve, frozen
 
 from model.candidate import Snapshot
 from model.errors import BadInput
-from model.pagelist import NULL_NAME
 from model.program import Program
 from model.reference import Reference
-from model.step import Table
+from properties.judging.applicable import for_ledger_alone, inapplicable
 from properties.judging.guard import Guarded, NoSnapshot
 from properties.judging.holdings import ContractBroken
 from properties.judging.ledger import Ledger
@@ -31,7 +30,6 @@ from properties.judging.past import Past
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from model.abilities import Abilities
     from model.candidate import Candidate
     from model.mapping import Mapping
     from model.page import HeadState
@@ -40,26 +38,19 @@ if TYPE_CHECKING:
     from properties.judging.finding import Finding
     from properties.judging.oddities import Oddity
 
-#: One page at a time visits no more pages than this in one program. Beyond it
-#: the ledger judges alone, which visits no more compound pages than `MAX_HEAD_VISITS`.
-MAX_PAGE_VISITS = 1 << 20
-MAX_HEAD_VISITS = 1 << 23
-
 
 @frozen
 class Verdict:
-    """What came of a program on a candidate.
+    """The result of judging a program on a candidate.
 
-    :param steps: Steps that were carried out.
-    :param finding: What does not hold, if anything.
-    :param dearer: The first step that was right but dearer, if any.
-    :param inapplicable: Why the program cannot be judged on the candidate;
-        empty if it can.
-    :param unjudged: Why agreement is not promised (the program misuses the
-        calls), and how it ended; empty if it is.
-    :param alone: Whether the ledger judged alone, the program being too large
-        for one page at a time.
-    :param oddity: What the candidate is known to do otherwise, and did.
+    :param steps: Number of steps carried out.
+    :param finding: The finding, if there is one.
+    :param dearer: The cost finding of the first step that was right but dearer, if any.
+    :param inapplicable: Why the program cannot be judged on the candidate; empty if it can.
+    :param unjudged: How a program that misuses the calls ended; empty for other programs.
+    :param alone: Whether the ledger judged alone, because the program is too large for the
+        reference.
+    :param oddity: The known oddity that the program triggered, if any.
     """
 
     steps: int
@@ -90,15 +81,14 @@ class Verdict:
 
 
 class Run:
-    """One program being judged, step by step.
+    """A program that is judged step by step.
 
-    :param alone: Whether the ledger says what must be, and no reference runs:
-        it counts by compound pages, so that 1 TiB in pages of 1 GiB cost 1024.
-    :param around: Whether steps are refused that would meet what the candidate is
-        known to do otherwise.
+    :param alone: Whether the ledger judges alone, without a reference. It counts by compound
+        pages: 1 TiB in pages of 1 GiB takes 1024 visits.
+    :param around: Whether steps that would trigger a known oddity are refused.
     :param complete: The complete program, where it is known before the first step: a
         candidate may then carry out all steps at once. It must keep the contract.
-    :param reference: Who says what must be, if it is not the reference model.
+    :param reference: What the candidate is compared with; if None, the reference model.
     """
 
     def __init__(
@@ -122,7 +112,7 @@ class Run:
         self._fields = abilities.fields
         self._around = around
         self._oddities = [ODDITIES[name] for name in abilities.oddities]
-        #: What the last step that was asked for met of that.
+        #: The known oddity that the last step triggered, if any.
         self.met: Oddity | None = None
         self._before: dict[int, HeadState] = {}
         self._past = Past()
@@ -132,14 +122,14 @@ class Run:
 
     @property
     def so_far(self) -> Program:
-        """The program up to its last step, to be kept: nothing is added to it any more."""
+        """A copy of the program up to the last step, to which no steps are added."""
         return evolve(self.program, steps=tuple(self.steps))
 
     def step(self, step: Step) -> Finding | None:
-        """Carry *step* out on both sides; what does not hold after it, if anything.
+        """Carry out *step* on candidate and reference, and run the oracles; the finding, if any.
 
-        :raises BadInput: if the step breaks the contract, its names do not hold
-            what it wants, or it meets what is known. Nothing was carried out then.
+        :raises BadInput: if the step breaks the contract, uses a name that does not hold what
+            it needs, or would trigger a known oddity. Nothing is carried out then.
         """
         if self._oddities:
             self.met = next((o for o in self._oddities if o.meets(self.ledger, step)), None)
@@ -169,22 +159,22 @@ class Run:
             judge="ledger" if self.alone else "reference",
         )
         if isinstance(shown, NoSnapshot):
-            return record.finding("laws", shown.what, shown.summary, notes=shown.notes)
+            return record.finding("invariants", shown.what, shown.summary, notes=shown.notes)
         try:
             for oracle in ORACLES:
                 finding = oracle(record)
                 if finding:
                     return finding
         except ContractBroken as err:
-            # The step kept the contract, so the snapshot shows what cannot be.
+            # The step kept the contract, so the snapshot names frames that do not exist.
             summary = f"{step.call} shows what cannot be: {err.reason}"
-            return record.finding("laws", "no_snapshot", summary)
+            return record.finding("invariants", "no_snapshot", summary)
         if self.dearer is None and lists:
             self.dearer = cost(record)
         return None
 
     def _legal(self, returned: int | None) -> Snapshot:
-        """What the ledger allows, as a snapshot."""
+        """The snapshot that the ledger allows."""
         ledger = self.ledger
         looks = {head: ledger.looks(head) for head in sorted(ledger.touched)}
         return Snapshot(
@@ -198,18 +188,18 @@ class Run:
 
 
 def judge(program: Program, candidate: Candidate, reference: Candidate | None = None) -> Verdict:
-    """Carry *program* out on *candidate* and on the reference, and compare.
+    """Carry out *program* on *candidate* and on the reference, and run the oracles.
 
-    :param reference: Who says what must be, if it is not the reference model.
-    :raises BadInput: with the line, if a step breaks the contract though the
-        program does not say that it means to.
+    :param reference: What the candidate is compared with; if None, the reference model.
+    :raises BadInput: with the line, if a step breaks the contract and the program does not
+        declare misuse.
     """
     reason = inapplicable(program, candidate.abilities)
     if reason:
         return Verdict(0, inapplicable=reason)
     if program.misuse:
         return _unjudged(program, candidate)
-    alone = visits(program) > MAX_PAGE_VISITS
+    alone = for_ledger_alone(program)
     complete = None
     if candidate.abilities.takes_whole_programs:
         check_kept(program)
@@ -231,7 +221,7 @@ def judge(program: Program, candidate: Candidate, reference: Candidate | None = 
 
 
 def check_kept(program: Program) -> None:
-    """See that *program* keeps the contract from its first step to its last.
+    """Check that *program* keeps the contract from its first step to its last.
 
     :raises BadInput: with the line, if it does not.
     """
@@ -243,26 +233,8 @@ def check_kept(program: Program) -> None:
             raise _at(err, program, index) from None
 
 
-def visits(program: Program) -> int:
-    """How many pages one at a time would visit, repeats included."""
-    table = Table({})
-    table.sizes = {step.makes: step.npages_named for step in program.steps if step.binds_umem}
-    return sum(step.npages_touched(table) for step in program.steps)
-
-
-def effort(program: Program) -> int:
-    """How many pages, or compound pages where the ledger judges alone, judging it visits."""
-    pages = visits(program)
-    return pages if pages <= MAX_PAGE_VISITS else _heads(program)
-
-
-def _heads(program: Program) -> int:
-    least = min((e.order for m in program.mappings for e in m.extents), default=0)
-    return visits(program) >> least
-
-
 def carry_out(run: Run, program: Program) -> Iterator[Finding | None]:
-    """Carry the steps of *program* out on *run*: the finding after each, up to the first.
+    """Carry out *program* on *run*: the finding after each step, up to the first one.
 
     :raises BadInput: with the line, at a step that cannot be carried out.
     """
@@ -277,7 +249,7 @@ def carry_out(run: Run, program: Program) -> Iterator[Finding | None]:
 
 
 def first_finding(run: Run, program: Program) -> Finding | None:
-    """Carry *program* out on *run*, up to the first finding.
+    """Carry out *program* on *run* up to the first finding, and return it.
 
     :raises BadInput: with the line, at a step that cannot be carried out.
     """
@@ -291,51 +263,8 @@ def _at(err: BadInput, program: Program, index: int) -> BadInput:
     return type(err)(reason, line=line)
 
 
-def inapplicable(program: Program, abilities: Abilities) -> str:
-    """Why *program* cannot be judged on a candidate of *abilities*; empty if it can."""
-    version = program.semantics.version
-    if version not in abilities.semantics:
-        return f"{abilities.name} does not count as {version} does"
-    reason = abilities.lacks(program.mappings)
-    if reason:
-        return reason
-    for step in program.steps:
-        if step.lacked_by(program.semantics):
-            return f"{step.call}() does not exist in {version}"
-        if not (program.semantics.null_skipped or program.misuse) and NULL_NAME in step.uses():
-            return f"{version} does not skip NULL"
-        reason = beyond(step, abilities)
-        if reason:
-            return reason
-    extents = [e for m in program.mappings for e in m.extents]
-    if extents and max(e.stop for e in extents) - min(e.pfn for e in extents) > abilities.span:
-        return f"{abilities.name} has no room for {abilities.span} frames and more"
-    heads = _heads(program)
-    if heads > MAX_HEAD_VISITS:
-        return (
-            f"its steps name up to {heads} compound pages: the ledger visits each, "
-            f"and no more than {MAX_HEAD_VISITS}"
-        )
-    return ""
-
-
-def beyond(step: Step, abilities: Abilities) -> str:
-    """Why a candidate of *abilities* cannot carry *step* out; empty if it can."""
-    if step.call not in abilities.calls:
-        return f"{abilities.name} has no {step.call}()"
-    most = min(abilities.named, abilities.listed) if step.takes_array else abilities.named
-    if step.npages_named > most:
-        return f"{abilities.name} passes no list of more than {most} pages"
-    if step.changes_page_table() and not abilities.changes:
-        return f"{abilities.name} changes no page table on the way"
-    for order in step.orders_made():
-        if order not in abilities.orders:
-            return f"{abilities.name} has no compound pages of order {order}"
-    return ""
-
-
 def _unjudged(program: Program, candidate: Candidate) -> Verdict:
-    """Carry out a program that breaks the contract; say only how that ended."""
+    """The verdict on a program that misuses the calls: only how it ended."""
     steps = 0
     for shown in Guarded(candidate, program).run():
         steps += 1

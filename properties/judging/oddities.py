@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 
-"""What released kernels are known to do otherwise than one page at a time.
+"""Known oddities: where released kernels are known to differ from one page at a time.
 
-A candidate says which of these it has. Searches step around what would meet one, so
-that they find what is not known yet; a saved trace that meets one and diverges there
-does what is expected until it is fixed upstream.
+A candidate declares which of them it has. Searches skip steps that would trigger one, so
+that they find what is not known yet. A saved trace that diverges at such a step behaves as
+expected until the kernel is fixed.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ if TYPE_CHECKING:
     from model.step import Step
     from properties.judging.ledger import Ledger
 
-#: Pins whose product with the bias is no positive ``int``.
+#: The smallest number of pins whose product with the bias is no positive ``int``.
 PRODUCT = LIMIT // BIAS
 
 
 class KnownOddity(BadInput):
-    """A step would meet what the candidate is known for."""
+    """A step would trigger a known oddity of the candidate."""
 
 
 @frozen
 class Oddity:
     """A known deviation.
 
-    :param name: As candidates name it.
+    :param name: Its name in `Abilities.oddities`.
     :param story: What happens, and in which versions.
-    :param meets: Whether a step would meet it, by what the ledger holds before it.
+    :param meets: Whether a step would trigger it, given the ledger before the step.
     """
 
     name: str
@@ -75,13 +75,13 @@ def _sections(ledger: Ledger, step: Any) -> bool:
 
 
 def _walked(ledger: Ledger, step: Any) -> Iterator[Sequence[int]]:
-    """The stretches that *step* goes over by arithmetic, or may on its way back."""
+    """The frames that *step* walks by pointer arithmetic, or may walk when it fails."""
     if step.takes_range:
         yield step.pages.resolve(ledger.table)
     elif step.releases_umem and step.umem in ledger.umems:
         yield from ledger.umems[step.umem].entries
     elif step.binds_umem and step.pins:
-        # Where it fails, it releases what it has: entries of contiguous frames.
+        # If it fails, it releases the entries built so far, which are contiguous frames.
         pages = step.pages.resolve(ledger.table)
         yield from ([a, b] for a, b in pairwise(pages) if b == a + 1)
         yield pages[:1]
@@ -115,13 +115,13 @@ ODDITIES = {
     for oddity in (
         Oddity(
             "one-grab",
-            "one grab of a huge page takes all its references, also across 2^31 (all versions)",
+            "one grab of a huge page takes all its references, even past 2^31 (all versions)",
             _one_grab,
         ),
         Oddity(
             "one-grab-slow",
-            "the same on the slow path, where it takes what an entry maps in one grab (pages of "
-            "hugetlb in 6.1, transparent ones too in 6.12)",
+            "the same on the slow path, which takes all that an entry maps in one grab (hugetlb "
+            "pages in 6.1, THP too in 6.12)",
             _one_grab_slow,
         ),
         Oddity(
@@ -132,18 +132,18 @@ ODDITIES = {
         ),
         Oddity(
             "product",
-            "2^21 pins of one run and more, times the bias, are no positive int: one reference "
+            "2^21 pins or more of one run, times the bias, are no positive int: one reference "
             "is dropped, the pins leak (5.13 to 5.17)",
             _product,
         ),
         Oddity(
             "null-in-run",
-            "NULL is skipped where a run begins, and followed where it goes on (6.12)",
+            "NULL is skipped at the start of a run, and dereferenced inside one (6.12)",
             _null_in_run,
         ),
         Oddity(
             "run-of-zero",
-            "a run of 0 where a multiple of 2^32 pages of a range are left (5.13 and later)",
+            "a run of 0 pages if a multiple of 2^32 pages of a range are left (5.13 and later)",
             _run_of_zero,
         ),
     )

@@ -18,7 +18,8 @@ from attrs import evolve, frozen
 
 from model.errors import BadInput
 from model.program import check
-from properties.judging.judge import effort, judge
+from properties.judging.applicable import effort
+from properties.judging.judge import judge
 from properties.reduce.condense import CannotCondense, condensed
 from properties.reduce.cut import CannotCut
 from properties.reduce.narrow import narrowed

@@ -34,6 +34,7 @@ MOST_LISTS = 4
 HEADINGS = {
     "agreement": "DIVERGED",
     "ledger": "REFERENCE WRONG",
+    "invariants": "INVARIANT BROKEN",
     "laws": "LAW BROKEN",
     "cost": "DEARER",
 }

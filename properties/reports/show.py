@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from model.errors import BadInput
-from properties.judging.judge import MAX_PAGE_VISITS, Run, carry_out, inapplicable, visits
+from properties.judging.applicable import for_ledger_alone, inapplicable
+from properties.judging.judge import Run, carry_out
 from properties.reports.failure import MOST_LISTS, explained, step_lists
 from properties.reports.pagemap import page_map, runs_in_words
 
@@ -36,7 +37,7 @@ def shown_steps(program: Program, candidate: Candidate) -> Iterator[str]:
         reason = "it misuses the calls, so there is no one state to show"
     if reason:
         raise BadInput(reason)
-    alone = visits(program) > MAX_PAGE_VISITS
+    alone = for_ledger_alone(program)
     run = Run(candidate, program.mappings, program.semantics, alone=alone)
     yield from (f"{line}" for line in evolve(program, steps=()).statements())
     findings = carry_out(run, program)

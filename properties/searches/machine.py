@@ -25,8 +25,9 @@ from hypothesis.stateful import (
 )
 
 from model.steps import STEPS
+from properties.judging.applicable import beyond
 from properties.judging.finding import diverged
-from properties.judging.judge import Run, beyond
+from properties.judging.judge import Run
 from properties.search import attempt
 from properties.strategies.layouts import draw_layout
 from properties.strategies.needs import possible

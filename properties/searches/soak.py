@@ -17,7 +17,8 @@ from attrs import frozen
 
 from model.mapping import Mapping
 from model.steps import STEPS
-from properties.judging.judge import Run, beyond
+from properties.judging.applicable import beyond
+from properties.judging.judge import Run
 from properties.search import attempt, report_end
 from properties.strategies.dice import Dice
 from properties.strategies.layouts import draw_layout, draw_small, small_orders

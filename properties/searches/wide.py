@@ -16,7 +16,8 @@ from model.pagelist import PageList, Slice, span
 from model.semantics import PAGE_SIZE
 from model.step import MAX_SEGMENT
 from model.steps import STEPS, Pin, Register, Release, SetPageDirty, Unmap, Unpin
-from properties.judging.judge import Run, beyond
+from properties.judging.applicable import beyond
+from properties.judging.judge import Run
 from properties.judging.regions import BATCH
 from properties.search import attempt
 from properties.strategies.dice import Dice

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: MIT
 
-"""What must hold after each step: a list of functions, in the order they are asked.
+"""The oracles: functions that check one step each, in the order in which they run.
 
-Each takes a `properties.judging.oracles.record.Record` and gives a finding, or None.
-The law about dirty flags comes first because a dirty flag that differs is then
-its consequence; the other laws come last because a count that differs says
-more than that a page was freed too early.
+Each takes a `properties.judging.oracles.record.Record` and returns a finding, or None.
+`dirty_before_put` comes first: a dirty flag that differs is a consequence of it. The other
+invariants come last: a count that differs says more than a page that was freed too early.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
 """Cost: at most one put for each run, and one dirty lock for each clean head.
 
-A candidate that agrees and takes more is right but dearer: what the series is
-for was lost. State alone cannot show that (order 1 was not batched in v2 of
-the series, and no count differed). Fewer puts are fine.
+A candidate that agrees and takes more is right but dearer: it loses the purpose of the
+series. State alone cannot show this: v2 of the series did not batch pages of order 1, and no
+count differed. Fewer puts are fine.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from properties.judging.oracles.record import Record
 
 
-#: Entries of a run from which on it may be put in parts: from twice as many the
-#: product of count and bias does not fit into an ``int``, as put_compound_head() of
-#: 5.13 multiplies them.
-MOST_AT_ONCE = 1 << 20
+#: Maximum number of entries that one put must drop; longer runs may be put in parts. From
+#: twice this number on, the product of count and bias in put_compound_head() of 5.13 does not
+#: fit into an ``int``.
+MAX_ENTRIES_OF_PUT = 1 << 20
 
 
 def cost(record: Record) -> Finding | None:
-    """The finding that the candidate took more puts, or locks, than suffice."""
+    """A finding if the candidate took more puts or dirty locks than necessary."""
     if not record.step.unpins:
         return None
     shown = record.candidate
@@ -40,9 +40,10 @@ def cost(record: Record) -> Finding | None:
 
 
 def _puts(record: Record) -> int:
+    """The number of puts that suffice."""
     if not record.ledger.semantics.batched:
         return sum(map(len, record.lists))
-    return sum(-(-entries // MOST_AT_ONCE) for _, entries in record.runs())
+    return sum(-(-entries // MAX_ENTRIES_OF_PUT) for _, entries in record.runs())
 
 
 def _dearer(record: Record, what: str, took: int, enough: int) -> Finding:

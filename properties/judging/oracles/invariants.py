@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 
-"""Laws: what holds whichever way the references are counted.
+"""Invariants: what holds whichever way references are counted.
 
-They read the journal, so they say something only of candidates that keep one.
+These oracles read the journal; for a candidate without one they find nothing.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 def dirty_before_put(record: Record) -> Finding | None:
-    """A call that dirties has each head dirty by the time of each put.
+    """A call that dirties pages has dirtied each head before its put.
 
-    The put may free the page, and who looks at it then must find it dirty.
+    The put may free the page, and a page that is freed clean loses its data.
     """
     step = record.step
     if not record.dirties:
@@ -29,12 +29,12 @@ def dirty_before_put(record: Record) -> Finding | None:
         if event.what == "put" and not event.dirty:
             name = record.ledger.name(event.page)
             summary = f"{step.call} put {name} before it was dirty"
-            return record.finding("laws", "dirty_before_put", summary)
+            return record.finding("invariants", "dirty_before_put", summary)
     return None
 
 
 def freed_once(record: Record) -> Finding | None:
-    """A page is freed once, with no pin left, and is not touched after."""
+    """A page is freed once, without pins, and is not touched afterwards."""
     if record.step.needs is Need.FREE:
         return None
     for event in record.candidate.events:
@@ -45,14 +45,14 @@ def freed_once(record: Record) -> Finding | None:
             name, how = "freed_while_pinned", "freed while it is pinned"
         if name:
             page = record.ledger.name(event.page)
-            return record.finding("laws", name, f"{page} was {how} by {record.step.call}")
+            return record.finding("invariants", name, f"{page} was {how} by {record.step.call}")
     return None
 
 
 def counted_before_put(record: Record) -> Finding | None:
-    """A pin is counted as released before its put: the page may be gone after.
+    """A pin is counted as released before its put: the put may free the page.
 
-    Memory that was unplugged took the statistic with it (fixed by 4509b42c3896).
+    If its memory is unplugged then, the node of the statistic is lost (fixed by 4509b42c3896).
     """
     step = record.step
     if not step.unpins:
@@ -60,7 +60,7 @@ def counted_before_put(record: Record) -> Finding | None:
     ledger = record.ledger
     events = record.candidate.events
     if not any(event.what == "stat" for event in events):
-        return None  # it cannot see when that is: the sum after the step is compared
+        return None  # no record of the time: agreement compares the sum after the step
     counted = 0
     for event in events:
         if event.what == "stat":
@@ -71,5 +71,5 @@ def counted_before_put(record: Record) -> Finding | None:
             if counted < 0:
                 name = ledger.name(event.page)
                 summary = f"{step.call} put {name} before it counted the pins as released"
-                return record.finding("laws", "counted_before_put", summary)
+                return record.finding("invariants", "counted_before_put", summary)
     return None

@@ -10,7 +10,8 @@ from attrs import evolve
 
 from model.mapping import Mapping
 from model.steps import Pin
-from properties.judging.judge import Run, beyond, first_finding
+from properties.judging.applicable import beyond
+from properties.judging.judge import Run, first_finding
 from properties.search import attempt, report_end
 from properties.searches.laws.comparison import difference
 from properties.searches.laws.equations import LAWS

@@ -17,7 +17,8 @@ from model.reference import Reference
 from properties import layouts
 from properties.cli import main
 from properties.faults import FAULTS
-from properties.judging.judge import MAX_HEAD_VISITS, MAX_PAGE_VISITS, Run, judge, visits
+from properties.judging.applicable import MAX_HEAD_VISITS, MAX_PAGE_VISITS, visits
+from properties.judging.judge import Run, judge
 from properties.judging.ledger import Ledger
 from properties.search import Search, Watcher
 from properties.searches.soak import soak
@@ -134,7 +135,7 @@ def test_too_many_heads():
 @pytest.mark.parametrize(("more", "alone"), [(0, False), (1, True)])
 def test_border(monkeypatch, more, alone):
     """So many visits are one page at a time's, and one more is the ledger's."""
-    monkeypatch.setattr("properties.judging.judge.MAX_PAGE_VISITS", 8)
+    monkeypatch.setattr("properties.judging.applicable.MAX_PAGE_VISITS", 8)
     few = program(
         'a = mapping("driver", orders=[3])',
         "h1 = pin_user_pages(a[0:4])",

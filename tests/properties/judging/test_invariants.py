@@ -97,7 +97,7 @@ def test_put_before_count(unpin, candidate):
     """A pin that is counted after its put breaks the law, though every count is right."""
     finding = found(unpin, candidate)
 
-    assert "laws" == finding.oracle
+    assert "invariants" == finding.oracle
     assert "counted_before_put" == finding.what
     assert "before it counted the pins as released" in finding.summary
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from model.optimised import Optimised
 from model.parse import parse_program
-from properties.judging.judge import MAX_PAGE_VISITS, judge, visits
+from properties.judging.applicable import MAX_PAGE_VISITS, visits
+from properties.judging.judge import judge
 from properties.reduce import reduce
 from properties.search import Search, Watcher
 from properties.searches.machine import explore

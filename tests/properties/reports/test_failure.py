@@ -137,7 +137,7 @@ def test_failure(sketches):
         (
             "DirtiesAfterPut",
             "unpin_user_page_range_dirty_lock(h1[0:1], make_dirty=True)",
-            "LAW BROKEN",
+            "INVARIANT BROKEN",
         ),
         ("PageByPage", "unpin_user_pages(h1[0:4])", "DEARER at step 2 of 2: "),
     ],

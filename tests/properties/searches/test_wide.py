@@ -10,7 +10,8 @@ from model.optimised import Optimised
 from model.program import check
 from model.semantics import SEMANTICS
 from properties.faults import FAULTS
-from properties.judging.judge import MAX_PAGE_VISITS, Run, judge, visits
+from properties.judging.applicable import MAX_PAGE_VISITS, visits
+from properties.judging.judge import Run, judge
 from properties.search import Search, Watcher
 from properties.searches.wide import (
     HUGE_POWERS,

@@ -19,7 +19,8 @@ from model.kernel.guest.emulator import Emulator, Ended
 from model.parse import parse_program, read_program
 from model.recording import RecordedKernel
 from model.semantics import SEMANTICS
-from properties.judging.judge import inapplicable, judge
+from properties.judging.applicable import inapplicable
+from properties.judging.judge import judge
 from properties.recordings import draw, groups, record
 from properties.search import Search, Tally
 from properties.searches.registry import SEARCHES

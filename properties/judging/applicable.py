@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: MIT
+
+"""Whether a program can be judged on a candidate: its abilities, and how large the program is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from model.pagelist import NULL_NAME
+from model.step import Table
+
+
+if TYPE_CHECKING:
+    from model.abilities import Abilities
+    from model.program import Program
+    from model.step import Step
+
+#: Maximum number of page visits for which the reference runs, one page at a time. Beyond it
+#: the ledger judges alone, up to MAX_HEAD_VISITS visits of compound pages.
+MAX_PAGE_VISITS = 1 << 20
+MAX_HEAD_VISITS = 1 << 23
+
+
+def inapplicable(program: Program, abilities: Abilities) -> str:
+    """Why *program* cannot be judged on a candidate of *abilities*; empty if it can."""
+    version = program.semantics.version
+    if version not in abilities.semantics:
+        return f"{abilities.name} does not count as {version} does"
+    reason = abilities.lacks(program.mappings)
+    if reason:
+        return reason
+    for step in program.steps:
+        if step.lacked_by(program.semantics):
+            return f"{step.call}() does not exist in {version}"
+        if not (program.semantics.null_skipped or program.misuse) and NULL_NAME in step.uses():
+            return f"{version} does not skip NULL"
+        reason = beyond(step, abilities)
+        if reason:
+            return reason
+    extents = [e for m in program.mappings for e in m.extents]
+    if extents and max(e.stop for e in extents) - min(e.pfn for e in extents) > abilities.span:
+        return f"{abilities.name} has no room for {abilities.span} frames and more"
+    heads = _heads(program)
+    if heads > MAX_HEAD_VISITS:
+        return (
+            f"its steps name up to {heads} compound pages: the ledger visits each, "
+            f"and no more than {MAX_HEAD_VISITS}"
+        )
+    return ""
+
+
+def beyond(step: Step, abilities: Abilities) -> str:
+    """Why a candidate of *abilities* cannot carry *step* out; empty if it can."""
+    if step.call not in abilities.calls:
+        return f"{abilities.name} has no {step.call}()"
+    most = min(abilities.named, abilities.listed) if step.takes_array else abilities.named
+    if step.npages_named > most:
+        return f"{abilities.name} passes no list of more than {most} pages"
+    if step.changes_page_table() and not abilities.changes:
+        return f"{abilities.name} changes no page table on the way"
+    for order in step.orders_made():
+        if order not in abilities.orders:
+            return f"{abilities.name} has no compound pages of order {order}"
+    return ""
+
+
+def visits(program: Program) -> int:
+    """The number of pages that the reference would visit, repeats included."""
+    table = Table({})
+    table.sizes = {step.makes: step.npages_named for step in program.steps if step.binds_umem}
+    return sum(step.npages_touched(table) for step in program.steps)
+
+
+def for_ledger_alone(program: Program) -> bool:
+    """Whether *program* is too large for the reference, so that the ledger judges alone."""
+    return visits(program) > MAX_PAGE_VISITS
+
+
+def effort(program: Program) -> int:
+    """The number of visits in judging *program*: of pages, or of compound pages by the ledger."""
+    return _heads(program) if for_ledger_alone(program) else visits(program)
+
+
+def _heads(program: Program) -> int:
+    """The maximum number of compound pages that the ledger visits, repeats included."""
+    least = min((e.order for m in program.mappings for e in m.extents), default=0)
+    return visits(program) >> least
