@@ -28,7 +28,7 @@ LIVES = 200
 SEGS = FFI.offsetof("struct hc_shared", "segs") // 8
 
 PAGES = [(0x1000, 4, 0, 2, 1, 0)]
-STEP = ("HC_WRITE", [(0x1000, 8, 1, 0, 0, 0)], 8)
+STEP = ("HC_SET_PAGE_DIRTY", [(0x1000, 8, 1, 0, 0, 0)], 8)
 
 
 class Within:
@@ -71,7 +71,7 @@ def milliseconds(worker):
     began = time.perf_counter()
     for _ in range(LIVES):
         try:
-            worker.ask("HC_UMEM_RELEASE", (), 1, 5, 0)
+            worker.ask("HC_IB_UMEM_RELEASE", (), 1, 5, 0)
         except Exception:
             worker.ask("HC_BEGIN", PAGES)
     return (time.perf_counter() - began) / LIVES * 1e3

@@ -20,6 +20,7 @@ from model.errors import BadInput
 from model.kernel.command import run
 from model.kernel.source.cut import LAST, MEASURED, SHIM, cut
 from model.kernel.source.era import known_for, recognised
+from model.kernel.source.segments import OPERATIONS
 from model.kernel.source.tree import cache
 
 
@@ -42,6 +43,7 @@ FLAGS = (
     "-fno-delete-null-pointer-checks",
     "-fno-common",
     "-Wl,-z,defs",
+    f"-DHC_CALLS={OPERATIONS}",
 )
 
 #: Files of the shim that do not need the tree's struct page; compiled separately.

@@ -10,13 +10,14 @@ from attrs import frozen
 
 from model.candidate import Candidate, Snapshot
 from model.kernel.source.process import EVENTS, FFI, KINDS
-from model.kernel.source.segments import Segment, segments, signed
+from model.kernel.source.segments import Segment, operation, segments, signed
 from model.mapping import side_by_side
 from model.page import Event, HeadState
+from model.step import Need
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from model.abilities import Abilities
     from model.kernel.source.process import Worker
@@ -74,8 +75,10 @@ class KernelSource(Candidate):
             raise RuntimeError(msg)
         npages = step.npages_touched(table)
         arguments = step.arguments(table)
-        asked: Callable[..., Any] = getattr(self, f"_{step.call}")
-        shared = asked(npages, *arguments)
+        segs, numbers = self._operands(step, *arguments)
+        distinct = step.takes_range or step.releases_umem or (step.pins and step.binds_umem)
+        op = operation(step.call)
+        shared = self._worker.ask(op, segs, npages, *numbers, distinct=distinct)
         outcome: Any = shared.returned if step.returns else None
         if step.binds_umem and outcome >= 0:
             outcome = Region(self._regions, outcome)
@@ -100,94 +103,22 @@ class KernelSource(Candidate):
             events=self.partial(),
         )
 
-    # One method per call: the operation to send to the worker.
-
-    def _pin_user_pages(self, npages: int, pages: Sequence[int]) -> Any:
-        return self._worker.ask("HC_PIN", segments(pages), npages)
-
-    def _get_user_pages(self, npages: int, pages: Sequence[int]) -> Any:
-        return self._worker.ask("HC_GET", segments(pages), npages)
-
-    def _pin_user_pages_fast_only(
-        self, npages: int, pages: Sequence[int], changed: int | None
-    ) -> Any:
-        at = -1 if changed is None else changed
-        return self._worker.ask("HC_PIN_FAST", segments(pages), npages, at)
-
-    def _unpin_user_page(self, npages: int, page: int) -> Any:
-        return self._worker.ask("HC_UNPIN_ONE", segments([page]), npages)
-
-    def _unpin_user_pages(self, npages: int, pages: Sequence[int], given: int) -> Any:
-        return self._worker.ask("HC_UNPIN_LIST", segments(pages), npages, signed(given))
-
-    def _unpin_user_pages_dirty_lock(
-        self, npages: int, pages: Sequence[int], given: int, make_dirty: bool
-    ) -> Any:
-        listed = segments(pages)
-        return self._worker.ask("HC_UNPIN_DIRTY", listed, npages, signed(given), make_dirty)
-
-    def _unpin_user_page_range_dirty_lock(
-        self, npages: int, page: int, given: int, make_dirty: bool
-    ) -> Any:
-        first = segments([page])
-        return self._worker.ask("HC_UNPIN_RANGE", first, npages, signed(given), make_dirty)
-
-    def _ib_umem_get(
-        self,
-        npages: int,
-        pages: Sequence[int],
-        writable: bool,
-        max_segment: int,
-        nmap: int | None,
-        append_fails: int | None,
-    ) -> Any:
-        return self._worker.ask(
-            "HC_UMEM_GET",
-            segments(pages),
-            npages,
-            self._regions,
-            writable,
-            max_segment,
-            -1 if nmap is None else nmap,
-            -1 if append_fails is None else append_fails,
-        )
-
-    def _ib_umem(
-        self, npages: int, sgl: Sequence[tuple[int, int]], writable: bool, nmap: int | None
-    ) -> Any:
-        entries = [Segment(page, length) for page, length in sgl]
-        mapped = -1 if nmap is None else nmap
-        return self._worker.ask("HC_UMEM", entries, npages, self._regions, writable, 0, mapped)
-
-    def _ib_umem_release(self, npages: int, region: Region, dirty: bool) -> Any:
-        return self._worker.ask("HC_UMEM_RELEASE", (), npages, region.number, dirty)
-
-    def _map(self, npages: int, pages: Sequence[int]) -> Any:
-        return self._worker.ask("HC_MAP", segments(pages), npages)
-
-    def _unmap(self, npages: int, pages: Sequence[int]) -> Any:
-        return self._worker.ask("HC_UNMAP", segments(pages), npages)
-
-    def _set_page_dirty(self, npages: int, pages: Sequence[int]) -> Any:
-        return self._worker.ask("HC_WRITE", segments(pages), npages)
-
-    def _clean(self, npages: int, pages: Sequence[int]) -> Any:
-        return self._worker.ask("HC_CLEAN", segments(pages), npages)
-
-    def _split_huge_page(self, npages: int, pages: Sequence[int]) -> Any:
-        return self._worker.ask("HC_SPLIT", segments(pages), npages)
-
-    def _alloc_pages(self, npages: int, pages: Sequence[int], orders: Sequence[int]) -> Any:
-        extents = [
-            Segment(e.pfn, e.count, order=e.order, refs=1) for e in side_by_side(orders, pages[0])
-        ]
-        return self._worker.ask("HC_ALLOC", extents, npages, pages[0])
-
-    def _get_page(self, npages: int, pages: Sequence[int], n: int) -> Any:
-        return self._worker.ask("HC_GET_PAGE", segments(pages), npages, n)
-
-    def _put_page(self, npages: int, pages: Sequence[int], n: int) -> Any:
-        return self._worker.ask("HC_PUT_PAGE", segments(pages), npages, n)
+    def _operands(
+        self, step: Step, first: Any, *rest: Any
+    ) -> tuple[Sequence[Segment], Sequence[int]]:
+        """The segments and the numbers of *step*, called with *first* and *rest*."""
+        if step.releases_umem:
+            return (), (first.number, *rest)
+        made = (self._regions,) if step.binds_umem else ()
+        if step.needs is Need.FREE:
+            (orders,) = rest
+            extents = side_by_side(orders, first[0])
+            return [Segment(e.pfn, e.count, order=e.order, refs=1) for e in extents], first[:1]
+        if step.binds_umem and not step.pins:
+            segs = [Segment(page, length) for page, length in first]
+        else:
+            segs = segments([first] if isinstance(first, int) else first)
+        return segs, (*made, *(-1 if number is None else signed(number) for number in rest))
 
 
 @frozen

@@ -19,6 +19,7 @@ from attrs import frozen
 from model.errors import BadInput
 from model.kernel.source.conditions import COMMENT, active, settled, stacks
 from model.kernel.source.items import WORD, Item, items
+from model.steps import STEPS
 
 
 if TYPE_CHECKING:
@@ -37,10 +38,10 @@ UMEM = "drivers/infiniband/core/umem.c"
 INJECT = "inject.h"
 
 #: Files of the shim that carry out steps, after the extracted definitions.
-LAST = ("era.h", "heads.c", "pin.c", "region.c", "world.c", "show.c", "driver.c")
+LAST = ("era.h", "heads.c", "pin.c", "region.c", "world.c", "show.c", "unpin.h", "driver.c")
 
 #: The same for time measurements.
-MEASURED = ("era.h", "measure.c")
+MEASURED = ("era.h", "unpin.h", "measure.c")
 
 #: Names of page flag tests, which the kernel generates by macro from the flag's name.
 FLAG = re.compile(r"(?:Page([A-Z]\w*)|folio_test_(\w+))$")
@@ -55,6 +56,11 @@ PROBES = tuple(
         }
     )
 )
+
+#: Calls that every tree must have: those that unpin, but for ranges.
+NEEDED = [
+    call for call, cls in STEPS.items() if cls.unpins and (cls.takes_array or cls.takes_one_page)
+]
 
 
 @frozen
@@ -79,7 +85,7 @@ def cut(tree: Tree, compiler: str, flags: Iterable[str] = (), last: Sequence[str
     """
     known = index(tree, compiler, tuple(flags))
     roots = [word for name in (SECOND, *last) for word in words((SHIM / name).read_text())]
-    for name in ("unpin_user_page", "unpin_user_pages", "unpin_user_pages_dirty_lock"):
+    for name in NEEDED:
         if known.get(name) is None or known[name].file != "mm/gup.c":
             msg = f"mm/gup.c has no {name}()"
             if re.search(rf"^\w[^\n;]*\b{name}\(", tree.files["mm/gup.c"], re.MULTILINE):

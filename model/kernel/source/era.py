@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from model.errors import BadInput
+from model.steps import STEPS
 
 
 if TYPE_CHECKING:
@@ -62,6 +63,6 @@ def recognised(tree: Tree, cut: Cut) -> str:
 def known_for(cut: Cut, version: str, model: str) -> tuple[str, ...]:
     """The known oddities of a tree with the semantics of *version* in a memory *model*."""
     plain = version == "5.13" or BY_FRAMES not in cut.known
-    ranges = "unpin_user_page_range_dirty_lock" in cut.known
+    ranges = any(call in cut.known for call, cls in STEPS.items() if cls.takes_range)
     sections = ("sections",) if model == "classic" and plain and ranges else ()
     return ODDITIES_BY_VERSION[version] + sections

@@ -12,6 +12,9 @@ from attrs import frozen
 
 from model.errors import BadInput
 from model.kernel.source.build import build
+from model.kernel.source.process import OPS
+from model.kernel.source.segments import operation
+from model.steps import STEPS
 
 
 if TYPE_CHECKING:
@@ -60,8 +63,8 @@ class Measure:
         self.library = build(tree, "vmemmap", measured=True)
         self._ffi = cffi.FFI()
         self._ffi.cdef(
-            "int hc_measure_on(long, int); long hc_singly(void); long hc_listed(void);"
-            "long hc_released_singly(void); long hc_ranges(long); long hc_region(long, long *);"
+            "int hc_measure_on(long, int); long hc_unpinned(long, long);"
+            "long hc_region(long, long *);"
             "long hc_bound_heads(void); long hc_bound_walk(void); long hc_left(void);"
         )
         self._lib: Any = self._ffi.dlopen(str(self.library.path))
@@ -78,12 +81,22 @@ class Measure:
             raise BadInput(msg)
         get = self._ffi.new("long *")
         segments = sorted({min(SEGMENT, 1 << order), min(512, 1 << order), 1 << order})
-        if "unpin_user_page_range_dirty_lock" not in self.library.names:
+        singly, listed = _unpin("takes_one_page"), _unpin("takes_array")
+        dirtying, ranged = (
+            _unpin("takes_array", asks_dirty=True),
+            _unpin("takes_range", asks_dirty=True),
+        )
+        if ranged not in self.library.names:
             segments = []
+
+        def unpinned(call: str, each: int) -> int:
+            taken: int = lib.hc_unpinned(OPS[operation(call)], each)
+            return taken
+
         passes: dict[str, Callable[[], int]] = {
-            "singly": lib.hc_singly,
-            "listed": lib.hc_listed,
-            "released": lib.hc_released_singly,
+            "singly": lambda: unpinned(singly, 1),
+            "listed": lambda: unpinned(listed, npages),
+            "released": lambda: unpinned(dirtying, 1),
             "region": lambda: lib.hc_region(1 << order, get),
             "heads": lib.hc_bound_heads,
             "walk": lib.hc_bound_walk,
@@ -97,7 +110,7 @@ class Measure:
                     self._released(name)
             taken["registered"].append(get[0])
             for segment in segments:
-                ranges[segment].append(lib.hc_ranges(segment))
+                ranges[segment].append(unpinned(ranged, segment))
                 self._released(f"ranges of {segment}")
         return Pages(
             order,
@@ -110,3 +123,13 @@ class Measure:
         if left:
             msg = f"{name}: {left} heads have a wrong count afterwards, so it is not measured"
             raise BadInput(msg)
+
+
+def _unpin(trait: str, *, asks_dirty: bool = False) -> str:
+    """The call that unpins pages given as *trait* says: ``takes_range``."""
+    (found,) = [
+        call
+        for call, cls in STEPS.items()
+        if cls.unpins and getattr(cls, trait) and cls.asks_dirty == asks_dirty
+    ]
+    return found

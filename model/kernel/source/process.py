@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import cffi
 
 from model.kernel.source.cut import SHIM
+from model.kernel.source.segments import OPERATIONS
 from model.memory import NoProgress, Oops, Panic
 
 
@@ -39,7 +40,7 @@ SECONDS_AGAIN = 0.5
 ENDLESS = "does not return"
 
 FFI = cffi.FFI()
-FFI.cdef((SHIM / "shared.h").read_text())
+FFI.cdef((SHIM / "shared.h").read_text().replace("HC_CALLS", OPERATIONS))
 FFI.cdef("int sched_getcpu(void);")
 _LIBC: Any = FFI.dlopen(None)
 SIZE = FFI.sizeof("struct hc_shared")
@@ -65,11 +66,19 @@ class Worker:
         self.owner: object = None
         self._end: Callable[[], object] = lambda: None
 
-    def ask(self, op: str, segs: Sequence[Segment] = (), npages: int = 0, *arg: int) -> Any:
-        """Execute *op* (``HC_PIN``) on *segs*; the shared ``struct hc_shared`` afterwards.
+    def ask(
+        self,
+        op: str,
+        segs: Sequence[Segment] = (),
+        npages: int = 0,
+        *arg: int,
+        distinct: bool = False,
+    ) -> Any:
+        """Execute *op* (``HC_GET_PAGE``) on *segs*; the shared ``struct hc_shared`` afterwards.
 
         :param npages: Pages that the step visits; limits its time and its operations.
         :param arg: Arguments of *op*.
+        :param distinct: Whether the step visits no page twice; limits its operations further.
         :raises Oops: on a bad memory access or BUG.
         :raises NoProgress: if the step does not return.
         :raises Panic: if the process ended in another way.
@@ -83,6 +92,7 @@ class Worker:
         shared.op = OPS[op]
         shared.cpu = _LIBC.sched_getcpu()
         shared.npages = npages
+        shared.distinct = distinct
         shared.nsegs = len(segs)
         if segs:
             flat = [number for seg in segs for number in seg]

@@ -1,14 +1,25 @@
 # SPDX-License-Identifier: MIT
 
-"""Encodes page lists and numbers for C."""
+"""Encodes calls, page lists and numbers for C."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from model.steps import STEPS
+
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+def operation(call: str) -> str:
+    """The enumerator of *call* in ``enum hc_op``."""
+    return f"HC_{call.upper()}"
+
+
+#: The enumerators of all calls: HC_CALLS of shim/shared.h.
+OPERATIONS = ",".join(map(operation, STEPS))
 
 
 class Segment(NamedTuple):

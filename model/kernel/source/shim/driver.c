@@ -31,41 +31,33 @@ static void do_step(void)
 {
 	struct hc_shared *s = hc_shared;
 	const int64_t *arg = s->arg;
-	int64_t n = frames();
+	int64_t n = frames(), given = arg[0];
 
 	switch (s->op) {
-	case HC_PIN:
+	case HC_PIN_USER_PAGES:
 		s->returned = grab_slow(0, n, FOLL_PIN, NULL);
 		return;
-	case HC_GET:
+	case HC_GET_USER_PAGES:
 		s->returned = grab_slow(0, n, FOLL_GET, NULL);
 		return;
-	case HC_PIN_FAST:
+	case HC_PIN_USER_PAGES_FAST_ONLY:
 		s->returned = grab_fast(n, arg[0]);
 		return;
-	case HC_UNPIN_ONE:
-		unpin_user_page(at(0));
-		return;
-	case HC_UNPIN_LIST:
-		unpin_user_pages(array(n), arg[0]);
+	case HC_UNPIN_USER_PAGE:
+		given = 1;
+		/* fallthrough */
+	default:
+		if (!unpin(s->op, n ? at(0) : NULL, array(n), given, given, arg[1]))
+			break;
 		unchanged(n);
 		return;
-	case HC_UNPIN_DIRTY:
-		unpin_user_pages_dirty_lock(array(n), arg[0], arg[1]);
-		unchanged(n);
-		return;
-#ifdef HC_HAS_unpin_user_page_range_dirty_lock
-	case HC_UNPIN_RANGE:
-		unpin_user_page_range_dirty_lock(n ? at(0) : NULL, arg[0], arg[1]);
-		return;
-#endif
-	case HC_UMEM_GET:
+	case HC_IB_UMEM_GET:
 		s->returned = umem_get(arg);
 		return;
-	case HC_UMEM:
+	case HC_IB_UMEM:
 		s->returned = umem_over(arg);
 		return;
-	case HC_UMEM_RELEASE:
+	case HC_IB_UMEM_RELEASE:
 		umem_release(arg);
 		return;
 	case HC_MAP:
@@ -74,16 +66,16 @@ static void do_step(void)
 	case HC_UNMAP:
 		each_head(unmap_one);
 		return;
-	case HC_WRITE:
+	case HC_SET_PAGE_DIRTY:
 		each_head(write_one);
 		return;
 	case HC_CLEAN:
 		each_head(clean_one);
 		return;
-	case HC_SPLIT:
+	case HC_SPLIT_HUGE_PAGE:
 		s->returned = split();
 		return;
-	case HC_ALLOC:
+	case HC_ALLOC_PAGES:
 		rebuild(arg[0], s->segs, s->nsegs, false);
 		return;
 	case HC_GET_PAGE:
@@ -123,7 +115,7 @@ void hc_act(void)
 		last = head;
 	}
 	/* Splits and allocations initialise struct pages again. */
-	watch(s->op != HC_SPLIT && s->op != HC_ALLOC);
+	watch(s->op != HC_SPLIT_HUGE_PAGE && s->op != HC_ALLOC_PAGES);
 	s->acquired = hc_stats[0];
 	s->released = hc_stats[1];
 }

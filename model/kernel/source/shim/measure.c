@@ -100,50 +100,18 @@ int hc_pin_addresses(unsigned long start, int n, unsigned int flags, struct page
 
 /* Each of the following returns nanoseconds. */
 
-long hc_singly(void)
+/* The operation op in calls of so many pages: also as __ib_umem_release() called it once, page by
+ * page. 0 if the tree does not have it.
+ */
+long hc_unpinned(long op, long each)
 {
 	long began;
+	bool has;
 
 	pinned();
 	began = now();
-	for (long i = 0; i < npages; i++)
-		unpin_user_page(list[i]);
-	return now() - began;
-}
-
-long hc_listed(void)
-{
-	long began;
-
-	pinned();
-	began = now();
-	unpin_user_pages(list, npages);
-	return now() - began;
-}
-
-/* As __ib_umem_release() before the patch series: one dirtying call per page. */
-long hc_released_singly(void)
-{
-	long began;
-
-	pinned();
-	began = now();
-	for (long i = 0; i < npages; i++)
-		unpin_user_pages_dirty_lock(&list[i], 1, true);
-	return now() - began;
-}
-
-long hc_ranges(long segment)
-{
-	long began;
-
-	pinned();
-	began = now();
-#ifdef HC_HAS_unpin_user_page_range_dirty_lock
-	for (long i = 0; i < npages; i += segment)
-		unpin_user_page_range_dirty_lock(&hc_pages[i], segment, true);
-#endif
-	return now() - began;
+	has = unpin(op, hc_pages, list, npages, each, true);
+	return has ? now() - began : 0;
 }
 
 /* ib_umem_get() and __ib_umem_release() of the tree; *get: the time of ib_umem_get(). */

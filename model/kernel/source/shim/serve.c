@@ -76,8 +76,7 @@ int hc_serve(int memory, int socket)
 		hc_fuel = hc_shared->spent = FUEL + PER_PAGE * npages + 8 * few * few;
 		/* A range or a region does not repeat pages. */
 		hc_most_same = 4L << 18;
-		if (hc_shared->op != HC_UNPIN_RANGE && hc_shared->op != HC_UMEM_GET &&
-		    hc_shared->op != HC_UMEM_RELEASE)
+		if (!hc_shared->distinct)
 			hc_most_same += 4 * npages;
 		hc_shared->status = HC_RUNNING;
 		hc_act();

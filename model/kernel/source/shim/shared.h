@@ -3,27 +3,8 @@
  * The memory that a worker shares with its client. Read by the compiler and by cffi, so it
  * contains only declarations and plain numbers.
  */
-enum hc_op {
-	HC_BEGIN,
-	HC_PIN,
-	HC_GET,
-	HC_PIN_FAST,
-	HC_UNPIN_ONE,
-	HC_UNPIN_LIST,
-	HC_UNPIN_DIRTY,
-	HC_UNPIN_RANGE,
-	HC_UMEM_GET,
-	HC_UMEM,
-	HC_UMEM_RELEASE,
-	HC_MAP,
-	HC_UNMAP,
-	HC_WRITE,
-	HC_CLEAN,
-	HC_SPLIT,
-	HC_ALLOC,
-	HC_GET_PAGE,
-	HC_PUT_PAGE,
-};
+/* HC_CALLS: an enumerator for each call of a step, HC_PIN_USER_PAGES. segments.py lists them. */
+enum hc_op { HC_BEGIN, HC_CALLS };
 
 /* How a step ended. */
 enum hc_status { HC_RUNNING, HC_DONE, HC_OOPS, HC_STUCK, HC_TROUBLE };
@@ -53,8 +34,8 @@ struct hc_event {
 
 /* Sparse: only the pages that are used take memory. */
 struct hc_shared {
-	/* The request, written by the client. */
-	int64_t op, nsegs, npages, arg[6], tenths, cpu;
+	/* The request, written by the client. distinct: no page is visited twice. */
+	int64_t op, nsegs, npages, arg[6], distinct, tenths, cpu;
 	/* The results, written by the worker. */
 	int64_t status, step, pid, returned, acquired, released, puts, dirty_locks;
 	int64_t nheads, nevents, spent;

@@ -8,6 +8,7 @@ import pytest
 
 from model.errors import BadInput
 from model.kernel.source.measure import Measure
+from model.kernel.source.process import OPS
 
 
 @pytest.fixture(scope="module")
@@ -33,9 +34,14 @@ def test_passes_release(measure):
     lib, ffi = measure._lib, measure._ffi
     ffi.cdef("extern long hc_measured[2];")
     lib.hc_measure_on(1 << 10, 2)
-    for one in (lib.hc_singly, lib.hc_listed, lib.hc_released_singly, lambda: lib.hc_ranges(4)):
+    for op, each in (
+        ("HC_UNPIN_USER_PAGE", 1),
+        ("HC_UNPIN_USER_PAGES", 1 << 10),
+        ("HC_UNPIN_USER_PAGES_DIRTY_LOCK", 1),
+        ("HC_UNPIN_USER_PAGE_RANGE_DIRTY_LOCK", 4),
+    ):
         before = lib.hc_measured[1]
-        one()
+        lib.hc_unpinned(OPS[op], each)
 
         assert before + (1 << 10) == lib.hc_measured[1]
 

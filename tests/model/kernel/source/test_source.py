@@ -377,7 +377,7 @@ def test_nothing_is_left_running(compiled, edited):
         "worker = process.Worker(Path(sys.argv[1]))\n"
         "worker.ask('HC_BEGIN', [(0x1000, 1, 0, 0, 1, 0)])\n"
         "print(worker._process.pid, worker._shared.pid, flush=True)\n"
-        "worker.ask('HC_UNPIN_ONE', [(0x1000, 1, 1, 0, 0, 0)], 1)\n"
+        "worker.ask('HC_UNPIN_USER_PAGE', [(0x1000, 1, 1, 0, 0, 0)], 1)\n"
     )
     with subprocess.Popen(
         [sys.executable, "-c", begun, str(source.library.path)], stdout=subprocess.PIPE, text=True
