@@ -152,12 +152,12 @@ class InProcess(Candidate):
     def map(self, pages: Sequence[int]) -> None:
         """Map each compound page of *pages* once more."""
         for head in self._heads(pages):
-            self.memory.map(head)
+            self.memory.add_mapping(head)
 
     def unmap(self, pages: Sequence[int]) -> None:
         """Unmap each compound page of *pages* once."""
         for head in self._heads(pages):
-            self.memory.unmap(head)
+            self.memory.drop_mapping(head)
             self._drop(head, 1)
 
     def set_page_dirty(self, pages: Sequence[int]) -> None:

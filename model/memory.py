@@ -247,13 +247,13 @@ class Memory:
 
     # Effects of other kernel code on compound pages.
 
-    def map(self, head: int) -> None:
+    def add_mapping(self, head: int) -> None:
         """Map the page once more, which adds one reference."""
         record = self._change(head)
         record.maps += 1
         record.refcount = wrapped(record.refcount + 1)
 
-    def unmap(self, head: int) -> None:
+    def drop_mapping(self, head: int) -> None:
         """Remove one mapping of the page; the caller drops its reference."""
         self._change(head).maps -= 1
 

@@ -77,7 +77,7 @@ SITUATIONS: dict[str, str] = {
     "umem-read-only": "the release of a region that is not writable, asked to be dirtied",
     # What the world does.
     "unmap-pinned": "the last unmapping of a page that is pinned",
-    "put-frees": "a put_page() of the last reference",
+    "put-frees": "a put of the last reference",
     "split-refused": "a split refused because the page is held",
     "split-done": "a split that went through",
     "split-unpinned": "a split that went through after the last unpin",

@@ -250,10 +250,10 @@ def test_stale(memory):
 
 def test_maps(memory):
     """Each mapping holds one reference; the last one's end makes the page unmapped."""
-    memory.map(FOUR)
+    memory.add_mapping(FOUR)
     mapped = memory.page_mapcount(FOUR), memory.page_ref_count(FOUR)
     for _ in range(3):
-        memory.unmap(FOUR)
+        memory.drop_mapping(FOUR)
 
     assert (3, 3) == mapped
     assert (0, 3) == (memory.page_mapcount(FOUR), memory.page_ref_count(FOUR))
@@ -263,7 +263,7 @@ def test_maps(memory):
 def test_map_wraps(memory):
     """A mapping too many wraps the count like any reference."""
     memory.page_ref_add(SINGLE, 2**31 - 3)
-    memory.map(SINGLE)
+    memory.add_mapping(SINGLE)
 
     assert -(2**31) == memory.page_ref_count(SINGLE)
 

@@ -6,26 +6,22 @@
 #include <linux/vmalloc.h>
 
 #include "state.h"
+#include "unpin.h"
 
-static void hc_by(enum hc_bench way, struct page **pages, u32 count, u32 each)
+static const enum hc_op hc_ops[] = {
+	[HC_BENCH_ONE] = HC_UNPIN_PAGE,
+	[HC_BENCH_LIST] = HC_UNPIN_LIST,
+	[HC_BENCH_DIRTY] = HC_UNPIN_DIRTY,
+	[HC_BENCH_RANGE] = HC_UNPIN_RANGE,
+};
+
+static void hc_by(enum hc_op op, struct page **pages, u32 count, u32 each)
 {
 	u32 at, n;
 
 	for (at = 0; at < count; at += n) {
 		n = min(each, count - at);
-		switch (way) {
-		case HC_BENCH_ONE:
-			unpin_user_page(pages[at]);
-			break;
-		case HC_BENCH_LIST:
-			unpin_user_pages(pages + at, n);
-			break;
-		case HC_BENCH_DIRTY:
-			unpin_user_pages_dirty_lock(pages + at, n, true);
-			break;
-		case HC_BENCH_RANGE:
-			unpin_user_page_range_dirty_lock(pages[at], n, true);
-		}
+		hc_unpin_by(op, pages + at, n, true);
 	}
 }
 
@@ -40,6 +36,9 @@ s64 hc_bench(const u32 *list, u32 count, struct hc_ask *ask)
 
 	if (!pages)
 		return -ENOMEM;
+	took = -EINVAL;
+	if (ask->flags >= ARRAY_SIZE(hc_ops))
+		goto out;
 	while (done < npages) {
 		int n = pin_user_pages_fast(start + ((unsigned long)done << PAGE_SHIFT),
 					    npages - done, FOLL_WRITE, pages + done);
@@ -49,13 +48,13 @@ s64 hc_bench(const u32 *list, u32 count, struct hc_ask *ask)
 	}
 	took = -EFAULT;
 	if (done < npages) {
-		unpin_user_pages(pages, done);
+		hc_unpin_by(HC_UNPIN_LIST, pages, done, false);
 		goto out;
 	}
 	took = -EINVAL;
 	if (compound_order(compound_head(pages[0])) != list[2] ||
 	    compound_order(compound_head(pages[npages - 1])) != list[2]) {
-		unpin_user_pages(pages, npages);
+		hc_unpin_by(HC_UNPIN_LIST, pages, npages, false);
 		goto out;
 	}
 	/* The range call needs contiguous pages, and the area need not be contiguous. */
@@ -63,12 +62,12 @@ s64 hc_bench(const u32 *list, u32 count, struct hc_ask *ask)
 	if (ask->flags == HC_BENCH_RANGE) {
 		for (at = 1; at < npages; at++)
 			if (at % ask->arg && page_to_pfn(pages[at]) != page_to_pfn(pages[at - 1]) + 1) {
-				unpin_user_pages(pages, npages);
+				hc_unpin_by(HC_UNPIN_LIST, pages, npages, false);
 				goto out;
 			}
 	}
 	began = ktime_get_ns();
-	hc_by(ask->flags, pages, npages, ask->arg);
+	hc_by(hc_ops[ask->flags], pages, npages, ask->arg);
 	took = ktime_get_ns() - began;
 	/* Clean the pages, so that each measurement starts with the same state. */
 	for (at = 0; at < npages; at++)

@@ -5,6 +5,7 @@
 #include <linux/vmalloc.h>
 
 #include "state.h"
+#include "unpin.h"
 
 static struct page *hc_got[HC_MAX_LIST];
 
@@ -142,19 +143,7 @@ static int hc_unpin(const u32 *list, u32 count, struct hc_ask *ask)
 	if (!(ask->arg && noticed) && hc_give(list, count, 1, false, ask))
 		return -EINVAL;
 	hc.task = current;
-	switch (ask->op) {
-	case HC_UNPIN_PAGE:
-		unpin_user_page(hc_got[0]);
-		break;
-	case HC_UNPIN_LIST:
-		unpin_user_pages(hc_got, npages);
-		break;
-	case HC_UNPIN_DIRTY:
-		unpin_user_pages_dirty_lock(hc_got, npages, ask->flags & 1);
-		break;
-	default:
-		unpin_user_page_range_dirty_lock(hc_got[0], npages, ask->flags & 1);
-	}
+	hc_unpin_by(ask->op, hc_got, npages, ask->flags & 1);
 	hc.task = NULL;
 	return 0;
 }

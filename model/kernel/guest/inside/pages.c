@@ -5,6 +5,7 @@
 #include <linux/vmstat.h>
 
 #include "state.h"
+#include "unpin.h"
 
 /* Maximum number of tails of a compound page to look at. */
 #define HC_TAILS 1024U
@@ -167,7 +168,7 @@ s64 hc_finish(void)
 			head->gets = 1;
 		}
 		for (; head->pins > 0; head->pins--)
-			unpin_user_page(head->page);
+			hc_unpin_by(HC_UNPIN_PAGE, &head->page, 1, false);
 		if (!head->gone && head->gets)
 			put_page(head->page);
 	}
