@@ -94,13 +94,13 @@ class _Collector(Tally):
 
     def coverage(self) -> Coverage:
         return Coverage(
-            self.rounds,
-            self.programs,
-            self.steps,
-            self.seconds(),
-            self.reached,
-            self.rejections,
-            self.oddities,
+            rounds=self.rounds,
+            programs=self.programs,
+            steps=self.steps,
+            seconds=self.seconds(),
+            reached=self.reached,
+            rejected=self.rejections,
+            avoided=self.oddities,
         )
 
 

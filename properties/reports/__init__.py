@@ -1,3 +1,3 @@
 # SPDX-License-Identifier: MIT
 
-"""What people read: the failure report, page maps, saved traces, commands that repeat a run."""
+"""Output for people: the failure report, page maps, saved traces, commands that repeat a run."""

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""The commands that repeat what was done, for people to copy."""
+"""Commands that repeat a run, for people to copy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from model.semantics import DEFAULT
 if TYPE_CHECKING:
     from pathlib import Path
 
-#: What is put under test unasked.
+#: The default of ``--candidate``.
 CANDIDATE = "optimised"
 
 
@@ -25,7 +25,7 @@ def command(
     version: str | None = None,
     cost: str = "strict",
 ) -> str:
-    """``headcount NAME FILE WORDS``, with the options that are not as they would be unasked."""
+    """``headcount NAME FILE WORDS``, omitting options left at their default."""
     parts = ["headcount", name, *([file] if file else [])]
     parts += ["--candidate", candidate] if candidate != CANDIDATE else []
     parts += ["--semantics", version] if version and version != DEFAULT.version else []
@@ -34,5 +34,5 @@ def command(
 
 
 def replay(path: Path, candidate: str) -> str:
-    """The command that judges the trace at *path* again."""
+    """The command that replays the trace at *path*."""
     return command("replay", file=str(path), candidate=candidate)

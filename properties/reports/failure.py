@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""A failure, and other verdicts, as a person sees them. Plain text, at most 100 columns."""
+"""The failure report: plain text of at most 100 columns."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from model.program import Program
     from properties.judging.finding import Finding, Row
 
-#: Columns that a report may take.
+#: Maximum width of a report, in columns.
 WIDTH = 98
 
-#: Characters of a value in the table.
+#: Maximum number of characters of a value in the table.
 MOST_VALUE = 30
 
-#: Scatterlist entries whose place is drawn.
+#: Maximum number of lists, such as scatterlist entries, with a page map.
 MOST_LISTS = 4
 
 HEADINGS = {
@@ -42,12 +42,11 @@ HEADINGS = {
 
 @frozen
 class Failure:
-    """A program that fails, and what is known about it.
+    """A program that fails, and how to repeat it.
 
-    :param program: As small as it got.
-    :param smallest: How small that is, in words.
-    :param saved: The file it is kept in.
-    :param replay: The command that repeats it.
+    :param smallest: How far the program was reduced, in words.
+    :param saved: The file that keeps it.
+    :param replay: The command that replays it.
     :param found: The command that found it.
     """
 
@@ -80,7 +79,7 @@ class Failure:
 
 
 def explained(program: Program, finding: Finding) -> list[str]:
-    """What does not hold, the values side by side, and where the pages lie."""
+    """The lines on *finding*: its summary, the values side by side, and page maps."""
     heading = HEADINGS[finding.oracle]
     if finding.what.startswith("raised"):
         heading = "RAISED"
@@ -124,8 +123,8 @@ def _value(value: object) -> str:
 
 
 def _map(program: Program, finding: Finding) -> list[str]:
-    """Where the pages of the failing step lie, and how they fall into runs."""
-    ledger = books(program, finding.index)
+    """Page maps of the failing step, its runs, and the candidate's puts."""
+    ledger = ledger_before(program, finding.index)
     if ledger is None:
         return []
     lines: list[str] = []
@@ -141,19 +140,16 @@ def _map(program: Program, finding: Finding) -> list[str]:
     return lines + wrap(words, WIDTH, initial_indent="  ", subsequent_indent="  ")
 
 
-def books(program: Program, index: int) -> Ledger | None:
-    """The ledger of *program* just before step *index*, if it keeps the contract so far."""
-    ledger = Ledger(program.semantics, program.mappings)
+def ledger_before(program: Program, index: int) -> Ledger | None:
+    """The ledger just before step *index*; None if the program breaks the contract before."""
     try:
-        for step in program.steps[:index]:
-            ledger.take(step)
+        return Ledger.after(program, program.steps[:index])
     except BadInput:
         return None
-    return ledger
 
 
 def step_lists(program: Program, index: int, ledger: Ledger) -> list[tuple[str, Sequence[int]]]:
-    """What step *index* names, as (label, frames)."""
+    """The lists that step *index* names, as (label, frames)."""
     step = program.steps[index]
     if step.releases_umem:
         (name,) = step.uses()

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
 
-"""The page map: where in which compound pages a list, or a range, lies.
+"""The page map: the positions of a list or range in its compound pages.
 
     a    |0---1---2---3---|4---5---6---7---|
     range     ^^^^^^^^^^^^^^^^^
 
-A list that does not simply rise shows the position of each entry instead.
+A list that is not a rising range shows the position of each entry in the list instead.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ if TYPE_CHECKING:
     from model.mapping import Mapping
     from properties.judging.ledger import Ledger
 
-#: Columns that a map may take.
+#: Maximum width of a map, in columns.
 WIDTH = 96
 
-#: A list longer than this is looked at only at its ends.
+#: Of a longer list only the ends are drawn; in pages.
 LISTED = 4096
 
-#: Pages that are drawn of one mapping at most; the rest is left out as "...".
+#: Maximum number of pages drawn of one mapping; the others are shown as "...".
 MOST_PAGES = 20
 
 
 def page_map(ledger: Ledger, pages: Sequence[int], label: str = "list") -> list[str]:
-    """The lines that draw where *pages* lie.
+    """The lines that show the positions of *pages*, two for each mapping.
 
     :param pages: Frames, in the order in which the call gets them.
-    :param label: What it is called; a list that rises without a gap is a range.
+    :param label: The label of the second line; "list" becomes "range" for contiguous frames.
     """
     rising = _rises(pages)
     ends: Sequence[int] = range(len(pages))
     if len(pages) > LISTED:
-        # Far too many to draw: the ends say it all.
+        # Too many to draw.
         ends = [*range(MOST_PAGES), *range(len(pages) - MOST_PAGES, len(pages))]
     lines = []
     for mapping in ledger.mappings:
@@ -95,9 +95,9 @@ def _draw(
 
 
 def _shown(ledger: Ledger, mapping: Mapping, offsets: list[int]) -> list[int]:
-    """The pages to draw: listed ones with their neighbours, and where heads are.
+    """The offsets to draw: listed pages, their neighbours, and their compound pages' ends.
 
-    If that is too many, those around the first and the last that are listed.
+    If these are more than MOST_PAGES, the pages around the first and the last listed one.
     """
     wanted: set[int] = set()
     for offset in offsets:
@@ -129,7 +129,7 @@ def runs_in_words(runs: Iterable[tuple[str, int]]) -> str:
 
 
 def in_words(counts: Sequence[tuple[str, int]]) -> str:
-    """``3 of a+0, 1 of a+4``; equal neighbours are counted, a long list is cut."""
+    """``3 of a+0, 1 of a+4``; equal neighbours are counted, a long list is shortened."""
     parts = []
     for (name, n), group in groupby(counts):
         times = sum(1 for _ in group)

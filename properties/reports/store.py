@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: MIT
 
-"""Where failing programs are kept: one file for each signature, replaced only by a smaller.
+"""The store of failing programs: one file for each signature, replaced only by a smaller program.
 
-A program is written as soon as it is known to fail, so a run that is killed
-loses nothing that it had found. Files are data and belong to whoever runs
-headcount: none is overwritten unless what is in it fails in the same way on
-the same candidate and is larger.
+A program is written as soon as it fails, so that a killed run loses nothing. The files belong
+to the user: one is overwritten only if the program in it fails in the same way on the same
+candidate and is larger.
 """
 
 from __future__ import annotations
@@ -35,9 +34,9 @@ DIRECTORY = Path(".headcount")
 
 
 class Store:
-    """The traces in one directory, as far as one candidate fails on them.
+    """The traces in one directory on which one candidate fails.
 
-    :param comments: Lines for the top of each file: where it comes from.
+    :param comments: Comment lines at the top of each file, such as the command that found it.
     """
 
     def __init__(
@@ -51,13 +50,13 @@ class Store:
         self._directory = directory
         self._kept: dict[str, tuple[Path, Program]] = {}
         self._written: dict[Path, bytes] = {}
-        #: Why what was found could not be written; empty if it could.
+        #: Why a program could not be written; empty if all could.
         self.trouble = ""
 
     def keep(self, program: Program, finding: Finding) -> Path:
-        """See that the smallest program with the signature of *finding* is in its file."""
+        """Write *program* to its signature's file, unless that holds a smaller one; the path."""
         signature = finding.signature
-        # Looked up each time: another run may have put something smaller there.
+        # Looked up each time: another run may have written a smaller program.
         path, smallest = self._kept[signature] = self._slot(signature, program)
         if not path.exists() or program.size() < smallest.size():
             comments = (" ".join(finding.summary.split()), *self._comments)
@@ -67,20 +66,20 @@ class Store:
                 self._kept[signature] = (path, program)
                 self._written[path] = text.encode()
             except OSError as err:
-                # The finding is worth more than its file: it is reported anyway.
+                # The finding matters more than its file: it is reported anyway.
                 self.trouble = f"nowhere: {path}: {err.strerror or err}"
         return path
 
     def path(self, signature: str) -> Path | None:
-        """The file for *signature*, if something was kept for it."""
+        """The file for *signature*; None if no program was kept for it."""
         found = self._kept.get(signature)
         return found[0] if found else None
 
     def _slot(self, signature: str, program: Program) -> tuple[Path, Program]:
-        """The file that *program* belongs in, and the smallest one known for it.
+        """The file for *program*, and the smallest program known for it.
 
-        That is the first one that is free, or whose trace fails on this
-        candidate with the same signature. Others are other people's bugs.
+        It is the first file that does not exist, or whose trace fails on this candidate with
+        the same signature. Traces of other bugs are skipped.
         """
         for number in count(1):
             suffix = f"-{number}" if number > 1 else ""
@@ -109,9 +108,9 @@ class Store:
         raise AssertionError  # count() does not end
 
     def _as_written(self, path: Path) -> bool:
-        """Whether what this store wrote into *path* is there still.
+        """Whether *path* still holds what this store wrote.
 
-        To parse 10^5 steps takes seconds, and the reducer keeps fifty programs.
+        This saves parsing: 10^5 steps take seconds, and the reducer keeps fifty programs.
         """
         try:
             return path.read_bytes() == self._written.get(path)
@@ -120,9 +119,9 @@ class Store:
 
 
 def write(path: Path, text: str) -> None:
-    """Put *text* into *path* all at once: a reader sees the old file or the new one.
+    """Write *text* to *path* atomically: a reader sees the old file or the new one.
 
-    :raises OSError: if that cannot be done, or *path* is something else than a file.
+    :raises OSError: if it cannot be written, or *path* is not a regular file.
     """
     if path.exists() and not path.is_file():
         raise OSError(errno.EINVAL, "not a regular file", str(path))
