@@ -55,7 +55,7 @@ class Optimised(InProcess):
         memory = self.memory
         if memory.is_zero_page(head):
             return refs if self._room(head, 1, 1) else 0
-        exact = memory.hpage_pincount_available(head)
+        exact = self.grabs_exactly(head)
         each = 1 if exact else BIAS
         refs = self._room(head, refs, each)
         if refs:
@@ -64,6 +64,10 @@ class Optimised(InProcess):
                 memory.pincount_add(head, refs)
             memory.mod_node_page_state(NR_FOLL_PIN_ACQUIRED, refs)
         return refs
+
+    def grabs_exactly(self, head: int) -> bool:
+        """Whether a pin adds 1 to the pincount and refcount of *head*, not BIAS to the latter."""
+        return self.memory.hpage_pincount_available(head)
 
     def try_get_compound_head(self, head: int, refs: int) -> int:
         """Take up to *refs* plain references on *head*; the number taken."""
@@ -74,11 +78,14 @@ class Optimised(InProcess):
 
     def _room(self, head: int, refs: int, each: int) -> int:
         """How many of *refs* fit below COUNT_LIMIT if one adds *each*; warn if fewer fit."""
-        count = self.memory.page_ref_count(head)
-        room = -(-(COUNT_LIMIT - count) // each) if count > 0 else 0
+        room = self.room(self.memory.page_ref_count(head), each)
         if refs > room:
             self.memory.warn("a grab found a refcount that is not positive")
         return min(refs, room)
+
+    def room(self, count: int, each: int) -> int:
+        """How many additions of *each* to the refcount *count* find a positive count before."""
+        return -(-(COUNT_LIMIT - count) // each) if count > 0 else 0
 
     def _mapped(self, i: int, pages: Sequence[int]) -> tuple[int, int]:
         """The run that begins at ``pages[i]``: head and entries, or 0 entries if not mapped."""
@@ -133,13 +140,17 @@ class Optimised(InProcess):
                     ntails = 1
                 grabbed = self.try_grab_compound_head(head, ntails)
                 if grabbed:
-                    self.put_compound_head(head, grabbed)
+                    self.undo_grab(head, grabbed)
                 return i
             grabbed = self.try_grab_compound_head(head, ntails) if ntails else 0
             i += grabbed
             if not ntails or grabbed < ntails:
                 return i
         return i
+
+    def undo_grab(self, head: int, refs: int) -> None:
+        """Unpin what the fast path has just pinned, because its entry changed."""
+        self.put_compound_head(head, refs)
 
     # Unpinning.
 
@@ -148,16 +159,29 @@ class Optimised(InProcess):
 
         Count first: after the put the page may be freed (4509b42c3896).
         """
-        memory = self.memory
-        if memory.is_zero_page(head):
-            return
-        memory.mod_node_page_state(NR_FOLL_PIN_RELEASED, refs)
-        if memory.hpage_pincount_available(head):
-            memory.pincount_add(head, -refs)
-        else:
-            refs *= BIAS
-        if memory.page_ref_sub_and_test(head, refs):
-            memory.free(head)
+        if not self.memory.is_zero_page(head):
+            self.count_released(head, refs)
+            self.put_page_refs(head, self.drop_pincount(head, refs))
+
+    def count_released(self, head: int, refs: int) -> None:
+        """Count *refs* released pins of *head* in the statistic."""
+        self.memory.mod_node_page_state(NR_FOLL_PIN_RELEASED, refs)
+
+    def drop_pincount(self, head: int, refs: int) -> int:
+        """Take *refs* pins off the pincount of *head*, if it has one; the references they hold."""
+        if not self.puts_exactly(head):
+            return refs * BIAS
+        self.memory.pincount_add(head, -refs)
+        return refs
+
+    def puts_exactly(self, head: int) -> bool:
+        """`grabs_exactly`, asked by the put."""
+        return self.memory.hpage_pincount_available(head)
+
+    def put_page_refs(self, head: int, refs: int) -> None:
+        """Drop *refs* references of *head*; free it if none is left."""
+        if self.memory.page_ref_sub_and_test(head, refs):
+            self.memory.free(head)
 
     def dirty_head(self, head: int) -> None:
         """Call ``set_page_dirty_lock()`` on *head*, unless it is dirty already."""
@@ -172,7 +196,11 @@ class Optimised(InProcess):
         """Drop one pin of each entry; warn and do nothing if *npages* is -errno."""
         if npages >= MIN_ERR_VALUE:
             self.memory.warn("npages is an error value")
-            return
+        else:
+            self.unpin_runs(pages, npages)
+
+    def unpin_runs(self, pages: Sequence[int], npages: int) -> None:
+        """Drop one pin of each entry, run by run."""
         i = 0
         while i < npages:
             if pages[i] == NULL and self.memory.semantics.null_skipped:
@@ -201,10 +229,14 @@ class Optimised(InProcess):
         i = 0
         while i < npages:
             head, ntails = self.compound_range_next(i, npages, page)
-            if make_dirty:
-                self.dirty_head(head)
-            self.put_compound_head(head, ntails)
+            self.unpin_range_run(page + i, head, ntails, make_dirty)
             i += ntails
+
+    def unpin_range_run(self, page: int, head: int, ntails: int, make_dirty: bool) -> None:
+        """Unpin one run of a range: *ntails* frames of *head* from *page* on."""
+        if make_dirty:
+            self.dirty_head(head)
+        self.put_compound_head(head, ntails)
 
     # RDMA memory regions.
 
@@ -224,20 +256,38 @@ class Optimised(InProcess):
             page_list = pages[done : done + BATCH]
             pinned = self.pin_user_pages(page_list)
             if pinned < 0:
-                self.release_umem(umem, dirty=False)
+                self.umem_pin_failed(umem)
                 return pinned
-            done += pinned
+            done += self.umem_advance(len(page_list), pinned)
             if batch == append_fails:
-                self.unpin_user_pages_dirty_lock(page_list[:pinned], pinned, make_dirty=False)
-                self.release_umem(umem, dirty=False)
+                self.umem_append_failed(umem, pages, page_list[:pinned])
                 return ENOMEM
-            append_pages(umem.sgl, page_list[:pinned], max_segment)
+            self.umem_append(umem, page_list[:pinned], max_segment)
             batch += 1
         umem.nmap = umem.sg_nents if nmap is None else min(nmap, umem.sg_nents)
-        if umem.nmap == 0:
-            self.release_umem(umem, dirty=False)
-            return ENOMEM
-        return umem
+        return umem if umem.nmap else self.umem_map_failed(umem)
+
+    def umem_advance(self, asked: int, pinned: int) -> int:
+        """Pages to go on by after a batch of *asked* pages, of which *pinned* were pinned."""
+        return pinned
+
+    def umem_append(self, umem: Umem, batch: Sequence[int], max_segment: int) -> None:
+        """Add the pages of *batch* to the scatterlist."""
+        append_pages(umem.sgl, batch, max_segment)
+
+    def umem_pin_failed(self, umem: Umem) -> None:
+        """Unwind after no page of a batch could be pinned."""
+        self.release_umem(umem, dirty=False)
+
+    def umem_append_failed(self, umem: Umem, pages: Sequence[int], batch: Sequence[int]) -> None:
+        """Unwind after the scatterlist found no memory for *batch*, a part of *pages*."""
+        self.unpin_user_pages_dirty_lock(batch, len(batch), make_dirty=False)
+        self.release_umem(umem, dirty=False)
+
+    def umem_map_failed(self, umem: Umem) -> Umem | int:
+        """Unwind after the DMA mapping failed; the error."""
+        self.release_umem(umem, dirty=False)
+        return ENOMEM
 
     def ib_umem(self, sgl: Sequence[tuple[int, int]], writable: bool, nmap: int | None) -> Umem:
         """A region of pages that are pinned already: (first frame, bytes) for each entry."""
@@ -252,8 +302,12 @@ class Optimised(InProcess):
         """``__ib_umem_release()``: unpin all *sg_nents* entries, even after mapping failed."""
         make_dirty = umem.writable and dirty
         for sg in umem.sgl[: umem.sg_nents]:
-            if not self.memory.semantics.batched:
-                for i in range(sg.npages):
-                    self.unpin_user_pages_dirty_lock([sg.page + i], 1, make_dirty)
-            else:
-                self.unpin_user_page_range_dirty_lock(sg.page, sg.npages, make_dirty)
+            self.release_entry(sg.page, sg.npages, make_dirty)
+
+    def release_entry(self, page: int, npages: int, make_dirty: bool) -> None:
+        """Unpin one entry: by the range call, or page by page before there was one."""
+        if self.memory.semantics.batched:
+            self.unpin_user_page_range_dirty_lock(page, npages, make_dirty)
+        else:
+            for i in range(npages):
+                self.unpin_user_pages_dirty_lock([page + i], 1, make_dirty)

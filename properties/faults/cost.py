@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""Faults that no count shows: right, but dearer than one put a run."""
+"""Faults that no count shows: right, but with more than one put for each run."""
 
 from __future__ import annotations
 
@@ -14,33 +14,29 @@ from properties.faults.fault import fault
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from model.umem import Umem
-
 
 @fault("cost only", "A04, v1 and v2 3/4")
 class OrderOneUnbatched(Optimised):
     """Compound pages of two pages are not batched.
 
-    The test was for an order above 1, where above 0 was meant. Two puts for
-    each page of order 1, and every count right: only a reviewer noticed.
+    The test was for an order above 1, where above 0 was meant. Two puts for each page of
+    order 1, and every count right: only a reviewer noticed.
     """
 
     def compound_range_next(self, i: int, npages: int, page: int) -> tuple[int, int]:
-        """A run of one page below order 2."""
         head, ntails = super().compound_range_next(i, npages, page)
         return head, ntails if self.memory.compound_order(head) > 1 else 1
 
 
 @fault("cost only", "A13, near-miss of the series")
 class StopsBeforeLast(Optimised):
-    """The scan for the end of a run never looks at the list's last entry.
+    """The scan for the end of a run never reads the list's last entry.
 
-    A bound that is one too low. The entry is found by the next turn, as a run
-    of its own: one put more for each list, and nothing wrong.
+    The bound is one too low. The next turn finds the entry as a run of its own: one put
+    more for each list, and nothing wrong.
     """
 
     def compound_next(self, i: int, npages: int, pages: Sequence[int]) -> tuple[int, int]:
-        """A run without the last entry, unless it begins with it."""
         head, ntails = super().compound_next(i, npages, pages)
         return head, ntails - 1 if ntails > 1 and i + ntails == npages else ntails
 
@@ -49,12 +45,11 @@ class StopsBeforeLast(Optimised):
 class ListByPage(Optimised):
     """Every entry of a list is a run.
 
-    As it was before the series, which is for nothing but this: a huge page that
-    was pinned by its 512 tails takes 512 atomic subtractions.
+    As before the series, whose only purpose is to change this: a huge page that was
+    pinned by its 512 pages takes 512 atomic subtractions.
     """
 
     def compound_next(self, i: int, npages: int, pages: Sequence[int]) -> tuple[int, int]:
-        """A run of one."""
         return self.memory.compound_head(pages[i]), 1
 
 
@@ -62,12 +57,11 @@ class ListByPage(Optimised):
 class RangeByPage(Optimised):
     """Every page of a range is a run.
 
-    The new call, without what it was made for: its callers write less, and the
-    machine does as much as before.
+    The new call without its benefit: its callers are shorter, and the machine does as
+    much work as before.
     """
 
     def compound_range_next(self, i: int, npages: int, page: int) -> tuple[int, int]:
-        """A run of one."""
         return self.memory.compound_head(page + i), 1
 
 
@@ -75,12 +69,11 @@ class RangeByPage(Optimised):
 class RangeStopsBeforeEdge(Optimised):
     """A run ends one page before its compound page does.
 
-    The last page of each compound page takes a put of its own, twice as many as
-    needed where a range covers many of them.
+    The last page of each compound page takes a put of its own: twice as many puts as
+    needed for a range of many compound pages.
     """
 
     def compound_range_next(self, i: int, npages: int, page: int) -> tuple[int, int]:
-        """A run that leaves out the last page of its head, if it holds another."""
         head, ntails = super().compound_range_next(i, npages, page)
         edge = page + i + ntails == head + self.memory.compound_nr(head)
         return head, ntails - 1 if edge and ntails > 1 else ntails
@@ -90,19 +83,15 @@ class RangeStopsBeforeEdge(Optimised):
 class RepeatEndsRun(Optimised):
     """An entry that repeats the page before it ends the run.
 
-    Repeats were taken for something special. A page that is pinned a thousand
-    times is put a thousand times.
+    Repeats were treated as a special case. A page that is pinned a thousand times is put
+    a thousand times.
     """
 
     def compound_next(self, i: int, npages: int, pages: Sequence[int]) -> tuple[int, int]:
-        """A run in which no page follows itself."""
-        head = self.memory.compound_head(pages[i])
+        compound_head = self.memory.compound_head
+        head = compound_head(pages[i])
         nr = i + 1
-        while (
-            nr < npages
-            and pages[nr] != pages[nr - 1]
-            and self.memory.compound_head(pages[nr]) == head
-        ):
+        while nr < npages and pages[nr] != pages[nr - 1] and compound_head(pages[nr]) == head:
             nr += 1
         return head, nr - i
 
@@ -111,14 +100,13 @@ class RepeatEndsRun(Optimised):
 class DirtyListByPage(Optimised):
     """A list that is to be dirtied is not batched.
 
-    Only the plain call was changed to walk by runs. Writes into user memory,
-    which are what dirties, are the usual case.
+    Only the plain call was changed to put runs. The usual case is a device that writes to
+    user memory, and so dirties it.
     """
 
     def unpin_user_pages_dirty_lock(
         self, pages: Sequence[int], npages: int, make_dirty: bool
     ) -> None:
-        """Dirty and put entry by entry."""
         if not make_dirty:
             self.unpin_user_pages(pages, npages)
             return
@@ -130,29 +118,26 @@ class DirtyListByPage(Optimised):
 
 @fault("cost only", "mutation")
 class RegionByPage(Optimised):
-    """A region is released page by page, though there is a call for ranges.
+    """A region is released page by page, although there is a call for ranges.
 
-    The driver as it was before the last patch of the series. A region of a
-    terabyte takes minutes to release.
+    As the driver was before the last patch of the series. A region of a terabyte takes
+    minutes to release.
     """
 
-    def release_umem(self, umem: Umem, dirty: bool) -> None:
-        make_dirty = umem.writable and dirty
-        for sg in umem.sgl:
-            for i in range(sg.npages):
-                self.unpin_user_pages_dirty_lock([sg.page + i], 1, make_dirty)
+    def release_entry(self, page: int, npages: int, make_dirty: bool) -> None:
+        for i in range(npages):
+            self.unpin_user_pages_dirty_lock([page + i], 1, make_dirty)
 
 
 @fault("cost only", "mutation")
 class RunsOf512(Optimised):
     """Runs of more than 512 pages are put in pieces of 512.
 
-    As if a huge page never were larger than a PMD maps. A page of 1 GiB takes
-    512 puts instead of one.
+    As if no huge page were larger than a PMD maps. A page of 1 GiB takes 512 puts instead
+    of one.
     """
 
     def put_compound_head(self, head: int, refs: int) -> None:
-        """Put batch by batch."""
         while refs > BATCH:
             super().put_compound_head(head, BATCH)
             refs -= BATCH
@@ -163,30 +148,23 @@ class RunsOf512(Optimised):
 class LocksDirtyPages(Optimised):
     """The page lock is taken for a head that is dirty already.
 
-    The flag is not looked at first. The lock sleeps while the page is written
-    back, and nothing comes of it.
+    The flag is not read first. The lock sleeps while the page is written back, and
+    nothing comes of it.
     """
 
     def dirty_head(self, head: int) -> None:
-        """Dirty without asking."""
         self.memory.set_page_dirty_lock(head)
 
 
 @fault("cost only", "mutation")
 class LocksEachPage(Optimised):
-    """The page lock is taken for each page of a range, always the same head's.
+    """The page lock of the head is taken again for each page of a range.
 
-    The puts are batched and the dirtying is not, so that a huge page is locked
-    512 times.
+    The puts are batched and the dirtying is not, so a huge page is locked 512 times.
     """
 
-    def unpin_user_page_range_dirty_lock(self, page: int, npages: int, make_dirty: bool) -> None:
-        """Dirty page by page, put run by run."""
-        i = 0
-        while i < npages:
-            head, ntails = self.compound_range_next(i, npages, page)
-            if make_dirty and not self.memory.page_dirty(head):
-                for j in range(i, i + ntails):
-                    self.memory.set_page_dirty_lock(page + j)
-            self.put_compound_head(head, ntails)
-            i += ntails
+    def unpin_range_run(self, page: int, head: int, ntails: int, make_dirty: bool) -> None:
+        if make_dirty and not self.memory.page_dirty(head):
+            for tail in range(page, page + ntails):
+                self.memory.set_page_dirty_lock(tail)
+        self.put_compound_head(head, ntails)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""One planted bug: a candidate, and where it comes from."""
+"""A planted bug: a candidate and its source, and the table of all planted bugs."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ GROUPS = (
 
 @frozen
 class Fault:
-    """A row of the table.
+    """A planted bug, or a variant that is right although different.
 
     :param group: One of `GROUPS`.
-    :param source: Where it comes from: a commit, a review remark, a mutation,
-        with the id in the project's catalogue of bugs where it has one.
-    :param versions: Semantics it applies to.
-    :param long: Whether short programs can hardly show it.
+    :param source: Its source: a commit, a review remark or a mutation, with the id in the
+        project's catalogue of bugs if it has one.
+    :param versions: The semantics it applies to.
+    :param long: Whether short programs hardly ever show it.
     """
 
     candidate: type[Optimised]
@@ -49,22 +49,22 @@ class Fault:
 
     @property
     def name(self) -> str:
-        """What the table calls it."""
+        """The name in the table."""
         return self.candidate.__name__
 
     @property
     def spec(self) -> str:
-        """What to write after ``--candidate``."""
+        """The argument of ``--candidate`` that names it."""
         return f"{self.candidate.__module__}:{self.name}"
 
     @property
     def story(self) -> str:
-        """What goes wrong, and how it came about."""
+        """What goes wrong, and how it came about: the docstring of the candidate."""
         return getdoc(self.candidate) or ""
 
     @property
     def equivalent(self) -> bool:
-        """Whether it is right though different, and must never be reported."""
+        """Whether it is right although different, so that no search may report it."""
         return self.group == "equivalent"
 
 
@@ -77,7 +77,7 @@ Planted = TypeVar("Planted", bound=type[Optimised])
 def fault(
     group: str, source: str, *, versions: tuple[str, ...] = ("5.13",), long: bool = False
 ) -> Callable[[Planted], Planted]:
-    """Enter a class into the table. What it is about stands in its docstring."""
+    """A decorator that enters a class into the table; its docstring is the story."""
 
     def enter(candidate: Planted) -> Planted:
         assert group in GROUPS, group

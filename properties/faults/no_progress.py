@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from model.optimised import EFAULT, MIN_ERR_VALUE, Optimised
+from model.optimised import Optimised
 from model.semantics import PAGE_SIZE
 from properties.faults.fault import fault
 
@@ -19,15 +19,14 @@ if TYPE_CHECKING:
 
 @fault("no progress", "D01, 5.13 to 6.12, at 8 bits instead of 32")
 class NarrowMinimum(Optimised):
-    """The minimum that cuts a run is taken in too few bits.
+    """The minimum that cuts a run is computed in too few bits.
 
-    What is left of the range is narrowed first: a multiple of 2^32 is none, and
-    the walk stands still. Any other number only makes shorter runs. Here 256
-    pages suffice; as in the kernel, single pages do not come that way.
+    The number of pages left is narrowed first: a multiple of 2^32 becomes zero, and the
+    walk stands still. Any other number only makes shorter runs. Here 256 pages are
+    enough; as in the kernel, single pages do not take this path.
     """
 
     def compound_range_next(self, i: int, npages: int, page: int) -> tuple[int, int]:
-        """The run, with eight bits of what is left."""
         head = self.memory.compound_head(page + i)
         if head == page + i and self.memory.compound_order(head) == 0:
             return head, 1
@@ -37,14 +36,13 @@ class NarrowMinimum(Optimised):
 
 @fault("no progress", "D02, 5.14, at 8 bits instead of 32")
 class NarrowIndex(Optimised):
-    """The index where a run ends is kept in fewer bits than the list has.
+    """The index at which a run ends has fewer bits than the length of the list.
 
-    From 2^32 entries on the end lies before the begin. The difference is so
-    large that a 5.14 kernel did not come back. Here 256 entries are as many.
+    From 2^32 entries on the end is before the begin. The difference is so large that a
+    5.14 kernel did not come back. Here 256 entries are enough.
     """
 
     def compound_next(self, i: int, npages: int, pages: Sequence[int]) -> tuple[int, int]:
-        """The run, from an index of eight bits."""
         head, ntails = super().compound_next(i, npages, pages)
         return head, (i + ntails) % 256 - i
 
@@ -53,12 +51,11 @@ class NarrowIndex(Optimised):
 class LastPageIsNone(Optimised):
     """The run that begins with the last page of a compound page has no pages.
 
-    The last page's number is taken where the number of pages was meant. The
-    walk meets such a page at the end of each compound page, and stays there.
+    The index of the last page is used as the number of pages. The walk meets such a page
+    at the end of each compound page, and stays there.
     """
 
     def compound_range_next(self, i: int, npages: int, page: int) -> tuple[int, int]:
-        """A run up to the last page, exclusive."""
         head = self.memory.compound_head(page + i)
         last = head + max(1, self.memory.compound_nr(head) - 1)
         return head, min(max(0, last - page - i), npages - i)
@@ -66,50 +63,42 @@ class LastPageIsNone(Optimised):
 
 @fault("no progress", "mutation", versions=("5.11", "5.13"))
 class EmptyListWalked(Optimised):
-    """An empty list is walked once before anybody looks at its length.
+    """An empty list is walked once before its length is checked.
 
-    A loop with its condition at the end. It reads the first entry of a list
-    that has none.
+    The loop has its condition at the end, and reads the first entry of a list that has
+    none.
     """
 
-    def unpin_user_pages(self, pages: Sequence[int], npages: int) -> None:
-        """Put a run, then look whether there was one."""
-        if npages >= MIN_ERR_VALUE:
-            super().unpin_user_pages(pages, npages)
-            return
-        i = 0
-        while True:
-            head, ntails = self.compound_next(i, npages, pages)
-            self.put_compound_head(head, ntails)
-            i += ntails
-            if i >= npages:
-                return
+    def unpin_runs(self, pages: Sequence[int], npages: int) -> None:
+        if npages == 0:
+            self.put_compound_head(*self.compound_next(0, npages, pages))
+        super().unpin_runs(pages, npages)
 
 
 @fault("no progress", "mutation of B07, 9857a17f206f", versions=("5.11", "5.13"))
 class RefusedGrabRepeated(Optimised):
-    """A grab that is refused is tried until it works.
+    """A grab that is refused is repeated until it succeeds.
 
-    That is how one takes a page that another CPU is just letting go. A count
-    that overflowed refuses as well, and will go on refusing.
+    This is how to take a page that another CPU is about to free. But a refcount that
+    overflowed refuses as well, and never stops refusing.
     """
 
     def _grab_runs(self, pages: Sequence[int], grab: Callable[[int, int], int]) -> int:
-        i = 0
-        while i < len(pages):
-            head, ntails = self._mapped(i, pages)
-            if not ntails:
-                return i or EFAULT
-            i += grab(head, ntails)
-        return i
+        def repeated(head: int, refs: int) -> int:
+            grabbed = 0
+            while grabbed < refs:
+                grabbed += grab(head, refs - grabbed)
+            return grabbed
+
+        return super()._grab_runs(pages, repeated)
 
 
 @fault("no progress", "mutation", versions=("5.11", "5.13"))
 class FaultRepeated(Optimised):
-    """A page that is not mapped is looked for until it is.
+    """A page that is not mapped is looked up until it is.
 
-    The slow path faults a page in and looks again, which ends because the fault
-    says when it cannot help. Here nobody asks it.
+    The slow path faults a page in and looks it up again, which ends because the fault
+    reports when it cannot help. Here nothing asks for that.
     """
 
     def _mapped(self, i: int, pages: Sequence[int]) -> tuple[int, int]:
@@ -121,10 +110,10 @@ class FaultRepeated(Optimised):
 
 @fault("no progress", "A03, mutation", versions=("5.11", "5.13"))
 class PartialPageRepeated(Optimised):
-    """What is left of an entry is counted down by whole pages until nothing is left.
+    """The length of an entry is counted down by whole pages until it is zero.
 
-    With a length that ends inside a page something always is left, and no whole
-    page of it.
+    If the length ends inside a page, less than a whole page is left in the end, and no
+    step makes it smaller.
     """
 
     def release_umem(self, umem: Umem, dirty: bool) -> None:
@@ -133,8 +122,6 @@ class PartialPageRepeated(Optimised):
             while left:
                 head = self.memory.compound_head(page)
                 whole = min(left // PAGE_SIZE, head + self.memory.compound_nr(head) - page)
-                if umem.writable and dirty:
-                    self.dirty_head(head)
-                self.put_compound_head(head, whole)
+                self.unpin_range_run(page, head, whole, umem.writable and dirty)
                 page += whole
                 left -= whole * PAGE_SIZE

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""Faults of releasing a memory region: which entries, and how much of each."""
+"""Faults of releasing a memory region: which entries, and which pages of each."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 @fault("umem", "A01, review of v1 4/4", versions=("5.11", "5.13"))
 class ReleasesNmap(Optimised):
-    """The release walks as many entries as the device saw, not as the CPU made.
+    """The release walks the entries that the device saw, not those that the CPU made.
 
-    An IOMMU joins neighbours, so that the device sees fewer. What lies in the
-    entries behind stays pinned.
+    An IOMMU joins neighbours, so the device sees fewer. The pages of the entries behind
+    them stay pinned.
     """
 
     def release_umem(self, umem: Umem, dirty: bool) -> None:
@@ -36,8 +36,8 @@ class ReleasesNmap(Optimised):
 class UnmappedStays(Optimised):
     """A region that was never mapped for DMA is not unpinned at all.
 
-    Where mapping fails, the number of mapped entries is zero, and a loop up to
-    it does nothing: every failed registration leaks its whole region.
+    If the mapping fails, the number of mapped entries is zero, and a loop up to it does
+    nothing: every failed registration leaks its whole region.
     """
 
     def release_umem(self, umem: Umem, dirty: bool) -> None:
@@ -47,10 +47,9 @@ class UnmappedStays(Optimised):
 
 @fault("umem", "A03, sketch in the review of the RFC", versions=("5.11", "5.13"))
 class LengthRoundedDown(Optimised):
-    """Bytes of an entry are divided by the page size, and the rest is dropped.
+    """The length of an entry in pages is rounded down.
 
-    A region that ends inside a page keeps that page pinned. The series rounds
-    up.
+    If a region ends inside a page, that page stays pinned. The series rounds up.
     """
 
     def release_umem(self, umem: Umem, dirty: bool) -> None:
@@ -61,10 +60,10 @@ class LengthRoundedDown(Optimised):
 
 @fault("umem", "mutation of A03", versions=("5.11", "5.13"))
 class LengthPlusOne(Optimised):
-    """The pages of an entry are its whole pages and one more.
+    """The number of pages of an entry is its number of whole pages plus one.
 
-    Right for entries that end inside a page, and one pin too many for all that
-    end with one, as nearly all do.
+    Right for entries that end inside a page, and one pin too many for all others, which
+    are nearly all.
     """
 
     def release_umem(self, umem: Umem, dirty: bool) -> None:
@@ -74,10 +73,9 @@ class LengthPlusOne(Optimised):
 
 @fault("umem", "mutation of A03", versions=("5.11", "5.13"))
 class LengthToNearest(Optimised):
-    """Bytes of an entry are rounded to the nearest number of pages.
+    """The length of an entry is rounded to the nearest number of pages.
 
-    Of a last page that is used by less than half the pin stays; more than half
-    is right, and so is a whole page.
+    The pin of a last page of which less than half is used stays. Anything else is right.
     """
 
     def release_umem(self, umem: Umem, dirty: bool) -> None:
@@ -88,10 +86,10 @@ class LengthToNearest(Optimised):
 
 @fault("umem", "D06, at 17 bits instead of 32", versions=("5.11", "5.13"))
 class LengthWraps(Optimised):
-    """Rounding up an entry's length wraps, and the entry has no pages.
+    """Rounding up the length of an entry wraps, and the entry has no pages.
 
-    On a 32-bit machine adding a page less one byte to a length close to 4 GiB
-    gives next to nothing. Here 128 KiB are enough.
+    On a 32-bit machine a length close to 4 GiB plus a page less one byte is almost zero.
+    Here 128 KiB are enough.
     """
 
     def release_umem(self, umem: Umem, dirty: bool) -> None:
@@ -104,8 +102,8 @@ class LengthWraps(Optimised):
 class LastEntryOfManyStays(Optimised):
     """The last entry of a scatterlist of several is not released.
 
-    The loop looks one entry ahead, as it would to join neighbours. A region of
-    one entry is right, and most tests have no other.
+    The loop looks one entry ahead, as if to join neighbours. A region of one entry is
+    right, and most tests have no other.
     """
 
     def release_umem(self, umem: Umem, dirty: bool) -> None:
@@ -117,8 +115,8 @@ class LastEntryOfManyStays(Optimised):
 class FirstPageTwice(Optimised):
     """The first page of each entry but the first is put once more.
 
-    Two entries were taken to overlap by one page. The extra put takes a pin that
-    someone else holds, or the mapping's reference.
+    Two entries were taken to overlap by one page. The extra put drops somebody else's pin,
+    or the mapping's reference.
     """
 
     def release_umem(self, umem: Umem, dirty: bool) -> None:
@@ -129,9 +127,9 @@ class FirstPageTwice(Optimised):
 
 @fault("umem", "mutation", versions=("5.11", "5.13"))
 class RepeatedEntrySkipped(Optimised):
-    """An entry that begins where the one before began is skipped.
+    """An entry that begins at the same page as the one before is skipped.
 
-    Taken for the same entry. A page that is mapped twice in a row makes two
+    It is taken for the same entry. A page that is mapped twice in a row makes two
     entries, and both are pinned.
     """
 
@@ -145,22 +143,19 @@ class RepeatedEntrySkipped(Optimised):
 class EntryIsOneHead(Optimised):
     """All pages of an entry are taken to belong to one compound page.
 
-    Entries are contiguous in memory, which compound pages lying side by side
-    are as well. A block I/O vector that was joined across two folios had one
-    reference for both, and freed the second under its user.
+    An entry is contiguous in memory, but so are compound pages that are neighbours. A
+    block I/O vector that spanned two folios had one reference for both, and freed the
+    second under its user.
     """
 
-    def release_umem(self, umem: Umem, dirty: bool) -> None:
-        for sg in umem.sgl:
-            head = self.memory.compound_head(sg.page)
-            if umem.writable and dirty:
-                self.dirty_head(head)
-            self.put_compound_head(head, sg.npages)
+    def release_entry(self, page: int, npages: int, make_dirty: bool) -> None:
+        head = self.memory.compound_head(page)
+        self.unpin_range_run(page, head, npages, make_dirty)
 
 
 @fault("umem", "mutation", versions=("5.11", "5.13"))
 class RegionReleasedTwice(Optimised):
-    """A region that is writable is released by a pass that dirties and by one that does not.
+    """A writable region is released by a pass that dirties and by one that does not.
 
     The two loops were meant as alternatives, one for each kind of region.
     """
@@ -173,31 +168,22 @@ class RegionReleasedTwice(Optimised):
 
 @fault("umem", "mutation", versions=("5.11", "5.13"))
 class SegmentRoundedUp(Optimised):
-    """The largest entry a device takes is rounded up to whole pages.
+    """The largest segment of a device is rounded up to whole pages.
 
-    A limit that is no multiple of the page size has to be rounded down, or the
-    device is given entries that it cannot take.
+    A limit that is no multiple of the page size has to be rounded down, or the device is
+    given entries that it cannot take.
     """
 
-    def ib_umem_get(
-        self,
-        pages: Sequence[int],
-        writable: bool,
-        max_segment: int,
-        nmap: int | None,
-        append_fails: int | None,
-    ) -> Umem | int:
-        """Register with a limit of whole pages."""
-        most = -(-max_segment // PAGE_SIZE) * PAGE_SIZE
-        return super().ib_umem_get(pages, writable, most, nmap, append_fails)
+    def umem_append(self, umem: Umem, batch: Sequence[int], max_segment: int) -> None:
+        super().umem_append(umem, batch, -(-max_segment // PAGE_SIZE) * PAGE_SIZE)
 
 
 @fault("umem", "mutation of A01", versions=("5.11", "5.13"))
 class ReleasesOneMoreThanNmap(Optimised):
     """The release ends one entry behind the last that the device saw.
 
-    A bound that is inclusive by mistake, and hides the same mistake as long as
-    the IOMMU joins no more than two entries.
+    A bound that is inclusive by mistake. It hides the same mistake as long as the IOMMU
+    joins no more than two entries.
     """
 
     def release_umem(self, umem: Umem, dirty: bool) -> None:

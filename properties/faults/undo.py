@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from model.memory import NR_FOLL_PIN_RELEASED
 from model.optimised import Optimised
 from properties.faults.fault import fault
 
@@ -15,97 +14,66 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-class _Undo(Optimised):
-    """The fast path with its undo as a method of its own."""
-
-    _fast = False
-
-    def undo(self, head: int, refs: int) -> None:
-        """Give back the *refs* pins that were just taken of *head*."""
-        super().put_compound_head(head, refs)
-
-    def pin_user_pages_fast_only(self, pages: Sequence[int], changed: int | None) -> int:
-        """Pin; every put on the way is an undo."""
-        self._fast = True
-        pinned = super().pin_user_pages_fast_only(pages, changed)
-        self._fast = False
-        return pinned
-
-    def put_compound_head(self, head: int, refs: int) -> None:
-        """Put, or undo."""
-        if self._fast:
-            self.undo(head, refs)
-        else:
-            super().put_compound_head(head, refs)
-
-
 @fault("grab and undo", "C03, mutation", versions=("5.11", "5.13"))
-class UndoForgotten(_Undo):
-    """An entry that changed meanwhile ends the walk, and its grab stays.
+class UndoForgotten(Optimised):
+    """If an entry changed meanwhile, the walk ends and keeps the grab.
 
-    Between reading the entry and grabbing the page it may have been freed and
-    be someone else's by now. Its reference must go back, or it is never free.
+    Between reading the entry and grabbing the page, the page may have been freed and
+    allocated to somebody else. If its reference does not go back, it is never freed.
     """
 
-    def undo(self, head: int, refs: int) -> None:
-        """Give nothing back."""
+    def undo_grab(self, head: int, refs: int) -> None:
+        pass
 
 
 @fault("grab and undo", "C04, mutation", versions=("5.11", "5.13"))
-class UndoDropsOne(_Undo):
-    """A huge entry that changed gives back one pin of all that it gave.
+class UndoDropsOne(Optimised):
+    """The undo of a huge entry drops one pin and not all that were taken.
 
-    The undo of a small entry, copied. It shows only on entries that map a huge
-    page, where several of its pages were grabbed in one go.
+    It is a copy of the undo of a small entry. Only an entry that maps a huge page shows
+    it, because several pages of it are grabbed at once.
     """
 
-    def undo(self, head: int, refs: int) -> None:
-        """Give one pin back."""
-        super().undo(head, min(refs, 1))
+    def undo_grab(self, head: int, refs: int) -> None:
+        super().undo_grab(head, min(refs, 1))
 
 
 @fault("grab and undo", "C03, mutation", versions=("5.11", "5.13"))
-class UndoDropsOneMore(_Undo):
-    """The undo gives back one pin more than was taken.
+class UndoDropsOneMore(Optimised):
+    """The undo drops one pin more than was taken.
 
-    The page before the changed one, of the same head, was counted in. If nobody
-    else pinned the page its count goes below what its mappings hold.
+    It also counts the page before the changed one, which has the same head. If nobody
+    else pinned the page, its refcount falls below what its mappings hold.
     """
 
-    def undo(self, head: int, refs: int) -> None:
-        """Give back one pin too many."""
-        super().undo(head, refs + 1)
+    def undo_grab(self, head: int, refs: int) -> None:
+        super().undo_grab(head, refs + 1)
 
 
 @fault("grab and undo", "B26, 6.12, turned around", versions=("5.11", "5.13"))
-class UndoByGetAmount(_Undo):
-    """The undo gives back plain references where pins were taken.
+class UndoByGetAmount(Optimised):
+    """The undo drops plain references although pins were taken.
 
-    From 6.12 on the check for long-term pins stands where only a reference has
-    been taken, and its undo must drop just that. The same undo after a full pin
-    leaves 1023 references.
+    From 6.12 on, the check for long-term pins comes when only a reference has been
+    taken, and its undo must drop just that. The same undo after a full pin leaves 1023
+    references.
     """
 
-    def undo(self, head: int, refs: int) -> None:
-        """Drop one reference for each pin."""
-        memory = self.memory
-        memory.mod_node_page_state(NR_FOLL_PIN_RELEASED, refs)
-        if memory.hpage_pincount_available(head):
-            memory.pincount_add(head, -refs)
-        if memory.page_ref_sub_and_test(head, refs):
-            memory.free(head)
+    def undo_grab(self, head: int, refs: int) -> None:
+        self.count_released(head, refs)
+        self.drop_pincount(head, refs)
+        self.put_page_refs(head, refs)
 
 
 @fault("grab and undo", "B21, mutation", versions=("5.11", "5.13"))
 class UndoTakesEverything(Optimised):
-    """An entry that changed makes the walk give back all pages of the call.
+    """If an entry changed, the walk unpins all pages of the call.
 
-    Only the pages of that entry are in doubt. Those before it are good, and the
-    slow path goes on behind them; here it would begin again.
+    Only the pages of that entry are in doubt. Those before it are good, and the slow
+    path continues behind them; here it would begin again.
     """
 
     def pin_user_pages_fast_only(self, pages: Sequence[int], changed: int | None) -> int:
-        """Give nothing where an entry changed."""
         pinned = super().pin_user_pages_fast_only(pages, changed)
         if changed is not None and pinned <= changed:
             self.unpin_user_pages(pages[:pinned], pinned)
@@ -115,14 +83,13 @@ class UndoTakesEverything(Optimised):
 
 @fault("grab and undo", "C04, mutation", versions=("5.11", "5.13"))
 class HugeEntryHalfUndone(Optimised):
-    """Of a huge entry that changed, only the page in question is given back.
+    """If a huge entry changed, only the page in question is unpinned.
 
-    The pages before it came from the same entry and are as doubtful: the huge
-    page may have been moved, and the caller writes into what it left behind.
+    The pages before it come from the same entry and are as doubtful: the huge page may
+    have been moved, and the caller then writes to its old place.
     """
 
     def pin_user_pages_fast_only(self, pages: Sequence[int], changed: int | None) -> int:
-        """Keep all that lies before *changed*."""
         if changed is None:
             return super().pin_user_pages_fast_only(pages, None)
         pinned = super().pin_user_pages_fast_only(pages[:changed], None)
@@ -130,20 +97,19 @@ class HugeEntryHalfUndone(Optimised):
         if pinned == changed and self.memory.page_mapped(head):
             grabbed = self.try_grab_compound_head(head, 1)
             if grabbed:
-                self.put_compound_head(head, grabbed)
+                self.undo_grab(head, grabbed)
         return pinned
 
 
 @fault("grab and undo", "C04, mutation", versions=("5.11", "5.13"))
 class EveryRunIsOneEntry(Optimised):
-    """A compound page of any order is undone as if one entry mapped it.
+    """A compound page of any order is undone as if one entry mapped all of it.
 
-    Only from the order of a PMD on does one entry map a compound page. Smaller
-    ones have an entry for each page, and those before the changed one are good.
+    One entry maps a compound page only from the order of a PMD on. Smaller compound
+    pages have an entry for each page, and those before the changed one are good.
     """
 
     def pin_user_pages_fast_only(self, pages: Sequence[int], changed: int | None) -> int:
-        """Let the change hit the first page of its run."""
         if changed is not None:
             head = self.memory.compound_head(pages[changed])
             while changed > 0 and self.memory.compound_head(pages[changed - 1]) == head:
@@ -153,14 +119,13 @@ class EveryRunIsOneEntry(Optimised):
 
 @fault("grab and undo", "C03, mutation", versions=("5.11", "5.13"))
 class GoesOnAfterUndo(Optimised):
-    """The walk goes on behind the entry that changed.
+    """The walk continues behind the entry that changed.
 
-    The number it returns then counts pages that do not lie side by side in the
-    caller's list, so that its end is taken for pinned, and the hole too.
+    The number it returns then counts pages that do not follow each other in the caller's
+    list: the caller takes the hole for pinned, and does not know of the pages at the end.
     """
 
     def pin_user_pages_fast_only(self, pages: Sequence[int], changed: int | None) -> int:
-        """Pin what lies before the change and what lies behind it."""
         pinned = super().pin_user_pages_fast_only(pages, changed)
         if changed is not None and pinned == changed:
             pinned += super().pin_user_pages_fast_only(pages[changed + 1 :], None)
