@@ -108,12 +108,10 @@ class DirtyListByPage(Optimised):
         self, pages: Sequence[int], npages: int, make_dirty: bool
     ) -> None:
         if not make_dirty:
-            self.unpin_user_pages(pages, npages)
+            super().unpin_user_pages_dirty_lock(pages, npages, make_dirty)
             return
         for i in range(npages):
-            head = self.memory.compound_head(pages[i])
-            self.dirty_head(head)
-            self.put_compound_head(head, 1)
+            super().unpin_user_pages_dirty_lock([pages[i]], 1, make_dirty)
 
 
 @fault("cost only", "mutation")
