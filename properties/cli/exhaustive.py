@@ -29,7 +29,7 @@ from properties.cli.common import (
     reported,
     semantics_option,
 )
-from properties.enumeration.exhaustive import everything, nodes, with_calls
+from properties.enumeration.exhaustive import judge_scope, nodes, with_calls
 from properties.enumeration.scope import CALLS, UNBOUNDED, Scope
 from properties.reduce.smallest import BRIEF
 from properties.reports.command_line import command
@@ -125,7 +125,7 @@ def exhaustive(
     store = Store(spec.make, (f"found by {again}",))
     with Bar("exhaustive", total, quiet=as_json) as bar, redirect_stdout(sys.stderr):
         counter = _Counter(store, bar, total)
-        everything(Search(spec.make, scope.semantics, watcher=counter), scope)
+        judge_scope(Search(spec.make, scope.semantics, watcher=counter), scope)
         failure = failure_of(*counter.worst, spec, store, prove=prove) if counter.worst else None
     if as_json:
         said: dict[str, Any] = {"programs": counter.programs, "of": total, "scope": scope.text()}

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 
-"""Every program of a scope, up to the names of compound pages that are alike.
+"""The search exhaustive: every program of a scope, up to exchange of like compound pages.
 
-A bug is mostly in reach of few pages and few calls. There enumeration finds it
-for sure, or says that it is not there.
+Most bugs show in programs with few pages and few calls. Within such a scope enumeration
+either finds a failing program or proves that there is none.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from properties.judging.finding import Finding
     from properties.search import Search
 
-#: What each round of the search enumerates: more than the one before.
-LADDER = (
+#: The scope of each round, by growing number of programs.
+ROUND_SCOPES = (
     Scope(2, compound=2, order=2, listed=2),
     Scope(3, compound=2, order=1, listed=2),
     Scope(2, compound=2, order=2, listed=3),
@@ -43,13 +43,18 @@ LADDER = (
 
 
 class Layout:
-    """A mapping, and which of its pages are heads, the last of theirs, and alike."""
+    """A mapping, with the positions of its heads and which of them are alike.
+
+    Two neighbouring compound pages of one extent are alike: a program in which they are
+    exchanged behaves in the same way.
+
+    :ivar head: For each position, the position of its head.
+    :ivar before: For each head, the head before it in its extent, if there is one.
+    """
 
     def __init__(self, mapping: mapping.Mapping) -> None:
         self.mapping = mapping
-        #: For each page the page of its head.
         self.head: list[int] = []
-        #: For each head the one before it that is alike: a neighbour of its order.
         self.before: dict[int, int] = {}
         for extent in mapping.extents:
             for nth in range(extent.count):
@@ -59,21 +64,22 @@ class Layout:
                 self.head += [head] * (1 << extent.order)
 
     def crosses(self, a: int, b: int) -> bool:
-        """Whether *a* is the last page of a compound page and *b* the first of another."""
+        """Whether *a* is the last position of a compound page and *b* the head of another."""
         ends = a + 1 == len(self.head) or self.head[a + 1] == a + 1
         return ends and self.head[b] == b and self.head[a] != b
 
 
 @frozen
 class Node:
-    """The beginning of a program.
+    """A program of the scope, or the beginning of one.
 
-    :param named: Pages that its lists name.
-    :param uses: For each head that they name when it was used, as numbers: a
-        set uses all of its heads at once.
-    :param edge: Whether a list goes from the last page of a compound page to
-        the first of another, so that it matters which of them is which.
-    :param ordered: Whether of heads that were alike up to a use the first are used.
+    :param named: Number of pages that its lists name.
+    :param uses: For each used head, the times of its uses: the number of the entry that
+        names it. All entries of an unordered list have one time.
+    :param edge: Whether a list goes from the last page of a compound page to the head of
+        another: exchanging these two gives a different program.
+    :param ordered: Whether each use of one of several like heads with equal uses so far
+        takes the first of them.
     """
 
     layout: Layout
@@ -85,15 +91,14 @@ class Node:
 
     @property
     def canonical(self) -> bool:
-        """Whether it stands for itself: no exchange of what is alike gives another.
+        """Whether the enumeration includes it: one program of each set of equivalent ones.
 
-        Crossing an edge is kept by every exchange, so a program that crosses
-        none is the same as the one that uses the first of what is alike.
+        A program that crosses no edge is equivalent to an ordered one.
         """
         return self.edge or self.ordered
 
     def then(self, step: Step) -> Node:
-        """The program that goes on with *step*."""
+        """The program followed by *step*."""
         uses, edge, ordered = dict(self.uses), self.edge, self.ordered
         layout = self.layout
         at_once = step.unordered
@@ -104,7 +109,7 @@ class Node:
                 head = layout.head[i]
                 before = layout.before.get(head)
                 now = (*uses.get(head, ()), use)
-                # Up to this use the one before may have been just the same, and is left out.
+                # The head before had the same uses up to this one: it should be used first.
                 if before is not None and uses.get(before, ()) == now[:-1]:
                     ordered = False
                 uses[head] = now
@@ -116,26 +121,28 @@ class Node:
         return Node(layout, (*self.steps, step), named, uses, edge, ordered)
 
     def program(self, scope: Scope) -> Program:
-        """It, to be kept."""
+        """The program, in the semantics of *scope*."""
         return Program((self.layout.mapping,), self.steps, scope.semantics)
 
 
 def nodes(
     scope: Scope, last: str = "", failed: Callable[[Node], bool] = lambda _node: False
 ) -> Iterator[Node]:
-    """Every program of *scope* that has all its steps, or that none can follow, up to symmetry.
+    """Every maximal program of *scope*, up to symmetry.
 
-    A program is judged step by step, so one that is the beginning of another
-    is judged with it.
+    A program is maximal if it has ``scope.steps`` steps or no step can follow. Shorter
+    programs are the beginnings of maximal ones and are judged with them.
 
-    :param last: If given, the call of the last step, and only programs that have all steps.
-    :param failed: Is asked of each beginning; nothing goes on from one that failed.
+    :param last: The call of the last step; if not empty, only programs that end with it
+        and have ``scope.steps`` steps.
+    :param failed: Called with each beginning; if it returns True, no program continues it.
     """
     for mapping in scope.layouts():
         yield from _below(Node(Layout(mapping)), scope, last, failed)
 
 
 def _below(node: Node, scope: Scope, last: str, failed: Callable[[Node], bool]) -> Iterator[Node]:
+    """The programs of `nodes` that begin with *node*."""
     if node.steps and failed(node):
         return
     depth = len(node.steps)
@@ -164,7 +171,7 @@ def _below(node: Node, scope: Scope, last: str, failed: Callable[[Node], bool]) 
 def run(
     node: Node, semantics: Semantics, make: Callable[[], Candidate]
 ) -> tuple[Run, Finding | None]:
-    """Judge the program of *node*: the run, and the finding, if there is one.
+    """Judge the program of *node*; the run, and the finding, if any.
 
     :raises BadInput: if the program breaks the contract.
     """
@@ -174,20 +181,23 @@ def run(
 
 
 def exhaustive(search: Search, number: int) -> None:
-    """Judge all programs of the scope of round *number*; scopes do not depend on the seed."""
-    rung = number % SEED_STRIDE
-    if rung < len(LADDER):
-        everything(search, evolve(LADDER[rung], semantics=search.semantics))
+    """Judge every program of the scope of round *number*; the seed does not matter."""
+    round_number = number % SEED_STRIDE
+    if round_number < len(ROUND_SCOPES):
+        judge_scope(search, evolve(ROUND_SCOPES[round_number], semantics=search.semantics))
 
 
 def with_calls(scope: Scope, calls: frozenset[str]) -> Scope:
-    """*scope* without the calls that are not among *calls*, or that its semantics lack."""
+    """*scope* without calls that are not in *calls* or that its semantics lack."""
     left = [c for c in scope.calls if c in calls and not STEPS[c].lacked_by(scope.semantics)]
     return evolve(scope, calls=tuple(left))
 
 
-def everything(search: Search, scope: Scope) -> bool:
-    """Judge every program of *scope*; False if there was a finding or the watcher ended it."""
+def judge_scope(search: Search, scope: Scope) -> bool:
+    """Judge every program of *scope*; True if all were judged, without a finding.
+
+    The watcher is notified of each program and can stop the enumeration.
+    """
     watcher = search.watcher
     scope = with_calls(scope, search.candidate().abilities.calls)
     for node in nodes(scope):

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: MIT
 
-"""The Hypothesis state machine: a rule for every call and for what the world does.
+"""The search machine: a Hypothesis state machine with a rule for each call.
 
-A rule draws its step from the ledger's state and lets `properties.judging.judge.Run`
-carry it out. All numbers come from one Random that Hypothesis hands in, whose
-draws it can replay and shrink; that is several times as fast as a strategy for
-each argument.
+A rule draws its step from the ledger's state and runs it with
+`properties.judging.judge.Run`. All numbers come from one Random of Hypothesis, which it
+can replay and shrink; this is several times as fast as a strategy for each argument.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ from properties.judging.judge import Run
 from properties.search import attempt
 from properties.strategies.layouts import draw_layout
 from properties.strategies.needs import possible
-from properties.strategies.steps import Steps
+from properties.strategies.steps import RandomSteps
 
 
 if TYPE_CHECKING:
@@ -42,15 +41,17 @@ if TYPE_CHECKING:
 
 RANDOM = st.randoms(use_true_random=False)
 
-#: Programs of one round, and steps of a program. After ten programs Hypothesis
-#: makes six of each new one by copying parts of it to other places, which is
-#: fine where examples are values, and here mostly the same pages over again.
+#: Number of programs in one round. After ten programs Hypothesis makes six variants of each
+#: new one by copying parts of it to other places; here these mostly name the same pages
+#: again.
 PROGRAMS = 10
-LENGTH = 50
+
+#: Maximum number of steps of a program.
+MAX_STEPS = 50
 
 
 def _call(name: str) -> Any:
-    """A rule that draws a step of the call *name*, and carries it out."""
+    """A rule that draws a step of the call *name* and judges it."""
 
     def act(machine: Machine, random: Random) -> None:
         machine.act(name, random)
@@ -65,10 +66,14 @@ def _call(name: str) -> Any:
 
 
 class Machine(RuleBasedStateMachine):
-    """Random programs, each step judged as soon as it is drawn. It has a rule for each call."""
+    """A state machine that judges each step as soon as it is drawn, with a rule for each call.
+
+    :ivar reached: The situations that steps reached.
+    :ivar refused: Calls of which some drawn step was not carried out.
+    """
 
     search: ClassVar[Search]
-    #: What carries the steps out. A benchmark puts one here that does not.
+    #: The class that runs steps; a benchmark replaces it by one that does nothing.
     runner: ClassVar[type[Run]] = Run
 
     def __init__(self) -> None:
@@ -79,17 +84,17 @@ class Machine(RuleBasedStateMachine):
 
     @initialize(random=RANDOM)
     def mappings(self, random: Random) -> None:
-        """Draw the pages that there are."""
+        """Draw the layout and begin a run."""
         search = self.search
         candidate = search.candidate()
         drawn = draw_layout(random, search, candidate.abilities)
         self.abilities = candidate.abilities
         self.run = self.runner(candidate, drawn, search.semantics)
         self.ledger = self.run.ledger
-        self.draw = Steps(self.ledger)
+        self.draw = RandomSteps(self.ledger)
 
     def act(self, call: str, random: Random) -> None:
-        """Draw a step of *call* and judge it; count it as rejected if none makes sense."""
+        """Draw a step of *call* and judge it; reject the call if no step of it makes sense."""
         step = None
         lacked = STEPS[call].lacked_by(self.run.program.semantics)
         if call in self.abilities.calls and not lacked:
@@ -115,7 +120,7 @@ class Machine(RuleBasedStateMachine):
         raise diverged(finding.signature)(program, finding)
 
     def teardown(self) -> None:
-        """Tell Hypothesis's statistics what the program was like."""
+        """Report situations, rejected calls and calls to Hypothesis's statistics."""
         if self.failed or not hasattr(self, "run"):
             return
         for name in sorted(self.reached):
@@ -134,19 +139,19 @@ for _name in STEPS:
 
 
 def machine(search: Search) -> type[Machine]:
-    """A machine for Hypothesis to run, or for pytest as its ``TestCase``."""
+    """The state machine class of *search*, for Hypothesis, or for pytest by its ``TestCase``."""
     return type("Headcount", (Machine,), {"search": search})
 
 
 def explore(search: Search, number: int, programs: int = PROGRAMS) -> None:
-    """Run some *programs* from the seed *number*; the watcher hears of what fails.
+    """Draw *programs* programs from the seed *number* and judge them.
 
-    Nothing is shrunk here: a reducer that knows what steps are does that in
-    milliseconds (see properties.reduce), where Hypothesis needs seconds.
+    Hypothesis does not shrink here: `properties.reduce`, which knows steps, takes
+    milliseconds where Hypothesis takes seconds.
     """
     quiet = settings(
         max_examples=programs,
-        stateful_step_count=LENGTH,
+        stateful_step_count=MAX_STEPS,
         phases=[Phase.generate],
         database=None,
         deadline=None,
@@ -156,7 +161,6 @@ def explore(search: Search, number: int, programs: int = PROGRAMS) -> None:
         suppress_health_check=list(HealthCheck),
         verbosity=Verbosity.quiet,
     )
-    # What the watcher heard is all that counts. A failure that does not
-    # repeat is told apart when it is judged again.
+    # The watcher has the finding already. Judging it again shows whether it repeats.
     with suppress(AssertionError, Flaky):
         run_state_machine_as_test(seed(number)(machine(search)), settings=quiet)

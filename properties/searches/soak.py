@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
 
-"""Long random programs, without Hypothesis's engine.
+"""The searches soak and long: long random programs, without Hypothesis's engine.
 
-Hypothesis ends a state machine's case after a few hundred steps, and its engine
-takes most of the time. Here one program goes on for thousands of steps, so that
-a leak, a count that wraps and a page that lived twice are met, and each step
-costs what judging it costs.
+A Hypothesis state machine runs a few hundred steps at most, and its engine takes most of
+the time. Here a program has up to thousands of steps, so that leaks, counts that wrap and
+pages that are freed and reallocated occur. Drawing a step takes little time beside judging
+it.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from properties.search import attempt, report_end
 from properties.strategies.dice import Dice
 from properties.strategies.layouts import draw_layout, draw_small, small_orders
 from properties.strategies.needs import possible
-from properties.strategies.short import PINNING, UNPINNING, Short
-from properties.strategies.steps import Steps
+from properties.strategies.short import PINNING, UNPINNING, ShortSteps
+from properties.strategies.steps import RandomSteps
 
 
 if TYPE_CHECKING:
@@ -35,34 +35,34 @@ if TYPE_CHECKING:
     from properties.judging.finding import Finding
     from properties.search import Search
 
-#: Steps of one program where compound pages are few and small, so that heads meet
-#: often, and where they may be any. There it is rather the layout that matters.
-LENGTHS = (100, 200, 200, 500, 500, 1_000, 2_000, 5_000)
-BRIEF = (50, 100, 200, 200, 500)
+#: Number of steps of a program; one of these is drawn. Programs on any layout are shorter,
+#: so that more layouts are tried in the same time.
+SMALL_LAYOUT_STEPS = (100, 200, 200, 500, 500, 1_000, 2_000, 5_000)
+ANY_LAYOUT_STEPS = (50, 100, 200, 200, 500)
 
-#: Of so many programs one is on few small compound pages.
-SMALL_ONE_IN = 3
+#: One program in SMALL_LAYOUT_ONE_IN has two to six small compound pages.
+SMALL_LAYOUT_ONE_IN = 3
 
-#: Steps of a program of `long`.
-LONG = 100_000
+#: Number of steps of a program of `long`.
+LONG_STEPS = 100_000
 
-#: What can be drawn is weighed anew after so many steps.
+#: Number of draws between two computations of the weights of forms.
 WEIGH_EVERY = 256
 
-#: After so many draws without a step there is nothing left that could be drawn.
-IDLE = 4_096
+#: Maximum number of draws in a row without a step; then the program ends.
+MAX_IDLE_DRAWS = 4_096
 
-#: A short form that last met what was met least weighs so much more, a rich one by one.
-FAVOUR = 8
+#: Extra weight for a short form whose last step reached a rare situation; a call gets 1.
+RARE_WEIGHT = 8
 
-#: So many calls, drawn for each program, have rich forms that weigh so many times as
-#: much: programs that do a few things often meet what a mixture of all does not
-#: (Groce et al., "Swarm testing", ISSTA 2012).
-SWARM = 3
+#: For each program up to SWARM_CALLS calls are drawn, whose weight is multiplied by
+#: SWARM_WEIGHT: programs with a few frequent calls find bugs that an even mixture of all
+#: calls does not (Groce et al., "Swarm testing", ISSTA 2012).
+SWARM_CALLS = 3
 SWARM_WEIGHT = 12
 
-#: Forms of `properties.strategies.short`, and how often each is drawn at first.
-SHORT = {
+#: Initial weights of the forms of `properties.strategies.short`.
+SHORT_WEIGHTS = {
     "pin": 20,
     "pin_across": 4,
     "pin_again": 4,
@@ -87,18 +87,20 @@ SHORT = {
     "put": 3,
 }
 
-#: In a program of more pages, rich forms that name many pages are drawn more rarely, by
-#: the factor of pages beyond this number: they cost as much more.
-SMALL = 512
-MOST_SCALE = 32
+#: In layouts of more than SCALE_FROM_PAGES pages, the weights of short forms and of calls
+#: that name few pages are multiplied by pages / SCALE_FROM_PAGES, at most by MAX_SCALE:
+#: there the other calls name many pages and take long.
+SCALE_FROM_PAGES = 512
+MAX_SCALE = 32
 
 
 @frozen
 class _Form:
-    """A way to draw a step.
+    """A way to draw a step: a method of ShortSteps, or a call of RandomSteps.
 
-    :param call: What a step of `properties.strategies.steps` calls; empty for short ones.
-    :param weight: How often it is drawn at first, beside the others.
+    :param draw: Returns a step, or None if none makes sense now.
+    :param weight: Its initial weight.
+    :param call: The call; empty for a method of ShortSteps.
     """
 
     name: str
@@ -108,23 +110,29 @@ class _Form:
 
 
 def soak(search: Search, number: int, steps: int = 0) -> None:
-    """Run one long program drawn from *number*; the watcher hears of what fails.
+    """Draw one long program from *number* and judge it step by step.
 
-    :param steps: How long it is to be; if 0, that is drawn too.
+    :param steps: Number of steps; if 0, it is drawn too.
     """
     dice = Dice(number)
-    small = dice.randrange(SMALL_ONE_IN) == 0
-    lengths = LENGTHS if small else BRIEF
+    small = dice.randrange(SMALL_LAYOUT_ONE_IN) == 0
+    lengths = SMALL_LAYOUT_STEPS if small else ANY_LAYOUT_STEPS
     length = steps or lengths[dice.randrange(len(lengths))]
     _Soak(search, dice, small=small).run(length)
 
 
 def long(search: Search, number: int) -> None:
-    """The same, but with a history as long as leaks, wrap-around and what builds up need."""
-    soak(search, number, LONG)
+    """Like `soak`, with LONG_STEPS steps, for bugs that need a long history to show."""
+    soak(search, number, LONG_STEPS)
 
 
 class _Soak:
+    """One program of the search and the weights of its forms.
+
+    :ivar _last: For each form, the situations that its last step reached.
+    :ivar _wheel: Indices of forms, each as often as its weight.
+    """
+
     def __init__(self, search: Search, dice: Dice, *, small: bool) -> None:
         candidate = search.candidate()
         abilities = candidate.abilities
@@ -133,24 +141,25 @@ class _Soak:
         self._dice = dice
         mappings = _layout(dice, search, abilities, small=small)
         self._run = Run(candidate, mappings, search.semantics)
-        self._steps = Steps(self._run.ledger)
-        self._short = Short(self._run.ledger, self._steps)
+        self._steps = RandomSteps(self._run.ledger)
+        self._short = ShortSteps(self._run.ledger, self._steps)
         self._calls = {
             c: None for c in sorted(abilities.calls) if not STEPS[c].lacked_by(search.semantics)
         }
-        self._forms = [*self._drawn()]
-        self._met: Counter[str] = Counter()
+        self._forms = [*self._drawn_forms()]
+        self._reached: Counter[str] = Counter()
         self._last: dict[str, set[str]] = {}
         self._wheel: Sequence[int] = ()
 
-    def _drawn(self) -> Iterator[_Form]:
-        """The forms, and how often each is drawn in this program."""
+    def _drawn_forms(self) -> Iterator[_Form]:
+        """All forms with their initial weights for this program."""
         npages = sum(m.npages for m in self._run.program.mappings)
-        scale = 1 if npages <= SMALL else min(npages // SMALL, MOST_SCALE)
-        for name, weight in SHORT.items():
+        scale = 1 if npages <= SCALE_FROM_PAGES else min(npages // SCALE_FROM_PAGES, MAX_SCALE)
+        for name, weight in SHORT_WEIGHTS.items():
             yield _Form(name, getattr(self._short, name), weight * scale)
         calls = [*self._calls]
-        often = {calls[self._dice.randrange(len(calls))] for _ in range(SWARM if calls else 0)}
+        draws = range(SWARM_CALLS if calls else 0)
+        often = {calls[self._dice.randrange(len(calls))] for _ in draws}
         for call in calls:
             cls = STEPS[call]
             weight = cls.draw_weight * (scale if cls.names_few else 1)
@@ -158,9 +167,9 @@ class _Soak:
             yield _Form(f"{call}()", getattr(self._steps, call), weight, call)
 
     def run(self, steps: int) -> None:
-        """Draw and judge *steps* steps, or until something is found or nothing can be drawn."""
+        """Draw and judge *steps* steps; stop at a finding or after MAX_IDLE_DRAWS idle draws."""
         draws = drawn = 0
-        while len(self._run.steps) < steps and draws - drawn < IDLE:
+        while len(self._run.steps) < steps and draws - drawn < MAX_IDLE_DRAWS:
             if draws % WEIGH_EVERY == 0:
                 if self._search.watcher.enough():
                     return
@@ -176,6 +185,7 @@ class _Soak:
         report_end(self._search, self._run)
 
     def _step(self) -> Finding | None:
+        """Draw a form and a step of it, and judge the step; the finding, if any."""
         form = self._forms[self._wheel[self._dice.randrange(len(self._wheel))]]
         name, draw = form.name, form.draw
         if name in PINNING:
@@ -196,19 +206,22 @@ class _Soak:
         self._short.taken(step)
         if reached:
             for situation in reached:
-                self._met[situation] += 1
+                self._reached[situation] += 1
             self._last[name] = reached
         return finding
 
     def _weigh(self) -> None:
-        """Let what was met least be met more: draw the forms that lead there more often."""
-        rare = sorted(self._met.values())[: max(1, len(self._met) // 4)]
+        """Give more weight to forms whose last step reached a rare situation.
+
+        A situation is rare if it is among the quarter that was reached least often.
+        """
+        rare = sorted(self._reached.values())[: max(1, len(self._reached) // 4)]
         limit = rare[-1] if rare else 0
         wheel: list[int] = []
         for i, form in enumerate(self._forms):
             weight = form.weight
-            if any(self._met[s] <= limit for s in self._last.get(form.name, ())):
-                weight += 1 if form.call else FAVOUR
+            if any(self._reached[s] <= limit for s in self._last.get(form.name, ())):
+                weight += 1 if form.call else RARE_WEIGHT
             wheel += [i] * weight
         self._wheel = wheel
 
@@ -216,7 +229,7 @@ class _Soak:
 def _layout(
     dice: Dice, search: Search, abilities: Abilities, *, small: bool
 ) -> tuple[Mapping, ...]:
-    """A small layout of small orders, if that is asked for and there are any; else any."""
+    """Two to six small compound pages if *small* and the candidate has any, else any layout."""
     orders = small_orders(search, abilities) if small else []
     if not orders:
         return draw_layout(dice, search, abilities)

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from properties.judging.ledger import Ledger
-    from properties.strategies.steps import Steps
+    from properties.strategies.steps import RandomSteps
 
 #: For each need, the state that meets it if not empty.
-_HELD: dict[Need | None, Callable[[Ledger, Steps], Collection[object]]] = {
+_HELD: dict[Need | None, Callable[[Ledger, RandomSteps], Collection[object]]] = {
     Need.PINS: lambda ledger, _: ledger.pinned,
     Need.REFERENCES: lambda ledger, _: ledger.got,
     Need.REGION: lambda ledger, _: ledger.umems,
@@ -29,7 +29,7 @@ _HELD: dict[Need | None, Callable[[Ledger, Steps], Collection[object]]] = {
 _NEEDED = {call: _HELD[cls.needs] for call, cls in STEPS.items() if cls.needs}
 
 
-def possible(call: str, ledger: Ledger, steps: Steps) -> bool:
+def possible(call: str, ledger: Ledger, steps: RandomSteps) -> bool:
     """Whether the need of *call* is met, so that a step of it may be drawn now."""
     needed = _NEEDED.get(call)
     return needed is None or bool(needed(ledger, steps))

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from model.step import Step
     from properties.judging.ledger import Ledger
     from properties.strategies.dice import Dice
-    from properties.strategies.steps import Steps
+    from properties.strategies.steps import RandomSteps
 
 #: Forms that pin, and forms that unpin what is held.
 PINNING = frozenset(
@@ -63,17 +63,17 @@ SEGMENTS = (4_096, 8_192, 16_384, 4_196)
 #: Maximum length, in pages, of a stretch that crosses several heads.
 MAX_ACROSS = 24
 
-#: Maximum number of handles that hold pins before `Short.crowded` is true.
+#: Maximum number of handles that hold pins before `ShortSteps.crowded` is true.
 MAX_HELD = 24
 
 
-class Short:
+class ShortSteps:
     """Draws short steps of one program. Each method is a form and returns a step or None.
 
     :param steps: Draws the names, so that both classes may draw for one program.
     """
 
-    def __init__(self, ledger: Ledger, steps: Steps) -> None:
+    def __init__(self, ledger: Ledger, steps: RandomSteps) -> None:
         self._ledger = ledger
         self._steps = steps
         #: (handle, first position not released, pages) of each handle with pins.

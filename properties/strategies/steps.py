@@ -68,7 +68,7 @@ FLAGS: tuple[tuple[str, ...], ...] = (
 )
 
 
-class Steps:
+class RandomSteps:
     """Draws the next step of one program. Each method is named after its call.
 
     :ivar handles: Handles of pins, oldest first.

@@ -18,7 +18,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from model.optimised import Optimised
 from properties.judging.judge import Run
 from properties.search import Search, Watcher
-from properties.searches.machine import LENGTH, Machine
+from properties.searches.machine import MAX_STEPS, Machine
 from properties.strategies import lists, steps
 
 
@@ -49,7 +49,7 @@ def explore(runner, examples=60):
     machine = type("Bench", (Machine,), attributes)
     quiet = settings(
         max_examples=examples,
-        stateful_step_count=LENGTH,
+        stateful_step_count=MAX_STEPS,
         phases=[Phase.generate],
         database=None,
         deadline=None,

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from model.step import Step
     from properties.judging.judge import Run
     from properties.strategies.dice import Dice
-    from properties.strategies.steps import Steps
+    from properties.strategies.steps import RandomSteps
 
 #: Maximum number of entries of a list, or pages of a range; one in ONE_LONG_IN may have up
 #: to MAX_LONG_ENTRIES.
@@ -57,7 +57,7 @@ class Prefix:
     :ivar program: The steps that *run* has carried out.
     """
 
-    def __init__(self, dice: Dice, run: Run, steps: Steps) -> None:
+    def __init__(self, dice: Dice, run: Run, steps: RandomSteps) -> None:
         self.dice = dice
         self.ledger = run.ledger
         self.steps = steps

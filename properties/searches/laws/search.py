@@ -21,8 +21,8 @@ from properties.strategies.dice import Dice
 from properties.strategies.layouts import draw_layout, draw_small, small_orders
 from properties.strategies.lists import draw_stretch
 from properties.strategies.needs import possible
-from properties.strategies.short import UNPINNING, Short
-from properties.strategies.steps import Steps
+from properties.strategies.short import UNPINNING, ShortSteps
+from properties.strategies.steps import RandomSteps
 
 
 if TYPE_CHECKING:
@@ -39,13 +39,13 @@ PREFIXES = 16
 #: Maximum number of draws for one prefix; a pin may follow them.
 MAX_PREFIX_STEPS = 12
 
-#: Forms of `Short` that prefixes consist of; repeated ones are drawn more often.
+#: Forms of `ShortSteps` that prefixes consist of; repeated ones are drawn more often.
 SHORT_FORMS = (
     *("pin", "pin", "pin", "pin_again", "pin_two", "pin_fast", "register", "unpin_part"),
     *("unpin_dirty", "unpin_range", "unpin_one", "map", "unmap", "unmap", "write", "clean", "get"),
 )
 
-#: Calls of `Steps` in prefixes: one draw in six.
+#: Calls of `RandomSteps` in prefixes: one draw in six.
 RICH_CALLS = ("split_huge_page", "alloc_pages", "put_page", "unmap", "ib_umem", "ib_umem_release")
 
 
@@ -72,8 +72,8 @@ class _Trial:
         self._search = search
         self._dice = dice
         self._run = Run(candidate, _layout(dice, search, abilities), search.semantics)
-        self._steps = Steps(self._run.ledger)
-        self._short = Short(self._run.ledger, self._steps)
+        self._steps = RandomSteps(self._run.ledger)
+        self._short = ShortSteps(self._run.ledger, self._steps)
         self._abilities = abilities
 
     def _applicable(self, step: Step) -> bool:

@@ -21,7 +21,7 @@ from properties.pytest_plugin import PROFILES
 from properties.search import Search, Watcher
 from properties.searches.machine import machine
 from properties.searches.registry import TURNS, load
-from properties.strategies.steps import Steps
+from properties.strategies.steps import RandomSteps
 
 
 #: So many rounds of `headcount verify`, ten seconds of it, reach everything.
@@ -327,4 +327,4 @@ def test_nothing_to_split():
     program = parse_program(HEADER + 'a = mapping("base", orders=[0])\nmap(a[0:1])\n')
     run = Run(Optimised(), program.mappings, program.semantics)
 
-    assert Steps(run.ledger).split_huge_page(None) is None
+    assert RandomSteps(run.ledger).split_huge_page(None) is None

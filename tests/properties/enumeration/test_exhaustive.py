@@ -38,11 +38,11 @@ from model.steps import (
 from properties.cli import main
 from properties.enumeration import exhaustive as module
 from properties.enumeration.exhaustive import (
-    LADDER,
+    ROUND_SCOPES,
     Layout,
     Node,
-    everything,
     exhaustive,
+    judge_scope,
     nodes,
     run,
     with_calls,
@@ -520,7 +520,7 @@ def test_no_more_pages():
 # Scopes.
 
 
-def test_able():
+def test_with_calls():
     """Calls that the candidate or the kernel version lacks are left out, in their order."""
     scope = Scope(1, 1, 0, 1)
     old = evolve(scope, semantics=semantics("5.11"))
@@ -605,18 +605,18 @@ class Counts(Watcher):
 def test_rounds(monkeypatch):
     """Round by round one rung of the ladder, for every seed the same, and then nothing."""
     went = []
-    monkeypatch.setattr(module, "everything", lambda _search, scope: went.append(scope))
+    monkeypatch.setattr(module, "judge_scope", lambda _search, scope: went.append(scope))
     for seed in (0, 3):
-        for number in range(len(LADDER) + 2):
+        for number in range(len(ROUND_SCOPES) + 2):
             exhaustive(Search(Optimised), seed * SEED_STRIDE + number)
 
-    assert [*LADDER, *LADDER] == went
+    assert [*ROUND_SCOPES, *ROUND_SCOPES] == went
 
 
 def test_rounds_follow_the_semantics(monkeypatch):
     """A round is of the kernel version that is searched."""
     went = []
-    monkeypatch.setattr(module, "everything", lambda _search, scope: went.append(scope))
+    monkeypatch.setattr(module, "judge_scope", lambda _search, scope: went.append(scope))
     exhaustive(Search(Optimised, semantics("5.11")), 0)
 
     assert "5.11" == went[0].semantics.version
@@ -627,7 +627,7 @@ def test_everything():
     scope = SCOPES["three steps"]
     watcher = Counts()
 
-    assert everything(Search(Optimised, watcher=watcher), scope)
+    assert judge_scope(Search(Optimised, watcher=watcher), scope)
     assert sum(1 for _ in nodes(scope)) == watcher.programs
     assert 0 == watcher.refused
 
@@ -636,7 +636,7 @@ def test_enough():
     """It ends when the watcher has enough, and says that it did not come to its end."""
     watcher = Counts(most=7)
 
-    assert not everything(Search(Optimised, watcher=watcher), SCOPES["three steps"])
+    assert not judge_scope(Search(Optimised, watcher=watcher), SCOPES["three steps"])
     assert 7 == watcher.programs
 
 
@@ -646,7 +646,7 @@ def test_everything_finds():
     candidate = FAULTS["NoTailOffset"].candidate
     scope = Scope(2, compound=2, order=1, listed=2)
 
-    assert not everything(Search(candidate, watcher=watcher), scope)
+    assert not judge_scope(Search(candidate, watcher=watcher), scope)
     ((program, finding),) = watcher.failures
     assert finding.signature == judge(program, candidate()).finding.signature
     failing = (n for n in nodes(scope) if run(n, DEFAULT, candidate)[1])
@@ -659,8 +659,8 @@ def test_everything_strict():
     scope = Scope(2, compound=1, order=1, listed=2)
     strict, lax = Counts(), Counts()
 
-    assert not everything(Search(candidate, strict=True, watcher=strict), scope)
-    assert everything(Search(candidate, watcher=lax), scope)
+    assert not judge_scope(Search(candidate, strict=True, watcher=strict), scope)
+    assert judge_scope(Search(candidate, watcher=lax), scope)
     ((_, finding),) = strict.failures
     assert "cost" == finding.oracle
 
@@ -673,7 +673,7 @@ def test_command_agrees(home):
     result = command("--steps", 3, "--compound", 1, "--order", 1, "--listed", 1, "--frames", 2)
     scope = Scope(3, 1, 1, 1, frames=2)
     watcher = Counts()
-    everything(Search(Optimised, watcher=watcher), scope)
+    judge_scope(Search(Optimised, watcher=watcher), scope)
     said = " ".join(result.output.split())
 
     assert 0 == result.exit_code

@@ -22,10 +22,10 @@ from properties.search import Search, Watcher
 from properties.searches import soak as soak_module
 from properties.searches.registry import load
 from properties.searches.soak import (
-    BRIEF,
-    LENGTHS,
-    SHORT,
-    SWARM,
+    ANY_LAYOUT_STEPS,
+    SHORT_WEIGHTS,
+    SMALL_LAYOUT_STEPS,
+    SWARM_CALLS,
     SWARM_WEIGHT,
     WEIGH_EVERY,
     soak,
@@ -113,7 +113,7 @@ def test_numbers_differ():
 
 def test_search_of_long_programs(monkeypatch):
     """The search `long` makes one program of a round, as long as it says."""
-    monkeypatch.setattr("properties.searches.soak.LONG", 6_000)
+    monkeypatch.setattr("properties.searches.soak.LONG_STEPS", 6_000)
     listener = Listener()
     load("long")(Search(Optimised, watcher=listener), 3)
 
@@ -130,14 +130,14 @@ def test_length_as_asked(steps):
 
 def test_length_as_drawn(monkeypatch):
     """Unasked, all lengths of the lists are met: one is for few small pages, the other for any."""
-    assert max(LENGTHS) > 1_000 > max(BRIEF)
-    monkeypatch.setattr(soak_module, "LENGTHS", (3, 7, 11))
-    monkeypatch.setattr(soak_module, "BRIEF", (4, 8))
+    assert max(SMALL_LAYOUT_STEPS) > 1_000 > max(ANY_LAYOUT_STEPS)
+    monkeypatch.setattr(soak_module, "SMALL_LAYOUT_STEPS", (3, 7, 11))
+    monkeypatch.setattr(soak_module, "ANY_LAYOUT_STEPS", (4, 8))
     programs = heard(range(40)).programs
 
     assert {3, 7, 11, 4, 8} == {len(program.steps) for program in programs}
     for program in programs:
-        if len(program.steps) in LENGTHS:
+        if len(program.steps) in SMALL_LAYOUT_STEPS:
             assert sum(mapping.npages for mapping in program.mappings) < 50
     assert max(m.npages for program in programs for m in program.mappings) > 1_000
 
@@ -304,7 +304,7 @@ def weighed():
 
     def weights(last, met):
         soaking = soak_module._Soak(Search(Optimised), Dice(0), small=True)
-        soaking._met.update(met)
+        soaking._reached.update(met)
         soaking._last.update(last)
         soaking._weigh()
         wheel = Counter(soaking._wheel)
@@ -319,9 +319,9 @@ def test_wheel_at_first(weighed):
     rich = {call: cls.draw_weight for call, cls in STEPS.items()}
     often = {call for call in STEPS if weights[f"{call}()"] != rich[call]}
 
-    assert len(SHORT) + len(STEPS) == len(weights)
-    assert SHORT == {name: weights[name] for name in SHORT}
-    assert 0 < len(often) <= SWARM
+    assert len(SHORT_WEIGHTS) + len(STEPS) == len(weights)
+    assert SHORT_WEIGHTS == {name: weights[name] for name in SHORT_WEIGHTS}
+    assert 0 < len(often) <= SWARM_CALLS
     assert all(SWARM_WEIGHT * rich[call] == weights[f"{call}()"] for call in often)
 
 
@@ -345,7 +345,7 @@ def test_wheel_favours_the_rare(weighed):
     after = weighed(last, met)
     more = {name: after[name] - before[name] for name in after if after[name] != before[name]}
 
-    assert {"pin": soak_module.FAVOUR, "map": soak_module.FAVOUR, "map()": 1} == more
+    assert {"pin": soak_module.RARE_WEIGHT, "map": soak_module.RARE_WEIGHT, "map()": 1} == more
 
 
 def test_many_pages_are_named_rarely():
@@ -359,8 +359,8 @@ def test_many_pages_are_named_rarely():
         rich = [STEPS[form.call].names_few for form in wheel if form.call]
         many = rich.count(False) / len(wheel)
         few = rich.count(True) / len(wheel)
-        if not soak_module.SMALL < pages < 1 << 14:
-            shares.setdefault(pages > soak_module.SMALL, []).append((many, few))
+        if not soak_module.SCALE_FROM_PAGES < pages < 1 << 14:
+            shares.setdefault(pages > soak_module.SCALE_FROM_PAGES, []).append((many, few))
 
     assert min(m for m, _ in shares[False]) > 4 * max(m for m, _ in shares[True])
     # Steps that name few pages are drawn as often on any layout.

@@ -12,11 +12,11 @@ from model.pagelist import span
 from model.semantics import DEFAULT
 from model.steps import STEPS, PinUserPages, UnpinUserPages
 from properties.judging.ledger import Ledger
-from properties.searches.soak import SHORT
+from properties.searches.soak import SHORT_WEIGHTS
 from properties.strategies.dice import Dice
 from properties.strategies.needs import possible
-from properties.strategies.short import MAX_HELD, NEAR_ENDS, UNPINNING, Short, _spots
-from properties.strategies.steps import Steps
+from properties.strategies.short import MAX_HELD, NEAR_ENDS, UNPINNING, ShortSteps, _spots
+from properties.strategies.steps import RandomSteps
 
 
 @pytest.mark.parametrize(
@@ -69,8 +69,8 @@ def books():
     """The books of a few small pages, what draws rich steps, and what draws short ones."""
     extents = placed([(2, 1), (1, 1), (0, 2), (3, 1)], FIRST_PFN)
     ledger = Ledger(DEFAULT, (Mapping("a", "driver", extents),))
-    steps = Steps(ledger)
-    return ledger, steps, Short(ledger, steps)
+    steps = RandomSteps(ledger)
+    return ledger, steps, ShortSteps(ledger, steps)
 
 
 def carry_out(books, step):
@@ -112,15 +112,15 @@ CALLS = {
     "put": {"put_page"},
 }
 
-GIVING_BACK = ["release", "put", *(form for form in SHORT if form in UNPINNING)]
+GIVING_BACK = ["release", "put", *(form for form in SHORT_WEIGHTS if form in UNPINNING)]
 
 
 def test_forms_are_known():
     """What is expected here is expected of every form."""
-    assert set(SHORT) == set(CALLS)
+    assert set(SHORT_WEIGHTS) == set(CALLS)
 
 
-@pytest.mark.parametrize("form", SHORT)
+@pytest.mark.parametrize("form", SHORT_WEIGHTS)
 def test_form(books, form):
     """Each form gives steps of its calls, of few pages, and keeps the contract mostly."""
     ledger, _, short = books
@@ -159,7 +159,7 @@ def test_pins_are_given_back_once(books):
     ledger, _, short = books
     dice = Dice(3)
     taking = ["pin", "pin_again", "pin_two", "pin_fast"]
-    giving = [form for form in SHORT if form.startswith("unpin") and form != "unpin_range"]
+    giving = [form for form in SHORT_WEIGHTS if form.startswith("unpin") and form != "unpin_range"]
     for turn in range(1_500):
         forms = giving if turn % 2 or short.crowded else taking
         step = getattr(short, forms[dice.randrange(len(forms))])(dice)
@@ -245,7 +245,7 @@ def test_spots_of_many():
 def test_needs():
     """Before anything is held, the calls that need nothing can be drawn, and no others."""
     ledger = Ledger(DEFAULT, (Mapping("a", "driver", placed([(2, 1)], FIRST_PFN)),))
-    steps = Steps(ledger)
+    steps = RandomSteps(ledger)
 
     assert {call: cls.needs is None for call, cls in STEPS.items()} == {
         call: possible(call, ledger, steps) for call in STEPS
@@ -277,4 +277,4 @@ def test_needs_of_a_split():
     """A split needs a transparent huge page, from the beginning."""
     ledger = Ledger(DEFAULT, (Mapping("a", "thp", placed([(9, 1)], FIRST_PFN)),))
 
-    assert possible("split_huge_page", ledger, Steps(ledger))
+    assert possible("split_huge_page", ledger, RandomSteps(ledger))
