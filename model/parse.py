@@ -244,7 +244,7 @@ class _Reader:
             raise BadInput(msg)
         if self._checker is None:
             self._checker = Checker(self.mappings)
-        if bool(name) != bool(cls.names):
+        if bool(name) != bool(cls.name_field()):
             msg = (
                 f"{cls.call}(…) returns nothing to name"
                 if name
@@ -274,5 +274,5 @@ def _step(name: str, cls: type[Step], call: ast.Call) -> Step:
             raise BadInput(msg)
     if name:
         check_name(name)
-        values[cls.names] = name
+        values[cls.name_field()] = name
     return cls(**values)

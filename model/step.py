@@ -127,11 +127,10 @@ class Step:
     #: The name of the call.
     call: ClassVar[str] = ""
 
-    #: The field with the name of what the step makes: "handle", "umem", or empty if nothing.
-    names: ClassVar[str] = ""
-    #: It makes a handle: the pages of its list that were pinned or referenced.
+    #: It makes a handle, named by its field ``handle``: the pages of its list that were pinned
+    #: or referenced.
     binds_handle: ClassVar[bool] = False
-    #: It makes a region.
+    #: It makes a region, named by its field ``umem``.
     binds_umem: ClassVar[bool] = False
     #: It releases the region in its field ``umem``, and names no pages.
     releases_umem: ClassVar[bool] = False
@@ -204,10 +203,16 @@ class Step:
         made = f"{self.makes} = " if self.makes else ""
         return f"{made}{self.call}({', '.join(parts)})"
 
+    @classmethod
+    def name_field(cls) -> str:
+        """The field with the name of the handle or region that it makes; empty if none."""
+        return "handle" if cls.binds_handle else "umem" if cls.binds_umem else ""
+
     @property
     def makes(self) -> str:
         """The name of the handle or region that it makes; empty if it makes none."""
-        return getattr(self, self.names) if self.names else ""
+        name = self.name_field()
+        return getattr(self, name) if name else ""
 
     def lists(self) -> Iterator[PageList]:
         """The lists of pages that it names."""

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
@@ -39,7 +39,6 @@ def _npages(pages: Sequence[int], npages: int | None) -> int:
 
 @frozen(kw_only=True)
 class _Pin(Step):
-    names: ClassVar[str] = "handle"
     binds_handle = True
     one_walk = True
     returns = "pages"
@@ -208,7 +207,6 @@ class IbUmemGet(Step):
     """
 
     call = "ib_umem_get"
-    names: ClassVar[str] = "umem"
     binds_umem = True
     pins = True
     slow_path = True
@@ -247,7 +245,6 @@ class IbUmem(Step):
     """Makes a region of pages that are pinned already, with the scatterlist *sgl*."""
 
     call = "ib_umem"
-    names: ClassVar[str] = "umem"
     binds_umem = True
     returns = "entries"
     needs = Need.PINS

@@ -843,16 +843,16 @@ def programs(draw):
     umems, steps = [], []
     for name in draw(st.lists(NAMES, unique=True, min_size=1, max_size=6)):
         cls = draw(st.sampled_from([*CALLS, IbUmemRelease] if umems else [*CALLS]))
-        values = {cls.names: name} if cls.names else {}
+        values = {cls.name_field(): name} if cls.name_field() else {}
         if cls is IbUmemRelease:
             values |= {"umem": umems.pop(), "dirty": draw(st.booleans())}
         else:
             values |= CALLS[cls](draw, draw(pagelists(held)), draw(compound_pages(mappings)))
         step = cls(**values, cpu=draw(st.sampled_from([0, 0, 0, 1, 255])))
         steps.append(step)
-        if cls.names == "handle":
+        if cls.binds_handle:
             held[name] = len(step.pages)
-        elif cls.names == "umem":
+        elif cls.binds_umem:
             umems.append(name)
     return Program(
         mappings,

@@ -14,10 +14,11 @@ from model.kernel.source.segments import signed
 from model.memory import NoProgress, Panic
 from model.page import Event, HeadState
 from model.semantics import BIAS
+from model.steps import Map
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from model.abilities import Abilities
     from model.kernel.guest.guest import Answer, Guest
@@ -125,68 +126,43 @@ class _Carried:
         pages that it asks for. Programs that keep the contract use no more than was pinned.
         """
         arguments = step.arguments(self._table)
-        asked: Callable[..., str] = getattr(self, f"_{step.call}", self._world)
-        line = f"{CALLS[step.call]} {asked(step, *arguments)}"
+        line = f"{CALLS[step.call]} {self._operands(step, *arguments)}"
         step.bind(self._table, arguments, len(arguments[0]) if step.makes else None)
         return line
 
-    # One method per call: flags, argument and list, as in the agent's protocol.
+    def _operands(self, step: Step, first: Any, *rest: Any) -> str:
+        """Flags, argument and list of *step*, called with *first* and *rest*."""
+        if step.binds_handle:
+            return self._gup(step, first)
+        if step.unpins:
+            return self._unpin(step, first, *rest)
+        if step.undoes == Map.call:
+            heads = dict.fromkeys(map(self.layout.head, first))
+            return " ".join(f"{number} {order}" for number, order in heads)
+        flags, n = (self._misuse, *rest) if rest else (0, 0)
+        return f"{flags} {n} {self.layout.words(first)}"
 
-    def _gup(self, step: Any, pages: Sequence[int], fast: bool) -> str:
-        flags = (WRITE if "FOLL_WRITE" in step.flags else 0) | (
-            LONGTERM if "FOLL_LONGTERM" in step.flags else 0
-        )
+    def _gup(self, step: Any, pages: Sequence[int]) -> str:
+        flags = WRITE if "FOLL_WRITE" in step.flags else 0
+        # FOLL_LONGTERM requires FOLL_PIN (6.1: a WARN, and -EINVAL).
+        if step.pins and "FOLL_LONGTERM" in step.flags:
+            flags |= LONGTERM
         kinds = self.layout.kinds(pages)
         if ("zero", 0) in kinds:
             # FOLL_WRITE would allocate a new page.
             flags = 0
+        fast = not step.slow_path
+        if step.slow_path and step.pins and not step.flags:
+            # About half of them by pin_user_pages_fast(), whose page table walk is different.
+            fast = self.layout.number(pages[0]) % 2 == 0
         fast = fast and not kinds & self._slow
         return f"{flags} {int(fast)} {self.layout.words(pages)}"
 
-    def _pin_user_pages(self, step: Any, pages: Sequence[int]) -> str:
-        # About half of them by pin_user_pages_fast(), whose page table walk is different.
-        fast = not step.flags and self.layout.number(pages[0]) % 2 == 0
-        return self._gup(step, pages, fast)
-
-    def _pin_user_pages_fast_only(self, step: Any, pages: Sequence[int], _changed: None) -> str:
-        return self._gup(step, pages, fast=True)
-
-    def _get_user_pages(self, step: Any, pages: Sequence[int]) -> str:
-        # FOLL_LONGTERM requires FOLL_PIN (6.1: a WARN, and -EINVAL).
-        flags, _, rest = self._gup(step, pages, fast=False).partition(" ")
-        return f"{int(flags) & ~LONGTERM} {rest}"
-
-    def _unpin_user_page(self, _step: Step, page: int) -> str:
-        return f"{self._misuse} 0 {self.layout.words([page])}"
-
-    def _unpin(self, pages: Sequence[int], npages: int, make_dirty: bool = False) -> str:
+    def _unpin(self, step: Step, page: Any, npages: int = 1, make_dirty: bool = False) -> str:
+        (named,) = step.lists()
+        pages = [page] if step.takes_one_page else named.resolve(self._table)
         given = 0 if npages == len(pages) else signed(npages)
         return f"{int(make_dirty) | self._misuse} {given} {self.layout.words(pages)}"
-
-    def _unpin_user_pages(self, _step: Step, pages: Sequence[int], npages: int) -> str:
-        return self._unpin(pages, npages)
-
-    def _unpin_user_pages_dirty_lock(
-        self, _step: Step, pages: Sequence[int], npages: int, make_dirty: bool
-    ) -> str:
-        return self._unpin(pages, npages, make_dirty)
-
-    def _unpin_user_page_range_dirty_lock(
-        self, step: Any, _page: int, npages: int, make_dirty: bool
-    ) -> str:
-        return self._unpin(step.pages.resolve(self._table), npages, make_dirty)
-
-    def _unmap(self, _step: Step, pages: Sequence[int]) -> str:
-        heads = dict.fromkeys(map(self.layout.head, pages))
-        return " ".join(f"{number} {order}" for number, order in heads)
-
-    def _get_page(self, _step: Step, pages: Sequence[int], n: int) -> str:
-        return f"{self._misuse} {n} {self.layout.words(pages)}"
-
-    _put_page = _get_page
-
-    def _world(self, _step: Step, pages: Sequence[int]) -> str:
-        return f"0 0 {self.layout.words(pages)}"
 
     def snapshot(self, step: Step, told: Answer) -> Snapshot:
         """The snapshot after *step* from the agent's answer *told*, in the program's frames."""
@@ -204,7 +180,7 @@ class _Carried:
             # A put of an order-0 page drops the bias for each pin, as there is no pincount.
             refs = one.refs * (BIAS if one.what == "put" and not order else 1)
             events += [Event(one.what, pfn, refs, one.dirty)] * one.times
-        unpins = step.call.startswith("unpin_")
+        unpins = step.unpins
         return Snapshot(
             returned=told.returned if step.makes else None,
             heads=heads,
