@@ -36,7 +36,7 @@ FIRST_PFN = 0x1000
 MAX_SCATTERED = 1 << 24
 
 #: Minimum number of equal orders to write ``[0]*4`` instead of ``[0, 0, 0, 0]``.
-SHORT = 4
+MIN_REPEATED = 4
 
 
 def align_up(pfn: int, order: int) -> int:
@@ -203,14 +203,14 @@ def _groups(extents: Sequence[Extent]) -> list[list[list[Extent]]]:
 def _brackets(extents: Sequence[Extent]) -> list[list[Extent]]:
     """*extents* as bracketed lists: long runs of one order get one each, others share one."""
     brackets: list[list[Extent]] = []
-    for long, found in groupby(extents, key=lambda e: e.count >= SHORT):
+    for long, found in groupby(extents, key=lambda e: e.count >= MIN_REPEATED):
         run = list(found)
         brackets += [[extent] for extent in run] if long else [run]
     return brackets
 
 
 def _orders(bracket: Sequence[Extent]) -> str:
-    if len(bracket) == 1 and bracket[0].count >= SHORT:
+    if len(bracket) == 1 and bracket[0].count >= MIN_REPEATED:
         return f"[{bracket[0].order}]*{bracket[0].count}"
     return f"[{', '.join(str(e.order) for e in bracket for _ in range(e.count))}]"
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MOST_SPREAD = 2
 
 #: Maximum number of steps of a short failure, as most users see.
-SHORT = 50
+SHORT_STEPS = 50
 
 
 def show(
@@ -117,10 +117,13 @@ def _print_summary(name: str, grades: Sequence[Grade]) -> None:
             markup=False,
         )
     founds = [(found, g.is_smallest(found)) for g in grades for found in g.reduced]
-    short = [pair for pair in founds if pair[0].first <= SHORT]
+    short = [pair for pair in founds if pair[0].first <= SHORT_STEPS]
     if founds:
         console.print(f"{'':<10}reduced (median)", markup=False)
-    for which, some in ((f"of up to {SHORT} steps", short), ("of any length", founds)):
+    for which, some in (
+        (f"of up to {SHORT_STEPS} steps", short),
+        ("of any length", founds),
+    ):
         if some:
             console.print(
                 f"{'':<12}{which}: {median(f.executions for f, _ in some):.0f} programs, "

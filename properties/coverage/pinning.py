@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from model.pagelist import Slice
 from model.semantics import PAGE_SIZE
 from properties.coverage.points import MOST_HEADS
-from properties.judging.pins import EFAULT, ENOMEM, LIMIT
+from properties.judging.pins import COUNT_LIMIT, EFAULT, ENOMEM
 from properties.judging.regions import BATCH
 
 
@@ -63,7 +63,7 @@ def counts(record: Record, found: set[str]) -> None:
         count = state.refcount
         if count < 0:
             found.add("count-wrapped")
-        elif count == LIMIT - 1:
+        elif count == COUNT_LIMIT - 1:
             found.add("count-at-limit")
 
 

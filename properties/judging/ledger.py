@@ -23,7 +23,7 @@ from model.semantics import BIAS
 from model.step import Table
 from properties.judging import pins, regions, world
 from properties.judging.holdings import ContractBroken, Held
-from properties.judging.pins import LIMIT
+from properties.judging.pins import COUNT_LIMIT
 
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ class Ledger:
         held = self.held(head)
         pins, each = held.pins, held.each
         count = held.maps + held.gets + pins * each
-        if count >= LIMIT:
+        if count >= COUNT_LIMIT:
             count = wrapped(count)
         if each == 1:
             return HeadState(count, pins, held.dirty, held.alive), pins > 0

@@ -19,7 +19,7 @@ from model.kernel.source.era import SECTION
 from model.page import wrapped
 from model.pagelist import NULL
 from model.semantics import BIAS, KINDS, PMD_ORDER
-from properties.judging.pins import LIMIT
+from properties.judging.pins import COUNT_LIMIT
 
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from properties.judging.ledger import Ledger
 
 #: The smallest number of pins whose product with the bias is no positive ``int``.
-PRODUCT = LIMIT // BIAS
+PRODUCT = COUNT_LIMIT // BIAS
 
 
 class KnownOddity(BadInput):
@@ -61,7 +61,7 @@ def _one_grab_slow(ledger: Ledger, step: Any) -> bool:
 def _grabs_past(ledger: Ledger, step: Any, kinds: Collection[str] = KINDS) -> bool:
     for head, entries in ledger.counts(step.pages.resolve(ledger.table)).items():
         count = wrapped(ledger.held(head).total)
-        if count > 0 and entries > 1 and count + entries > LIMIT:
+        if count > 0 and entries > 1 and count + entries > COUNT_LIMIT:
             return ledger.order(head) >= PMD_ORDER and ledger.kind(head) in kinds
     return False
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from properties.judging.ledger import Entries, Ledger
 
 #: The first count that a signed 32-bit integer cannot hold.
-LIMIT = 1 << 31
+COUNT_LIMIT = 1 << 31
 EFAULT = -14
 ENOMEM = -12
 
@@ -61,7 +61,7 @@ def _grab(ledger: Ledger, head: int, held: Held, entries: int) -> int:
     """Pin *head* up to *entries* times; the number of pins that its refcount allows."""
     count = wrapped(held.total)
     # Pins of the zero page add nothing, so any number has room.
-    room = -(-(LIMIT - count) // held.each) if held.each else entries
+    room = -(-(COUNT_LIMIT - count) // held.each) if held.each else entries
     taken = min(entries, room) if count > 0 else 0
     if taken:
         held.pins += taken
@@ -102,7 +102,7 @@ def _get_user_pages(ledger: Ledger, step: GetUserPages) -> int:
             error = EFAULT
             break
         count = wrapped(held.total)
-        taken = min(entries, LIMIT - count) if count > 0 else 0
+        taken = min(entries, COUNT_LIMIT - count) if count > 0 else 0
         if taken:
             held.gets += taken
             ledger.got[head] = None

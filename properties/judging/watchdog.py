@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, ClassVar
 if TYPE_CHECKING:
     from types import FrameType
 
-#: Limit for one step in seconds of processor time; PER_PAGE is added for each page that it
-#: visits, up to MOST_PAGES pages.
-LIMIT = 4.0
-PER_PAGE = 0.0002
-MOST_PAGES = 1 << 20
+#: Limit for one step in seconds of processor time; SECONDS_PER_PAGE is added for each page
+#: that it visits, up to MAX_CHARGED_PAGES pages.
+STEP_SECONDS = 4.0
+SECONDS_PER_PAGE = 0.0002
+MAX_CHARGED_PAGES = 1 << 20
 
 #: Limit once a step of this process has exceeded it: the shrinker and the reducer repeat
 #: that step often. Still a thousand times what a step needs, and more than a garbage
 #: collection takes in a long test session.
-LIMIT_AGAIN = 0.5
+STEP_SECONDS_AGAIN = 0.5
 
 #: Wall time is divided by this: no false hang on a busy machine, sleepers still time out.
 PATIENCE = 20
@@ -63,9 +63,9 @@ class Watchdog:
     def watch(self, npages: int) -> None:
         """Start to watch a step that visits *npages* pages."""
         if self._usable:
-            self._left = LIMIT_AGAIN if Watchdog._hung else LIMIT
+            self._left = STEP_SECONDS_AGAIN if Watchdog._hung else STEP_SECONDS
             if npages > 1:
-                self._left += min(npages, MOST_PAGES) * PER_PAGE
+                self._left += min(npages, MAX_CHARGED_PAGES) * SECONDS_PER_PAGE
             Watchdog._awake = self
             if not Watchdog._ticking:
                 self._start()
@@ -109,7 +109,7 @@ class Watchdog:
         if self._left >= -TICK:
             return False
         # Time to unwind, before the next tick raises again.
-        self._left = LIMIT_AGAIN
+        self._left = STEP_SECONDS_AGAIN
         return True
 
 

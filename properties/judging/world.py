@@ -17,7 +17,7 @@ from model.steps import (
     Unmap,
 )
 from properties.judging.holdings import ContractBroken
-from properties.judging.pins import LIMIT
+from properties.judging.pins import COUNT_LIMIT
 
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def _check_room(ledger: Ledger, counts: Iterator[tuple[int, int]]) -> None:
     :param counts: (head, references to add).
     """
     for head, more in counts:
-        if ledger.held(head).total + more >= LIMIT:
+        if ledger.held(head).total + more >= COUNT_LIMIT:
             msg = f"{ledger.name(head)} would get more than 2^31-1 references"
             raise ContractBroken(msg)
 

@@ -28,7 +28,7 @@ from model.steps import (
     UnpinUserPages,
 )
 from properties.judging.ledger import Ledger
-from properties.judging.pins import LIMIT
+from properties.judging.pins import COUNT_LIMIT
 
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class _Builder:
         yield from self._mapped()
         again = [step for name in self._used for step in self._again(name)]
         # A count that passed 2^31 did so by a pin: plain references were there before.
-        wrapped = {head for head, held in self._heads.items() if held.total >= LIMIT}
+        wrapped = {head for head, held in self._heads.items() if held.total >= COUNT_LIMIT}
         yield from self._got(wrapped)
         yield from again
         yield from self._pinned()

@@ -17,7 +17,7 @@ from model.mapping import Extent
 from model.pagelist import PageList, from_entries, span
 from model.steps import AllocPages, GetPage, GetUserPages, IbUmemGet
 from properties.judging.ledger import Ledger
-from properties.judging.pins import LIMIT
+from properties.judging.pins import COUNT_LIMIT
 from properties.reduce.cut import (
     HANDLES,
     PLAIN,
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from model.step import Step
     from properties.reduce.rewrite import Pass
 
-#: Fewer plain references at once than these are not there to reach `LIMIT`.
+#: Fewer plain references at once than these are not there to reach `COUNT_LIMIT`.
 MANY = 1 << 20
 
 #: Compound pages beyond so many are left alone.
@@ -135,7 +135,7 @@ def closer(program: Program) -> Pass:
         for smaller in _fewer(program, index):
             fewer = _total(smaller, step)
             near = step.n + total - fewer
-            if total and fewer and 0 < near < LIMIT:
+            if total and fewer and 0 < near < COUNT_LIMIT:
                 steps = [evolve(s, n=near) if s == step else s for s in smaller.steps]
                 if (yield evolve(smaller, steps=tuple(steps))):
                     return

@@ -33,7 +33,7 @@ from model.steps import (
     UnpinUserPages,
     UnpinUserPagesDirtyLock,
 )
-from properties.judging.pins import LIMIT
+from properties.judging.pins import COUNT_LIMIT
 from properties.judging.regions import BATCH
 from properties.strategies import among, one_in
 from properties.strategies.lists import (
@@ -305,7 +305,7 @@ class RandomSteps:
         if one_in(random, 6):
             pages = pages.prefix(1)
             head = self.ledger.head(pages.resolve(self.ledger.table)[0])
-            left = LIMIT - 1 - self.ledger.held(head).total
+            left = COUNT_LIMIT - 1 - self.ledger.held(head).total
             n = max(1, left - (random.randrange(4096) if one_in(random, 2) else 0))
         return GetPage(pages=pages, n=n)
 

@@ -24,7 +24,7 @@ from tests.helpers import TOY
 STEPS = 20_000
 
 #: As many where nothing is measured.
-BRIEF = 500
+STEPS_UNMEASURED = 500
 
 KERNEL = Path("/usr/src/linux-source-6.1.tar.xz")
 
@@ -65,7 +65,7 @@ def search(spec, name, steps):
 @pytest.mark.parametrize("name", ["machine", "soak"])
 def test_search(benchmark, spec, name):
     """Each search makes its steps, and finds nothing in what is right."""
-    steps = STEPS if benchmark.enabled else BRIEF
+    steps = STEPS if benchmark.enabled else STEPS_UNMEASURED
     tally = benchmark.pedantic(search, (spec, name, steps), rounds=5)
     benchmark.extra_info["steps"] = tally.steps
 

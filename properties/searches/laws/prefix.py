@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from model.pagelist import from_entries
 from model.steps import STEPS
-from properties.judging.pins import LIMIT
+from properties.judging.pins import COUNT_LIMIT
 from properties.strategies import among, one_in
 from properties.strategies.lists import (
     by_mapping,
@@ -110,7 +110,7 @@ class Prefix:
         """Whether pinning *pages* keeps every refcount below the largest one."""
         counts = self.ledger.counts(pages.resolve(self.ledger.table))
         held = self.ledger.held
-        return all(held(h).total + n * held(h).each < LIMIT for h, n in counts.items())
+        return all(held(h).total + n * held(h).each < COUNT_LIMIT for h, n in counts.items())
 
     def counted(self, pages: PageList) -> int:
         """Number of *pages* whose pins are counted: those of the zero page may not be."""

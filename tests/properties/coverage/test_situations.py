@@ -48,7 +48,7 @@ PIN = (
 )
 
 
-LIMIT = 'a = mapping("base", orders=[0])\nget_page(a[0:1], n={})\n'
+MANY_REFS = 'a = mapping("base", orders=[0])\nget_page(a[0:1], n={})\n'
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ LIMIT = 'a = mapping("base", orders=[0])\nget_page(a[0:1], n={})\n'
             {"device-dax", "order-0", "last-pin", "mapped-twice", "pinned-and-got"},
         ),
         (
-            LIMIT.format(2147483000) + "h1 = pin_user_pages(a[0:1])\nunpin_user_page(a[0:1])\n",
+            MANY_REFS.format(2147483000) + "h1 = pin_user_pages(a[0:1])\nunpin_user_page(a[0:1])\n",
             {"order-0", "last-pin", "unpin-wrapped", "pinned-and-got"},
         ),
         # Dirt.
@@ -215,9 +215,9 @@ LIMIT = 'a = mapping("base", orders=[0])\nget_page(a[0:1], n={})\n'
             PIN + "h2 = pin_user_pages_fast_only(a[0:3], changed=1)\n",
             {"partial-pin", "grab-undone"},
         ),
-        (LIMIT.format(2147483646), {"count-at-limit"}),
+        (MANY_REFS.format(2147483646), {"count-at-limit"}),
         (
-            LIMIT.format(2147483600) + "h1 = pin_user_pages(a[0:1]*2)\n",
+            MANY_REFS.format(2147483600) + "h1 = pin_user_pages(a[0:1]*2)\n",
             {"partial-pin", "grab-refused", "count-wrapped"},
         ),
         # RDMA memory regions.

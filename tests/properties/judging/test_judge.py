@@ -124,7 +124,7 @@ def test_the_square_of_many_pages():
 
 def test_hanging_is_a_finding(sketches, monkeypatch):
     """A candidate that never returns is ended by the clock."""
-    monkeypatch.setattr("properties.judging.watchdog.LIMIT", 0.1)
+    monkeypatch.setattr("properties.judging.watchdog.STEP_SECONDS", 0.1)
     monkeypatch.setattr("properties.judging.watchdog.Watchdog._hung", False)
 
     finding = verdict(PINNED + "unpin_user_page(h1[0:1])\n", sketches.NeverReturns()).finding

@@ -18,8 +18,8 @@ from properties.judging.watchdog import PATIENCE, Hang, Watchdog
 def _short(monkeypatch):
     # Clocks that an earlier test started tick at the length of theirs.
     Watchdog.stop()
-    monkeypatch.setattr("properties.judging.watchdog.LIMIT", 0.055)
-    monkeypatch.setattr("properties.judging.watchdog.LIMIT_AGAIN", 0.025)
+    monkeypatch.setattr("properties.judging.watchdog.STEP_SECONDS", 0.055)
+    monkeypatch.setattr("properties.judging.watchdog.STEP_SECONDS_AGAIN", 0.025)
     monkeypatch.setattr("properties.judging.watchdog.TICK", 0.01)
     monkeypatch.setattr(Watchdog, "_hung", False)
 

@@ -51,7 +51,7 @@ VERDICTS = {
 
 
 #: Traces that take ten seconds.
-LONG = {"one-tebibyte"}
+SLOW_TRACES = {"one-tebibyte"}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -123,7 +123,7 @@ def test_counts_as_one_page_at_a_time(kernels, version, model, search, rounds):
 @pytest.mark.parametrize("path", TRACES, ids=lambda path: path.stem)
 def test_trace(kernels, version, model, path):
     """Each trace comes to the verdict that is written down for the version."""
-    if path.stem in LONG and (version, model) != ("6.1", "vmemmap"):
+    if path.stem in SLOW_TRACES and (version, model) != ("6.1", "vmemmap"):
         pytest.skip("takes ten seconds, and does the same in 6.1 with VMEMMAP")
     program = evolve(read_program(path), semantics=SEMANTICS[version])
     verdict = judge(program, kernels(version, model)())
