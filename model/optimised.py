@@ -66,7 +66,7 @@ class Optimised(InProcess):
         return refs
 
     def grabs_exactly(self, head: int) -> bool:
-        """Whether a pin adds 1 to the pincount and refcount of *head*, not BIAS to the latter."""
+        """Whether a pin of *head* adds 1 to its pincount and refcount, not BIAS to the refcount."""
         return self.memory.hpage_pincount_available(head)
 
     def try_get_compound_head(self, head: int, refs: int) -> int:
@@ -84,7 +84,7 @@ class Optimised(InProcess):
         return min(refs, room)
 
     def room(self, count: int, each: int) -> int:
-        """How many additions of *each* to the refcount *count* find a positive count before."""
+        """How often *each* can be added to the refcount *count* while it is below COUNT_LIMIT."""
         return -(-(COUNT_LIMIT - count) // each) if count > 0 else 0
 
     def _mapped(self, i: int, pages: Sequence[int]) -> tuple[int, int]:
@@ -102,7 +102,7 @@ class Optimised(InProcess):
         return self._grab_runs(pages, self.try_grab_compound_head)
 
     def get_user_pages(self, pages: Sequence[int]) -> int:
-        """Take plain references run by run, likewise; pages referenced, or -errno."""
+        """Take plain references like `pin_user_pages` takes pins; pages referenced, or -errno."""
         return self._grab_runs(pages, self.try_get_compound_head)
 
     def _grab_runs(self, pages: Sequence[int], grab: Callable[[int, int], int]) -> int:
@@ -168,14 +168,14 @@ class Optimised(InProcess):
         self.memory.mod_node_page_state(NR_FOLL_PIN_RELEASED, refs)
 
     def drop_pincount(self, head: int, refs: int) -> int:
-        """Take *refs* pins off the pincount of *head*, if it has one; the references they hold."""
+        """Subtract *refs* pins from the pincount of *head*, if any; the references they hold."""
         if not self.puts_exactly(head):
             return refs * BIAS
         self.memory.pincount_add(head, -refs)
         return refs
 
     def puts_exactly(self, head: int) -> bool:
-        """`grabs_exactly`, asked by the put."""
+        """The answer of `grabs_exactly` that a put uses."""
         return self.memory.hpage_pincount_available(head)
 
     def put_page_refs(self, head: int, refs: int) -> None:
@@ -213,7 +213,10 @@ class Optimised(InProcess):
     def unpin_user_pages_dirty_lock(
         self, pages: Sequence[int], npages: int, make_dirty: bool
     ) -> None:
-        """The same; if *make_dirty*, dirty each head before its put, without a check for -errno."""
+        """If *make_dirty*, dirty each head before its put, without a check for -errno.
+
+        Otherwise the same as `unpin_user_pages`.
+        """
         if not make_dirty:
             self.unpin_user_pages(pages, npages)
             return
@@ -268,7 +271,7 @@ class Optimised(InProcess):
         return umem if umem.nmap else self.umem_map_failed(umem)
 
     def umem_advance(self, asked: int, pinned: int) -> int:
-        """Pages to go on by after a batch of *asked* pages, of which *pinned* were pinned."""
+        """Pages to advance after a batch of *asked* pages, of which *pinned* were pinned."""
         return pinned
 
     def umem_append(self, umem: Umem, batch: Sequence[int], max_segment: int) -> None:
@@ -276,16 +279,16 @@ class Optimised(InProcess):
         append_pages(umem.sgl, batch, max_segment)
 
     def umem_pin_failed(self, umem: Umem) -> None:
-        """Unwind after no page of a batch could be pinned."""
+        """Release the region after the first page of a batch could not be pinned."""
         self.release_umem(umem, dirty=False)
 
     def umem_append_failed(self, umem: Umem, pages: Sequence[int], batch: Sequence[int]) -> None:
-        """Unwind after the scatterlist found no memory for *batch*, a part of *pages*."""
+        """Unpin *batch* and release the region after appending found no memory."""
         self.unpin_user_pages_dirty_lock(batch, len(batch), make_dirty=False)
         self.release_umem(umem, dirty=False)
 
     def umem_map_failed(self, umem: Umem) -> Umem | int:
-        """Unwind after the DMA mapping failed; the error."""
+        """Release the region after mapping for DMA failed; -errno."""
         self.release_umem(umem, dirty=False)
         return ENOMEM
 
@@ -305,7 +308,7 @@ class Optimised(InProcess):
             self.release_entry(sg.page, sg.npages, make_dirty)
 
     def release_entry(self, page: int, npages: int, make_dirty: bool) -> None:
-        """Unpin one entry: by the range call, or page by page before there was one."""
+        """Unpin one entry with the range call; page by page in versions that lack it."""
         if self.memory.semantics.batched:
             self.unpin_user_page_range_dirty_lock(page, npages, make_dirty)
         else:

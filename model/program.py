@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""A program: a few mappings of compound pages, and the steps done to them."""
+"""Programs: a few mappings of compound pages, and the steps that use them."""
 
 from __future__ import annotations
 
@@ -175,9 +175,9 @@ class Checker:
         self._made = {NULL_NAME, *(m.name for m in mappings)}
 
     def step(self, step: Step) -> None:
-        """Check *step*, and enter the name that it makes.
+        """Check *step*, and add the name that it defines.
 
-        :raises BadInput: if a name does not exist yet or is made twice, a page lies outside
+        :raises BadInput: if a name does not exist yet or is defined twice, a page lies outside
             its mapping or handle, a range is not contiguous, or an argument is invalid.
         """
         uses = step.uses()
@@ -187,11 +187,11 @@ class Checker:
             raise BadInput(msg)
         for name in sorted(uses):
             if name not in self._made:
-                msg = f"{name} is used before it is made"
+                msg = f"{name} is used before it is defined"
                 raise BadInput(msg)
         for pages in step.lists():
             if not pages.terms:
-                msg = f"{step.call} of a list without a name"
+                msg = f"{step.call} of a list that names nothing"
                 raise BadInput(msg)
             if not pages.is_slice() and len(pages) > MAX_LISTED:
                 msg = f"{pages} lists more than {MAX_LISTED} pages"

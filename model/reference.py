@@ -57,7 +57,7 @@ class Reference(InProcess):
         return pinned
 
     def get_user_pages(self, pages: Sequence[int]) -> int:
-        """Take a plain reference on each page, likewise; pages referenced, or -errno."""
+        """Take plain references like `pin_user_pages` takes pins; pages referenced, or -errno."""
         taken = 0
         for page in pages:
             if not self.memory.page_mapped(page):
@@ -98,7 +98,7 @@ class Reference(InProcess):
         return self._pin(page)
 
     def _same_entry(self, pages: Sequence[int], changed: int | None) -> tuple[int, int]:
-        """Start and stop position of the pages mapped by the same entry as *changed*."""
+        """Start and stop position of the pages mapped by the entry of *changed*; -1, -1 if None."""
         if changed is None:
             return -1, -1
         begins = changed
@@ -167,7 +167,10 @@ class Reference(InProcess):
     def unpin_user_pages_dirty_lock(
         self, pages: Sequence[int], npages: int, make_dirty: bool
     ) -> None:
-        """The same; if *make_dirty*, dirty each page first, without a check for -errno."""
+        """If *make_dirty*, dirty and unpin each page, without a check for -errno.
+
+        Otherwise the same as `unpin_user_pages`.
+        """
         if not make_dirty:
             self.unpin_user_pages(pages, npages)
             return
@@ -175,7 +178,7 @@ class Reference(InProcess):
             self._dirty_and_unpin(pages[i])
 
     def unpin_user_page_range_dirty_lock(self, page: int, npages: int, make_dirty: bool) -> None:
-        """The same for *npages* contiguous frames from *page* on, without a check for -errno."""
+        """Unpin *npages* contiguous frames from *page* on, without a check for -errno."""
         for i in range(npages):
             if make_dirty:
                 self._dirty_and_unpin(page + i)

@@ -36,8 +36,10 @@ FLAGS = ("FOLL_WRITE", "FOLL_LONGTERM")
 #: ``ib_dma_max_seg_size()`` of a device without a limit, in bytes.
 MAX_SEGMENT = 0xFFFF_F000
 
-#: Number of values of an unsigned long, and the lowest -errno.
+#: Number of values of an unsigned long.
 ULONG_VALUES = 1 << 64
+
+#: The lowest -errno.
 MIN_ERRNO = -4095
 
 
@@ -65,7 +67,7 @@ class SgEntry:
 def argument(kind: str, **kwargs: Any) -> Any:
     """A field that is an argument in the text of a step.
 
-    The first argument and flags are written without their names.
+    The first argument, and flags, are written without their names.
 
     :param kind: The syntax: ``pages``, ``flags``, ``sgl``, ``orders``, ``umem``, ``bool``
         or ``int``.

@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 #: Minimum and maximum number of steps of a program.
 MIN_STEPS, MAX_STEPS = 100, 200
 
-#: Maximum number of draws until a program has MIN_STEPS steps, and the distance between
-#: the numbers that they are drawn from.
+#: Maximum number of draws until a program has MIN_STEPS steps.
 MAX_TRIES = 50
+
+#: Distance between the numbers that the draws of one program start from.
 TRY_STRIDE = 1_000_000_007
 
 #: Order of a page of 1 GiB.

@@ -141,16 +141,16 @@ def attempt(search: Search, run: Run, step: Step) -> tuple[Finding | None, set[s
 
 
 def report_step(search: Search, run: Run) -> set[str]:
-    """Report the last step of *run* to the watcher; the situations that it was in."""
+    """Report the last step of *run* to the watcher; the situations that it reached."""
     reached = situations(run.record) if run.record else set()
     search.watcher.step(run, reached)
     return reached
 
 
 def report_end(search: Search, run: Run) -> bool:
-    """Report the end of a program without a finding to the watcher; whether all was right.
+    """Report the end of *run* to the watcher; False if a strict search found it dearer.
 
-    If the search is strict, a program with a step that was right but dearer fails.
+    Call it only for programs without a finding.
     """
     if search.strict and run.dearer:
         search.watcher.found(run.so_far, run.dearer)

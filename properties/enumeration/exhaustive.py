@@ -74,12 +74,12 @@ class Node:
     """A program of the scope, or the beginning of one.
 
     :param named: Number of pages that its lists name.
-    :param uses: For each used head, the times of its uses: the number of the entry that
-        names it. All entries of an unordered list have one time.
+    :param uses: For each used head, the numbers of the entries that name it, counted over
+        the whole program. All entries of an unordered list have the same number.
     :param edge: Whether a list goes from the last page of a compound page to the head of
         another: exchanging these two gives a different program.
-    :param ordered: Whether each use of one of several like heads with equal uses so far
-        takes the first of them.
+    :param ordered: Whether, of several like heads with equal uses so far, the first one
+        was always used first.
     """
 
     layout: Layout
@@ -171,7 +171,7 @@ def _below(node: Node, scope: Scope, last: str, failed: Callable[[Node], bool]) 
 def run(
     node: Node, semantics: Semantics, make: Callable[[], Candidate]
 ) -> tuple[Run, Finding | None]:
-    """Judge the program of *node*; the run, and the finding, if any.
+    """Judge the program of *node*; the run and the finding, or None for the latter.
 
     :raises BadInput: if the program breaks the contract.
     """

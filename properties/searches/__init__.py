@@ -1,3 +1,3 @@
 # SPDX-License-Identifier: MIT
 
-"""The searches: each produces programs, in a file of its own, and imports no other search."""
+"""The searches, one module each; no search imports another."""

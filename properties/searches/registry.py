@@ -65,7 +65,7 @@ def load(name: str) -> Searcher:
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
-    msg = f"search {name!r} is none of {FORMS}"
+    msg = f"search {name!r} is not one of {FORMS}"
     if not where or where.startswith(".") or not function:
         raise BadInput(msg)
     try:

@@ -52,7 +52,7 @@ KINDS_AND_ORDERS = (
 #: Maximum number of compound pages of the large order in a mapping.
 MAX_COMPOUND = 1 << 12
 
-#: Longest list, in pages, for regions and reversed lists: they take long on more pages.
+#: Maximum length, in pages, of regions and reversed lists, which take long.
 MAX_COSTLY_LENGTH = 1 << 14
 
 #: Maximum number of frames of a mapping, not counting two spare compound pages.
@@ -139,7 +139,7 @@ def _steps(dice: Dice, mapping: Mapping, length: int) -> list[Step]:
 
 
 def _unpin(dice: Dice, pages: PageList, length: int) -> Step:
-    """A step that unpins *pages*; if they are few, maybe from the last to the first."""
+    """A step that unpins *pages*; if *length* is small, sometimes in reverse order."""
     form = dice.randrange(len(UNPINS) + (length <= MAX_COSTLY_LENGTH))
     if form == len(UNPINS):
         (term,) = pages.slices()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""Random layouts, lists of pages, and steps that keep the contract.
+"""Strategies: random layouts, lists of pages and steps.
 
 The only source of randomness is ``randrange`` of a `random.Random`. Hypothesis
 passes its own, whose numbers it can replay and shrink; 0 is always the plainest

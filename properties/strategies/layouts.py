@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 #: Maximum number of mappings of a layout.
 MAX_MAPPINGS = 3
 
-#: Maximum number of (order, count) runs of a mapping, and usually of its compound pages.
-MAX_RUNS = 6
+#: Maximum number of extents of a mapping, and usually of its compound pages.
+MAX_EXTENTS = 6
 
 #: Driver pages come first and most often: they may have any order up to 10, side by side.
 KINDS = (
@@ -35,8 +35,8 @@ KINDS = (
 #: Kinds for versions that do not count pins of the zero page.
 KINDS_WITH_ZERO = (*KINDS, "zero")
 
-#: Maximum number of pages of a long run.
-MAX_RUN_PAGES = 1 << 17
+#: Maximum number of pages of a long extent.
+MAX_EXTENT_PAGES = 1 << 17
 
 #: Pins of orders 1 and 2 are counted by bias in some versions and exactly in others.
 SMALL_ORDERS = (0, 1, 2, 1, 0, 2, 3, 2, 4)
@@ -117,8 +117,8 @@ def _generated(random: Random, semantics: Semantics, abilities: Abilities) -> li
         kind = among(random, KINDS_WITH_ZERO if semantics.zero_skipped else KINDS)
         if kind not in abilities.kinds:
             continue
-        max_pages = min(MAX_RUN_PAGES, abilities.room.get(kind, UNBOUNDED))
-        orders = _runs(random, semantics.orders[kind] & abilities.makes(kind), max_pages)
+        max_pages = min(MAX_EXTENT_PAGES, abilities.room.get(kind, UNBOUNDED))
+        orders = _draw_extents(random, semantics.orders[kind] & abilities.makes(kind), max_pages)
         if not orders:
             continue
         extents = _place(random, orders, pfn)
@@ -128,15 +128,15 @@ def _generated(random: Random, semantics: Semantics, abilities: Abilities) -> li
     return mappings
 
 
-def _runs(random: Random, allowed: frozenset[int], max_pages: int) -> list[tuple[int, int]]:
-    """Runs (order, count of compound pages); a few layouts have one long run.
+def _draw_extents(random: Random, allowed: frozenset[int], max_pages: int) -> list[tuple[int, int]]:
+    """(order, number of compound pages) of each extent; a few mappings have one long extent.
 
     :param allowed: Orders to choose from.
-    :param max_pages: Maximum number of pages of the long run.
+    :param max_pages: Maximum number of pages of the long extent.
     """
     if len(allowed) == 1:
         (only,) = allowed
-        count = 1 + random.randrange(min(MAX_RUNS, max(1, max_pages >> only)))
+        count = 1 + random.randrange(min(MAX_EXTENTS, max(1, max_pages >> only)))
         if one_in(random, 12):
             count = 1 + random.randrange(max(1, max_pages >> only))
         return [(only, count)]
@@ -144,7 +144,7 @@ def _runs(random: Random, allowed: frozenset[int], max_pages: int) -> list[tuple
     usable = [order for order in weighted if order in allowed]
     if not usable:
         return []
-    runs = [(among(random, usable), 1) for _ in range(1 + random.randrange(MAX_RUNS))]
+    runs = [(among(random, usable), 1) for _ in range(1 + random.randrange(MAX_EXTENTS))]
     if one_in(random, 3):
         # Largest first leaves no gaps, so ranges can cross all heads.
         runs.sort(reverse=True)
@@ -154,7 +154,7 @@ def _runs(random: Random, allowed: frozenset[int], max_pages: int) -> list[tuple
 
 
 def _place(random: Random, orders: list[tuple[int, int]], pfn: int) -> tuple[Extent, ...]:
-    """Extents for the runs *orders*, at rising, falling or scattered frames from *pfn* on."""
+    """Extents of the (order, count) pairs: rising, falling or scattered frames from *pfn* on."""
     style = random.randrange(8)
     first = align_up(pfn, orders[0][0])
     if style < 5:
@@ -197,7 +197,7 @@ def _windows(random: Random, semantics: Semantics, captured: Sequence[Mapping]) 
 
 def _window(random: Random, extents: tuple[Extent, ...]) -> tuple[Extent, ...]:
     """A few neighbouring compound pages of *extents*, at their captured frames."""
-    want = 1 + random.randrange(8 if one_in(random, 4) else MAX_RUNS)
+    want = 1 + random.randrange(8 if one_in(random, 4) else MAX_EXTENTS)
     at = random.randrange(len(extents))
     skip = random.randrange(extents[at].count)
     found = []

@@ -27,15 +27,15 @@ MAX_LENGTH = 1 << 16
 #: One list in ONE_LONG_IN is long where enough pages exist: about one call in twenty.
 ONE_LONG_IN = 2
 
-#: Half of the long lists have a length within one page of 2^7, 2^8, ... (this many
-#: powers of two, up to 2^15).
+#: Number of powers of two, from 2^7 to 2^15, near which half of the long lists have their
+#: length.
 EDGE_POWERS = 9
 
 #: Search at most this many runs of a handle for boundaries of compound pages, and at most
 #: this many of its last entries for the start of the last run.
 MAX_SEARCHED = 16
 
-#: Maximum number of times in a row that one list names a page.
+#: Maximum number of consecutive repetitions of a page in one list.
 MAX_REPEATS = 2048
 
 #: Maximum repetitions of a page; one of these is drawn for each list that repeats a page.
@@ -47,7 +47,7 @@ LATEST = 8
 #: One list to pin in AGAIN_ONE_IN names pages that were pinned before.
 AGAIN_ONE_IN = 8
 
-#: One handle in LONGEST_ONE_IN is the longest of the LATEST.
+#: One handle in LONGEST_ONE_IN is the longest of the LATEST ones.
 LONGEST_ONE_IN = 6
 
 #: Maximum number of handles to draw until one still holds pins.
@@ -93,7 +93,8 @@ def draw_length(random: Random, most: int) -> int:
 def draw_pins(random: Random, ledger: Ledger, handles: list[str]) -> PageList:
     """Pages to pin: one stretch, or sometimes two, or one that repeats.
 
-    Sometimes pages that were pinned before, which may since have been split or reallocated.
+    One list in AGAIN_ONE_IN has pages that were pinned before; they may have been split or
+    reallocated since.
     """
     if handles and one_in(random, AGAIN_ONE_IN):
         return _again(random, ledger, handles)
@@ -172,7 +173,7 @@ def _piece(random: Random, ledger: Ledger, handles: list[str]) -> PageList:
         times = 1 + random.randrange(among(random, REPEATS))
         return PageList((Slice(name, indices[:1], times),))
     elif form == 6 and length > 2:
-        # First, middle and last entry as in a range of this length, but not that range.
+        # Length, first and last entry are those of a range, but the second entry repeats.
         terms = (
             Slice(name, indices[:1]),
             Slice(name, indices[1:2], length - 2),
@@ -301,9 +302,9 @@ def _across(random: Random, ledger: Ledger, handles: list[str]) -> PageList | No
 
 
 def _edges(ledger: Ledger, frames: Sequence[int]) -> list[int]:
-    """Positions in *frames* of edges of compound pages, while frames are contiguous.
+    """Positions in *frames* where compound pages begin or end, up to the first gap.
 
-    Only the first MAX_SEARCHED runs are searched.
+    Searches only the first MAX_SEARCHED runs.
     """
     edges: list[int] = []
     at = 0

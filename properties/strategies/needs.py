@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from properties.judging.ledger import Ledger
     from properties.strategies.steps import RandomSteps
 
-#: For each need, the state that meets it if not empty.
+#: For each need, a function to the collection that meets it if not empty.
 _HELD: dict[Need | None, Callable[[Ledger, RandomSteps], Collection[object]]] = {
     Need.PINS: lambda ledger, _: ledger.pinned,
     Need.REFERENCES: lambda ledger, _: ledger.got,
@@ -25,7 +25,7 @@ _HELD: dict[Need | None, Callable[[Ledger, RandomSteps], Collection[object]]] = 
     Need.SPLITTABLE: lambda _, steps: steps.splittable,
 }
 
-#: For each call with a need, the state that meets it.
+#: The function of `_HELD` for each call with a need.
 _NEEDED = {call: _HELD[cls.needs] for call, cls in STEPS.items() if cls.needs}
 
 

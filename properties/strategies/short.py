@@ -38,10 +38,12 @@ if TYPE_CHECKING:
     from properties.strategies.dice import Dice
     from properties.strategies.steps import RandomSteps
 
-#: Forms that pin, and forms that unpin what is held.
+#: Forms that pin.
 PINNING = frozenset(
     {"pin", "pin_across", "pin_again", "pin_strided", "pin_two", "pin_fast"},
 )
+
+#: Forms that unpin entries of handles.
 UNPINNING = frozenset(
     {
         "unpin",
@@ -106,7 +108,7 @@ class ShortSteps:
         return PageList((Slice(name, range(start, min(start + length, npages))),))
 
     def _rest(self, dice: Dice) -> Slice | None:
-        """All pages that a random handle still holds, and forget the handle; None if none."""
+        """Forget a random handle; the entries that it still held, or None without handles."""
         if not self._held:
             return None
         at = dice.randrange(len(self._held))
@@ -116,7 +118,7 @@ class ShortSteps:
         return Slice(name, range(start, stop))
 
     def _part(self, dice: Dice) -> Slice | None:
-        """The first pages that a random handle still holds, and forget these; None if none."""
+        """Forget the first entries of a random handle; these entries, or None without handles."""
         if not self._held:
             return None
         at = dice.randrange(len(self._held))
@@ -183,12 +185,12 @@ class ShortSteps:
     # Forms that release.
 
     def unpin(self, dice: Dice) -> Step | None:
-        """Unpin all pages of a handle."""
+        """Unpin all entries that a handle still holds."""
         rest = self._rest(dice)
         return Unpin(pages=PageList((rest,))) if rest else None
 
     def unpin_part(self, dice: Dice) -> Step | None:
-        """Unpin the first pages of a handle."""
+        """Unpin the first entries that a handle still holds."""
         part = self._part(dice)
         if part is None:
             return None
@@ -225,7 +227,7 @@ class ShortSteps:
         return UnpinOne(page=PageList((Slice(name, range(start, start + 1)),)))
 
     def unpin_backwards(self, dice: Dice) -> Step | None:
-        """Unpin all pages of a handle in reverse order."""
+        """Unpin all entries that a handle still holds, in reverse order."""
         rest = self._rest(dice)
         return Unpin(pages=PageList((_reversed(rest),))) if rest else None
 

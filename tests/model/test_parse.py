@@ -211,7 +211,7 @@ def test_file_and_line(tmp_path):
     path = tmp_path / "a.trace"
     path.write_text(f"{PINNED}unpin_user_pages(h2[0:1])\n")
 
-    assert f"{path}:6: h2 is used before it is made" == refused(path, read_program)
+    assert f"{path}:6: h2 is used before it is defined" == refused(path, read_program)
 
 
 # Bad beginnings, and bad ends.
@@ -315,9 +315,9 @@ def test_bad_layouts(complaint, text):
         ("line 6: a is defined twice", PINNED + "a = pin_user_pages(a[0:1])\n"),
         ("line 6: h1 is defined twice", PINNED + "h1 = pin_user_pages(a[0:1])\n"),
         ("line 6: h1 is defined twice", PINNED + "h1 = ib_umem_get(a[0:1])\n"),
-        ("line 6: h2 is used before it is made", PINNED + "unpin_user_pages(h2[0:1])\n"),
-        ("line 6: h2 is used before it is made", PINNED + "h2 = pin_user_pages(h2[0:1])\n"),
-        ("line 6: u1 is used before it is made", PINNED + "ib_umem_release(u1)\n"),
+        ("line 6: h2 is used before it is defined", PINNED + "unpin_user_pages(h2[0:1])\n"),
+        ("line 6: h2 is used before it is defined", PINNED + "h2 = pin_user_pages(h2[0:1])\n"),
+        ("line 6: u1 is used before it is defined", PINNED + "ib_umem_release(u1)\n"),
     ],
 )
 def test_order_of_statements(complaint, text):

@@ -151,7 +151,7 @@ def test_check_kind():
             {"mappings": (A, evolve(A, name="c"))},
         ),
         ("base pages of order 1 do not exist", {"mappings": (evolve(A, kind="base"),)}),
-        ("h1 is used before it is made", {"steps": (UNPIN, PIN)}),
+        ("h1 is used before it is defined", {"steps": (UNPIN, PIN)}),
     ],
 )
 def test_check(complaint, changes):
@@ -199,8 +199,8 @@ def test_good_steps(steps):
 @pytest.mark.parametrize(
     ("complaint", "step"),
     [
-        ("h9 is used before it is made", UnpinUserPages(pages=span("h9", 0, 1))),
-        ("u1 is used before it is made", IbUmemRelease(umem="u1")),
+        ("h9 is used before it is defined", UnpinUserPages(pages=span("h9", 0, 1))),
+        ("u1 is used before it is defined", IbUmemRelease(umem="u1")),
         ("h1 is not a memory region, or was released before", IbUmemRelease(umem="h1")),
         ("h1 is defined twice", PIN),
         ("a is defined twice", evolve(PIN, handle="a")),
@@ -225,7 +225,7 @@ def test_good_steps(steps):
                 )
             ),
         ),
-        ("clean of a list without a name", Clean(pages=PageList(()))),
+        ("clean of a list that names nothing", Clean(pages=PageList(()))),
         (
             f"the line is longer than {LINE_LIMIT} bytes as headcount writes it",
             GetPage(pages=PageList((Slice("a", range(1)), Slice("a", range(2, 3))) * 300)),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from model.step import Step
     from properties.strategies.dice import Dice
 
-#: The calls that unpin and, if asked, dirty: those that are given a list, and a range.
+#: The calls that unpin with an argument for dirtying: the one of a list, the one of a range.
 DIRTYING: dict[str, Any] = {
     "range" if cls.takes_range else "list": cls
     for cls in STEPS.values()

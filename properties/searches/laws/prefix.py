@@ -37,7 +37,7 @@ ONE_LONG_IN = 24
 #: Some lists take pins of this many latest pinned heads.
 LATEST_HEADS = 6
 
-#: The ways to unpin a list: each call that takes an array, with what its caller asks of it.
+#: The ways to unpin a list: (call, arguments) of each call that takes an array.
 LIST_UNPINS: tuple[tuple[Any, dict[str, bool]], ...] = tuple(
     (cls, {"make_dirty": asked} if cls.asks_dirty else {})
     for cls in STEPS.values()
@@ -107,7 +107,7 @@ class Prefix:
         return any(not self.ledger.held(head).maps for head in self.heads(pages))
 
     def fits(self, pages: PageList) -> bool:
-        """Whether pinning *pages* keeps every refcount below the largest one."""
+        """Whether every refcount stays below its limit if *pages* are pinned."""
         counts = self.ledger.counts(pages.resolve(self.ledger.table))
         held = self.ledger.held
         return all(held(h).total + n * held(h).each < COUNT_LIMIT for h, n in counts.items())

@@ -113,7 +113,7 @@ def test_patch_of_nothing(patch):
             ["--candidate", f"kernel-source:{TOY}", "--semantics", "6.1"],
             "does not count as 6.1 does",
         ),
-        (["--search", "lane"], "headcount: search 'lane' is none of machine, soak, "),
+        (["--search", "lane"], "headcount: search 'lane' is not one of machine, soak, "),
     ],
 )
 def test_refused(home, arguments, reason):

@@ -30,12 +30,12 @@ def test_of_another_module(home):
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("wandering", "search 'wandering' is none of machine, soak"),
-        ("", "is none of"),
-        (":search", "is none of"),
-        (".mine:search", "is none of"),
-        ("model:", "is none of"),
-        ("no_such_module:search", "is none of"),
+        ("wandering", "search 'wandering' is not one of machine, soak"),
+        ("", "is not one of"),
+        (":search", "is not one of"),
+        (".mine:search", "is not one of"),
+        ("model:", "is not one of"),
+        ("no_such_module:search", "is not one of"),
         ("broken:search", "cannot be imported: SyntaxError"),
         ("raises:search", "cannot be imported: ZeroDivisionError"),
         ("properties.searches.soak:nothing", "is not a search"),
