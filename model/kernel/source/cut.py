@@ -59,7 +59,9 @@ PROBES = tuple(
 
 #: Calls that every tree must have: those that unpin, but for ranges.
 NEEDED = [
-    call for call, cls in STEPS.items() if cls.unpins and (cls.takes_array or cls.takes_one_page)
+    call
+    for call, cls in STEPS.items()
+    if cls.unpins and not cls.releases_umem and not cls.batched_only
 ]
 
 

@@ -126,10 +126,9 @@ class Measure:
 
 
 def _unpin(trait: str, *, asks_dirty: bool = False) -> str:
-    """The call that unpins pages given as *trait* says: ``takes_range``."""
-    (found,) = [
+    """The first call that unpins with the trait *trait*, ``takes_range``."""
+    return next(
         call
         for call, cls in STEPS.items()
         if cls.unpins and getattr(cls, trait) and cls.asks_dirty == asks_dirty
-    ]
-    return found
+    )
