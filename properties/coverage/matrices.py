@@ -73,7 +73,7 @@ class Matrix:
         ]
 
 
-#: Most runs of one step that are examined, and most pages of a run.
+#: Maximum number of runs of one step, and of pages of a run, that are examined.
 MOST_RUNS = 4
 MOST_PAGES_OF_RUN = 16
 

@@ -8,10 +8,10 @@ The other coverage points are the combinations in `properties.coverage.matrices`
 from __future__ import annotations
 
 
-#: Most runs, heads or slices of one step that are examined.
+#: Maximum number of runs, heads or slices of one step that are examined.
 MOST_HEADS = 64
 
-#: Most pages of one step that are examined.
+#: Maximum number of pages of one step that are examined.
 MOST_PAGES = 1024
 
 SITUATIONS: dict[str, str] = {
@@ -25,10 +25,10 @@ SITUATIONS: dict[str, str] = {
     # Lists.
     "a-b-a": "a run of one head that another head interrupts",
     "a-b-a-b": "two heads that take turns in a list",
-    "repeated-page": "a page that stands twice in a list",
+    "repeated-page": "a page that occurs twice in a list",
     "backwards": "a list that goes backwards",
-    "falling": "a list that goes on with a head further down",
-    "gap": "a list that goes on with a head further up than the neighbour",
+    "falling": "a list in which a head follows a higher one",
+    "gap": "a list that skips frames from one head to a higher one",
     "several-handles": "a list of pages of several handles",
     "shared-head": "a list of pages of several handles, all pins of one head",
     "rest-of-handle": "the rest of a handle whose first part was unpinned before",
@@ -48,21 +48,21 @@ SITUATIONS: dict[str, str] = {
     "pinned-and-got": "an unpin of a head of which plain references are held",
     "mapped-twice": "an unpin of a head that is mapped more than once",
     "unpin-frees": "the last pin of a page that nothing else holds",
-    "one-of-two-freed": "a head freed while another head of the call lives on",
+    "one-of-two-freed": "a head freed while another head of the call stays allocated",
     "unpin-wrapped": "an unpin of a head whose count is past 2^31",
     # Dirt.
     "dirty-clean": "a clean head dirtied by an unpin",
-    "dirty-dirty": "a dirty head asked to be dirtied",
-    "dirty-left": "a dirty head unpinned without being asked to be dirtied",
+    "dirty-dirty": "a dirty head unpinned with make_dirty",
+    "dirty-left": "a dirty head unpinned without make_dirty",
     "dirty-again": "a head cleaned while it was pinned, and dirtied by an unpin",
     # Pinning.
     "several-mappings": "a pin of pages of several mappings",
     "partial-pin": "a pin that got only some of the pages",
     "no-pin": "a pin that got none",
-    "pin-unmapped": "a pin refused because the page is unmapped, though alive",
+    "pin-unmapped": "a pin refused because the page is unmapped, though allocated",
     "pinned-again": "a pin of frames that were freed and allocated again",
     "grab-refused": "a grab that found a count that is not positive",
-    "grab-undone": "a grab put back because its entry changed",
+    "grab-undone": "a grab undone because its page table entry changed",
     "count-at-limit": "a count of exactly 2^31-1",
     "count-wrapped": "a count that went past 2^31",
     # RDMA memory regions.
@@ -74,12 +74,12 @@ SITUATIONS: dict[str, str] = {
     "umem-partial-page": "a region with a partial last page",
     "umem-merged": "the release of a region whose entries the IOMMU merged",
     "umem-shared-head": "the release of a region of several entries of one head",
-    "umem-read-only": "the release of a region that is not writable, asked to be dirtied",
-    # What the world does.
+    "umem-read-only": "the release of a region with dirty pages that is not writable",
+    # World steps.
     "unmap-pinned": "the last unmapping of a page that is pinned",
     "put-frees": "a put of the last reference",
     "split-refused": "a split refused because the page is held",
-    "split-done": "a split that went through",
-    "split-unpinned": "a split that went through after the last unpin",
-    "other-order": "free frames allocated again as another order",
+    "split-done": "a split that succeeded",
+    "split-unpinned": "a split that succeeded after the last unpin",
+    "other-order": "free frames allocated again with another order",
 }

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""The situations of steps that neither pin nor unpin: a function for each call, of its name."""
+"""The situations of world steps. Each function is named after its call."""
 
 from __future__ import annotations
 

@@ -83,9 +83,9 @@ class Finding:
 
 
 class Diverged(AssertionError):
-    """Raised by a search with what it found. Each signature has a subclass of its own.
+    """Raised by a search with its finding. Each signature has a subclass of its own.
 
-    With one class for all, Hypothesis could slip from one bug to another while it shrinks.
+    With a single class, Hypothesis could shrink one bug into another.
     """
 
     def __init__(self, program: Program, finding: Finding) -> None:

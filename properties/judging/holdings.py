@@ -40,7 +40,7 @@ class Held:
 
     @property
     def mapped(self) -> bool:
-        """Whether the page tables lead to it."""
+        """Whether a page table maps it."""
         return self.maps > 0 and self.alive
 
     @property
@@ -50,7 +50,7 @@ class Held:
 
 
 class Region(NamedTuple):
-    """A memory region: the frames of each scatterlist entry, and what DMA made of them.
+    """A memory region: the frames of each scatterlist entry, and the result of DMA mapping.
 
     :param nmap: Number of entries after the IOMMU merged some; None: all.
     """

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from model.step import Step
     from properties.judging.holdings import Region
 
-#: What enters a step of each call: returns the number that the call must return, or None.
-#: Each takes its own class of steps.
+#: For each call, the function that enters a step of it, which returns the number that the
+#: call must return, or None.
 Entries: TypeAlias = dict[str, Callable[["Ledger", Any], int | None]]
 
 ENTRIES: Entries = {**pins.ENTRIES, **regions.ENTRIES, **world.ENTRIES}
@@ -81,10 +81,10 @@ class Ledger:
         return ledger
 
     def take(self, step: Step) -> int | None:
-        """Enter *step*; the number that its call must return, None if any will do.
+        """Enter *step*; the number that its call must return, or None if it returns none.
 
         :raises ContractBroken: if the step breaks the contract; nothing is entered then.
-        :raises BadInput: if a name that it uses does not hold what it wants.
+        :raises BadInput: if a name that it uses does not hold what the step needs.
         """
         self.touched = set()
         self.warned = False
