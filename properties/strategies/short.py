@@ -32,7 +32,10 @@ from properties.strategies.nulls import with_nulls
 
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from model.mapping import Mapping
+    from model.pagelist import Group
     from model.step import Step
     from properties.judging.ledger import Ledger
     from properties.strategies.dice import Dice
@@ -107,23 +110,16 @@ class ShortSteps:
         length = 1 + dice.randrange(4)
         return PageList((Slice(name, range(start, min(start + length, npages))),))
 
-    def _rest(self, dice: Dice) -> Slice | None:
-        """Forget a random handle; the entries that it still held, or None without handles."""
-        if not self._held:
-            return None
-        at = dice.randrange(len(self._held))
-        name, start, stop = self._held[at]
-        self._held[at] = self._held[-1]
-        self._held.pop()
-        return Slice(name, range(start, stop))
+    def _release(self, dice: Dice, count: Callable[[int], int]) -> Slice | None:
+        """Forget the first entries of a random handle; these entries, or None without handles.
 
-    def _part(self, dice: Dice) -> Slice | None:
-        """Forget the first entries of a random handle; these entries, or None without handles."""
+        :param count: Number of entries to forget, from the number that the handle still holds.
+        """
         if not self._held:
             return None
         at = dice.randrange(len(self._held))
         name, start, stop = self._held[at]
-        middle = start + 1 + dice.randrange(stop - start)
+        middle = start + count(stop - start)
         if middle < stop:
             self._held[at] = (name, middle, stop)
         else:
@@ -131,36 +127,43 @@ class ShortSteps:
             self._held.pop()
         return Slice(name, range(start, middle))
 
+    def _rest(self, dice: Dice) -> Slice | None:
+        """Forget a random handle; the entries that it still held, or None without handles."""
+        return self._release(dice, lambda held: held)
+
+    def _part(self, dice: Dice) -> Slice | None:
+        """Forget a random number of the first entries of a random handle; these entries, or None."""
+        return self._release(dice, lambda held: 1 + dice.randrange(held))
+
+    def _pin(self, *terms: Slice | Group) -> Step:
+        return Pin(handle=self._steps.name("h"), pages=PageList(terms))
+
     # Forms that pin.
 
     def pin(self, dice: Dice) -> Step | None:
         """Pin neighbouring pages."""
-        return Pin(handle=self._steps.name("h"), pages=self._stretch(dice))
+        return self._pin(*self._stretch(dice).terms)
 
     def pin_across(self, dice: Dice) -> Step | None:
         """Pin the pages of several neighbouring compound pages."""
         name, start, npages = self._spots[dice.randrange(len(self._spots))]
         stop = min(start + 1 + dice.randrange(MAX_ACROSS), npages)
-        pages = PageList((Slice(name, range(start, stop)),))
-        return Pin(handle=self._steps.name("h"), pages=pages)
+        return self._pin(Slice(name, range(start, stop)))
 
     def pin_again(self, dice: Dice) -> Step | None:
         """Pin a page several times in one call."""
         (term,) = self._stretch(dice).slices()
-        many = Slice(term.name, term.indices[:1], 1 + dice.randrange(4))
-        return Pin(handle=self._steps.name("h"), pages=PageList((many,)))
+        return self._pin(Slice(term.name, term.indices[:1], 1 + dice.randrange(4)))
 
     def pin_strided(self, dice: Dice) -> Step | None:
         """Pin every other page of a stretch, or its pages in reverse order."""
         (term,) = self._stretch(dice).slices()
         indices = term.indices[::-1] if dice.randrange(2) else term.indices[::2]
-        pages = PageList((Slice(term.name, indices),))
-        return Pin(handle=self._steps.name("h"), pages=pages)
+        return self._pin(Slice(term.name, indices))
 
     def pin_two(self, dice: Dice) -> Step | None:
         """Pin two stretches in one call."""
-        a, b = self._stretch(dice).terms[0], self._stretch(dice).terms[0]
-        return Pin(handle=self._steps.name("h"), pages=PageList((a, b)))
+        return self._pin(*self._stretch(dice).terms, *self._stretch(dice).terms)
 
     def pin_fast(self, dice: Dice) -> Step | None:
         """Pin without the slow path; a page table entry may change meanwhile."""
@@ -215,21 +218,13 @@ class ShortSteps:
 
     def unpin_one(self, dice: Dice) -> Step | None:
         """Unpin the first page of a handle."""
-        if not self._held:
-            return None
-        at = dice.randrange(len(self._held))
-        name, start, stop = self._held[at]
-        if start + 1 < stop:
-            self._held[at] = (name, start + 1, stop)
-        else:
-            self._held[at] = self._held[-1]
-            self._held.pop()
-        return UnpinOne(page=PageList((Slice(name, range(start, start + 1)),)))
+        first = self._release(dice, lambda _held: 1)
+        return UnpinOne(page=PageList((first,))) if first else None
 
     def unpin_backwards(self, dice: Dice) -> Step | None:
         """Unpin all entries that a handle still holds, in reverse order."""
         rest = self._rest(dice)
-        return Unpin(pages=PageList((_reversed(rest),))) if rest else None
+        return Unpin(pages=PageList((Slice(rest.name, rest.indices[::-1]),))) if rest else None
 
     def unpin_between(self, dice: Dice) -> Step | None:
         """Unpin a handle with another one between its pages: A-B-A."""
@@ -311,7 +306,3 @@ def _spots(mapping: Mapping) -> list[tuple[str, int, int]]:
             for i in inside
         ]
     return spots
-
-
-def _reversed(term: Slice) -> Slice:
-    return Slice(term.name, term.indices[::-1])
