@@ -132,7 +132,7 @@ class ShortSteps:
         return self._release(dice, lambda held: held)
 
     def _part(self, dice: Dice) -> Slice | None:
-        """Forget a random number of the first entries of a random handle; these entries, or None."""
+        """Forget some of the first entries of a random handle; these entries, or None."""
         return self._release(dice, lambda held: 1 + dice.randrange(held))
 
     def _pin(self, *terms: Slice | Group) -> Step:
