@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
-
 import pytest
 
-from tests.helpers import SKETCHES
+from tests import sketches as module
 
 
 @pytest.fixture(scope="session")
 def sketches():
     """The module tests/sketches.py."""
-    spec = importlib.util.spec_from_file_location("sketches", SKETCHES)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
     return module
 
 

@@ -1,10 +1,19 @@
 # SPDX-License-Identifier: MIT
 
-"""What several test files share: where things lie, and how a program is written."""
+"""What several test files share: paths, programs from text, and watchers that remember."""
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
+
+from click.testing import CliRunner
+
+from model.optimised import Optimised
+from model.parse import parse_program
+from properties.cli import main
+from properties.search import Search, Watcher
+from properties.searches.soak import soak
 
 
 ROOT = Path(__file__).parent.parent
@@ -14,3 +23,72 @@ RECORDINGS = TESTS / "recordings"
 SKETCHES = TESTS / "sketches.py"
 #: A kernel tree of our own, small enough to read.
 TOY = TESTS / "model" / "kernel" / "source" / "toy"
+
+#: The first two lines of a trace.
+HEADER = '# headcount 1\nsemantics("5.13")\n'
+
+
+def program(*lines, semantics="5.13"):
+    """The program of the statements *lines*, or of one text of several lines, without header."""
+    text = "\n".join(line.removesuffix("\n") for line in lines)
+    return parse_program(f"{HEADER.replace('5.13', semantics)}{text}\n")
+
+
+def body(program):
+    """The text of *program* without its header."""
+    return program.text().removeprefix(HEADER)
+
+
+def proposed(propose, text):
+    """The programs that the pass *propose* offers for *text* if none is taken, without headers."""
+    return [body(offer) for offer in propose(program(text))]
+
+
+def run(*arguments):
+    """The result of the command ``headcount`` with *arguments*, in this process."""
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+class Last(Watcher):
+    """Remembers the last program that came to its end."""
+
+    program = None
+
+    def ended(self, run):
+        self.program = run.so_far
+
+
+def soaked(seed, steps, candidate=Optimised):
+    """A random program of *steps* steps."""
+    watcher = Last()
+    soak(Search(candidate, watcher=watcher), seed, steps)
+    return watcher.program
+
+
+class Listener(Watcher):
+    """Remembers what a search reports.
+
+    :ivar failures: (program, finding) of each failure.
+    """
+
+    def __init__(self):
+        self.steps = 0
+        self.calls = Counter()
+        self.reached = Counter()
+        self.refused = Counter()
+        self.programs = []
+        self.failures = []
+
+    def step(self, run, reached):
+        self.steps += 1
+        self.calls[run.steps[-1].call] += 1
+        self.reached.update(reached)
+
+    def rejected(self, call):
+        self.refused[call] += 1
+
+    def ended(self, run):
+        self.programs.append(run.so_far)
+
+    def found(self, program, finding):
+        self.failures.append((program, finding))

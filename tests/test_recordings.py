@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from functools import cache
 
 import pytest
@@ -13,7 +12,8 @@ from attrs import evolve
 from model.optimised import Optimised
 from model.recording import RecordedKernel, parse_recording, read_texts
 from properties.judging.judge import judge
-from tests.helpers import RECORDINGS, TESTS
+from tests.helpers import RECORDINGS
+from tests.model.kernel.guest.wrong import WRONG
 
 
 FILES = sorted(RECORDINGS.glob("*.recording"))
@@ -29,14 +29,6 @@ each_recording = pytest.mark.parametrize(
 def recording(path, number):
     """One recording of a file."""
     return parse_recording(texts(path)[number])
-
-
-def _wrong():
-    path = TESTS / "model/kernel/guest/wrong.py"
-    spec = importlib.util.spec_from_file_location("wrong", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.WRONG
 
 
 @each_recording
@@ -83,7 +75,7 @@ def test_enough():
     assert sum(path.stat().st_size for path in FILES) < 1 << 19
 
 
-@pytest.mark.parametrize("model", _wrong(), ids=lambda model: model.__name__)
+@pytest.mark.parametrize("model", WRONG, ids=lambda model: model.__name__)
 def test_wrong_models_are_caught(model):
     """Whoever varies the semantics a little is contradicted by what was recorded."""
     known = (recording(path, number) for path, number in NUMBERED)

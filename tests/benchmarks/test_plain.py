@@ -9,23 +9,9 @@ import pytest
 from model.optimised import Optimised
 from properties.faults import FAULTS
 from properties.judging.judge import judge
-from properties.search import Search, Watcher
+from properties.search import Search
 from properties.searches.registry import load
-from tests.helpers import ROOT
-
-
-class Listener(Watcher):
-    """Keeps what was found, and counts steps."""
-
-    def __init__(self):
-        self.steps = 0
-        self.findings = []
-
-    def step(self, run, reached):
-        self.steps += 1
-
-    def found(self, program, finding):
-        self.findings.append((program, finding))
+from tests.helpers import ROOT, Listener
 
 
 @pytest.fixture
@@ -41,10 +27,10 @@ def test_finds(plain):
     candidate = FAULTS["NoTailOffset"].candidate
     for number in range(10):
         plain(Search(candidate, watcher=listener), number)
-        if listener.findings:
+        if listener.failures:
             break
 
-    program, finding = listener.findings[0]
+    program, finding = listener.failures[0]
     assert finding.signature == judge(program, candidate()).finding.signature
 
 
@@ -54,5 +40,5 @@ def test_nothing_in_what_is_right(plain):
     for number in range(3):
         plain(Search(Optimised, watcher=listener), number)
 
-    assert [] == listener.findings
+    assert [] == listener.failures
     assert listener.steps > 500

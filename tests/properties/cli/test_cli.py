@@ -9,12 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 from model.parse import read_program
-from properties.cli import main
 from properties.layouts import DIRECTORY
-from tests.helpers import SKETCHES, TRACES
+from tests.helpers import SKETCHES, TRACES, run
 
 
 GOOD = """\
@@ -25,11 +23,6 @@ h1 = pin_user_pages(a[3:5])
 unpin_user_page_range_dirty_lock(h1[0:2], make_dirty=True)
 """
 NAME = "pincount-unpin_user_page_range_dirty_lock"
-
-
-def run(*arguments):
-    """The result of the command with *arguments*, in this process."""
-    return CliRunner().invoke(main, [str(a) for a in arguments])
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 from attrs import evolve
-from click.testing import CliRunner
 
 from model.abilities import Abilities
 from model.candidate import Unavailable
@@ -23,8 +22,8 @@ from model.memory import Panic
 from model.optimised import Optimised
 from model.recording import parse_recording, read_texts
 from properties import recordings
-from properties.cli import main
 from properties.search import Search
+from tests.helpers import run
 
 
 #: The module, which the command of that name hides.
@@ -66,11 +65,6 @@ class Booted:
 @pytest.fixture(autouse=True)
 def _no_cache(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-
-
-def run(*arguments):
-    """The result of the command with *arguments*, in this process."""
-    return CliRunner().invoke(main, [str(a) for a in arguments])
 
 
 def test_prepare(monkeypatch):

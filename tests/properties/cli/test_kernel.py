@@ -7,12 +7,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from click.testing import CliRunner
 
 from model.kernel.source.build import compiler
 from properties.candidates import missing
-from properties.cli import main
-from tests.helpers import TOY, TRACES
+from tests.helpers import TOY, TRACES, run
 
 
 MISSING = missing("kernel-source") or ("" if compiler() else "no cc: apt install gcc")
@@ -45,11 +43,6 @@ def patch(home):
     path = home / "tail.patch"
     path.write_text(PATCH)
     return path
-
-
-def run(*arguments):
-    """The result of the command with *arguments*, in this process."""
-    return CliRunner().invoke(main, [str(a) for a in arguments])
 
 
 def test_verify(home):

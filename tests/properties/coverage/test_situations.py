@@ -22,12 +22,11 @@ from properties.search import Search, Watcher
 from properties.searches.machine import machine
 from properties.searches.registry import TURNS, load
 from properties.strategies.steps import RandomSteps
+from tests.helpers import HEADER
 
 
 #: So many rounds of `headcount verify`, ten seconds of it, reach everything.
 ROUNDS = 48
-
-HEADER = '# headcount 1\nsemantics("5.13")\n'
 
 
 def reached(text):

@@ -22,11 +22,10 @@ from properties.judging.judge import Run, judge
 from properties.judging.ledger import Ledger
 from properties.search import Search, Watcher
 from properties.searches.soak import soak
-from tests.helpers import TRACES
+from tests.helpers import HEADER, TRACES
 
 
 TRACE = TRACES / "one-tebibyte.trace"
-HEADER = '# headcount 1\nsemantics("5.13")\n'
 SMALL = HEADER + 'a = mapping("driver", orders=[2, 0])\n'
 
 

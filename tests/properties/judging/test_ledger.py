@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from model.parse import parse_program
 from properties.judging.holdings import ContractBroken
 from properties.judging.ledger import Ledger
+from tests.helpers import program
 
 
 def books(*lines, semantics="5.13"):
     """The ledger after all statements of *lines* but the last, and that last step."""
-    program = parse_program("\n".join(["# headcount 1", f'semantics("{semantics}")', *lines, ""]))
-    ledger = Ledger(program.semantics, program.mappings)
-    for step in program.steps[:-1]:
-        ledger.take(step)
-    return ledger, program.steps[-1]
+    made = program(*lines, semantics=semantics)
+    return Ledger.after(made, made.steps[:-1]), made.steps[-1]
 
 
 def taken(*lines):

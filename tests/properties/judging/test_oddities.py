@@ -11,18 +11,13 @@ from model.abilities import Abilities
 from model.kernel.source.era import ODDITIES_BY_VERSION as BY_VERSION
 from model.memory import Oops
 from model.optimised import Optimised
-from model.parse import parse_program
 from model.semantics import SEMANTICS
 from properties.judging.judge import Run, judge
 from properties.judging.ledger import Ledger
 from properties.judging.oddities import ODDITIES, KnownOddity
 from properties.search import Search, Tally
 from properties.searches.soak import soak
-
-
-def program(*lines, semantics="5.13"):
-    """The program of some statements."""
-    return parse_program("\n".join(["# headcount 1", f'semantics("{semantics}")', *lines, ""]))
+from tests.helpers import program
 
 
 def met(name, *lines, semantics="5.13"):

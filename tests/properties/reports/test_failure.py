@@ -11,9 +11,7 @@ from properties.judging.ledger import Ledger
 from properties.reports.failure import Failure, explained
 from properties.reports.pagemap import in_words, page_map
 from properties.reports.show import shown_steps
-
-
-HEADER = '# headcount 1\nsemantics("5.13")\n'
+from tests.helpers import HEADER
 
 
 def drawn(mappings, pages):

@@ -19,23 +19,15 @@ from properties.judging.judge import judge
 from properties.judging.oracles import ORACLES
 from properties.judging.oracles.ledger import legal
 from properties.reports.failure import Failure
-from properties.search import Search, Watcher
+from properties.search import Search
 from properties.searches.laws import LAWS, difference, laws
 from properties.searches.laws import search as module
+from tests.helpers import Listener
 
 
-class Listener(Watcher):
-    """Keeps what it is told."""
-
-    def __init__(self):
-        self.texts = []
-        self.findings = []
-
-    def ended(self, run):
-        self.texts.append(run.program.text())
-
-    def found(self, program, finding):
-        self.findings.append((program, finding))
+def texts(listener):
+    """The programs that *listener* remembers."""
+    return [program.text() for program in listener.programs]
 
 
 def searched(candidate, rounds, semantics=DEFAULT):
@@ -43,7 +35,7 @@ def searched(candidate, rounds, semantics=DEFAULT):
     listener = Listener()
     for number in range(rounds):
         laws(Search(candidate, semantics, watcher=listener), number)
-        if listener.findings:
+        if listener.failures:
             break
     return listener
 
@@ -154,7 +146,7 @@ def test_both_models_keep_every_law(candidate, monkeypatch):
     monkeypatch.setattr(module, "difference", counting)
     listener = searched(candidate, 40)
 
-    assert [] == listener.findings
+    assert [] == listener.failures
     assert set(LAWS) == set(compared)
     assert min(compared.values()) > 40
 
@@ -163,9 +155,9 @@ def test_before_the_series():
     """Under 5.11 there is no range call, and no law is broken."""
     listener = searched(Optimised, 20, SEMANTICS["5.11"])
 
-    assert [] == listener.findings
-    assert any("ib_umem(" in text for text in listener.texts)
-    assert not any("page_range" in text for text in listener.texts)
+    assert [] == listener.failures
+    assert any("ib_umem(" in text for text in texts(listener))
+    assert not any("page_range" in text for text in texts(listener))
 
 
 def test_every_law_has_a_wrong_candidate():
@@ -180,7 +172,7 @@ def test_mistake_that_is_shared(law, monkeypatch):
     monkeypatch.setattr(runner, "ORACLES", tuple(o for o in ORACLES if o is not legal))
     monkeypatch.setattr(module, "LAWS", {law: LAWS[law]})
 
-    program, finding = searched(WRONG[law], 20).findings[0]
+    program, finding = searched(WRONG[law], 20).failures[0]
 
     assert ("laws", f"law_{law}") == (finding.oracle, finding.what)
     assert len(program.steps) == finding.index + 1
@@ -196,7 +188,7 @@ def test_mistake_that_is_not_shared(law, monkeypatch):
     """Where the reference disagrees, its finding is reported: it can be judged again."""
     monkeypatch.setattr(module, "LAWS", {law: LAWS[law]})
 
-    program, finding = searched(WRONG[law], 20).findings[0]
+    program, finding = searched(WRONG[law], 20).failures[0]
 
     assert not finding.what.startswith("law_")
     assert finding.signature == judge(program, WRONG[law]()).finding.signature
@@ -284,10 +276,10 @@ def test_variants_beyond_abilities(monkeypatch):
     monkeypatch.setattr(module, "difference", counting)
     listener = searched(Lists, 12)
 
-    assert [] == listener.findings
+    assert [] == listener.failures
     assert asked["forms", 2]
     assert "singly" not in {law for law, _ in asked}
-    assert not any("unpin_user_page(" in text for text in listener.texts)
+    assert not any("unpin_user_page(" in text for text in texts(listener))
 
 
 def test_one_that_raises(drawn):
@@ -307,13 +299,13 @@ def test_one_that_raises(drawn):
 
 def test_same_number_same_programs():
     """A round is drawn from its number alone."""
-    texts = []
+    drawn = []
     for number in (3, 3, 4):
         listener = Listener()
         laws(Search(Optimised, watcher=listener), number)
-        texts.append(listener.texts)
+        drawn.append(texts(listener))
 
-    assert texts[0] == texts[1] != texts[2]
+    assert drawn[0] == drawn[1] != drawn[2]
 
 
 def test_enough():
@@ -321,12 +313,12 @@ def test_enough():
 
     class Impatient(Listener):
         def enough(self):
-            return len(self.texts) > 2
+            return len(self.programs) > 2
 
     listener = Impatient()
     laws(Search(Optimised, watcher=listener), 1)
 
-    assert 2 < len(listener.texts) < 6
+    assert 2 < len(listener.programs) < 6
 
 
 def test_dearer_when_strict():
@@ -336,5 +328,5 @@ def test_dearer_when_strict():
     for number in range(10):
         laws(Search(candidate, watcher=listener, strict=True), number)
 
-    assert {"cost"} == {finding.oracle for _, finding in listener.findings}
-    assert [] == searched(candidate, 10).findings
+    assert {"cost"} == {finding.oracle for _, finding in listener.failures}
+    assert [] == searched(candidate, 10).failures

@@ -5,10 +5,8 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
-from collections import Counter
 
 import pytest
-from attrs import evolve
 from hypothesis import HealthCheck, Phase, Verbosity, settings
 from hypothesis.stateful import run_state_machine_as_test
 
@@ -21,32 +19,9 @@ from properties import layouts
 from properties.coverage.points import SITUATIONS
 from properties.judging.finding import Diverged, diverged
 from properties.judging.judge import judge
-from properties.search import Search, Watcher
+from properties.search import Search
 from properties.searches.machine import Machine, explore, machine
-
-
-class Listener(Watcher):
-    """Keeps all that it is told."""
-
-    def __init__(self):
-        self.calls = Counter()
-        self.reached = Counter()
-        self.refused = Counter()
-        self.programs = []
-        self.found_ = []
-
-    def step(self, run, reached):
-        self.calls[run.steps[-1].call] += 1
-        self.reached.update(reached)
-
-    def rejected(self, call):
-        self.refused[call] += 1
-
-    def ended(self, run):
-        self.programs.append(evolve(run.program, steps=tuple(run.steps)))
-
-    def found(self, program, finding):
-        self.found_.append((program, finding))
+from tests.helpers import Listener
 
 
 def listen():
@@ -63,14 +38,14 @@ def heard():
     told = subprocess.run([sys.executable, __file__], check=True, capture_output=True).stdout
     listener = Listener()
     *counted, programs = pickle.loads(told)  # noqa: S301 - our own, from a moment ago
-    listener.calls, listener.reached, listener.refused, listener.found_ = counted
+    listener.calls, listener.reached, listener.refused, listener.failures = counted
     listener.programs = [Program(*program) for program in programs]
     return listener
 
 
-def test_nothing_found_in_what_is_right(heard):
+def test_nothing_failuresin_what_is_right(heard):
     """The optimised model fails on no program that is drawn."""
-    assert [] == heard.found_
+    assert [] == heard.failures
 
 
 def test_every_call_is_drawn(heard):
@@ -159,7 +134,7 @@ def test_before_the_series():
     explore(Search(Optimised, SEMANTICS["5.11"], watcher=listener), 3, 60)
 
     assert "unpin_user_page_range_dirty_lock" not in listener.calls
-    assert [] == listener.found_
+    assert [] == listener.failures
 
 
 @pytest.mark.parametrize(
@@ -172,7 +147,7 @@ def test_right_though_different(sketches, name):
 
     explore(search, 7, 60)
 
-    assert [] == listener.found_
+    assert [] == listener.failures
 
 
 @pytest.mark.parametrize(
@@ -184,10 +159,10 @@ def test_wrong_ones_are_found(sketches, name, number):
     listener = Listener()
     for batch in range(20):
         explore(Search(getattr(sketches, name), watcher=listener), number * 100 + batch, 25)
-        if listener.found_:
+        if listener.failures:
             break
 
-    program, finding = listener.found_[0]
+    program, finding = listener.failures[0]
     assert finding.what in sketches.WRONG[getattr(sketches, name)]
     assert finding.signature == judge(program, getattr(sketches, name)()).finding.signature
 
@@ -225,7 +200,7 @@ def test_every_call_has_a_rule():
 
 if __name__ == "__main__":
     said = listen()
-    summaries = [finding.summary for _, finding in said.found_]
+    summaries = [finding.summary for _, finding in said.failures]
     # Rows of the semantics cannot be pickled; all these programs are of the default one.
     kept = [(program.mappings, program.steps) for program in said.programs]
     counters = (said.calls, said.reached, said.refused, summaries)

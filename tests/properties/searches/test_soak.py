@@ -8,7 +8,6 @@ import sys
 from collections import Counter
 
 import pytest
-from attrs import evolve
 
 from model.abilities import Abilities
 from model.optimised import Optimised
@@ -18,7 +17,7 @@ from model.steps import STEPS
 from properties import layouts
 from properties.faults import FAULTS
 from properties.judging.judge import judge
-from properties.search import Search, Watcher
+from properties.search import Search
 from properties.searches import soak as soak_module
 from properties.searches.registry import load
 from properties.searches.soak import (
@@ -31,36 +30,18 @@ from properties.searches.soak import (
     soak,
 )
 from properties.strategies.dice import Dice
-from tests.helpers import ROOT
+from tests.helpers import ROOT, Listener
 
 
-class Listener(Watcher):
-    """Keeps all that it is told."""
+class Lowest(Listener):
+    """Remembers the lowest refcount, too."""
 
-    def __init__(self):
-        self.steps = 0
-        self.calls = Counter()
-        self.reached = Counter()
-        self.refused = Counter()
-        self.lowest = 0
-        self.programs = []
-        self.found_ = []
+    lowest = 0
 
     def step(self, run, reached):
-        self.steps += 1
-        self.calls[run.steps[-1].call] += 1
-        self.reached.update(reached)
+        super().step(run, reached)
         counts = [state.refcount for state in run.record.reference.heads.values()]
         self.lowest = min(self.lowest, *counts) if counts else self.lowest
-
-    def rejected(self, call):
-        self.refused[call] += 1
-
-    def ended(self, run):
-        self.programs.append(evolve(run.program, steps=tuple(run.steps)))
-
-    def found(self, program, finding):
-        self.found_.append((program, finding))
 
 
 def heard(numbers, steps=0, candidate=Optimised, **where):
@@ -143,13 +124,13 @@ def test_length_as_drawn(monkeypatch):
 
 
 @pytest.mark.parametrize("version", SEMANTICS)
-def test_nothing_found_in_what_is_right(version):
+def test_nothing_failuresin_what_is_right(version):
     """The optimised model fails on no program, and is never dearer where it is batched."""
     listener = heard(
         range(30), 300, semantics=SEMANTICS[version], captured=layouts.shipped(), strict=True
     )
 
-    assert [] == listener.found_
+    assert [] == listener.failures
     assert 30 == len(listener.programs)
     assert all(check(program) is None for program in listener.programs)
 
@@ -188,11 +169,11 @@ def test_finds(name):
     fault = FAULTS[name].candidate
     listener = Listener()
     number = 0
-    while not listener.found_ and listener.steps < 8_000:
+    while not listener.failures and listener.steps < 8_000:
         soak(Search(fault, strict=True, watcher=listener), number, 1_000)
         number += 1
 
-    (found,) = listener.found_
+    (found,) = listener.failures
     program, finding = found
     assert finding.signature == judge(program, fault()).worst.signature
     assert program.steps[-1] is finding.step or finding.oracle == "cost"
@@ -205,9 +186,9 @@ def test_dearer_only_if_strict():
     strict = heard([2], 1_000, fault)
     report = heard([2], 1_000, fault, strict=False)
 
-    assert ["cost"] == [finding.oracle for _, finding in strict.found_]
+    assert ["cost"] == [finding.oracle for _, finding in strict.failures]
     assert [] == strict.programs
-    assert [] == report.found_
+    assert [] == report.failures
     assert 1_000 == len(report.programs[0].steps)
 
 
@@ -252,7 +233,7 @@ def test_nothing_to_draw():
     listener = heard(range(2), 100, able(calls=frozenset({"put_page"})))
 
     assert [(), ()] == [program.steps for program in listener.programs]
-    assert [] == listener.found_
+    assert [] == listener.failures
 
 
 def test_captured_only():
@@ -283,16 +264,17 @@ def test_enough():
 
     assert 0 < listener.steps <= WEIGH_EVERY
     assert [] == listener.programs
-    assert [] == listener.found_
+    assert [] == listener.failures
 
 
 def test_long():
     """In 20,000 steps counts pass 2^31, and frames are freed, allocated again and pinned again."""
-    listener = heard([0], 20_000, captured=layouts.shipped())
+    listener = Lowest()
+    soak(Search(Optimised, captured=layouts.shipped(), watcher=listener, strict=True), 0, 20_000)
     (program,) = listener.programs
 
     assert 20_000 == len(program.steps)
-    assert [] == listener.found_
+    assert [] == listener.failures
     assert listener.lowest < -(1 << 30)
     assert {"count-wrapped", "unpin-wrapped", "grab-refused"} <= listener.reached.keys()
     assert {"unpin-frees", "other-order", "pinned-again"} <= listener.reached.keys()

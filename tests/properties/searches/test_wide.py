@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from attrs import evolve
 
 from model.abilities import Abilities
 from model.optimised import Optimised
@@ -12,7 +11,7 @@ from model.semantics import SEMANTICS
 from properties.faults import FAULTS
 from properties.judging.applicable import MAX_PAGE_VISITS, visits
 from properties.judging.judge import Run, judge
-from properties.search import Search, Watcher
+from properties.search import Search
 from properties.searches.wide import (
     HUGE_POWERS,
     MAX_COMPOUND,
@@ -23,20 +22,7 @@ from properties.searches.wide import (
     wide,
 )
 from properties.strategies.dice import Dice
-
-
-class Listener(Watcher):
-    """Keeps the programs that it is told of."""
-
-    def __init__(self):
-        self.programs = []
-        self.found_ = []
-
-    def ended(self, run):
-        self.programs.append(evolve(run.program, steps=tuple(run.steps)))
-
-    def found(self, program, finding):
-        self.found_.append((program, finding))
+from tests.helpers import Listener
 
 
 def heard(numbers, candidate=Optimised, **where):
@@ -51,7 +37,7 @@ def heard(numbers, candidate=Optimised, **where):
 def first(name, rounds):
     """The first program of *rounds* rounds on which the fault *name* fails, and how."""
     for number in range(rounds):
-        found = heard([number], FAULTS[name].candidate).found_
+        found = heard([number], FAULTS[name].candidate).failures
         if found:
             return found[0]
     pytest.fail(f"{name} is not found in {rounds} rounds")
@@ -82,9 +68,9 @@ def test_repeats(right):
     assert len(set(texts)) > 0.9 * len(texts)
 
 
-def test_nothing_found_in_what_is_right(right):
+def test_nothing_failuresin_what_is_right(right):
     """The optimised model fails on no program, nor is it dearer."""
-    assert [] == right.found_
+    assert [] == right.failures
     assert 16 * PROGRAMS == len(right.programs)
     assert all(check(program) is None for program in right.programs)
 
@@ -93,7 +79,7 @@ def test_before_the_series():
     """In 5.11 no step is a range call, and nothing is found."""
     listener = heard(range(4), semantics=SEMANTICS["5.11"])
 
-    assert [] == listener.found_
+    assert [] == listener.failures
     assert not any("range" in step.call for p in listener.programs for step in p.steps)
 
 
@@ -149,12 +135,12 @@ def test_finds(name, rounds, what):
         assert judge(program, Optimised()).worst is None
 
 
-def test_found_the_same_by_one_page_at_a_time():
+def test_failuresthe_same_by_one_page_at_a_time():
     """What fails when the ledger judges alone fails likewise beside the reference."""
     seen = 0
     for name in ("NoTailOffset", "NeverCut", "ListByPage", "DirtiesAfterPut", "TableNotUnwound"):
         fault = FAULTS[name].candidate
-        for program, finding in heard(range(4), fault).found_:
+        for program, finding in heard(range(4), fault).failures:
             if visits(program) > 1 << 15:
                 continue
             seen += 1
@@ -194,8 +180,8 @@ def test_dearer_only_if_strict():
     """A step that is right but dearer fails a program only if that is asked for."""
     fault = FAULTS["RunsOf512"].candidate
 
-    assert heard(range(1, 9), fault).found_
-    assert [] == heard(range(1, 9), fault, strict=False).found_
+    assert heard(range(1, 9), fault).failures
+    assert [] == heard(range(1, 9), fault, strict=False).failures
 
 
 def test_ends_with_what_is_found():
@@ -213,7 +199,7 @@ def test_ends_with_what_is_found():
     sated = Sated()
     wide(Search(Optimised, watcher=sated), 1)
 
-    assert 6 == len(found.found_)
+    assert 6 == len(found.failures)
     assert len(found.programs) < PROGRAMS
     assert [] == sated.programs
 

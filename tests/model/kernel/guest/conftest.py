@@ -4,9 +4,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-
 import pytest
 
 from model.errors import BadInput
@@ -37,13 +34,3 @@ def machines():
     for booted in made.values():
         if not isinstance(booted, str):
             booted.guest.close()
-
-
-@pytest.fixture(scope="session")
-def wrong():
-    """The classes of wrong.py beside this file."""
-    path = Path(__file__).with_name("wrong.py")
-    spec = importlib.util.spec_from_file_location("wrong", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.WRONG

@@ -25,6 +25,7 @@ from properties.recordings import draw, groups, record
 from properties.search import Search, Tally
 from properties.searches.registry import SEARCHES
 from tests.helpers import TESTS
+from tests.model.kernel.guest.wrong import WRONG
 
 
 TRACES = sorted((TESTS / "traces").glob("*.trace"))
@@ -138,12 +139,12 @@ def test_share_that_runs(machines):
     assert drawn["refused"] <= 2
 
 
-def test_wrong_models_in_one_boot(machines, wrong):
+def test_wrong_models_in_one_boot(machines):
     """Twelve variations of the semantics, and more, are contradicted by one machine."""
     booted = machines("6.1")
     search = Search(booted, SEMANTICS["6.1"])
     before = booted.guest.boots
-    left = list(wrong)
+    left = list(WRONG)
     for name, abilities in groups(booted.abilities):
         for number in range(12 if name in {"all", "driver"} else 4):
             known = record(search, "", draw(search, abilities, 7_000 + number))
@@ -153,7 +154,7 @@ def test_wrong_models_in_one_boot(machines, wrong):
                 if judge(known.program, model(), reference=RecordedKernel(known)).kind != "diverges"
             ]
 
-    assert len(wrong) >= 12
+    assert len(WRONG) >= 12
     assert [] == left
     assert booted.guest.boots <= max(before, 1)
 
