@@ -152,12 +152,10 @@ def _capture(
     origin: str, seen: int, found: list[_Run], left: Counter[str], limit: int | None
 ) -> Capture:
     if limit is not None and limit < 1:
-        msg = f"limit={limit} is below 1"
-        raise BadInput(msg)
+        raise BadInput(f"limit={limit} is below 1")
     parts = [part for run in found for part in run.parts()]
     if not parts:
-        msg = "found no page that can be pinned"
-        raise BadInput(msg)
+        raise BadInput("found no page that can be pinned")
     runs = _varied(parts, limit or len(parts))
     left[SURPLUS] = sum(run.npages() for run in parts) - sum(run.npages() for run in runs)
     kept: Counter[tuple[str, int]] = Counter()

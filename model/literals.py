@@ -28,12 +28,10 @@ def whole_number(node: ast.expr) -> int:
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         sign, node = -1, node.operand
     if not isinstance(node, ast.Constant) or type(node.value) is not int:
-        msg = f"{shortened(node)} is not an integer"
-        raise BadInput(msg)
+        raise BadInput(f"{shortened(node)} is not an integer")
     value = sign * node.value
     if not MIN_ERRNO <= value < ULONG_VALUES:
-        msg = f"an integer is not in {MIN_ERRNO}..2^64-1"
-        raise BadInput(msg)
+        raise BadInput(f"an integer is not in {MIN_ERRNO}..2^64-1")
     return value
 
 
@@ -41,24 +39,21 @@ def boolean(node: ast.expr) -> bool:
     """True or False."""
     if isinstance(node, ast.Constant) and isinstance(node.value, bool):
         return node.value
-    msg = f"{shortened(node)} is neither True nor False"
-    raise BadInput(msg)
+    raise BadInput(f"{shortened(node)} is neither True nor False")
 
 
 def string(node: ast.expr) -> str:
     """A string."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value
-    msg = f"{shortened(node)} is not a string"
-    raise BadInput(msg)
+    raise BadInput(f"{shortened(node)} is not a string")
 
 
 def identifier(node: ast.expr) -> str:
     """A name."""
     if isinstance(node, ast.Name):
         return node.id
-    msg = f"{shortened(node)} is not a name"
-    raise BadInput(msg)
+    raise BadInput(f"{shortened(node)} is not a name")
 
 
 def flags(node: ast.expr) -> tuple[str, ...]:
@@ -66,8 +61,7 @@ def flags(node: ast.expr) -> tuple[str, ...]:
     names = [identifier(operand) for operand in _operands(node, ast.BitOr)]
     for name in names:
         if name not in FLAGS:
-            msg = f"unknown flag {name}; flags are {', '.join(FLAGS)}"
-            raise BadInput(msg)
+            raise BadInput(f"unknown flag {name}; flags are {', '.join(FLAGS)}")
     return tuple(sorted(set(names), key=FLAGS.index))
 
 
@@ -86,12 +80,10 @@ def brackets(node: ast.expr) -> list[list[tuple[int, int]]]:
     for operand in _operands(node, ast.Add):
         term, times = _repeated(operand)
         if not isinstance(term, ast.List) or not term.elts:
-            msg = f"{shortened(operand)} is not a list of orders"
-            raise BadInput(msg)
+            raise BadInput(f"{shortened(operand)} is not a list of orders")
         listed = [whole_number(element) for element in term.elts]
         if times != 1 and len(listed) != 1:
-            msg = f"{shortened(operand)}: only a single order can be repeated"
-            raise BadInput(msg)
+            raise BadInput(f"{shortened(operand)}: only a single order can be repeated")
         found.append([(order, times) for order in listed])
     return found
 
@@ -107,8 +99,7 @@ def _term(node: ast.expr) -> Slice | Group:
     times = term.times if isinstance(term, Group) else 1
     # len() fails from 2^63 on.
     if sum(len(s.indices) * s.times for s in slices) * times > MAX_PFN:
-        msg = f"{shortened(node)} lists more pages than any machine has"
-        raise BadInput(msg)
+        raise BadInput(f"{shortened(node)} lists more pages than any machine has")
     return term
 
 
@@ -139,20 +130,16 @@ def _slice(node: ast.expr, times: int) -> Slice:
     name = identifier(node.value)
     part = node.slice
     if not isinstance(part, ast.Slice) or part.lower is None:
-        msg = f"{shortened(node)} is not a slice from one page to another like a[0:4]"
-        raise BadInput(msg)
+        raise BadInput(f"{shortened(node)} is not a slice from one page to another like a[0:4]")
     start = whole_number(part.lower)
     step = 1 if part.step is None else whole_number(part.step)
     if part.upper is None and step > 0:
-        msg = f"{shortened(node)} has no end"
-        raise BadInput(msg)
+        raise BadInput(f"{shortened(node)} has no end")
     stop = -1 if part.upper is None else whole_number(part.upper)
     if start < 0 or step == 0 or (part.upper is not None and stop < 0):
-        msg = f"{shortened(node)} has a negative index, or step 0"
-        raise BadInput(msg)
+        raise BadInput(f"{shortened(node)} has a negative index, or step 0")
     if max(start, stop) > MAX_PFN:
-        msg = f"{shortened(node)} is beyond the end of any mapping"
-        raise BadInput(msg)
+        raise BadInput(f"{shortened(node)} is beyond the end of any mapping")
     return Slice(name, range(start, stop, step), times)
 
 
@@ -166,8 +153,7 @@ def scatterlist(node: ast.expr) -> tuple[SgEntry, ...]:
             or len(operand.args) != 2
             or operand.keywords
         ):
-            msg = f"{shortened(operand)} is not of the form sg(pages, bytes)"
-            raise BadInput(msg)
+            raise BadInput(f"{shortened(operand)} is not of the form sg(pages, bytes)")
         entries.append(SgEntry(pages(operand.args[0]), whole_number(operand.args[1])))
     return tuple(entries)
 
@@ -197,8 +183,7 @@ def _repeated(node: ast.expr) -> tuple[ast.expr, int]:
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
         times = whole_number(node.right)
         if not 1 <= times <= 1 << 32:
-            msg = f"repeated {times} times"
-            raise BadInput(msg)
+            raise BadInput(f"repeated {times} times")
         return node.left, times
     return node, 1
 

@@ -110,8 +110,7 @@ class Mapping:
     def __attrs_post_init__(self) -> None:
         complaint = self._complaint()
         if complaint:
-            msg = f"mapping {self.name}: {complaint}"
-            raise BadInput(msg)
+            raise BadInput(f"mapping {self.name}: {complaint}")
 
     def _complaint(self) -> str:
         if self.kind not in KINDS:

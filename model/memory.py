@@ -282,11 +282,9 @@ class Memory:
     def _look_up(self, page: int) -> None:
         block = self._frames.block(page)
         if page == NULL:
-            msg = "NULL has no struct page"
-            raise Oops(msg)
+            raise Oops("NULL has no struct page")
         if block is None:
-            msg = f"frame {page:#x} is in no mapping"
-            raise Oops(msg)
+            raise Oops(f"frame {page:#x} is in no mapping")
         self._start, self._stop, self._order, self._refs, kind = block
         self._zero = self.semantics.uncounted(kind)
         self._special = kind == "zero"
@@ -312,5 +310,4 @@ class Memory:
 
     def _exhausted(self) -> None:
         spent = self.operations - self._spent
-        msg = f"not done after {spent:,} operations on {self._npages:,} pages"
-        raise NoProgress(msg)
+        raise NoProgress(f"not done after {spent:,} operations on {self._npages:,} pages")

@@ -64,8 +64,7 @@ class Slice:
         """
         pages = table.get(self.name)
         if pages is None:
-            msg = f"{self.name} holds no pages"
-            raise BadInput(msg)
+            raise BadInput(f"{self.name} holds no pages")
         indices = self.indices
         start, stop, step = indices.start, indices.stop, indices.step
         if step == 1:
@@ -73,8 +72,7 @@ class Slice:
         else:
             beyond = bool(indices) and max(start, indices[-1]) >= len(pages)
         if beyond:
-            msg = f"{self} lies beyond {self.name}, which holds {len(pages)} pages"
-            raise BadInput(msg)
+            raise BadInput(f"{self} lies beyond {self.name}, which holds {len(pages)} pages")
         found = pages[start : stop if stop >= 0 else None : step]
         return found if self.times == 1 else list(found) * self.times
 

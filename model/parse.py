@@ -57,8 +57,7 @@ def _read(path: Path, parse: Callable[[str], T]) -> T:
     except OSError as err:
         raise BadInput(err.strerror or str(err), file=str(path)) from None
     except UnicodeDecodeError:
-        reason = "not a text file"
-        raise BadInput(reason, file=str(path)) from None
+        raise BadInput("not a text file", file=str(path)) from None
     try:
         return parse(text)
     except BadInput as err:
@@ -73,11 +72,9 @@ def parse_program(text: str) -> Program:
     reader = _Reader()
     reader.read(text)
     if reader.semantics is None:
-        msg = 'no semantics("…") line'
-        raise BadInput(msg)
+        raise BadInput('no semantics("…") line')
     if not reader.steps:
-        msg = "no steps: is the trace truncated?"
-        raise BadInput(msg)
+        raise BadInput("no steps: is the trace truncated?")
     return Program(
         tuple(reader.mappings),
         tuple(reader.steps),
@@ -96,8 +93,7 @@ def parse_layout(text: str) -> tuple[Mapping, ...]:
     reader = _Reader(layout=True)
     reader.read(text)
     if not reader.mappings:
-        msg = "no mappings: is the layout truncated?"
-        raise BadInput(msg)
+        raise BadInput("no mappings: is the layout truncated?")
     return tuple(reader.mappings)
 
 
@@ -119,8 +115,7 @@ class _Reader:
 
     def read(self, text: str) -> None:
         if "\0" in text:
-            msg = "not a text file"
-            raise BadInput(msg)
+            raise BadInput("not a text file")
         lines = text.split("\n")
         self._header(lines[0])
         if lines[-1]:
@@ -136,16 +131,14 @@ class _Reader:
     def _header(self, line: str) -> None:
         match = _HEADER.fullmatch(line)
         if match is None:
-            msg = f"does not start with {HEADER!r}"
-            raise BadInput(msg, line=1)
+            raise BadInput(f"does not start with {HEADER!r}", line=1)
         if int(match[1]) != VERSION:
             msg = f"unknown format version {match[1]}; this headcount reads version {VERSION}"
             raise BadInput(msg, line=1)
 
     def _line(self, line: str) -> None:
         if len(line.encode()) > LINE_LIMIT:
-            msg = f"the line is longer than {LINE_LIMIT} bytes"
-            raise BadInput(msg)
+            raise BadInput(f"the line is longer than {LINE_LIMIT} bytes")
         line = line.strip()
         if line.startswith("#"):
             if self.semantics is None and not self.mappings:
@@ -162,36 +155,29 @@ class _Reader:
         elif function in STEPS and not self._layout:
             self._step(name, STEPS[function], call)
         elif function in STEPS:
-            msg = f"a layout can only have mappings, not {function}(…)"
-            raise BadInput(msg)
+            raise BadInput(f"a layout can only have mappings, not {function}(…)")
         else:
             called = function or shortened(call.func)
-            msg = f"unknown call {f'{name} = ' if name else ''}{called}(…)"
-            raise BadInput(msg)
+            raise BadInput(f"unknown call {f'{name} = ' if name else ''}{called}(…)")
 
     def _semantics(self, call: ast.Call) -> None:
         if self.semantics is not None or self.mappings:
-            msg = "semantics(…) must come once, before everything else"
-            raise BadInput(msg)
+            raise BadInput("semantics(…) must come once, before everything else")
         arguments = arguments_of(call, ["version"], {"misuse"})
         self.semantics = semantics(string(arguments["version"]))
         self.misuse = "misuse" in arguments and boolean(arguments["misuse"])
 
     def _mapping(self, name: str, call: ast.Call) -> None:
         if self.semantics is None and not self._layout:
-            msg = 'semantics("…") must come first'
-            raise BadInput(msg)
+            raise BadInput('semantics("…") must come first')
         if self._checker is not None:
-            msg = "mappings must come before the first step"
-            raise BadInput(msg)
+            raise BadInput("mappings must come before the first step")
         check_name(name)
         if name in self._names:
-            msg = f"{name} is defined twice"
-            raise BadInput(msg)
+            raise BadInput(f"{name} is defined twice")
         arguments = arguments_of(call, ["kind"], {"orders", "pfn", "refs"})
         if "orders" not in arguments:
-            msg = "mapping(…) needs orders=[…]"
-            raise BadInput(msg)
+            raise BadInput("mapping(…) needs orders=[…]")
         groups = brackets(arguments["orders"])
         extents = self._place(groups, arguments.get("pfn"))
         refs = whole_number(arguments["refs"]) if "refs" in arguments else 1
@@ -200,8 +186,7 @@ class _Reader:
             check_kind(mapping, self.semantics)
         orders = (order for bracket in groups for order, _ in bracket)
         if len(mapping.text(default_pfn(self._end, orders))) > LINE_LIMIT:
-            msg = f"the line is longer than {LINE_LIMIT} bytes as headcount writes it"
-            raise BadInput(msg)
+            raise BadInput(f"the line is longer than {LINE_LIMIT} bytes as headcount writes it")
         self._taken.add(mapping)
         self.mappings.append(mapping)
         self._names.add(name)
@@ -213,35 +198,29 @@ class _Reader:
         flat = [run for bracket in groups for run in bracket]
         for order, _ in flat:
             if not 0 <= order <= MAX_ORDER:
-                msg = f"order {order} is not in 0..{MAX_ORDER}"
-                raise BadInput(msg)
+                raise BadInput(f"order {order} is not in 0..{MAX_ORDER}")
         if pfn is None:
             return placed(flat, default_pfn(self._end, (order for order, _ in flat)))
         if not isinstance(pfn, ast.List):
             start = whole_number(pfn)
             if flat and start % (1 << flat[0][0]):
-                msg = f"pfn={start:#x} is not aligned to order {flat[0][0]}"
-                raise BadInput(msg)
+                raise BadInput(f"pfn={start:#x} is not aligned to order {flat[0][0]}")
             return placed(flat, start)
         starts = [whole_number(element) for element in pfn.elts]
         if len(starts) != len(groups):
-            msg = f"{len(starts)} frames in pfn= for {len(groups)} lists of orders"
-            raise BadInput(msg)
+            raise BadInput(f"{len(starts)} frames in pfn= for {len(groups)} lists of orders")
         extents: list[Extent] = []
         for bracket, start in zip(groups, starts, strict=True):
             if bracket and start % (1 << bracket[0][0]):
-                msg = f"pfn={start:#x} is not aligned to order {bracket[0][0]}"
-                raise BadInput(msg)
+                raise BadInput(f"pfn={start:#x} is not aligned to order {bracket[0][0]}")
             extents += placed(bracket, start)
         return tuple(extents)
 
     def _step(self, name: str, cls: type[Step], call: ast.Call) -> None:
         if self.semantics is None:
-            msg = 'semantics("…") must come first'
-            raise BadInput(msg)
+            raise BadInput('semantics("…") must come first')
         if not self.mappings:
-            msg = "no mappings before the first step"
-            raise BadInput(msg)
+            raise BadInput("no mappings before the first step")
         if self._checker is None:
             self._checker = Checker(self.mappings)
         if bool(name) != bool(cls.name_field()):
@@ -266,12 +245,10 @@ def _step(name: str, cls: type[Step], call: ast.Call) -> Step:
     arguments = arguments_of(call, given, keywords)
     values = {key: VALUES[kinds[key]](value) for key, value in arguments.items()}
     if not 0 <= values.get("cpu", 0) < 256:
-        msg = f"cpu={values['cpu']} is not in 0..255"
-        raise BadInput(msg)
+        raise BadInput(f"cpu={values['cpu']} is not in 0..255")
     for a in rest:
         if a.name == "make_dirty" and a.name not in values:
-            msg = f"{cls.call}(…) needs make_dirty=True or make_dirty=False"
-            raise BadInput(msg)
+            raise BadInput(f"{cls.call}(…) needs make_dirty=True or make_dirty=False")
     if name:
         check_name(name)
         values[cls.name_field()] = name

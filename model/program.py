@@ -183,22 +183,17 @@ class Checker:
         uses = step.uses()
         if NULL_NAME in uses and not step.takes_array:
             arrays = sorted(call for call, cls in STEPS.items() if cls.takes_array)
-            msg = f"{step.call} of NULL: only {' and '.join(arrays)} accept it"
-            raise BadInput(msg)
+            raise BadInput(f"{step.call} of NULL: only {' and '.join(arrays)} accept it")
         for name in sorted(uses):
             if name not in self._made:
-                msg = f"{name} is used before it is defined"
-                raise BadInput(msg)
+                raise BadInput(f"{name} is used before it is defined")
         for pages in step.lists():
             if not pages.terms:
-                msg = f"{step.call} of a list that names nothing"
-                raise BadInput(msg)
+                raise BadInput(f"{step.call} of a list that names nothing")
             if not pages.is_slice() and len(pages) > MAX_LISTED:
-                msg = f"{pages} lists more than {MAX_LISTED} pages"
-                raise BadInput(msg)
+                raise BadInput(f"{pages} lists more than {MAX_LISTED} pages")
         if len(step.text()) > LINE_LIMIT:
-            msg = f"the line is longer than {LINE_LIMIT} bytes as headcount writes it"
-            raise BadInput(msg)
+            raise BadInput(f"the line is longer than {LINE_LIMIT} bytes as headcount writes it")
         self._counts(step)
         arguments = step.arguments(self._table)
         complaint = step.complaint(self._table)
@@ -206,8 +201,7 @@ class Checker:
             raise BadInput(complaint)
         if step.makes:
             if step.makes in self._made:
-                msg = f"{step.makes} is defined twice"
-                raise BadInput(msg)
+                raise BadInput(f"{step.makes} is defined twice")
             self._made.add(step.makes)
             if step.binds_handle:
                 self._table[step.makes] = arguments[0]
@@ -218,11 +212,9 @@ class Checker:
         """Check the number of pages in the lists of *step*."""
         counts = [len(pages) for pages in step.lists()]
         if step.takes_one_page and counts != [1]:
-            msg = f"{step.call} takes one page, not {counts[0]}"
-            raise BadInput(msg)
+            raise BadInput(f"{step.call} takes one page, not {counts[0]}")
         if 0 in counts and not step.may_be_empty:
-            msg = f"{step.call} of no pages"
-            raise BadInput(msg)
+            raise BadInput(f"{step.call} of no pages")
 
 
 def check(program: Program) -> None:

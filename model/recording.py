@@ -92,8 +92,7 @@ class RecordedKernel(Candidate):
         known = self._recording.program
         for index, snapshot in enumerate(self._recording.snapshots):
             if (program.mappings, program.steps[index]) != (known.mappings, known.steps[index]):
-                msg = f"step {index + 1} was not recorded"
-                raise BadInput(msg)
+                raise BadInput(f"step {index + 1} was not recorded")
             yield snapshot
 
 
@@ -104,8 +103,7 @@ def parse_recording(text: str) -> Recording:
     """
     lines = text.splitlines()
     if not lines or not lines[0].startswith(FIRST):
-        msg = f"a recording begins with '{FIRST.strip()}' and the kernel"
-        raise BadInput(msg, line=1)
+        raise BadInput(f"a recording begins with '{FIRST.strip()}' and the kernel", line=1)
     at = next((i for i, line in enumerate(lines) if line.startswith(STEP)), len(lines))
     try:
         program = parse_program("\n".join(lines[1:at]) + "\n")
@@ -131,14 +129,12 @@ class _Names:
             at = mapping.offset(pfn)
             if at is not None:
                 return f"{name}[{at}]"
-        msg = f"frame {pfn:#x} is in no mapping"
-        raise BadInput(msg)
+        raise BadInput(f"frame {pfn:#x} is in no mapping")
 
     def _pfn(self, name: str, at: str, line: int) -> int:
         mapping = self._mappings.get(name)
         if mapping is None or not int(at) < mapping.npages:
-            msg = f"{name}[{at}] is not a page of the program"
-            raise BadInput(msg, line=line)
+            raise BadInput(f"{name}[{at}] is not a page of the program", line=line)
         return mapping.pages[int(at)]
 
     def line(self, shown: Snapshot) -> str:
@@ -171,8 +167,7 @@ class _Names:
         """
         found = LINE.fullmatch(text)
         if found is None:
-            msg = f"not the line of a snapshot: {text[:60]!r}"
-            raise BadInput(msg, line=line)
+            raise BadInput(f"not the line of a snapshot: {text[:60]!r}", line=line)
         returned, acquired, released, heads, journal, warned = map(str.strip, found.groups())
         states, pinned = {}, []
         for name, at, refcount, pincount, looks in _words(HEAD, heads, line):
@@ -205,8 +200,7 @@ def _words(pattern: re.Pattern[str], text: str, line: int) -> Iterator[tuple[str
     for word in text.split():
         found = pattern.fullmatch(word)
         if found is None:
-            msg = f"not part of a snapshot: {word[:60]!r}"
-            raise BadInput(msg, line=line)
+            raise BadInput(f"not part of a snapshot: {word[:60]!r}", line=line)
         yield found.groups()
 
 
@@ -231,6 +225,5 @@ def read_texts(path: Path) -> list[str]:
     except (OSError, lzma.LZMAError, EOFError, UnicodeDecodeError) as err:
         raise BadInput(str(err), file=str(path)) from None
     if not unpacking.eof or unpacking.unused_data:
-        msg = "is truncated, or data follows its end"
-        raise BadInput(msg, file=str(path))
+        raise BadInput("is truncated, or data follows its end", file=str(path))
     return [FIRST + part for part in re.split(f"^{FIRST}", text, flags=re.MULTILINE)[1:]]

@@ -152,5 +152,4 @@ def semantics(version: str) -> Semantics:
         return SEMANTICS[version]
     except KeyError:
         known = ", ".join(SEMANTICS)
-        msg = f"semantics {version!r} are not known; known are {known}"
-        raise BadInput(msg) from None
+        raise BadInput(f"semantics {version!r} are not known; known are {known}") from None

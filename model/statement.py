@@ -29,8 +29,7 @@ def read_statement(line: str) -> tuple[str, ast.Call]:
         msg = f"not a statement: {err.msg}"
         raise BadInput(msg) from None
     except (ValueError, MemoryError, RecursionError):
-        msg = "not a statement: nested too deeply"
-        raise BadInput(msg) from None
+        raise BadInput("not a statement: nested too deeply") from None
     if len(body) == 1:
         statement = body[0]
         if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
@@ -42,8 +41,7 @@ def read_statement(line: str) -> tuple[str, ast.Call]:
             and isinstance(statement.value, ast.Call)
         ):
             return statement.targets[0].id, statement.value
-    msg = "not a call, and not an assignment of one"
-    raise BadInput(msg)
+    raise BadInput("not a call, and not an assignment of one")
 
 
 def check_name(name: str) -> None:
@@ -52,8 +50,7 @@ def check_name(name: str) -> None:
     :raises BadInput: if *name* is not allowed.
     """
     if not _NAME.fullmatch(name) or name == "sg":
-        msg = f"bad name {name!r}: use up to 16 of a-z, 0-9 and _, a letter first; not sg"
-        raise BadInput(msg)
+        raise BadInput(f"bad name {name!r}: use up to 16 of a-z, 0-9 and _, a letter first; not sg")
 
 
 def arguments_of(call: ast.Call, positional: list[str], keywords: set[str]) -> dict[str, ast.expr]:
@@ -63,15 +60,12 @@ def arguments_of(call: ast.Call, positional: list[str], keywords: set[str]) -> d
     """
     if len(call.args) != len(positional):
         wanted = ", ".join(positional)
-        msg = f"{ast.unparse(call.func)}(…) takes {wanted} first, then keywords"
-        raise BadInput(msg)
+        raise BadInput(f"{ast.unparse(call.func)}(…) takes {wanted} first, then keywords")
     arguments = dict(zip(positional, call.args, strict=True))
     for keyword in call.keywords:
         if keyword.arg in arguments:
-            msg = f"{ast.unparse(call.func)}(…) has {keyword.arg} twice"
-            raise BadInput(msg)
+            raise BadInput(f"{ast.unparse(call.func)}(…) has {keyword.arg} twice")
         if keyword.arg not in keywords:
-            msg = f"{ast.unparse(call.func)}(…) has no keyword {keyword.arg}"
-            raise BadInput(msg)
+            raise BadInput(f"{ast.unparse(call.func)}(…) has no keyword {keyword.arg}")
         arguments[keyword.arg] = keyword.value
     return arguments

@@ -275,6 +275,5 @@ def contiguous(pages: Sequence[int], named: PageList) -> Sequence[int]:
     else:
         good = all(b == a + 1 for a, b in itertools.pairwise(pages))
     if not good:
-        msg = f"{named} is not a range: its frames are not contiguous"
-        raise BadInput(msg)
+        raise BadInput(f"{named} is not a range: its frames are not contiguous")
     return pages

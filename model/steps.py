@@ -299,8 +299,7 @@ class IbUmemRelease(Step):
         try:
             return (table.umems.pop(self.umem), self.dirty)
         except KeyError:
-            msg = f"{self.umem} is not a memory region, or was released before"
-            raise BadInput(msg) from None
+            raise BadInput(f"{self.umem} is not a memory region, or was released before") from None
 
 
 # World steps.

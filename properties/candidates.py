@@ -66,8 +66,7 @@ def load(text: str) -> Spec:
         return Spec(text, _scheme(scheme, rest))
     where, colon, name = text.rpartition(":")
     if not colon or not where or not name:
-        msg = f"candidate {text!r} is none of {FORMS}"
-        raise BadInput(msg)
+        raise BadInput(f"candidate {text!r} is none of {FORMS}")
     module = _from_file(Path(where)) if where.endswith(".py") else _from_package(where)
     make = getattr(module, name, None)
     if not isinstance(make, type):
@@ -77,8 +76,7 @@ def load(text: str) -> Spec:
             if isinstance(value, type) and value.__module__ == module.__name__
         )
         found = f"; it has {', '.join(classes)}" if classes else ""
-        msg = f"{where} has no class {name}{found}"
-        raise BadInput(msg)
+        raise BadInput(f"{where} has no class {name}{found}")
     return Spec(text, _check(make, where, name))
 
 
@@ -93,8 +91,7 @@ def counting_as(spec: Spec, version: str | None) -> Semantics:
         return next(row for row in known if row.version in abilities.semantics)
     found = semantics(version)
     if version not in abilities.semantics:
-        reason = f"{spec.text} does not count as {version} does"
-        raise BadInput(reason)
+        raise BadInput(f"{spec.text} does not count as {version} does")
     return found
 
 
@@ -126,8 +123,7 @@ def missing(scheme: str) -> str:
 
 def _from_file(path: Path) -> ModuleType:
     if not path.is_file():
-        msg = "no such file"
-        raise BadInput(msg, file=str(path))
+        raise BadInput("no such file", file=str(path))
     name = path.stem
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
@@ -178,12 +174,9 @@ def _check(make: type, where: str, name: str) -> type[Candidate]:
         missing = candidate.missing_calls()
     except (Exception, SystemExit) as err:
         what = f"{type(err).__name__}: {err}".splitlines()[0]
-        msg = f"{name} cannot be used: {what}"
-        raise BadInput(msg, file=where) from None
+        raise BadInput(f"{name} cannot be used: {what}", file=where) from None
     if not some:
-        msg = f"{name} cannot be used: its abilities leave nothing to do"
-        raise BadInput(msg, file=where)
+        raise BadInput(f"{name} cannot be used: its abilities leave nothing to do", file=where)
     if missing:
-        msg = f"{name} lacks {', '.join(f'{call}()' for call in missing)}"
-        raise BadInput(msg, file=where)
+        raise BadInput(f"{name} lacks {', '.join(f'{call}()' for call in missing)}", file=where)
     return make

@@ -65,8 +65,7 @@ def draw(search: Search, abilities: Abilities, number: int) -> Program:
         found = next((p for p in drawn.programs if len(p.steps) >= MIN_STEPS), None)
         if found:
             return found
-    msg = f"no program of {length} steps for {abilities.name}"
-    raise LookupError(msg)
+    raise LookupError(f"no program of {length} steps for {abilities.name}")
 
 
 def record(search: Search, kernel: str, program: Program) -> Recording:

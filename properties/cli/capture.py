@@ -32,8 +32,7 @@ if TYPE_CHECKING:
 def capture(output: Path | None, pid: int | None, limit: int | None, when: str) -> int:
     """Capture this machine's page layout (needs root)."""
     if not when.isprintable():
-        msg = "--when must be one line of text"
-        raise BadInput(msg)
+        raise BadInput("--when must be one line of text")
     when = when or "at an unknown date"
     found = capture_process(pid, when) if pid else capture_machine(when, limit=limit)
     if output is None:

@@ -129,8 +129,7 @@ def faults(
     tried = {_name(result) for result in ran}
     chosen = [fault for fault in chosen if fault.name in tried]
     if former and not chosen:
-        msg = "the files have no results of these faults"
-        raise BadInput(msg)
+        raise BadInput("the files have no results of these faults")
     by: defaultdict[tuple[str, str], list[Result]] = defaultdict(list)
     for result in sorted(ran, key=lambda r: r.trial.seed):
         by[_name(result), result.trial.search].append(result)
@@ -158,8 +157,7 @@ def faults(
 def _prepare(chosen: Sequence[Fault], pictures: Path | None, json_file: Path | None) -> None:
     """Check the selection and the output files before trials that may take hours."""
     if not chosen:
-        msg = "no faults selected: those named are not in the groups"
-        raise BadInput(msg)
+        raise BadInput("no faults selected: those named are not in the groups")
     if pictures:
         prepare(pictures)
     if json_file:
@@ -217,8 +215,7 @@ def _run(
 def _chosen(names: Sequence[str]) -> list[Fault]:
     for name in names:
         if name not in FAULTS:
-            msg = f"unknown fault {name!r}; headcount faults --list prints all"
-            raise BadInput(msg)
+            raise BadInput(f"unknown fault {name!r}; headcount faults --list prints all")
     return [FAULTS[name] for name in names or FAULTS]
 
 

@@ -66,8 +66,7 @@ def measure(candidate: str, gib: int, rounds: int, as_json: bool) -> int:
     """Measure the speed of a kernel tree's unpin functions."""
     scheme, _, rest = candidate.partition(":")
     if scheme != "kernel-source":
-        reason = "measure needs --candidate kernel-source:DIR (or headcount guest measure)"
-        raise BadInput(reason)
+        raise BadInput("measure needs --candidate kernel-source:DIR (or headcount guest measure)")
     candidates.available(scheme)
     from model.kernel.source.build import build  # noqa: PLC0415
     from model.kernel.source.measure import Measure  # noqa: PLC0415 - needs the extra
@@ -75,8 +74,7 @@ def measure(candidate: str, gib: int, rounds: int, as_json: bool) -> int:
 
     tree, model = chosen(rest)
     if model != "vmemmap":
-        reason = "measure supports only vmemmap: leave classic out"
-        raise BadInput(reason)
+        raise BadInput("measure supports only vmemmap: leave classic out")
     wrong = _wrong(candidates.Spec(candidate, Source(rest, build(tree, model))))
     if wrong:
         console.print(f"not measured, because it counts wrongly: {wrong}", markup=False)

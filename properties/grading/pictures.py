@@ -29,8 +29,7 @@ def prepare(directory: Path) -> None:
     try:
         import matplotlib as mpl  # noqa: PLC0415 - an extra, asked for by name
     except ImportError:
-        msg = "matplotlib is not installed; pip install 'headcount[pictures]'"
-        raise BadInput(msg) from None
+        raise BadInput("matplotlib is not installed; pip install 'headcount[pictures]'") from None
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as err:

@@ -179,8 +179,7 @@ def _unpin_user_pages(ledger: Ledger, step: UnpinUserPages) -> None:
 
 def _unpin_user_pages_dirty_lock(ledger: Ledger, step: UnpinUserPagesDirtyLock) -> None:
     if step.npages is not None and step.make_dirty:
-        msg = f"{step.call} does not notice npages={step.npages} when it dirties"
-        raise ContractBroken(msg)
+        raise ContractBroken(f"{step.call} does not notice npages={step.npages} when it dirties")
     _unpin_list(ledger, step, dirty=step.make_dirty)
 
 
@@ -201,8 +200,7 @@ def _unpin_list(
 
 def _unpin_user_page_range_dirty_lock(ledger: Ledger, step: UnpinUserPageRangeDirtyLock) -> None:
     if step.npages is not None:
-        msg = f"{step.call} does not notice npages={step.npages}"
-        raise ContractBroken(msg)
+        raise ContractBroken(f"{step.call} does not notice npages={step.npages}")
     pages = contiguous(step.pages.resolve(ledger.table), step.pages)
     unpin(ledger, pages, step.pages, dirty=step.make_dirty)
 

@@ -73,8 +73,7 @@ def _ib_umem(ledger: Ledger, step: IbUmem) -> int:
 
 def _ib_umem_release(ledger: Ledger, step: IbUmemRelease) -> None:
     if step.umem not in ledger.umems:
-        msg = f"{step.umem} is not a memory region, or was released before"
-        raise ContractBroken(msg)
+        raise ContractBroken(f"{step.umem} is not a memory region, or was released before")
     region = ledger.umems[step.umem]
     unpin(ledger, region.pages(), step.umem, dirty=region.writable and step.dirty)
     ledger.unpinned = region.entries

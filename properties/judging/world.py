@@ -39,8 +39,7 @@ def _alive(
             msg = f"{step.call} of {ledger.name(head)}, the zero page, which stays as it is"
             raise ContractBroken(msg)
         if not ledger.held(head).alive:
-            msg = f"{step.call} of {ledger.name(head)}, which is free"
-            raise ContractBroken(msg)
+            raise ContractBroken(f"{step.call} of {ledger.name(head)}, which is free")
     return heads
 
 
@@ -55,8 +54,7 @@ def _unmap(ledger: Ledger, step: Unmap) -> None:
     heads = _alive(ledger, step)
     for head in heads:
         if not ledger.held(head).maps:
-            msg = f"unmap of {ledger.name(head)}, which is not mapped"
-            raise ContractBroken(msg)
+            raise ContractBroken(f"unmap of {ledger.name(head)}, which is not mapped")
     for head in heads:
         held = ledger.held(head)
         held.maps -= 1
@@ -90,17 +88,14 @@ def _alloc_pages(ledger: Ledger, step: AllocPages) -> None:
     pages = step.pages.resolve(ledger.table)
     for head, entries in ledger.runs(pages):
         if ledger.held(head).alive:
-            msg = f"alloc_pages where {ledger.name(head)} is not free"
-            raise ContractBroken(msg)
+            raise ContractBroken(f"alloc_pages where {ledger.name(head)} is not free")
         if entries != 1 << ledger.order(head):
-            msg = f"alloc_pages of a part of {ledger.name(head)}"
-            raise ContractBroken(msg)
+            raise ContractBroken(f"alloc_pages of a part of {ledger.name(head)}")
     kind = ledger.kind(pages[0])
     allowed = ledger.semantics.orders[kind]
     for order in step.orders:
         if order not in allowed:
-            msg = f"alloc_pages of order {order}, which {kind} pages do not have"
-            raise ContractBroken(msg)
+            raise ContractBroken(f"alloc_pages of order {order}, which {kind} pages do not have")
     ledger.rebuild(pages[0], step.orders, 1, dirty=False)
 
 
@@ -135,8 +130,7 @@ def _check_room(ledger: Ledger, counts: Iterator[tuple[int, int]]) -> None:
     """
     for head, more in counts:
         if ledger.held(head).total + more >= COUNT_LIMIT:
-            msg = f"{ledger.name(head)} would get more than 2^31-1 references"
-            raise ContractBroken(msg)
+            raise ContractBroken(f"{ledger.name(head)} would get more than 2^31-1 references")
 
 
 ENTRIES: Entries = {

@@ -73,8 +73,7 @@ def load(name: str) -> Searcher:
     except ModuleNotFoundError:
         raise BadInput(msg) from None
     except Exception as err:
-        reason = f"search {name!r} cannot be imported: {type(err).__name__}: {err}"
-        raise BadInput(reason) from None
+        raise BadInput(f"search {name!r} cannot be imported: {type(err).__name__}: {err}") from None
     try:
         inspect.signature(found).bind(None, 0)
     except (TypeError, ValueError):

@@ -246,8 +246,7 @@ def by_mapping(ledger: Ledger, page: int) -> PageList:
     """
     where = ledger.where(page)
     if where is None:
-        msg = f"frame {page:#x} is in no mapping"
-        raise LookupError(msg)
+        raise LookupError(f"frame {page:#x} is in no mapping")
     name, offset = where
     return span(name, offset, offset + 1)
 

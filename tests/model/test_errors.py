@@ -27,7 +27,7 @@ def test_one_line(text, place):
 def test_is_a_value_error():
     """Whoever does not know the class can catch it as what it is."""
     with pytest.raises(ValueError, match=r"^line 3: no end$"):
-        raise BadInput("no end", line=3)  # noqa: EM101, TRY003
+        raise BadInput("no end", line=3)
 
 
 def test_at_fills_in():

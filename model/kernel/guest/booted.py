@@ -124,8 +124,7 @@ def load(text: str) -> Booted:
     version, *options = text.split(",")
     version = version or VERSIONS[0]
     if version not in VERSIONS or options not in ([], ["1g"]):
-        msg = f"kernel-guest:{text} does not match {FORMS}"
-        raise BadInput(msg)
+        raise BadInput(f"kernel-guest:{text} does not match {FORMS}")
     unpacked = present(version)
     if unpacked is None:
         which = f" --kernel {version}" if version != VERSIONS[0] else ""

@@ -77,8 +77,7 @@ class Measure:
         try:
             self._emulator.boot()
         except (Ended, Panic) as err:
-            msg = str(err)
-            raise Unavailable(msg) from None
+            raise Unavailable(str(err)) from None
 
     def ways(self, kind: str, rounds: int) -> Ways:
         """The median of *rounds* measurements of each way on pages of *kind*.
@@ -111,11 +110,9 @@ class Measure:
             (said,) = self._emulator.talk(request.encode(), 1, PATIENCE)
             returned = answer(said).returned
         except (Ended, Panic, NoProgress) as err:
-            msg = f"the machine cannot measure: {err}"
-            raise Unavailable(msg) from None
+            raise Unavailable(f"the machine cannot measure: {err}") from None
         if returned < 0:
-            msg = f"the machine cannot measure: error {returned} from {line}"
-            raise Unavailable(msg)
+            raise Unavailable(f"the machine cannot measure: error {returned} from {line}")
         return returned
 
     def close(self) -> None:

@@ -71,8 +71,7 @@ class KernelSource(Candidate):
 
     def _take(self, step: Step, table: Table) -> Snapshot:
         if self._worker.owner is not self:
-            msg = "another program has started in the worker"
-            raise RuntimeError(msg)
+            raise RuntimeError("another program has started in the worker")
         npages = step.npages_touched(table)
         arguments = step.arguments(table)
         segs, numbers = self._operands(step, *arguments)

@@ -56,8 +56,7 @@ def recognised(tree: Tree, cut: Cut) -> str:
         raise BadInput(msg, file=tree.where)
     wanted = next(names for _, names in reversed(ERAS) if put in names)
     missing = ", ".join(f"{name}()" for name in wanted if name not in cut.known)
-    msg = f"mm/gup.c has {put}(), but lacks {missing}"
-    raise BadInput(msg, file=tree.where)
+    raise BadInput(f"mm/gup.c has {put}(), but lacks {missing}", file=tree.where)
 
 
 def known_for(cut: Cut, version: str, model: str) -> tuple[str, ...]:

@@ -77,8 +77,7 @@ class Measure:
         """
         lib = self._lib
         if lib.hc_measure_on(npages, order):
-            msg = f"not enough memory for {npages} struct pages and a list of them"
-            raise BadInput(msg)
+            raise BadInput(f"not enough memory for {npages} struct pages and a list of them")
         get = self._ffi.new("long *")
         segments = sorted({min(SEGMENT, 1 << order), min(512, 1 << order), 1 << order})
         singly, listed = _unpin("takes_one_page"), _unpin("takes_array")

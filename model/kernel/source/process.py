@@ -158,8 +158,7 @@ class Worker:
         self._alive = False
         if not answer:
             self.close()
-            msg = "the worker process is gone"
-            raise Panic(msg)
+            raise Panic("the worker process is gone")
         (status,) = struct.unpack("i", self._channel.recv(4))
         shared = self._shared
         said = FFI.string(shared.trouble).decode(errors="replace")

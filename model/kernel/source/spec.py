@@ -89,13 +89,11 @@ def chosen(text: str) -> tuple[Tree, str]:
     assert parts is not None
     where, options = parts[1], parts[2]
     if not where:
-        msg = "kernel-source: needs a directory: kernel-source:DIR"
-        raise BadInput(msg)
+        raise BadInput("kernel-source: needs a directory: kernel-source:DIR")
     model = "vmemmap"
     before, comma, unknown = where.rpartition(",")
     if comma and Path(before).exists() and not Path(where).exists():
-        msg = f"kernel-source:{before}: {unknown!r} is not one of classic, patch=FILE"
-        raise BadInput(msg)
+        raise BadInput(f"kernel-source:{before}: {unknown!r} is not one of classic, patch=FILE")
     tree = read(where)
     for option in options.split(",")[1:]:
         if option in MODELS:

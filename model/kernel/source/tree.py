@@ -80,12 +80,10 @@ class Tree:
         :raises BadInput: if the patch does not apply, or changes none of the files.
         """
         if not patch.is_file():
-            msg = "no such file"
-            raise BadInput(msg, file=str(patch))
+            raise BadInput("no such file", file=str(patch))
         git = shutil.which("git")
         if not git:
-            msg = "--patch needs git, which is not installed (apt install git)"
-            raise BadInput(msg)
+            raise BadInput("--patch needs git, which is not installed (apt install git)")
         with tempfile.TemporaryDirectory() as name:
             work = Path(name)
             for path, text in self.files.items():
@@ -121,15 +119,13 @@ def read(where: str) -> Tree:
         elif path.is_file():
             found = _unpacked(path)
         else:
-            msg = "no such directory or tarball"
-            raise BadInput(msg, file=where)
+            raise BadInput("no such directory or tarball", file=where)
     except OSError as err:
         raise BadInput(err.strerror or str(err), file=str(err.filename or where)) from None
     files = {name: _text(data) for name, data in found.items()}
     for name in NEEDED:
         if name not in files:
-            msg = f"not a kernel tree: it has no {name}"
-            raise BadInput(msg, file=where)
+            raise BadInput(f"not a kernel tree: it has no {name}", file=where)
     return Tree(where, _version(files.pop("Makefile", "")), files)
 
 
@@ -181,5 +177,4 @@ def _extract(tarball: Path, wanted: set[str], work: Path) -> None:
                 if not left:
                     break
     except (tarfile.TarError, EOFError, OSError) as err:
-        msg = f"cannot be read as a tarball: {err}"
-        raise BadInput(msg, file=str(tarball)) from None
+        raise BadInput(f"cannot be read as a tarball: {err}", file=str(tarball)) from None
