@@ -355,6 +355,8 @@ class SplitHugePage(_World):
     """``split_huge_page()``: returns 0, or -EBUSY if there are other references than mappings."""
 
     call = "split_huge_page"
+    #: Kinds of mappings whose compound pages can be split.
+    kinds = frozenset({"thp", "page-cache"})
     takes_one_page = True
     returns = "error"
     regroups = True

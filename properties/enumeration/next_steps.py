@@ -44,9 +44,6 @@ if TYPE_CHECKING:
 
 YES_NO = (True, False)
 
-#: Kinds of mappings whose compound pages can be split.
-SPLIT = frozenset({"thp", "page-cache"})
-
 
 class NextSteps:
     """Enumerates the steps that can follow one program.
@@ -238,7 +235,7 @@ class NextSteps:
             yield make(pages=pages)
 
     def _split_huge_page(self) -> Iterator[Step]:
-        if self._kind in SPLIT:
+        if self._kind in SplitHugePage.kinds:
             for pages in self._heads():
                 (_, i), *more = pages.entries()
                 if not more and self._ledger.order(self._pages[i]):

@@ -74,7 +74,7 @@ def _clean(ledger: Ledger, step: Clean) -> None:
 def _split_huge_page(ledger: Ledger, step: SplitHugePage) -> int:
     (head,) = _alive(ledger, step)
     order = ledger.order(head)
-    if order < 1 or ledger.kind(head) not in {"thp", "page-cache"}:
+    if order < 1 or ledger.kind(head) not in step.kinds:
         msg = f"split_huge_page of {ledger.name(head)}, which is no transparent huge page"
         raise ContractBroken(msg)
     held = ledger.held(head)

@@ -83,7 +83,7 @@ class RandomSteps:
         self.splittable = [
             m
             for m in ledger.mappings
-            if m.kind in {"thp", "page-cache"} and any(e.order for e in m.extents)
+            if m.kind in SplitHugePage.kinds and any(e.order for e in m.extents)
         ]
         self._made = {"h": 0, "m": 0}
 
@@ -259,7 +259,7 @@ class RandomSteps:
             return None
         page = self._page_to_split(random)
         frame = page.resolve(self.ledger.table)[0]
-        if self.ledger.kind(frame) not in {"thp", "page-cache"} or not self.ledger.order(frame):
+        if self.ledger.kind(frame) not in SplitHugePage.kinds or not self.ledger.order(frame):
             return None
         return SplitHugePage(pages=page)
 
@@ -270,7 +270,7 @@ class RandomSteps:
             known = [
                 name
                 for name in self.handles[-8:]
-                if ledger.kind(ledger.table[name][0]) in {"thp", "page-cache"}
+                if ledger.kind(ledger.table[name][0]) in SplitHugePage.kinds
             ]
             unpinned = [n for n in known if ledger.head(ledger.table[n][0]) not in ledger.pinned]
             if known:
