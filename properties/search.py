@@ -9,7 +9,7 @@ the same seed and number of rounds repeat a search.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from attrs import field, frozen
 
@@ -123,11 +123,18 @@ class Searcher(Protocol):
         """Draw the programs of one round from *number*, and judge them."""
 
 
-def attempt(search: Search, run: Run, step: Step) -> tuple[Finding | None, set[str]] | None:
+class Taken(NamedTuple):
+    """A step that was carried out: its finding, if any, and the situations that it reached."""
+
+    finding: Finding | None
+    reached: set[str]
+
+
+def attempt(search: Search, run: Run, step: Step) -> Taken | None:
     """Run and judge *step*, and notify the watcher.
 
-    The finding, if any, and the situations that the step reached. None if the step was
-    not carried out: it breaks the contract or would trigger a known oddity.
+    None if the step was not carried out: it breaks the contract or would trigger a known
+    oddity.
     """
     try:
         finding = run.step(step)
@@ -137,7 +144,7 @@ def attempt(search: Search, run: Run, step: Step) -> tuple[Finding | None, set[s
     except BadInput:
         search.watcher.rejected(step.call)
         return None
-    return finding, report_step(search, run)
+    return Taken(finding, report_step(search, run))
 
 
 def report_step(search: Search, run: Run) -> set[str]:

@@ -170,9 +170,15 @@ def _searched(trial: Trial, make: Callable[[], Candidate], budget: int = 0) -> _
 
 
 def _as_found(program: Program, finding: Finding) -> Found:
-    text, size = program.text(), program.size()
-    steps = len(program.steps)
-    return Found(finding.signature, size.counts, text, steps, 0, 0.0, proved=False)
+    return Found(
+        signature=finding.signature,
+        size=program.size().counts,
+        trace=program.text(),
+        first=len(program.steps),
+        executions=0,
+        seconds=0.0,
+        proved=False,
+    )
 
 
 def _reduced(program: Program, finding: Finding, make: Callable[[], Candidate], most: int) -> Found:
@@ -180,13 +186,12 @@ def _reduced(program: Program, finding: Finding, make: Callable[[], Candidate], 
     reduced = reduce(program, finding, make)
     seconds = time.perf_counter() - started
     proved = smallest(reduced, make, most=most)
-    size = proved.program.size()
     return Found(
-        proved.finding.signature,
-        size.counts,
-        proved.program.text(),
-        len(program.steps),
-        reduced.executions,
-        seconds,
-        proved.proved,
+        signature=proved.finding.signature,
+        size=proved.program.size().counts,
+        trace=proved.program.text(),
+        first=len(program.steps),
+        executions=reduced.executions,
+        seconds=seconds,
+        proved=proved.proved,
     )

@@ -82,7 +82,7 @@ def _program(search: Search, dice: Dice) -> bool:
         taken = attempt(search, run, step)
         if taken is None:
             continue
-        finding = taken[0] or (run.dearer if search.strict else None)
+        finding = taken.finding or (run.dearer if search.strict else None)
         if finding:
             search.watcher.found(run.so_far, finding)
             return False

@@ -89,14 +89,14 @@ class Record:
                     puts.append((ledger.name(event.page), event.refs // ledger.each(event.page)))
         runs = [(ledger.name(head), entries) for head, entries in self.runs()[:MOST_RUNS]]
         return Finding(
-            oracle,
-            what,
-            self.index,
-            self.step,
-            summary,
-            tuple(rows),
-            sides or (self.judge, "candidate"),
-            tuple(runs),
-            tuple(puts),
-            tuple(notes),
+            oracle=oracle,
+            what=what,
+            index=self.index,
+            step=self.step,
+            summary=summary,
+            rows=tuple(rows),
+            sides=sides or (self.judge, "candidate"),
+            runs=tuple(runs),
+            puts=tuple(puts),
+            notes=tuple(notes),
         )

@@ -113,8 +113,15 @@ def _end(program: Program, candidate: Candidate) -> End | Finding:
     acquired = released = 0
     for index, shown in enumerate(guarded.run()):
         if isinstance(shown, NoSnapshot):
-            step = program.steps[index]
-            return Finding("laws", shown.what, index, step, shown.summary, notes=shown.notes)
+            # As judge() reports it, which reduces it.
+            return Finding(
+                oracle="invariants",
+                what=shown.what,
+                index=index,
+                step=program.steps[index],
+                summary=shown.summary,
+                notes=shown.notes,
+            )
         heads.update(shown.heads)
         acquired, released = shown.acquired, shown.released
     return End(heads, acquired, released)
@@ -155,13 +162,15 @@ def _finding(comparison: Comparison, other: Variant, rows: list[Row]) -> tuple[P
     since = len(comparison.prefix.steps) + 1
     shown, more = first_rows(rows)
     finding = Finding(
-        "laws",
-        f"law_{comparison.law}",
-        len(program.steps) - 1,
-        program.steps[-1],
-        f"{comparison.says}; but {rows[0].what} differs with {instead} from step {since} on",
-        shown,
-        (first.name, other.name),
+        oracle="laws",
+        what=f"law_{comparison.law}",
+        index=len(program.steps) - 1,
+        step=program.steps[-1],
+        summary=(
+            f"{comparison.says}; but {rows[0].what} differs with {instead} from step {since} on"
+        ),
+        rows=shown,
+        sides=(first.name, other.name),
         notes=(
             *more,
             f"{kept.name}: steps {since} to {len(program.steps)}",

@@ -161,10 +161,9 @@ class _Trial:
         if run is self._run:
             self._steps.taken(step)
             self._short.taken(step)
-        finding, _ = taken
-        if finding:
-            self._search.watcher.found(run.so_far, finding)
-        return finding is None
+        if taken.finding:
+            self._search.watcher.found(run.so_far, taken.finding)
+        return taken.finding is None
 
     def _rerun(self, prefix: Program) -> Run | None:
         """A new run of *prefix*, for the next variant; None if this time something was found."""
