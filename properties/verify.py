@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from attrs import evolve, field, frozen
 
 from properties.coverage.matrices import combinations
-from properties.reduce.smallest import BRIEF, shrunk
+from properties.reduce.smallest import MAX_TRIES_FOR_REPORT, shrunk
 from properties.reports.failure import Failure
 from properties.search import SEED_STRIDE, Tally, forget
 
@@ -140,7 +140,7 @@ def failure_of(
     spec: Spec,
     store: Store | None = None,
     *,
-    prove: int = BRIEF,
+    prove: int = MAX_TRIES_FOR_REPORT,
     progress: Callable[[int], None] = lambda _tried: None,
 ) -> Failure:
     """The report on *program*, which fails with *finding*, after it is reduced.

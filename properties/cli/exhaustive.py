@@ -31,7 +31,7 @@ from properties.cli.common import (
 )
 from properties.enumeration.exhaustive import judge_scope, nodes, with_calls
 from properties.enumeration.scope import CALLS, UNBOUNDED, Scope
-from properties.reduce.smallest import BRIEF
+from properties.reduce.smallest import MAX_TRIES_FOR_REPORT
 from properties.reports.command_line import command
 from properties.reports.store import Store
 from properties.search import Search, Tally
@@ -82,7 +82,7 @@ def _at_most(name: str, default: int, what: str) -> Callable[[Callable[..., Any]
     metavar="CALL",
     help=f"A call to use, again for more; if left out {', '.join(CALLS)}.",
 )
-@prove_option(BRIEF)
+@prove_option(MAX_TRIES_FOR_REPORT)
 @cost_option
 @json_option
 @reported

@@ -28,7 +28,7 @@ from properties.cli.common import (
     reported,
 )
 from properties.judging.judge import judge
-from properties.reduce.smallest import MOST_TRIED
+from properties.reduce.smallest import MAX_TRIES
 from properties.reports.failure import Failure
 from properties.reports.show import shown_steps
 from properties.reports.store import Store
@@ -120,7 +120,7 @@ def _detail(verdict: Verdict) -> str:
 @click.argument("file", type=PATH)
 @candidate_option
 @click.option("-o", "--output", type=PATH, help="File to write; default: one in .headcount/.")
-@prove_option(MOST_TRIED)
+@prove_option(MAX_TRIES)
 @reported
 def reduce(file: Path, candidate: str, output: Path | None, prove: int) -> int:
     """Reduce a failing trace to the smallest one."""

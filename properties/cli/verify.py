@@ -35,7 +35,7 @@ from properties.cli.common import (
 from properties.coverage.matrices import COMBINATIONS, MATRICES
 from properties.coverage.points import SITUATIONS
 from properties.judging.oddities import ODDITIES
-from properties.reduce.smallest import BRIEF
+from properties.reduce.smallest import MAX_TRIES_FOR_REPORT
 from properties.reports.command_line import command
 from properties.reports.store import Store
 from properties.search import Search
@@ -81,7 +81,7 @@ if TYPE_CHECKING:
     help="Search only on parts of this captured layout; can be repeated.",
 )
 @click.option("--matrices", is_flag=True, help="Print tables of the combinations reached.")
-@prove_option(BRIEF)
+@prove_option(MAX_TRIES_FOR_REPORT)
 @cost_option
 @json_option
 @reported

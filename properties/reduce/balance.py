@@ -1,90 +1,90 @@
 # SPDX-License-Identifier: MIT
 
-"""What is taken and what is given back goes down together, whoever names it.
+"""The pass that removes equal amounts of take and release.
 
-A long history leaves a head got in many steps and put in one, or pinned by many
-entries and unpinned by another name. No step of them can go alone, and no two
-are each other's opposite (`properties.reduce.shortcut.cancel`); as much less
-of both leaves all else as it was.
+A step that takes and a later one that gives back cannot be dropped one after the
+other: what is held between or afterwards would be wrong. Without both it is right
+afterwards. A head may be pinned by one name and unpinned by another.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
-from model.steps import IbUmemGet, IbUmemRelease, Unmap
 from properties.judging.ledger import Ledger
-from properties.judging.oracles.record import UNPINS
-from properties.reduce.cut import without_entries, without_steps
-from properties.reduce.rewrite import with_mapping
-from properties.reduce.shortcut import MOST_PAIRED
+from properties.reduce.mappings import with_mapping
+from properties.reduce.remove import with_step, without_entries, without_steps
+from properties.reduce.standing import unmaps
 
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from model.program import Program
-    from properties.reduce.rewrite import Pass
+    from properties.reduce.passes import Proposals
 
-#: A list that is unpinned as a whole, and one that pinned it, is of no more pages.
-MOST_UNPINNED = 1024
+#: Maximum number of steps of a program in which equal amounts are looked for.
+MAX_STEPS_BALANCED = 64
+
+#: Lists of pins and unpins of more pages than this are left alone.
+MAX_PAGES_BALANCED = 1024
 
 
-def put_fewer(program: Program) -> Pass:
-    """Get fewer references in one step, and put as many fewer in a later one."""
+def balance(program: Program) -> Proposals:
+    """Drop a step that gives back, and what takes as much before it."""
     later = len(program.steps) - 2
-    while 0 < later <= MOST_PAIRED:
-        for earlier in range(later - 1, -1, -1):
-            smaller = _put_fewer(program, earlier, later)
-            answer = (yield smaller) if smaller else None
+    while 0 <= later <= MAX_STEPS_BALANCED:
+        for smaller in chain(
+            _undone_less(program, later),
+            _unpinned_less(program, later),
+            _unmapped_less(program, later),
+        ):
+            answer = yield smaller
             if answer:
                 program = answer
                 break
         later = min(later, len(program.steps) - 1) - 1
 
 
-def _put_fewer(program: Program, earlier: int, later: int) -> Program | None:
-    got: Any = program.steps[earlier]
-    put: Any = program.steps[later]
-    if (got.call, put.call) != ("get_page", "put_page"):
-        return None
-    heads = _heads(program, {earlier, later})
-    if got.n == put.n or len(heads[earlier]) != 1 or heads[earlier] != heads[later]:
-        # As many are `cancel`'s.
-        return None
-    n = min(got.n, put.n)
-    changed = {earlier: evolve(got, n=got.n - n), later: evolve(put, n=put.n - n)}
-    steps: list[Any] = [changed.get(i, step) for i, step in enumerate(program.steps)]
-    left = [step for i, step in enumerate(steps) if i not in changed or step.n]
-    return evolve(program, steps=tuple(left), lines=())
+def _undone_less(program: Program, later: int) -> Iterator[Program]:
+    """*program* without step *later* and one that it undoes, or with both *n* lower."""
+    giving: Any = program.steps[later]
+    if giving.unpins or not giving.undoes:
+        return
+    for earlier in reversed(range(later)):
+        taking: Any = program.steps[earlier]
+        if taking.call != giving.undoes:
+            continue
+        n = min(getattr(taking, "n", 1), getattr(giving, "n", 1))
+        smaller = program
+        for index in (later, earlier):
+            step: Any = program.steps[index]
+            left = getattr(step, "n", 1) - n
+            smaller = with_step(smaller, index, *([evolve(step, n=left)] if left else []))
+        yield smaller
 
 
-def unpin_fewer(program: Program) -> Pass:
-    """Leave out a step that unpins, and as many pins of its heads that nothing else names."""
-    later = len(program.steps) - 2
-    while 0 < later <= MOST_PAIRED:
-        smaller = _unpin_fewer(program, later)
-        answer = (yield smaller) if smaller else None
-        program = answer or program
-        later = min(later, len(program.steps) - 1) - 1
-
-
-def _unpin_fewer(program: Program, later: int) -> Program | None:
+def _unpinned_less(program: Program, later: int) -> Iterator[Program]:
+    """*program* without step *later*, which unpins, and without pins that nothing else names."""
     steps = program.steps
     giving = steps[later]
-    if giving.call not in UNPINS or not 0 < giving.npages_named <= MOST_UNPINNED:
+    if not giving.unpins or not 0 < giving.npages_named <= MAX_PAGES_BALANCED:
         # A region's release names no pages.
-        return None
+        return
     if getattr(giving, "npages", None) is not None:
         # An error value unpins none.
-        return None
-    released = {step.umem for step in steps if isinstance(step, IbUmemRelease)}
+        return
+    released = {name for step in steps if step.releases_umem for name in step.uses()}
     pins = [
         i
         for i, step in enumerate(steps[:later])
-        if step.call in {"pin_user_pages", "ib_umem_get"}
-        and step.npages_named <= MOST_UNPINNED
+        if step.pins
+        and step.slow_path
+        and step.npages_named <= MAX_PAGES_BALANCED
         and step.makes not in released
     ]
     heads = _heads(program, {*pins, later})
@@ -98,7 +98,7 @@ def _unpin_fewer(program: Program, later: int) -> Program | None:
     }
     missing = Counter(heads[later])
     fewer = without_steps(program, later, later + 1)
-    # From the last on, so that those before stand where they stood.
+    # From the last pin back, so that the indices of those before stay valid.
     for i in reversed(pins):
         going = []
         for at in reversed(range(len(heads[i]))):
@@ -110,31 +110,28 @@ def _unpin_fewer(program: Program, later: int) -> Program | None:
             continue
         for at in going:
             fewer = without_entries(fewer, i, at, at + 1)
-    return None if missing.total() else fewer
+    if not missing.total():
+        yield fewer
 
 
-def unmap_fewer(program: Program) -> Pass:
-    """Map the pages of a mapping once less from the start, and leave a step out that unmaps."""
-    for name in [m.name for m in program.mappings]:
-        index = len(program.steps) - 2
-        while 0 <= index <= MOST_PAIRED:
-            mapping = next(m for m in program.mappings if m.name == name)
-            if isinstance(program.steps[index], Unmap) and mapping.refs > 1:
-                fewer = evolve(mapping, refs=mapping.refs - 1)
-                smaller = without_steps(program, index, index + 1)
-                answer = yield evolve(smaller, mappings=tuple(with_mapping(program, fewer)))
-                program = answer or program
-            index = min(index, len(program.steps) - 1) - 1
+def _unmapped_less(program: Program, later: int) -> Iterator[Program]:
+    """*program* without step *later*, which unmaps, and with a mapping that has one less."""
+    if unmaps(program.steps[later]):
+        fewer = without_steps(program, later, later + 1)
+        for mapping in program.mappings:
+            if mapping.refs > 1:
+                less = evolve(mapping, refs=mapping.refs - 1)
+                yield evolve(fewer, mappings=with_mapping(fewer, less))
 
 
 def _heads(program: Program, at: set[int]) -> dict[int, list[int]]:
-    """The head, as it was then, of each page that the steps *at* name, or that they pinned."""
+    """For each of the steps *at*, the heads of the pages that it names, or that it pins."""
     ledger = Ledger(program.semantics, program.mappings)
     found: dict[int, list[int]] = {}
     for i, step in enumerate(program.steps[: max(at) + 1]):
         pages = next(step.lists()).resolve(ledger.table) if i in at else ()
         ledger.take(step)
-        if isinstance(step, IbUmemGet) and step.umem not in ledger.umems:
+        if step.binds_umem and step.pins and step.makes not in ledger.umems:
             pages = ()
         elif step.makes and step.makes not in ledger.umems:
             pages = pages[: len(ledger.table.get(step.makes, ()))]

@@ -1,34 +1,38 @@
 # SPDX-License-Identifier: MIT
 
-"""Passes that leave something out: steps, pairs of them, compound pages, entries of lists."""
+"""Passes that drop parts of a program: steps, compound pages, entries of lists."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from model.step import shown
-from properties.reduce.cut import CannotCut, without_entries, without_steps
-from properties.reduce.rewrite import without_compound
+from properties.reduce.lists import CannotRewrite
+from properties.reduce.mappings import mapping_of, without_compound
+from properties.reduce.remove import without_entries, without_steps
 
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from model.program import Program
-    from properties.reduce.rewrite import Pass
+    from properties.reduce.passes import Proposals
 
-#: In programs of no more steps every two of them are tried without.
-MOST_PAIRS = 12
+#: `halve_lists` shortens lists of more pages than this.
+LONG_LIST_PAGES = 256
 
-#: A list is long if it has more entries than this.
-LONG = 256
+#: The smallest pieces that `halve_lists` drops are this part of a list.
+COARSEST_PARTS = 8
 
-#: Pieces of less than one part in this many are not tried everywhere.
-FINE = 16
+#: Smaller parts of a list than one in this many are dropped from its ends only.
+FINEST_PARTS = 16
 
 
 def _chunks(length: int) -> Generator[tuple[int, int], bool, None]:
-    """Intervals of 0..length, halves first, from the end; sent whether it went."""
+    """Intervals of range(*length*), all of it first, then halves, each from the end.
+
+    Send whether the last one was dropped.
+    """
     size = length
     while size:
         stop = length
@@ -40,41 +44,27 @@ def _chunks(length: int) -> Generator[tuple[int, int], bool, None]:
         size //= 2
 
 
-def drop_steps(program: Program) -> Pass:
-    """Leave steps out, with all that used them. The last is the one that fails."""
+def drop_steps(program: Program) -> Proposals:
+    """Drop steps, and the steps that use what they make. The last step fails, and stays."""
     chunks = _chunks(len(program.steps) - 1)
-    went = None
+    dropped = None
     while True:
         try:
-            start, stop = next(chunks) if went is None else chunks.send(went)
+            start, stop = next(chunks) if dropped is None else chunks.send(dropped)
         except StopIteration:
             return
         size = len(program.steps)
         answer = yield without_steps(program, start, stop)
         program = answer or program
-        went = len(program.steps) < size
+        dropped = len(program.steps) < size
 
 
-def drop_pairs(program: Program) -> Pass:
-    """Leave two steps out of a short program: what the one does the other may undo."""
-    later = len(program.steps) - 2
-    while 0 < later < MOST_PAIRS:
-        for earlier in range(later - 1, -1, -1):
-            smaller = without_steps(program, later, later + 1)
-            answer = yield without_steps(smaller, earlier, earlier + 1)
-            if answer:
-                program = answer
-                break
-        later = min(later, len(program.steps) - 1) - 1
-
-
-def drop_compound(program: Program) -> Pass:
-    """Leave compound pages out, with all that named them."""
+def drop_compound(program: Program) -> Proposals:
+    """Drop compound pages, and whatever names them."""
     for name in [m.name for m in program.mappings]:
-        mapping = next(m for m in program.mappings if m.name == name)
-        size = mapping.ncompound
+        size = mapping_of(program, name).ncompound
         while size:
-            stop = mapping.ncompound
+            stop = mapping_of(program, name).ncompound
             while stop > 0:
                 start = max(0, stop - size)
                 for smaller in without_compound(program, name, start, stop):
@@ -82,52 +72,51 @@ def drop_compound(program: Program) -> Pass:
                     if answer:
                         program = answer
                         break
-                stop = start
-                found = [m for m in program.mappings if m.name == name]
-                if not found:
+                if all(m.name != name for m in program.mappings):
+                    size = 0
                     break
-                mapping = found[0]
-                stop = min(stop, mapping.ncompound)
-            else:
-                size //= 2
-                continue
-            break
+                stop = min(start, mapping_of(program, name).ncompound)
+            size //= 2
 
 
-def halve_lists(program: Program) -> Pass:
-    """Name far fewer pages in each list that is long, before its steps are tried one by one."""
-    return fewer_pages(program, long=LONG)
+def halve_lists(program: Program) -> Proposals:
+    """Drop large parts of long lists, before steps are tried one by one."""
+    return _fewer_pages(program, LONG_LIST_PAGES, COARSEST_PARTS)
 
 
-def fewer_pages(program: Program, long: int = 0) -> Pass:
-    """Name fewer pages in each list that has more than *long*.
+def fewer_pages(program: Program) -> Proposals:
+    """Drop entries of lists: halves first, then smaller parts."""
+    return _fewer_pages(program, 0, None)
 
-    :param long: If not 0, only large pieces are tried, an eighth at least.
+
+def _fewer_pages(program: Program, longer: int, parts: int | None) -> Proposals:
+    """Drop entries of lists of more than *longer* pages.
+
+    :param parts: Drop only more than one in *parts* of a list at once; None for any number.
     """
     index = len(program.steps) - 1
     while index >= 0:
         step = program.steps[index]
         kinds = [a.metadata["kind"] for a in shown(step)]
-        if kinds[0] == "pages" and step.call not in {"unpin_user_page", "alloc_pages"}:
+        if kinds[0] == "pages" and not step.takes_one_page and "orders" not in kinds:
             length = step.npages_named
-            size = length // 2 if length > long else 0
-            while size > (length // 8 if long else 0):
+            size = length // 2 if length > longer else 0
+            while size > (length // parts if parts else 0):
                 stop = length
                 while stop > 0:
-                    if size * FINE < length and 0 < stop < length:
-                        # Small pieces go from the ends only: few lists are long for
-                        # the sake of what is in them.
+                    if size * FINEST_PARTS < length and 0 < stop < length:
+                        # What is between the ends of a long list rarely matters.
                         stop = min(stop, size)
                     start = max(0, stop - size)
                     try:
                         smaller = without_entries(program, index, start, stop)
-                    except CannotCut:
+                    except CannotRewrite:
                         stop = start
                         continue
                     answer = yield smaller
                     if answer:
                         if len(answer.steps) < len(program.steps):
-                            # Later steps went too; this one still stands where it was.
+                            # Later steps were dropped too; this one is where it was.
                             index = min(index, len(answer.steps) - 1)
                         program = answer
                         length = program.steps[index].npages_named

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 
-"""A long program with no compound pages but those that its last step has to do with.
+"""Removes all compound pages but those that the last step of a long program names.
 
-Where a failure depends on more than what is held (`properties.reduce.condense`), it
+A failure that depends on more than what is held (`properties.reduce.condense`)
 mostly depends on what was done to the same pages before. Of a hundred thousand
 steps that leaves hundreds, in one execution instead of one for each step.
 """
@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from model.steps import AllocPages, IbUmemRelease
 from properties.judging.ledger import Ledger
-from properties.reduce.cut import ALL, cut
-from properties.reduce.rewrite import compound, npages, placements
+from properties.reduce.lists import ALL
+from properties.reduce.mappings import extents_between, npages, placements
+from properties.reduce.remove import without_pages
 
 
 if TYPE_CHECKING:
@@ -25,37 +25,37 @@ if TYPE_CHECKING:
 
     from model.mapping import Mapping
     from model.program import Program
-    from properties.reduce.cut import Gone, Intervals
+    from properties.reduce.lists import Gone, Intervals
 
-#: Where the last step names more compound pages than these, there is little to leave out.
-MOST_KEPT = 512
+#: If the last step names more compound pages than this, there is little to remove.
+MAX_COMPOUND_KEPT = 512
 
 
 def narrowed(program: Program) -> Iterator[Program]:
     """*program* without the compound pages that its last step does not name.
 
-    What is allocated anew is kept whole: it is what a page was made by.
+    What is allocated together is kept together.
 
     :raises BadInput: if the program breaks the contract.
     """
     ledger = Ledger.after(program, program.steps[:-1])
     last = program.steps[-1]
     named = [pages.resolve(ledger.table) for pages in last.lists() if len(pages)]
-    if isinstance(last, IbUmemRelease):
-        named += ledger.umems[last.umem].entries
+    if last.releases_umem:
+        named += [frames for name in last.uses() for frames in ledger.umems[name].entries]
     kept: set[tuple[str, int]] = set()
     for pages in named:
         for head in ledger.counts(pages):
             kept |= _compound(program, head, head + (1 << ledger.order(head)))
-            if len(kept) > MOST_KEPT:
+            if len(kept) > MAX_COMPOUND_KEPT:
                 return
     if not kept:
         return
     made = [
         _compound(program, min(pages), max(pages) + 1)
         for step in program.steps
-        if isinstance(step, AllocPages)
-        for pages in [step.pages.resolve(ledger.table)]
+        if step.regroups
+        for pages in [next(step.lists()).resolve(ledger.table)]
     ]
     while grown := [together for together in made if kept & together and together - kept]:
         kept.update(*grown)
@@ -67,13 +67,13 @@ def narrowed(program: Program) -> Iterator[Program]:
         )
         mappings += [smaller] if smaller else []
     if any(gone.values()):
-        yield from placements(cut(program, gone, mappings))
+        yield from placements(without_pages(program, gone, mappings))
 
 
 def _compound(program: Program, start: int, stop: int) -> set[tuple[str, int]]:
-    """The compound pages, as a mapping's name and a number, of frames *start* to *stop*.
+    """The compound pages of frames *start* to *stop*: for each the mapping's name and its index.
 
-    They are those that the mapping began with.
+    They are those that the mapping has at first.
     """
     found = set()
     for mapping in program.mappings:
@@ -89,7 +89,7 @@ def _compound(program: Program, start: int, stop: int) -> set[tuple[str, int]]:
 
 
 def _only(mapping: Mapping, kept: Sequence[int]) -> tuple[Mapping | None, Intervals]:
-    """*mapping* with compound pages *kept* alone, if there are any; and the pages that go."""
+    """*mapping* with compound pages *kept* alone, None without any; and the pages that go."""
     if not kept:
         return None, ALL
     extents = []
@@ -98,8 +98,8 @@ def _only(mapping: Mapping, kept: Sequence[int]) -> tuple[Mapping | None, Interv
     for _, run in groupby(enumerate(kept), key=lambda item: item[1] - item[0]):
         indices = [index for _, index in run]
         stop = indices[-1] + 1
-        gone.append((end, npages(compound(mapping.extents, 0, indices[0]))))
-        end = npages(compound(mapping.extents, 0, stop))
-        extents += compound(mapping.extents, indices[0], stop)
+        gone.append((end, npages(extents_between(mapping.extents, 0, indices[0]))))
+        end = npages(extents_between(mapping.extents, 0, stop))
+        extents += extents_between(mapping.extents, indices[0], stop)
     gone.append((end, mapping.npages))
     return evolve(mapping, extents=tuple(extents)), [(lo, hi) for lo, hi in gone if lo < hi]

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
 
-"""A long program with nothing in it but what was done to the pages that its last step names.
+"""Removes from every list of a long program all pages but those that its last step names.
 
-Where a failure depends on history, leaving steps out one after another takes an
-execution for each of tens of thousands. Here every list is cut down to the pages
-that matter, all at once. What other pages did to the counters of the same heads
-is made up for after each step, so that those stand as they stood.
+Where a failure depends on history, dropping steps takes an execution for each of
+tens of thousands. Here all lists lose what does not matter at once. What other
+pages did to the counters of the same heads is replaced by plain steps after each
+step, so that what is held of the heads stays the same.
 """
 
 from __future__ import annotations
@@ -18,17 +18,9 @@ from attrs import evolve
 
 from model.errors import BadInput
 from model.pagelist import from_entries
-from model.steps import (
-    AllocPages,
-    IbUmem,
-    IbUmemGet,
-    IbUmemRelease,
-    PinUserPagesFastOnly,
-    SplitHugePage,
-)
 from properties.judging.ledger import Ledger
-from properties.reduce.cut import PLAIN, CannotCut, with_lists
-from properties.reduce.shortcut import Standing, bridge
+from properties.reduce.lists import MAX_PAGES_REWRITTEN, CannotRewrite, with_pages
+from properties.reduce.standing import Standing, bridge
 
 
 if TYPE_CHECKING:
@@ -37,148 +29,149 @@ if TYPE_CHECKING:
     from model.program import Program
     from model.step import Step
 
-#: Where the last step names more pages than these, there is little to leave out.
-MOST_NAMED = 1024
+#: If the last step names more pages than this, there is little to remove.
+MAX_PAGES_NAMED = 1024
 
-#: More plain references than these are there to bring a count near 2^31. A failure
-#: that needs them is one of state, which `properties.reduce.condense` keeps.
-MANY = 1 << 20
+#: Steps that take more plain references than this bring a count near 2^31, and are
+#: removed. `properties.reduce.condense` keeps what depends on such a count.
+MAX_REFERENCES = 1 << 20
 
-#: What is made up for is named by one of these and the place where it stands.
+#: Handles of replacing pins begin with one of these that no other name begins with.
 LETTERS = "pqrstuvwxyz"
-
-#: What changes which pages are heads: done as it was, to all its pages.
-REGROUPS = (SplitHugePage, AllocPages)
 
 
 def projected(program: Program) -> Iterator[Program]:
-    """*program* with each list cut down to half of the pages that its last step names; to all.
+    """*program* with each list reduced to one half, then to all, of what its last step names.
 
-    Then the same with pins made up for one by one: what fails may be lists.
+    Then the same with single unpins, as a list may be what fails.
 
     :raises BadInput: if the program breaks the contract.
-    :raises CannotCut: if the last step names none, or many, or what is left is no program.
+    :raises CannotRewrite: if the last step names no pages, or many, or a split or
+        an allocation has another result.
     """
     pages = _named(program)
     half = len(pages) // 2
     parts = (pages[half:], pages[:half], pages) if half else (pages,)
-    for apart in (False, True):
+    for one_by_one in (False, True):
         for left in parts:
-            yield _projected(program, left, apart=apart)
-
-
-def _projected(program: Program, pages: Sequence[int], *, apart: bool) -> Program:
-    """*program* with *pages* alone, of which its last step names some."""
-    frames = frozenset(pages)
-    ordered = sorted(frames)
-    around = _around(program, frames)
-    then = Ledger(program.semantics, program.mappings)
-    now = Ledger(program.semantics, program.mappings)
-    steps: list[Step] = []
-    # What was made up for before had such names, and stays if it names these pages.
-    names = [step.makes for step in program.steps] + [m.name for m in program.mappings]
-    taken = {name[:1] for name in names}
-    letter = next((c for c in LETTERS if c not in taken), None)
-    if letter is None:
-        raise CannotCut
-
-    def made_up(heads: Iterable[int]) -> None:
-        for step in _made_up(heads, then, now, f"{letter}{len(steps) + 1}", apart=apart):
-            take(step)
-
-    def take(step: Step) -> None:
-        now.take(step)
-        steps.append(step)
-
-    *before, last = program.steps
-    for step in before:
-        if isinstance(step, REGROUPS):
-            whole = next(step.lists()).resolve(then.table)
-            less = None
-            if any(page in one for one in around for page in whole):
-                less = _listing(step, then, whole)
-                made_up({then.head(page) for page in whole})
-        else:
-            less = _only(step, then, frames)
-        then.take(step)
-        touched = set(then.touched)
-        # Without what else was pinned it may break the contract; made up for below.
-        with suppress(BadInput):
-            if less is not None:
-                take(less)
-                touched |= now.touched
-        made_up(head for head in touched if _holds(then, head, ordered))
-    steps.append(_listing(last, then, pages))
-    return evolve(program, steps=tuple(steps), lines=())
+            yield _Projection(program, left, one_by_one=one_by_one).made()
 
 
 def _named(program: Program) -> Sequence[int]:
     """The frames that the last step of *program* names."""
     ledger = Ledger.after(program, program.steps[:-1])
     last = program.steps[-1]
-    if isinstance(last, (IbUmem, IbUmemRelease)):
-        raise CannotCut
+    if last.releases_umem or (last.binds_umem and not last.pins):
+        raise CannotRewrite
     pages = next(last.lists()).resolve(ledger.table)
-    if not 0 < len(pages) <= MOST_NAMED:
-        raise CannotCut
+    if not 0 < len(pages) <= MAX_PAGES_NAMED:
+        raise CannotRewrite
     return pages
 
 
-def _holds(ledger: Ledger, head: int, frames: Sequence[int]) -> bool:
-    """Whether *head* is one, and its compound page has some of *frames*, which are in order."""
-    at = bisect_left(frames, head)
-    stop = head + (1 << ledger.order(head))
-    return at < len(frames) and frames[at] < stop and ledger.head(head) == head
+class _Projection:
+    """Carries *program* out twice in two ledgers: as it is, and on *pages* alone."""
 
+    def __init__(self, program: Program, pages: Sequence[int], *, one_by_one: bool) -> None:
+        self._program = program
+        self._pages = pages
+        self._kept = frozenset(pages)
+        self._ordered = sorted(self._kept)
+        self._one_by_one = one_by_one
+        self._whole = Ledger(program.semantics, program.mappings)
+        self._small = Ledger(program.semantics, program.mappings)
+        self._steps: list[Step] = []
+        # Replacing pins of an earlier projection stay if they name these pages.
+        names = [step.makes for step in program.steps] + [m.name for m in program.mappings]
+        taken = {name[:1] for name in names}
+        self._letter = next((c for c in LETTERS if c not in taken), "")
+        if not self._letter:
+            raise CannotRewrite
 
-def _around(program: Program, frames: Iterable[int]) -> list[range]:
-    """The compound pages, as they were at first, that *frames* are of."""
-    found = {}
-    for mapping in program.mappings:
-        for extent in mapping.extents:
-            for frame in frames:
-                if extent.pfn <= frame < extent.stop:
-                    start = frame - (frame - extent.pfn) % (1 << extent.order)
-                    found[start] = range(start, start + (1 << extent.order))
-    return list(found.values())
+    def made(self) -> Program:
+        """The smaller program."""
+        around = self._around()
+        *before, last = self._program.steps
+        for step in before:
+            less: Step | None
+            if step.regroups:
+                frames = next(step.lists()).resolve(self._whole.table)
+                less = None
+                if any(page in one for one in around for page in frames):
+                    less = self._on(step, frames)
+                    self._replace({self._whole.head(page) for page in frames})
+            else:
+                less = self._only(step)
+            self._whole.take(step)
+            touched = set(self._whole.touched)
+            # Without the other pages it may break the contract; replaced below.
+            with suppress(BadInput):
+                if less is not None:
+                    self._take(less)
+                    touched |= self._small.touched
+            self._replace(filter(self._matters, touched))
+        self._steps.append(self._on(last, self._pages))
+        return evolve(self._program, steps=tuple(self._steps), lines=())
 
+    def _take(self, step: Step) -> None:
+        self._small.take(step)
+        self._steps.append(step)
 
-def _only(step: Any, ledger: Ledger, frames: frozenset[int]) -> Step | None:
-    """*step* with those pages that are in *frames*, if there are any, and can be done apart."""
-    if isinstance(step, (IbUmem, IbUmemGet, IbUmemRelease)):
-        return None
-    if getattr(step, "npages", None) is not None or getattr(step, "n", 0) > MANY:
-        return None
-    if isinstance(step, PinUserPagesFastOnly):
-        step = evolve(step, changed=None)
-    kept = [page for page in next(step.lists()).resolve(ledger.table) if page in frames]
-    return _listing(step, ledger, kept) if kept else None
+    def _around(self) -> list[range]:
+        """The compound pages that the pages are of at first."""
+        found = {}
+        for mapping in self._program.mappings:
+            for extent in mapping.extents:
+                for frame in self._ordered:
+                    if extent.pfn <= frame < extent.stop:
+                        start = frame - (frame - extent.pfn) % (1 << extent.order)
+                        found[start] = range(start, start + (1 << extent.order))
+        return list(found.values())
 
+    def _matters(self, head: int) -> bool:
+        """Whether *head* is one, and its compound page has some of the pages."""
+        at = bisect_left(self._ordered, head)
+        stop = head + (1 << self._whole.order(head))
+        if at == len(self._ordered) or self._ordered[at] >= stop:
+            return False
+        return self._whole.head(head) == head
 
-def _listing(step: Step, ledger: Ledger, frames: Sequence[int]) -> Step:
-    """*step* on *frames*, each named by its mapping."""
-    if len(frames) > PLAIN:
-        raise CannotCut
-    entries = [place for place in map(ledger.where, frames) if place]
-    return with_lists(step, lambda _pages: from_entries(entries))
+    def _only(self, step: Any) -> Step | None:
+        """*step* on those of its pages that stay; None without any, or if it cannot be split."""
+        if step.binds_umem or step.releases_umem:
+            return None
+        if getattr(step, "npages", None) is not None or getattr(step, "n", 0) > MAX_REFERENCES:
+            return None
+        if step.position:
+            step = evolve(step, **{step.position: None})
+        frames = next(step.lists()).resolve(self._whole.table)
+        kept = [page for page in frames if page in self._kept]
+        return self._on(step, kept) if kept else None
 
+    def _on(self, step: Step, frames: Sequence[int]) -> Step:
+        """*step* on *frames*, each named by its mapping."""
+        if len(frames) > MAX_PAGES_REWRITTEN:
+            raise CannotRewrite
+        places = [place for place in map(self._whole.where, frames) if place]
+        return with_pages(step, from_entries(places))
 
-def _made_up(
-    heads: Iterable[int], then: Ledger, now: Ledger, handle: str, *, apart: bool
-) -> Iterator[Step]:
-    """Steps after which *heads* stand in *now* as they do in *then*."""
-    changes = [
-        (_standing(head, now), _standing(head, then))
-        for head in sorted(heads)
-        if now.held(head) != then.held(head) or now.order(head) != then.order(head)
-    ]
-    if any(a.order != b.order or b.alive > a.alive for a, b in changes):
-        raise CannotCut
-    differ = [(a, b) for a, b in changes if a != b and a.alive]
-    if differ:
-        yield from bridge(differ, handle, apart=apart)
+    def _replace(self, heads: Iterable[int]) -> None:
+        """Take plain steps after which as much is held of *heads* as in the whole program."""
+        whole, small = self._whole, self._small
+        changes = [
+            (_standing(head, small), _standing(head, whole))
+            for head in sorted(heads)
+            if small.held(head) != whole.held(head) or small.order(head) != whole.order(head)
+        ]
+        if any(then.order != now.order or now.alive > then.alive for then, now in changes):
+            raise CannotRewrite
+        differ = [(then, now) for then, now in changes if then != now and then.alive]
+        if differ:
+            handle = f"{self._letter}{len(self._steps) + 1}"
+            for step in bridge(differ, handle, one_by_one=self._one_by_one):
+                self._take(step)
 
 
 def _standing(head: int, ledger: Ledger) -> Standing:
-    one = Standing.of(head, ledger)
-    return evolve(one, gets=min(one.gets, MANY))
+    standing = Standing.of(head, ledger)
+    return evolve(standing, gets=min(standing.gets, MAX_REFERENCES))

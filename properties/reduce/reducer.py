@@ -1,27 +1,26 @@
 # SPDX-License-Identifier: MIT
 
-"""From a program that fails to the smallest that fails in the same way.
+"""Reduces a failing program to the smallest one found that fails in the same way.
 
-Hypothesis shrinks numbers; this knows what steps are. Measured on four planted
+Hypothesis shrinks numbers; these passes know what steps are. On four planted
 faults, Hypothesis alone ended at the smallest known size in 34 to 44 % of runs,
-and in 94 % with such a reducer after it (QuickCheck's users ask for the same:
-remove an action and turn a later one to another variable in one go).
-
-What may be left out or made plainer is in `properties.reduce.passes`.
+and in 94 % with a reducer like this after it. `properties.reduce.passes` lists
+the passes, and says how to write one.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from attrs import evolve, frozen
+from attrs import define, evolve, field, frozen
 
 from model.errors import BadInput
 from model.program import check
 from properties.judging.applicable import effort
 from properties.judging.judge import judge
-from properties.reduce.condense import CannotCondense, condensed
-from properties.reduce.cut import CannotCut
+from properties.reduce.condense import condensed
+from properties.reduce.lists import CannotRewrite
 from properties.reduce.narrow import narrowed
 from properties.reduce.passes import PASSES
 from properties.reduce.project import projected
@@ -29,40 +28,58 @@ from properties.search import forget
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping
 
     from model.candidate import Candidate
     from model.program import Program
     from properties.judging.finding import Finding
-    from properties.reduce.rewrite import Pass
+    from properties.reduce.passes import Pass
 
-#: Programs that are tried at most.
-MOST_EXECUTIONS = 5_000
+#: Maximum number of programs to execute in one reduction.
+MAX_EXECUTIONS = 5_000
 
-#: Pages that all of them together name at most: a minute's work or few. One that
-#: does not end counts as so many as could have been visited meanwhile, and one
-#: that takes the square of its pages as one for so many operations.
-MOST_VISITS = 20_000_000
-VISITS_OF_A_HANG = 50_000
-OPERATIONS_OF_A_VISIT = 12
+#: Maximum number of pages that all executed programs name together: at most about a minute.
+MAX_VISITS = 20_000_000
 
+#: An execution that does not end counts as this many visits more.
+VISITS_PER_HANG = 50_000
 
-#: What `properties.searches.laws` finds begins with this.
+#: A candidate that spends this many operations on a page counts as one visit.
+OPERATIONS_PER_VISIT = 12
+
+#: The findings of `properties.searches.laws` begin with this.
 LAW = "law_"
 
-#: Programs of no more steps are not condensed.
-SHORT = 12
+#: Programs of at most this many steps are not condensed.
+MAX_STEPS_UNCONDENSED = 12
+
+
+@define
+class PassCounts:
+    """What one pass did in a reduction.
+
+    :param calls: How often it ran.
+    :param tries: Programs it proposed that were executed.
+    :param successes: Programs of these that failed as they should.
+    :param deletions: Steps that the successes removed.
+    """
+
+    calls: int = 0
+    tries: int = 0
+    successes: int = 0
+    deletions: int = 0
 
 
 @frozen
 class Reduced:
-    """What a reduction came to.
+    """The result of a reduction.
 
-    :param executions: Programs that were carried out on the way.
-    :param repeats: Whether the program failed again at all when it was run
-        again; a candidate that does not do the same twice may not.
+    :param executions: Programs executed in the reduction.
+    :param repeats: Whether the program failed again at all when it was executed
+        again; a candidate that is not deterministic may not.
     :param tried: Smaller programs that `properties.reduce.smallest` judged.
-    :param proved: Whether those were all there are in the program's scope.
+    :param proved: Whether those are all smaller programs of its scope.
+    :param passes: What each pass did, by the name of its function.
     """
 
     program: Program
@@ -71,9 +88,10 @@ class Reduced:
     repeats: bool = True
     tried: int = 0
     proved: bool = False
+    passes: Mapping[str, PassCounts] = field(factory=dict, eq=False, repr=False)
 
     def text(self) -> str:
-        """How small it is, in a line."""
+        """How small the program is, in one line."""
         if self.finding.what.startswith(LAW):
             return "as it was found: it takes two programs to show it, which are not reduced"
         if not self.repeats:
@@ -89,11 +107,12 @@ def reduce(
     finding: Finding,
     candidate: Callable[[], Candidate],
     better: Callable[[Program, Finding], object] = forget,
-    most: int = MOST_EXECUTIONS,
+    most: int = MAX_EXECUTIONS,
 ) -> Reduced:
     """The smallest program found that fails with the signature of *finding*.
 
-    :param better: Is told of each smaller one, as soon as it is found.
+    :param better: Called with each smaller failing program as soon as it is found.
+    :param most: Maximum number of programs to execute.
     """
     if finding.what.startswith(LAW):
         return Reduced(program, finding, 0, repeats=False)
@@ -101,18 +120,18 @@ def reduce(
     start = evolve(program, steps=tuple(program.steps[: finding.index + 1]), lines=())
     if not reducer.fails(start):
         return Reduced(program, finding, reducer.executions, repeats=False)
-    reducer.condense()
+    reducer.shorten_history()
     improved = True
     while improved and not reducer.spent:
         size = reducer.best.size()
         for propose in PASSES:
             reducer.run(propose)
         improved = reducer.best.size() < size
-    return Reduced(reducer.best, reducer.finding, reducer.executions)
+    return Reduced(reducer.best, reducer.finding, reducer.executions, passes=dict(reducer.passes))
 
 
 class _Reducer:
-    """Keeps the smallest program so far, and what was tried."""
+    """Keeps the smallest failing program so far, and what was executed."""
 
     def __init__(
         self,
@@ -124,6 +143,7 @@ class _Reducer:
         self.finding = finding
         self.executions = 0
         self.best: Program
+        self.passes: defaultdict[str, PassCounts] = defaultdict(PassCounts)
         self._candidate = candidate
         self._better = better
         self._most = most
@@ -132,11 +152,11 @@ class _Reducer:
 
     @property
     def spent(self) -> bool:
-        """Whether no more programs may be tried."""
-        return self.executions >= self._most or self._visits >= MOST_VISITS
+        """Whether no more programs may be executed."""
+        return self.executions >= self._most or self._visits >= MAX_VISITS
 
     def fails(self, program: Program) -> bool:
-        """Whether *program* fails as it should; if so it is the best from now on."""
+        """Whether *program* fails with the same signature; if so it becomes the best."""
         candidate = self._candidate()
         try:
             check(program)
@@ -145,10 +165,10 @@ class _Reducer:
             return False
         finally:
             self.executions += 1
-            self._visits += max(effort(program), candidate.operations // OPERATIONS_OF_A_VISIT)
+            self._visits += max(effort(program), candidate.operations // OPERATIONS_PER_VISIT)
         found = verdict.worst
         if found and found.what == "no_progress":
-            self._visits += VISITS_OF_A_HANG
+            self._visits += VISITS_PER_HANG
         if found is None or found.signature != self.finding.signature:
             return False
         self.best = evolve(program, steps=tuple(program.steps[: found.index + 1]))
@@ -156,56 +176,66 @@ class _Reducer:
         self._better(self.best, found)
         return True
 
-    def condense(self) -> None:
-        """Put a few steps in the place of a long history, if they do as well.
-
-        Where they do not, the failure depends on more than what is held. Then
-        only what happened to the pages that it names is kept, and they may.
-        """
-        window = 1
-        narrow = False
-        while window * 2 < len(self.best.steps) and len(self.best.steps) > SHORT:
-            if self._condensed(window):
-                return
-            # Before longer and longer ends are tried, each as slow as the last.
-            if not narrow and self._narrowed():
-                window = 1
-            else:
-                window *= 8
-            narrow = True
-
-    def _condensed(self, window: int) -> bool:
-        try:
-            shorter = condensed(self.best, window)
-        except (BadInput, CannotCondense):
-            return False
-        return self._smaller(shorter) and self.fails(shorter)
-
-    def _narrowed(self) -> bool:
-        before = self.best
-        for propose in (projected, narrowed):
-            try:
-                # Until nothing more of what it names can go.
-                while any(self._smaller(p) and self.fails(p) for p in propose(self.best)):
-                    pass
-            except (BadInput, CannotCut):
-                continue
-        return self.best is not before
-
-    def run(self, propose: Callable[[Program], Pass]) -> None:
-        """Try all that *propose* has to offer."""
+    def run(self, propose: Pass) -> None:
+        """Try all programs that *propose* yields."""
+        self.passes[propose.__name__].calls += 1
         proposals = propose(self.best)
         answer: Program | None = None
         while not self.spent:
             try:
                 program = proposals.send(answer)
-            except (StopIteration, CannotCut, BadInput):
-                return  # there is no more, or it has no idea of what the program names
-            answer = self.best if self._smaller(program) and self.fails(program) else None
+            except (StopIteration, CannotRewrite, BadInput):
+                return  # there is no more, or the program is none that the pass can rewrite
+            answer = self.best if self._accepts(program, propose.__name__) else None
 
-    def _smaller(self, program: Program) -> bool:
+    def shorten_history(self) -> None:
+        """Replace the beginning of a long program by a few steps that lead to the same state.
+
+        If it does not fail then, the failure depends on more than what is held, and
+        only what was done to the pages of its last step is kept, if it fails so.
+        """
+        window = 1
+        filtered = False
+        while window * 2 < len(self.best.steps) > MAX_STEPS_UNCONDENSED:
+            if self._shortened(self._condensed(window), "condensed"):
+                return
+            # Before longer and longer ends are tried, each as slow as the last.
+            if not filtered and self._only_what_is_named():
+                window = 1
+            else:
+                window *= 8
+            filtered = True
+
+    def _condensed(self, window: int) -> Iterator[Program]:
+        yield condensed(self.best, window)
+
+    def _only_what_is_named(self) -> bool:
+        before = self.best
+        for propose in (projected, narrowed):
+            # Until nothing more of what the last step names can go.
+            while self._shortened(propose(self.best), propose.__name__):
+                pass
+        return self.best is not before
+
+    def _shortened(self, proposals: Iterator[Program], name: str) -> bool:
+        """Whether one of *proposals* is smaller and fails; the others are not tried."""
+        self.passes[name].calls += 1
+        try:
+            return any(self._accepts(program, name) for program in proposals)
+        except (BadInput, CannotRewrite):
+            return False
+
+    def _accepts(self, program: Program, name: str) -> bool:
+        """Whether *program*, proposed by pass *name*, is smaller than the best, and fails."""
         size = program.size()
         if size >= self.best.size() or size.text in self._tried:
             return False
         self._tried.add(size.text)
+        counts = self.passes[name]
+        counts.tries += 1
+        steps = len(self.best.steps)
+        if not self.fails(program):
+            return False
+        counts.successes += 1
+        counts.deletions += steps - len(self.best.steps)
         return True

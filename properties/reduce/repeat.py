@@ -1,108 +1,54 @@
 # SPDX-License-Identifier: MIT
 
-"""Passes that let a list name one page, or two by turns, over and over, so that others can go."""
+"""The pass that lets a list repeat few pages, so that all others can go."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from itertools import accumulate, chain, pairwise
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
 from model.pagelist import from_entries
 from model.step import MAX_SEGMENT
-from model.steps import IbUmemGet
-from properties.reduce.cut import HANDLES, PLAIN, with_lists
-from properties.reduce.fold import clamp
-from properties.reduce.rewrite import plain, without_compound
+from properties.reduce.lists import MAX_PAGES_REWRITTEN, plain, with_lists, with_pages
+from properties.reduce.mappings import without_compound
+from properties.reduce.remove import with_step
 
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
+    from model.pagelist import Entry
     from model.program import Program
-    from properties.reduce.rewrite import Pass
+    from properties.reduce.passes import Proposals
 
-#: Mappings of more compound pages are left to other passes.
-MOST = 1024
-
-#: Lists of more entries are long; of so many of them each is tried.
-LONG, FEW = 32, 4
+#: Mappings of more compound pages than this are left to other passes.
+MAX_COMPOUND_SCANNED = 1024
 
 
-def repeat_one(program: Program) -> Pass:
-    """Let a list that pins name its first page alone."""
+def repeat(program: Program) -> Proposals:
+    """Let a list that is pinned repeat one page, or two in turn, with no others about.
+
+    It stays as long as it is, where a call fails only on a long list.
+    """
     for index, step in enumerate(program.steps):
-        if isinstance(step, (*HANDLES, IbUmemGet)) and 1 < len(step.pages) <= PLAIN:
-            smaller = _listing(program, index, [next(step.pages.entries())])
-            if (yield smaller):
-                return
-            for mapping in program.mappings:
-                for only in _only_first(smaller, mapping.name):
-                    answer = yield only
-                    if answer:
-                        return
-            folded = clamp(smaller)
-            for less in folded:
-                if (yield less):
+        if (step.binds_handle or step.pins) and 1 < step.npages_named <= MAX_PAGES_REWRITTEN:
+            pages = list(dict.fromkeys(next(step.lists()).entries()))
+            # Pages side by side may be of one compound page; the last may be of another.
+            first, last = pages[0], pages[-1]
+            for turn in ([first], pages[:2], pages[1::-1], [first, last], [last, first]):
+                if (yield _only_named(_repeating(program, index, turn))):
                     return
 
 
-def repeat_two(program: Program) -> Pass:
-    """Let a list that pins go to and fro between two of its pages, with no others about."""
-    for index, step in enumerate(program.steps):
-        if isinstance(step, (*HANDLES, IbUmemGet)) and 2 < len(step.pages) <= PLAIN:
-            first, *others = dict.fromkeys(step.pages.entries())
-            # The next, and the last: pages side by side may be of one compound page.
-            for other in dict.fromkeys((others[0], others[-1])) if len(others) > 1 else ():
-                for pages in ([first, other], [other, first]):
-                    if (yield _only_named(_listing(program, index, pages))):
-                        return
-
-
-def repeat_most(program: Program) -> Pass:
-    """Let a long list name one page until near its end, and then those that follow it."""
-    for index, step in enumerate(program.steps):
-        if not isinstance(step, (*HANDLES, IbUmemGet)) or not LONG < len(step.pages) <= PLAIN:
-            continue
-        entries = list(step.pages.entries())
-        if len(set(entries)) <= FEW:
-            continue
-        name, page = entries[0]
-        # From the first page of its compound page on, so that its order can go down.
-        page = max((start for start, _ in _spans(program, name) if start <= page), default=page)
-        for left in range(1, FEW + 1):
-            for kept in ([(name, page + n) for n in range(left + 1)], entries[-left - 1 :]):
-                most = [kept[0]] * (len(entries) - left)
-                smaller = _only_named(_with(program, index, [*most, *kept[1:]]))
-                for less in chain([smaller], clamp(smaller)):
-                    if (yield less):
-                        return
-
-
-def _listing(program: Program, index: int, pages: list[tuple[str, int]]) -> Program:
-    """*program* with as many entries in the list of step *index*, *pages* in turn."""
+def _repeating(program: Program, index: int, pages: list[Entry]) -> Program:
+    """*program* with *pages* in turn as the entries of the list of step *index*."""
     step: Any = program.steps[index]
-    entries = [pages[at % len(pages)] for at in range(len(step.pages))]
-    more = {"max_segment": MAX_SEGMENT} if isinstance(step, IbUmemGet) else {}
-    return _with(program, index, entries, **more)
-
-
-def _with(program: Program, index: int, entries: list[tuple[str, int]], **more: Any) -> Program:
-    """*program* with *entries* for the list of step *index*, and *more* of its fields."""
-    step: Any = program.steps[index]
-    changed = evolve(step, pages=from_entries(entries), **more)
-    return evolve(program, steps=(*program.steps[:index], changed, *program.steps[index + 1 :]))
-
-
-def _only_first(program: Program, name: str) -> Generator[Program, None, None]:
-    """*program* with one compound page of *name*, the first that a list names."""
-    named = _named(program, name)
-    if True in named and len(named) > 1:
-        nth = named.index(True)
-        for after in without_compound(program, name, nth + 1, len(named)):
-            yield from without_compound(after, name, 0, nth) if nth else [after]
+    entries = [pages[at % len(pages)] for at in range(step.npages_named)]
+    changed: Any = with_pages(step, from_entries(entries))
+    if step.binds_umem:
+        changed = evolve(changed, max_segment=MAX_SEGMENT)
+    return with_step(program, index, changed)
 
 
 def _only_named(program: Program) -> Program:
@@ -116,7 +62,7 @@ def _only_named(program: Program) -> Program:
 
 
 def _named(program: Program, name: str) -> list[bool]:
-    """Whether some list names it, for each compound page of mapping *name*; none if too many."""
+    """For each compound page of mapping *name*, whether a list names it; empty if too many."""
     spans = _spans(program, name)
     if not spans:
         return []
@@ -126,9 +72,9 @@ def _named(program: Program, name: str) -> list[bool]:
 
 
 def _spans(program: Program, name: str) -> list[tuple[int, int]]:
-    """First page and the one after the last of each compound page of mapping *name*, if few."""
+    """The pages (from, to) of each compound page of mapping *name*; empty if too many."""
     mapping = next((m for m in program.mappings if m.name == name), None)
-    if mapping is None or mapping.ncompound > MOST:
+    if mapping is None or mapping.ncompound > MAX_COMPOUND_SCANNED:
         return []
     ends = accumulate(1 << e.order for e in mapping.extents for _ in range(e.count))
     return list(pairwise((0, *ends)))

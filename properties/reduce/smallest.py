@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
 
-"""Whether a failing program is the smallest: every smaller one in its scope is tried.
+"""Proves a failing program the smallest: tries every smaller one in its scope.
 
-Smaller is what has fewer steps; of as many, fewer compound pages; of as many,
-lower orders in all; of as low, fewer pages named. The text, by which
-`model.program.Program.size` tells the rest apart, is not gone into. Fewer steps
-are also looked for beside its scope, in lists that name a few pages more.
+Smaller means fewer steps, then fewer compound pages, then a lower sum of orders,
+then fewer pages named. Texts, which `model.program.Program.size` compares last, are
+not compared. Programs of fewer steps are also tried beside the scope, with lists
+that name a few pages more.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ if TYPE_CHECKING:
     from properties.enumeration.scope import Scope
     from properties.judging.finding import Finding
 
-#: Programs that are tried at most.
-MOST_TRIED = 1_000_000
+#: Maximum number of smaller programs to try.
+MAX_TRIES = 1_000_000
 
-#: The same, where somebody waits for a report: a few seconds.
-BRIEF = 20_000
+#: Maximum number of smaller programs to try for a report that somebody waits for: seconds.
+MAX_TRIES_FOR_REPORT = 20_000
 
-#: A program that names many pages counts once more for each so many.
-LONG = 256
+#: A program counts as one try more for each time that it names this many pages.
+PAGES_PER_TRY = 256
 
-#: A program that hangs takes as long as this many that do not.
-HANG = 2_000
+#: A program that hangs counts as this many tries more.
+TRIES_PER_HANG = 2_000
 
 
 def shrunk(
@@ -48,12 +48,12 @@ def shrunk(
     finding: Finding,
     make: Callable[[], Candidate],
     better: Callable[[Program, Finding], object] = forget,
-    most: int = MOST_TRIED,
+    most: int = MAX_TRIES,
     progress: Callable[[int], None] = lambda _tried: None,
 ) -> Reduced:
     """The smallest program found that fails with the signature of *finding*, proved if it can be.
 
-    The parameters are those of `properties.reduce.reduce` and of `smallest`.
+    The parameters are those of `reduce` and of `smallest`.
     """
     return smallest(reduce(program, finding, make, better), make, better, most, progress)
 
@@ -62,14 +62,14 @@ def smallest(
     reduced: Reduced,
     make: Callable[[], Candidate],
     better: Callable[[Program, Finding], object] = forget,
-    most: int = MOST_TRIED,
+    most: int = MAX_TRIES,
     progress: Callable[[int], None] = lambda _tried: None,
 ) -> Reduced:
-    """*reduced*, or what is smaller and fails with the same signature; proved if it can be.
+    """*reduced*, or a smaller program with the same signature; proved if it can be.
 
-    :param better: Is told of a smaller one as soon as it is found.
-    :param most: How many programs to try before giving up.
-    :param progress: Is told how many were tried, now and then.
+    :param better: Called with a smaller failing program as soon as it is found.
+    :param most: Maximum number of programs to try.
+    :param progress: Called with the number of programs tried, after each thousand.
     """
     if not reduced.repeats or not most:
         return reduced
@@ -77,7 +77,7 @@ def smallest(
     proved = proof.run()
     executions = reduced.executions
     if proof.program is not reduced.program:
-        # It names pages as enumeration does; a person may like other names.
+        # Enumeration names pages in its own way; the passes make them plainer.
         again = reduce(proof.program, proof.finding, make)
         executions += again.executions
         proof.program, proof.finding = again.program, again.finding
@@ -97,6 +97,8 @@ class _Spent(Exception):
 
 
 class _Proof:
+    """Tries what is smaller than *program*, and keeps what fails of it as `program`."""
+
     def __init__(
         self,
         program: Program,
@@ -114,14 +116,14 @@ class _Proof:
         self._progress = progress
 
     def run(self) -> bool:
-        """Whether all that is smaller was tried; `program` is what failed of it, if any did.
+        """Whether all smaller programs of the scope of `program` were tried.
 
-        Then `tried` is how many were, without those that were tried beside the scope.
+        If so, `tried` is their number, without those beside the scope.
         """
         while True:
             scope = scope_of(self.program)
             if (scope.highest + 1) ** scope.compound > self._most:
-                # There are more layouts alone than programs may be tried.
+                # There are more layouts than programs may be tried.
                 return False
             inside = 0
             try:
@@ -141,15 +143,15 @@ class _Proof:
             self.finding = found[1]
 
     def _found(self, scope: Scope) -> tuple[Node, Finding] | None:
-        """The first program of *scope* that is smaller and fails as it should."""
+        """The first program of *scope* that is smaller and fails with the same signature."""
         return next(filter(None, self._each(scope)), None)
 
     def _each(self, scope: Scope) -> Iterator[tuple[Node, Finding] | None]:
-        """For each smaller program in turn: it, if it fails as it should."""
+        """For each smaller program in turn: it, if it fails with the same signature, or None."""
         steps, compound, orders, named = self.program.size().counts
         kinds = {"driver"}
         if "split_huge_page" in scope.calls:
-            # Only there does it matter of what kind a page is.
+            # Only a split depends on the kind of a page.
             kinds |= {mapping.kind for mapping in self.program.mappings}
         layouts = [m for kind in sorted(kinds) for m in evolve(scope, kind=kind).layouts()]
         for length in range(1, scope.steps + 1):
@@ -168,20 +170,21 @@ class _Proof:
                     yield self._fails(node)
 
     def _judge(self, node: Node) -> Finding | None:
+        """What does not hold in *node*; counts the try."""
         if self._spent >= self._most:
             raise _Spent
         self.tried += 1
-        self._spent += 1 + node.named // LONG
+        self._spent += 1 + node.named // PAGES_PER_TRY
         if self.tried % 1000 == 0:
             self._progress(self.tried)
         judged, found = run(node, self.program.semantics, self._make)
         found = found or judged.dearer
         if found and found.what == "no_progress":
-            self._spent += HANG
+            self._spent += TRIES_PER_HANG
         return found
 
     def _failed(self, node: Node) -> bool:
-        """Whether *node*, which is a beginning, fails already: then how it goes on is no matter."""
+        """Whether *node*, the beginning of programs, fails: then these are not tried."""
         try:
             found = self._judge(node)
         except BadInput:

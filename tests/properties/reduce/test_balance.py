@@ -5,166 +5,148 @@ from __future__ import annotations
 import pytest
 
 from model.errors import BadInput
-from model.optimised import Optimised
-from model.parse import parse_program
 from model.program import check
 from model.steps import GetPage
 from properties.judging.ledger import Ledger
-from properties.reduce.balance import MOST_UNPINNED, put_fewer, unmap_fewer, unpin_fewer
-from properties.reduce.drop import MOST_PAIRS, drop_pairs
-from properties.reduce.shortcut import MOST_PAIRED
-from properties.search import Search, Watcher
-from properties.searches.soak import soak
+from properties.reduce.balance import MAX_PAGES_BALANCED, MAX_STEPS_BALANCED, balance
+from tests.properties.reduce import programs
+from tests.properties.reduce.programs import soaked
 
 
-HEADER = '# headcount 1\nsemantics("5.13")\n'
 PAGES = 'a = mapping("driver", orders=[2, 0])\n'
-LAST = "map(a[4:5])\n"
+LAST = "set_page_dirty(a[4:5])\n"
+MANY = MAX_PAGES_BALANCED + 1
 
 
-def proposed(propose, *lines):
-    """What *propose* offers for *lines* when nothing is taken, without header and last step."""
-    text = HEADER + PAGES + "".join(f"{line}\n" for line in lines) + LAST
-    offers = [p.text().removeprefix(HEADER) for p in propose(parse_program(text))]
-    assert all(offer.endswith(LAST) for offer in offers)
-    return [offer.removeprefix(PAGES).removesuffix(LAST).splitlines() for offer in offers]
+def offers(*lines, refs=1):
+    """What is offered for *lines*: the lines of each, and references of the mapping if not 1."""
+    pages = PAGES.replace("]", f"], refs={refs}") if refs > 1 else PAGES
+    found = [offer.splitlines() for offer in programs.offers(balance, pages, *lines, LAST)]
+    assert all(offer[-1] == LAST.strip() for offer in found)
+    return [offer[1:-1] for offer in found]
 
 
 @pytest.mark.parametrize(
-    ("got", "put", "left"),
-    [(5, 3, ["get_page(a[0:1], n=2)"]), (3, 5, ["put_page(a[1:2], n=2)"]), (3, 3, None)],
+    ("steps", "expected"),
+    [
+        # Steps that undo each other, whatever is between.
+        (["map(a[0:1])", "clean(a[4:5])", "unmap(a[0:1])"], [["clean(a[4:5])"]]),
+        (["set_page_dirty(a[0:1])", "map(a[0:1])", "clean(a[0:1])"], [["map(a[0:1])"]]),
+        (["unmap(a[0:1])", "map(a[0:1])"], []),
+        # The smaller number of both.
+        (["get_page(a[0:1], n=5)", "put_page(a[1:2], n=3)"], [["get_page(a[0:1], n=2)"]]),
+        (["get_page(a[0:1], n=3)", "put_page(a[1:2], n=5)"], [["put_page(a[1:2], n=2)"]]),
+        (["get_page(a[0:1], n=3)", "put_page(a[1:2], n=3)"], [[]]),
+        (
+            ["get_page(a[3:4], n=9)", "get_page(a[0:1], n=3)", "put_page(a[1:2], n=3)"],
+            [
+                ["get_page(a[3:4], n=9)"],
+                ["get_page(a[3:4], n=6)", "get_page(a[0:1], n=3)"],
+            ],
+        ),
+        # Pins of the same heads that nothing else names; the last entries go first.
+        (
+            ["h1 = pin_user_pages(a[0:3] + a[4:5])", "unpin_user_pages(a[3:4]*2)"],
+            [["h1 = pin_user_pages(a[0:1] + a[4:5])"]],
+        ),
+        (
+            ["h1 = pin_user_pages(a[0:3] + a[4:5])", "unpin_user_pages(h1[0:1])"],
+            [["h1 = pin_user_pages(a[0:2] + a[4:5])"]],
+        ),
+        (
+            ["h1 = pin_user_pages(a[3:4] + a[0:1]*604)", "unpin_user_pages(a[1:2]*600)"],
+            [["h1 = pin_user_pages(a[3:4] + a[0:1]*4)"]],
+        ),
+        # A pin of which nothing is left goes, and one before it gives the rest.
+        (
+            [
+                "h1 = pin_user_pages(a[0:2])",
+                "h2 = pin_user_pages(a[2:4])",
+                "unpin_user_page_range_dirty_lock(a[0:3], make_dirty=True)",
+            ],
+            [["h1 = pin_user_pages(a[0:1])"]],
+        ),
+        # All other entries are named; or the lists are long.
+        (
+            [
+                "h1 = pin_user_pages(a[0:3])",
+                "unpin_user_pages(a[0:1]*2)",
+                "map(h1[1:2])",
+                "map(h1[2:3])",
+            ],
+            [],
+        ),
+        ([f"h1 = pin_user_pages(a[0:1]*{MANY})", "unpin_user_pages(a[1:2])"], []),
+        (["h1 = pin_user_pages(a[0:1])", "unpin_user_pages(a[0:0])"], []),
+        # An error value unpins none.
+        (["h1 = pin_user_pages(a[0:1])", "unpin_user_pages(a[0:1], npages=-14)"], []),
+        # A region that is never released is as good as a pin.
+        (["m1 = ib_umem_get(a[0:2])", "unpin_user_pages(a[2:4])"], [[]]),
+        (
+            [
+                "m1 = ib_umem_get(a[0:2])",
+                "unpin_user_pages(a[2:4])",
+                "h2 = pin_user_pages(a[2:4])",
+                "ib_umem_release(m1)",
+            ],
+            [],
+        ),
+    ],
 )
-def test_put_fewer(got, put, left):
-    """What is got and put of one head goes down by the smaller number; equal ones go whole."""
-    before = "get_page(a[3:4], n=9)"
-    get, put_ = f"get_page(a[0:1], n={got})", f"put_page(a[1:2], n={put})"
-    less = [f"get_page(a[3:4], n={9 - put})", get]
-
-    assert ([[before, *left], less] if left else [less]) == proposed(put_fewer, before, get, put_)
+def test_balance(steps, expected):
+    assert expected == offers(*steps)
 
 
-def test_put_of_others():
-    """References of other heads, and of several pages, are left alone."""
-    for got in ("get_page(a[4:5], n=5)", "get_page(a[0:2], n=5)", "get_page(a[0:1]*2, n=5)"):
-        assert [] == proposed(put_fewer, "get_page(a[0:1], n=3)", got, "map(a[0:1])")
-        assert [] == proposed(put_fewer, got, "get_page(a[0:1], n=3)", "put_page(a[0:1], n=3)")
-
-
-def test_unpin_fewer():
-    """The last entries that nothing names go, with the step that unpins as many by another name."""
-    pin = "h1 = pin_user_pages(a[0:3] + a[4:5])"
-    own, other = "unpin_user_pages(h1[0:1])", "unpin_user_pages(a[3:4]*2)"
-
-    assert [
-        ["h1 = pin_user_pages(a[0:2] + a[4:5])", other],
-        ["h1 = pin_user_pages(a[0:1] + a[4:5])", own],
-    ] == proposed(unpin_fewer, pin, other, own)
-
-
-def test_many():
-    """A page that is pinned and unpinned some hundred times goes so often less at once."""
-    assert [["h1 = pin_user_pages(a[3:4] + a[0:1]*4)"]] == proposed(
-        unpin_fewer, "h1 = pin_user_pages(a[3:4] + a[0:1]*604)", "unpin_user_pages(a[1:2]*600)"
-    )
-    most = [f"h1 = pin_user_pages(a[0:1]*{MOST_UNPINNED + 1})", "unpin_user_pages(a[1:2])"]
-    assert [] == proposed(unpin_fewer, *most)
-
-
-def test_pins_that_are_named():
-    """Where all other entries are named by other steps, no pin can go."""
-    assert [] == proposed(
-        unpin_fewer,
-        "h1 = pin_user_pages(a[0:3])",
-        "unpin_user_pages(a[0:1]*2)",
-        "map(h1[1:2])",
-        "map(h1[2:3])",
-    )
-
-
-def test_pin_goes_whole():
-    """A pin of which nothing is left goes, and one before it gives the rest."""
-    assert [["h1 = pin_user_pages(a[0:1])"]] == proposed(
-        unpin_fewer,
-        "h1 = pin_user_pages(a[0:2])",
-        "h2 = pin_user_pages(a[2:4])",
-        "unpin_user_page_range_dirty_lock(a[0:3], make_dirty=True)",
-    )
-
-
-def test_region_pins_too():
-    """A region that is never released is as good as a pin; one that is released stays."""
-    region = "m1 = ib_umem_get(a[0:2])"
-
-    assert [[]] == proposed(unpin_fewer, region, "unpin_user_pages(a[2:4])")
-    assert [] == proposed(
-        unpin_fewer,
-        region,
-        "h1 = pin_user_pages(a[4:5])",
-        "unpin_user_pages(a[2:4])",
-        "h2 = pin_user_pages(a[2:4])",
-        "ib_umem_release(m1)",
-    )
-
-
-def test_unmap_fewer():
+def test_mapped_from_the_start():
     """A page that is mapped once less from the start is unmapped once less."""
-    text = HEADER + PAGES.replace("]", "], refs=3", 1)
-    steps = "unmap(a[0:5])\nh1 = pin_user_pages(a[0:1])\nunmap(a[0:5])\n"
-    offers = [p.text() for p in unmap_fewer(parse_program(text + steps + LAST))]
+    whole = [PAGES.replace("]", "], refs=3"), "unmap(a[0:5])\n", "clean(a[0:1])\n", LAST]
 
-    fewer = text.replace("refs=3", "refs=2")
-    assert [
-        fewer + "unmap(a[0:5])\nh1 = pin_user_pages(a[0:1])\n" + LAST,
-        fewer + "h1 = pin_user_pages(a[0:1])\nunmap(a[0:5])\n" + LAST,
-    ] == offers
-    assert [] == proposed(unmap_fewer, "unmap(a[0:1])")
+    assert ["".join([whole[0].replace("3", "2"), *whole[2:]])] == programs.offers(balance, *whole)
+    assert [] == offers("unmap(a[0:1])")
 
 
-def test_drop_pairs():
-    """Every two steps but the last are tried without, with what used them."""
-    pin, other, unpin = "h1 = pin_user_pages(a[0:1])", "map(a[1:2])", "unpin_user_pages(h1[0:1])"
+def test_long_programs():
+    """Equal amounts are not looked for where that would be many tries."""
+    pair = ["map(a[0:1])", "unmap(a[0:1])"]
 
-    assert [[pin], [other], []] == proposed(drop_pairs, pin, other, unpin)
-    assert proposed(drop_pairs, *["map(a[0:1])"] * MOST_PAIRS)
-    assert not proposed(drop_pairs, *["map(a[0:1])"] * (MOST_PAIRS + 1))
-
-
-class Last(Watcher):
-    """Remembers the program that came to its end."""
-
-    program = None
-
-    def ended(self, run):
-        self.program = run.so_far
+    assert offers(*pair * (MAX_STEPS_BALANCED // 2))
+    assert not offers(*pair * (MAX_STEPS_BALANCED // 2 + 1))
 
 
-def books(program):
-    """What is held of each head at the end of *program*."""
-    ledger = Ledger.after(program, program.steps)
-    return {head: (h.pins, h.gets, h.maps) for head, h in ledger.known() if h.pins or h.gets}
+def counts(whole):
+    """What is held of each head at the end of *whole*."""
+    ledger = Ledger.after(whole, whole.steps)
+    return {
+        head: (h.pins, h.gets, h.maps - ledger.first_refs(head))
+        for head, h in ledger.known()
+        if h.pins or h.gets
+    }
 
 
-@pytest.mark.parametrize("propose", [put_fewer, unpin_fewer])
-def test_same_state(propose):
-    """As much less of both leaves what is held in the end, where it keeps the contract."""
-    offers = broken = 0
+def unpins(whole):
+    """The number of steps that unpin."""
+    return sum(step.unpins for step in whole.steps)
+
+
+def test_same_state():
+    """Fewer pins and unpins leave what is held in the end, where the rest keeps the contract."""
+    made = broken = 0
     for seed in range(120):
-        watcher = Last()
-        soak(Search(Optimised, watcher=watcher), seed, MOST_PAIRED - 4)
-        if any(isinstance(s, GetPage) and s.n > 1 << 20 for s in watcher.program.steps):
+        whole = soaked(seed, MAX_STEPS_BALANCED - 4)
+        if any(isinstance(s, GetPage) and s.n > 1 << 20 for s in whole.steps):
             # Near 2^31 fewer references mean more pins.
             continue
-        before = books(watcher.program)
-        for offer in propose(watcher.program):
+        before = counts(whole)
+        for offer in balance(whole):
             check(offer)
-            offers += 1
-            try:
-                after = books(offer)
-            except BadInput:
-                # A pin that was refused, or a page that would now be freed before.
-                broken += 1
+            if unpins(offer) == unpins(whole):
                 continue
-            assert before == after
+            made += 1
+            try:
+                assert before == counts(offer)
+            except BadInput:
+                # A pin that was refused, or a page that is now freed before.
+                broken += 1
 
-    assert offers > 20
-    assert broken < offers / 2
+    assert made > 20
+    assert broken < made / 2

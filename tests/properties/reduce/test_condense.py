@@ -3,54 +3,25 @@
 from __future__ import annotations
 
 import pytest
-from attrs import evolve
 
 from model.errors import BadInput
 from model.optimised import Optimised
-from model.parse import parse_program
 from model.program import check
 from model.steps import GetPage
-from properties.faults import FAULTS
 from properties.judging.judge import judge
 from properties.judging.ledger import Ledger
-from properties.reduce import reduce
-from properties.reduce.condense import MOST_LISTED, MOST_MAPS, CannotCondense, condensed
-from properties.search import Search, Watcher
-from properties.searches.soak import soak
+from properties.reduce.condense import MAX_MAPS, MAX_PAGES_REBUILT, condensed
+from properties.reduce.lists import CannotRewrite
+from tests.properties.reduce.programs import program, soaked, text_of
 
 
-HEADER = '# headcount 1\nsemantics("5.13")\n'
 SEEDS = range(60)
 WINDOWS = (1, 2, 8, 64)
 
 
-def program(text):
-    """The trace *text*, without its header."""
-    return parse_program(HEADER + text)
-
-
-class Last(Watcher):
-    """Remembers the program that came to its end."""
-
-    program = None
-
-    def ended(self, run):
-        self.program = evolve(run.program, steps=tuple(run.steps))
-
-
-def soaked(seed, steps=150):
-    """A random program of *steps* steps."""
-    watcher = Last()
-    soak(Search(Optimised, watcher=watcher), seed, steps)
-    return watcher.program
-
-
 def books(program, stop):
     """What is held before step *stop* of *program*."""
-    ledger = Ledger(program.semantics, program.mappings)
-    for step in program.steps[:stop]:
-        ledger.take(step)
-    return ledger
+    return Ledger.after(program, program.steps[:stop])
 
 
 def fields(held):
@@ -87,7 +58,7 @@ def heads(ledger):
 @pytest.fixture(scope="module")
 def programs():
     """Random programs."""
-    return [soaked(seed) for seed in SEEDS]
+    return [soaked(seed, 150) for seed in SEEDS]
 
 
 @pytest.mark.parametrize("window", WINDOWS)
@@ -98,7 +69,7 @@ def test_same_state(programs, window):
         at = len(long.steps) - window
         try:
             short = condensed(long, window)
-        except CannotCondense:
+        except CannotRewrite:
             continue
         last = long.steps[at:]
         before = books(long, at)
@@ -123,7 +94,7 @@ def test_state_is_the_same_at_the_end(programs):
     for long in programs[:20]:
         try:
             short = condensed(long, 8)
-        except CannotCondense:
+        except CannotRewrite:
             continue
         if near(long, len(long.steps)):
             continue
@@ -155,11 +126,11 @@ def test_by_hand():
     assert (
         'a = mapping("driver", orders=[1, 0])\n'
         "map(a[0:1])\n"
-        "h0 = pin_user_pages(a[0:1] + a[2:3])\n"
         "get_page(a[2:3], n=3)\n"
+        "h0 = pin_user_pages(a[0:1] + a[2:3])\n"
         "set_page_dirty(a[2:3])\n"
         "unpin_user_page(a[0:1])\n"
-    ) == condensed(long, 1).text().removeprefix(HEADER)
+    ) == text_of(condensed(long, 1))
 
 
 def test_names_that_are_used():
@@ -194,7 +165,7 @@ def test_free_and_allocated_again():
 
     assert (
         'a = mapping("driver", orders=[0, 0, 0])\nunmap(a[1:2])\nh1 = pin_user_pages(a[0:1])\n'
-    ) == condensed(long, 1).text().removeprefix(HEADER)
+    ) == text_of(condensed(long, 1))
 
 
 SPLIT = (
@@ -217,11 +188,13 @@ def test_split():
 
 def test_split_again():
     """What a driver has cannot be split, so where that is still to come it is refused."""
-    with pytest.raises(CannotCondense):
+    with pytest.raises(CannotRewrite):
         condensed(program(SPLIT + "split_huge_page(a[512:513])\n"), 2)
 
 
-@pytest.mark.parametrize(("pages", "good"), [(MOST_LISTED, True), (MOST_LISTED + 1, False)])
+@pytest.mark.parametrize(
+    ("pages", "good"), [(MAX_PAGES_REBUILT, True), (MAX_PAGES_REBUILT + 1, False)]
+)
 @pytest.mark.parametrize(
     ("take", "give"),
     [
@@ -236,7 +209,7 @@ def test_too_long(take, give, pages, good):
     if good:
         assert long == condensed(long, 1)
     else:
-        with pytest.raises(CannotCondense):
+        with pytest.raises(CannotRewrite):
             condensed(long, 1)
 
 
@@ -244,7 +217,7 @@ def test_mapped_often():
     """Pages are mapped together; what is mapped too often holds plain references instead."""
     long = program(
         'a = mapping("driver", orders=[0, 1, 0])\n'
-        + "map(a[0:1] + a[3:4])\n" * (MOST_MAPS - 1)
+        + "map(a[0:1] + a[3:4])\n" * (MAX_MAPS - 1)
         + "map(a[0:3])\n" * 3
         + "h1 = pin_user_pages(a[0:1])\n"
     )
@@ -252,11 +225,11 @@ def test_mapped_often():
     assert (
         'a = mapping("driver", orders=[0, 1, 0])\n'
         + "map(a[0:2] + a[3:4])\n" * 3
-        + "map(a[0:1] + a[3:4])\n" * (MOST_MAPS - 4)
+        + "map(a[0:1] + a[3:4])\n" * (MAX_MAPS - 4)
         + "map(a[0:1])\n"
         + "get_page(a[0:1], n=2)\n"
         + "h1 = pin_user_pages(a[0:1])\n"
-    ) == condensed(long, 1).text().removeprefix(HEADER)
+    ) == text_of(condensed(long, 1))
 
 
 def test_count_past_its_limit():
@@ -282,18 +255,3 @@ def test_broken_contract():
 
     with pytest.raises(BadInput):
         condensed(long, 1)
-
-
-def test_reduction_begins_with_it():
-    """A failure far into a long program takes few executions to be reduced."""
-    candidate = FAULTS["NoTailOffset"].candidate
-    long = program(
-        'a = mapping("driver", orders=[2, 0])\n'
-        + "get_page(a[0:1])\nput_page(a[0:1])\nset_page_dirty(a[4:5])\nclean(a[4:5])\n" * 200
-        + "h1 = pin_user_pages(a[3:5])\n"
-        "unpin_user_page_range_dirty_lock(h1[0:2], make_dirty=True)\n"
-    )
-    result = reduce(long, judge(long, candidate()).finding, candidate)
-
-    assert (2, 2, 2, 4) == result.program.size().counts
-    assert result.executions < 60

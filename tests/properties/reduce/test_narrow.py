@@ -2,43 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import pytest
 
 from model.errors import BadInput
 from model.optimised import Optimised
-from model.parse import parse_program
 from model.program import check
-from properties.faults import FAULTS
 from properties.judging.holdings import ContractBroken
 from properties.judging.judge import judge
-from properties.reduce import reduce
-from properties.reduce.narrow import MOST_KEPT, narrowed
-from properties.search import Search, Watcher
-from properties.searches.soak import soak
-
-
-HEADER = '# headcount 1\nsemantics("5.13")\n'
-
-
-def program(text):
-    """The trace *text*, without its header."""
-    return parse_program(HEADER + text)
-
-
-def texts(text):
-    """Each program that narrowing *text* proposes, without its header."""
-    return [p.text().removeprefix(HEADER) for p in narrowed(program(text))]
-
-
-class Last(Watcher):
-    """Remembers the program that came to its end."""
-
-    program = None
-
-    def ended(self, run):
-        self.program = run.so_far
+from properties.reduce.narrow import MAX_COMPOUND_KEPT, narrowed
+from tests.properties.reduce.programs import offers, soaked
 
 
 def test_other_pages_go():
@@ -59,7 +31,7 @@ def test_other_pages_go():
         "h2 = pin_user_pages(a[0:2])\n"
         "unpin_user_pages(h2[0:1])\n"
     )
-    assert short == texts(long)[0]
+    assert short == offers(narrowed, long)[0]
 
 
 def test_between():
@@ -75,7 +47,7 @@ def test_between():
         "h1 = pin_user_pages(a[0:4])\n"
         "unpin_user_pages(h1[1:3])\n"
     )
-    assert short in texts(long)
+    assert short in offers(narrowed, long)
 
 
 def test_allocated_together():
@@ -100,20 +72,24 @@ def test_allocated_together():
         "h1 = pin_user_pages(a[0:1])\n"
         "unpin_user_pages(h1[0:1])\n"
     )
-    assert short == texts(long)[0]
+    assert short == offers(narrowed, long)[0]
 
 
 def test_nothing_to_leave_out():
     """Where the last step names all there is, nothing is proposed."""
-    assert [] == texts('a = mapping("driver", orders=[1])\nh1 = pin_user_pages(a[0:1])\n')
+    assert [] == offers(
+        narrowed, 'a = mapping("driver", orders=[1])\nh1 = pin_user_pages(a[0:1])\n'
+    )
 
 
-@pytest.mark.parametrize(("named", "proposed"), [(MOST_KEPT, True), (MOST_KEPT + 1, False)])
+@pytest.mark.parametrize(
+    ("named", "proposed"), [(MAX_COMPOUND_KEPT, True), (MAX_COMPOUND_KEPT + 1, False)]
+)
 def test_too_much_named(named, proposed):
     """Where the last step names very much, there is little to leave out."""
     long = f'a = mapping("driver", orders=[0]*600)\nh1 = pin_user_pages(a[0:{named}])\n'
 
-    assert proposed is bool(texts(long))
+    assert proposed is bool(offers(narrowed, long))
 
 
 def test_what_is_left_is_right():
@@ -124,9 +100,8 @@ def test_what_is_left_is_right():
     """
     kept = 0
     for seed in range(40):
-        watcher = Last()
-        soak(Search(Optimised, watcher=watcher), seed, 150)
-        for short in narrowed(watcher.program):
+        whole = soaked(seed, 150)
+        for short in narrowed(whole):
             check(short)
             try:
                 verdict = judge(short, Optimised())
@@ -135,7 +110,7 @@ def test_what_is_left_is_right():
             kept += 1
 
             assert "agrees" == verdict.kind
-            assert watcher.program.steps[-1].call == short.steps[-1].call
+            assert whole.steps[-1].call == short.steps[-1].call
 
     assert kept > 40
 
@@ -144,7 +119,7 @@ def test_no_page_named():
     """Where the last step names no page, nothing says which pages to keep."""
     empty = "h1 = pin_user_pages(a[0:1])\nunpin_user_pages(a[0:0])\n"
 
-    assert [] == texts('a = mapping("driver", orders=[1, 0])\n' + empty)
+    assert [] == offers(narrowed, 'a = mapping("driver", orders=[1, 0])\n' + empty)
 
 
 def test_region():
@@ -163,7 +138,7 @@ def test_region():
         "map(a[1:2])\n"
         "ib_umem_release(m1)\n"
     )
-    assert short == texts(long)[0]
+    assert short == offers(narrowed, long)[0]
 
 
 def test_broken_contract():
@@ -175,41 +150,4 @@ def test_broken_contract():
         "unpin_user_pages(h1[0:1])\n"
     )
     with pytest.raises(BadInput):
-        texts(broken)
-
-
-def test_long_history():
-    """A failure that depends on what was done long ago is short after few executions.
-
-    What is held alone does not bring it about: a head must have been looked up
-    before its page was freed, and two thousand steps went by since.
-    """
-    noise = "".join(
-        f"h{n} = pin_user_pages(a[{n % 90 + 8}:{n % 90 + 9}])\nunpin_user_pages(h{n}[0:1])\n"
-        for n in range(2, 1000)
-    )
-    long = program(
-        'a = mapping("driver", orders=[2]*100)\n'
-        "h1 = pin_user_pages(a[2:3] + a[7:8])\n"
-        "unpin_user_pages(h1[0:2])\n"
-        "unmap(a[0:1] + a[4:5])\n"
-        f"{noise}"
-        "alloc_pages(a[0:8], orders=[0]*4 + [1, 0, 0])\n"
-        "h1000 = pin_user_pages(a[7:8])\n"
-        "unpin_user_pages(h1000[0:1])\n"
-    )
-    steps = Counter()
-
-    class StaleHead(FAULTS["StaleHead"].candidate):
-        def execute(self, program):
-            for snapshot in super().execute(program):
-                steps["judged"] += 1
-                yield snapshot
-
-    finding = judge(long, StaleHead()).worst
-    steps.clear()
-
-    reduced = reduce(long, finding, StaleHead)
-
-    assert (6, 1, 1, 7) == reduced.program.size().counts
-    assert steps["judged"] < 2 * len(long.steps)
+        offers(narrowed, broken)

@@ -5,34 +5,24 @@ from __future__ import annotations
 import pytest
 
 from model.optimised import Optimised
-from model.parse import parse_program
-from properties.faults import FAULTS
 from properties.judging.judge import judge
-from properties.reduce import reduce
-from properties.reduce.cut import CannotCut
-from properties.reduce.project import MANY, MOST_NAMED, projected
-
-
-HEADER = '# headcount 1\nsemantics("5.13")\n'
-
-
-def offered(text):
-    """What is left of *text*, without header: on pages of its last step."""
-    program = parse_program(HEADER + text)
-    return [p.text().removeprefix(HEADER) for p in projected(program)]
+from properties.reduce.lists import CannotRewrite
+from properties.reduce.project import MAX_PAGES_NAMED, MAX_REFERENCES, projected
+from tests.properties.reduce.programs import offers, program
 
 
 def test_other_pages_are_made_up_for():
     """Lists lose what the last step does not name; counters stand as they stood."""
     pages = 'a = mapping("driver", orders=[2, 0], refs=2)\n'
 
-    left = offered(
+    left = offers(
+        projected,
         pages + "h1 = pin_user_pages(a[0:5])\n"
         "map(a[4:5])\n"
         "unpin_user_pages(h1[1:3])\n"
         "get_page(a[2:3], n=5)\n"
         "put_page(a[1:2], n=2)\n"
-        "unpin_user_pages(a[3:4])\n"
+        "unpin_user_pages(a[3:4])\n",
     )
 
     assert (
@@ -49,13 +39,14 @@ def test_regrouped_as_they_were():
     """What splits a compound page, or allocates its frames anew, stays; regions become pins."""
     pages = 'a = mapping("driver", orders=[2])\n'
 
-    left = offered(
+    left = offers(
+        projected,
         pages + "m1 = ib_umem_get(a[0:2])\n"
         "unmap(a[0:1])\n"
         "ib_umem_release(m1)\n"
         "alloc_pages(a[0:4], orders=[1, 0, 0])\n"
         "h2 = pin_user_pages(a[1:2])\n"
-        "unpin_user_pages(h2[0:1])\n"
+        "unpin_user_pages(h2[0:1])\n",
     )
 
     assert (
@@ -72,7 +63,7 @@ def test_halves():
     """The second half of what the last step names is tried, the first, and then all."""
     pages = 'a = mapping("base", orders=[0, 0, 0])\n'
 
-    left = offered(pages + "h1 = pin_user_pages(a[0:3])\nunpin_user_pages(h1[0:3])\n")
+    left = offers(projected, pages + "h1 = pin_user_pages(a[0:3])\nunpin_user_pages(h1[0:3])\n")
 
     assert [
         pages + "h1 = pin_user_pages(a[1:3])\nunpin_user_pages(a[1:3])\n",
@@ -85,10 +76,11 @@ def test_made_up_apart():
     """If lists are what fails, pins are given back one by one as well."""
     pages = 'a = mapping("driver", orders=[2])\n'
 
-    left = offered(
+    left = offers(
+        projected,
         pages + "h1 = pin_user_pages(a[0:4])\n"
         "unpin_user_pages(h1[1:3])\n"
-        "unpin_user_pages(h1[3:4])\n"
+        "unpin_user_pages(h1[3:4])\n",
     )
 
     assert (
@@ -103,13 +95,13 @@ def test_made_up_apart():
 def test_again():
     """What was made up for once has names of its own, which are not given again."""
     pages = 'p = mapping("driver", orders=[2])\n'
-    program = parse_program(
-        HEADER + pages + "q1 = pin_user_pages(p[3:4])\n"
+    whole = program(
+        pages + "q1 = pin_user_pages(p[3:4])\n"
         "q2 = pin_user_pages(p[0:1]*3)\n"
         "unpin_user_pages(p[3:4])\n"
     )
 
-    left = next(projected(program))
+    left = next(projected(whole))
 
     assert ["q1", "r2"] == [step.makes for step in left.steps if step.makes]
     assert "agrees" == judge(left, Optimised()).kind
@@ -119,18 +111,19 @@ def test_no_count_is_driven_to_its_limit():
     """Where plain references fill a counter, there is room for all that the others come to."""
     pages = 'a = mapping("driver", orders=[1])\n'
 
-    left = offered(
+    left = offers(
+        projected,
         pages + "get_page(a[1:2], n=2147482000)\n"
         "h1 = pin_user_pages(a[0:2])\n"
         "put_page(a[0:1], n=2147482000)\n"
-        "unpin_user_pages(h1[0:1])\n"
+        "unpin_user_pages(h1[0:1])\n",
     )
 
     assert (
-        f"{pages}get_page(a[0:1], n={MANY})\n"
+        f"{pages}get_page(a[0:1], n={MAX_REFERENCES})\n"
         "h1 = pin_user_pages(a[0:1])\n"
         "p3 = pin_user_pages(a[0:1])\n"
-        f"put_page(a[0:1], n={MANY})\n"
+        f"put_page(a[0:1], n={MAX_REFERENCES})\n"
         "unpin_user_pages(a[0:1])\n"
     ) == left[0]
 
@@ -139,7 +132,7 @@ def test_no_count_is_driven_to_its_limit():
     "last",
     [
         "m1 = ib_umem(sg(h1[0:1], 4096))",
-        f"unpin_user_pages(h1[0:{MOST_NAMED + 1}])",
+        f"unpin_user_pages(h1[0:{MAX_PAGES_NAMED + 1}])",
         "unpin_user_pages(a[0:0])",
     ],
 )
@@ -147,30 +140,5 @@ def test_names_none_or_many(last):
     """A last step that names no pages, or many, says little of which matter."""
     pages = 'a = mapping("driver", orders=[10, 10])\nh1 = pin_user_pages(a[0:2048])\n'
 
-    with pytest.raises(CannotCut):
-        offered(f"{pages}{last}\n")
-
-
-def test_history_of_one_page():
-    """A failure that depends on what was done long ago is down to some steps in few programs."""
-    others = "".join(
-        f"h{n} = pin_user_pages(a[{n % 500}:{n % 500 + 4}])\n"
-        f"unpin_user_pages(a[{n % 500 + 2}:{n % 500 + 3}]*4)\n"
-        for n in range(10, 800)
-    )
-    program = parse_program(
-        HEADER + 'a = mapping("thp", orders=[9])\n'
-        f"h1 = pin_user_pages(a[505:506])\nunpin_user_pages(h1[0:1])\n{others}"
-        "split_huge_page(a[0:1])\nh2 = pin_user_pages(a[505:506])\nunpin_user_pages(h2[0:1])\n"
-    )
-    candidate = FAULTS["StaleHead"].candidate
-    found = judge(program, candidate()).worst
-
-    left = next(projected(program))
-    result = reduce(program, found, candidate)
-
-    named = {at for step in left.steps for pages in step.lists() for _, at in pages.entries()}
-    assert {0, 505} == named
-    assert found.signature == judge(left, candidate()).worst.signature
-    assert 5 == len(result.program.steps)
-    assert result.executions < 150
+    with pytest.raises(CannotRewrite):
+        offers(projected, f"{pages}{last}\n")

@@ -3,56 +3,16 @@
 from __future__ import annotations
 
 import pytest
-from attrs import evolve
 
-from model.errors import BadInput
 from model.optimised import Optimised
-from model.parse import parse_program
 from model.program import check
 from model.steps import GetPage
-from properties.faults import FAULTS
 from properties.judging.judge import judge
-from properties.judging.ledger import Ledger
-from properties.reduce import reduce
-from properties.reduce.cut import CannotCut
-from properties.reduce.shortcut import MOST_PAIRED, cancel, shortcut
-from properties.search import Search, Tally, Watcher
-from properties.searches.soak import soak
+from properties.reduce.shortcut import shortcut
+from tests.properties.reduce.programs import accepting, held, offers, program, soaked
 
 
-HEADER = '# headcount 1\nsemantics("5.13")\n'
 LAST = "unpin_user_pages(a[0:0])\n"
-
-
-def program(text):
-    """The trace *text*, without its header."""
-    return parse_program(HEADER + text)
-
-
-def proposed(propose, text):
-    """All that *propose* offers for *text* when nothing is taken, without headers."""
-    return [p.text().removeprefix(HEADER) for p in propose(program(text))]
-
-
-def taken(propose, start, accept=lambda _: True):
-    """Every program that *propose* offers, one taken after another where *accept* says so."""
-    offers, answer = propose(start), None
-    while True:
-        try:
-            offer = offers.send(answer)
-        except StopIteration:
-            return
-        yield offer
-        answer = offer if accept(offer) else None
-
-
-class Last(Watcher):
-    """Remembers the program that came to its end."""
-
-    program = None
-
-    def ended(self, run):
-        self.program = evolve(run.program, steps=tuple(run.steps))
 
 
 @pytest.fixture(scope="module")
@@ -62,10 +22,7 @@ def programs():
     Their last step names pages: one that does not goes with those that are left out.
     """
     found = []
-    for seed in range(40):
-        watcher = Last()
-        soak(Search(Optimised, watcher=watcher), seed, 60)
-        made = watcher.program
+    for made in (soaked(seed, 60) for seed in range(40)):
         if sum(s.n for s in made.steps if isinstance(s, GetPage)) >= 1e9:
             continue
         if all(map(len, made.steps[-1].lists())):
@@ -89,7 +46,7 @@ def test_lines_have_room():
     first = next(p for p in shortcut(start) if len(p.steps) < 100)
 
     check(first)
-    assert books(start) == books(first)
+    assert held(start) == held(first)
 
 
 def test_neighbours_are_one_slice():
@@ -97,27 +54,9 @@ def test_neighbours_are_one_slice():
     pages = 'a = mapping("base", orders=[0]*8)\n'
     one_by_one = "".join(f"map(a[{n}:{n + 1}])\n" for n in range(2, 6))
 
-    offers = proposed(shortcut, f"{pages}{one_by_one}unmap(a[0:1])\nmap(a[1:2])\n")
-
-    assert f"{pages}map(a[2:6])\nunmap(a[0:1])\nmap(a[1:2])\n" in offers
-
-
-def books(program):
-    """What is held of each head that anything is held of at the end of *program*."""
-    ledger = Ledger.after(program, program.steps)
-    held = {
-        head: (
-            ledger.order(head),
-            held.each,
-            held.maps - ledger.first_refs(head),
-            held.gets,
-            held.pins,
-            held.dirty,
-            held.alive,
-        )
-        for head, held in ledger.known()
-    }
-    return {head: now for head, now in held.items() if now[2:] != (0, 0, 0, False, True)}
+    assert f"{pages}map(a[2:6])\nunmap(a[0:1])\nmap(a[1:2])\n" in offers(
+        shortcut, f"{pages}{one_by_one}unmap(a[0:1])\nmap(a[1:2])\n"
+    )
 
 
 TWO = 'a = mapping("driver", orders=[1, 0])\n'
@@ -160,7 +99,7 @@ TWO = 'a = mapping("driver", orders=[1, 0])\n'
 )
 def test_stretch(before, after):
     """The whole stretch before the last step is replaced first, by its net effect."""
-    assert proposed(shortcut, TWO + before + LAST)[0] == TWO + after + LAST
+    assert offers(shortcut, TWO + before + LAST)[0] == TWO + after + LAST
 
 
 def test_given_back():
@@ -184,15 +123,14 @@ def test_given_back():
     short = "clean(a[2:3])\nunpin_user_pages(a[0:1]*2)\nput_page(a[0:1], n=3)\nunmap(a[2:3])\n"
 
     # First all sixteen steps, then the last eight.
-    assert TWO + held + short + LAST == proposed(shortcut, TWO + held + stretch + LAST)[1]
+    assert TWO + held + short + LAST == offers(shortcut, TWO + held + stretch + LAST)[1]
 
 
 def test_only_before_the_last(programs):
     """The last step, which is the one that fails, stays."""
     for whole in programs:
-        for propose in (shortcut, cancel):
-            for offer in propose(whole):
-                assert offer.steps[-1].call == whole.steps[-1].call
+        for offer in shortcut(whole):
+            assert offer.steps[-1].call == whole.steps[-1].call
 
 
 @pytest.mark.parametrize("accept", [False, True])
@@ -200,11 +138,11 @@ def test_same_state(programs, accept):
     """What is offered has fewer steps, makes sense, and ends with the same things held."""
     offers = 0
     for whole in programs:
-        before = books(whole)
-        for offer in taken(shortcut, whole, lambda _: accept):
+        before = held(whole)
+        for offer in accepting(shortcut, whole, lambda _: accept):
             assert len(offer.steps) < len(whole.steps)
             check(offer)
-            assert before == books(offer)
+            assert before == held(offer)
             offers += 1
 
     assert offers > 60
@@ -214,14 +152,14 @@ def test_used_later():
     """A stretch that makes what is used after it stays; so does one with no fewer steps."""
     text = "h1 = pin_user_pages(a[0:1])\nmap(a[0:1])\nunmap(a[0:1])\nunpin_user_pages(h1[0:1])\n"
 
-    assert [] == proposed(shortcut, TWO + text)
+    assert [] == offers(shortcut, TWO + text)
 
 
 def test_name_is_new():
     """A pin that stands for others has a name that nothing has."""
     text = "h1 = pin_user_pages(a[0:1])\nh2 = pin_user_pages(a[0:1])\nh3 = pin_user_pages(a[0:1])\n"
 
-    first = proposed(shortcut, TWO + text + "unpin_user_pages(a[0:2])\n")[0]
+    first = offers(shortcut, TWO + text + "unpin_user_pages(a[0:2])\n")[0]
     assert "h4 = pin_user_pages(a[0:1]*3)" in first
 
 
@@ -241,7 +179,7 @@ def test_name_is_new():
 )
 def test_other_pages(kind, text):
     """Where a compound page is not what it was, no few steps are known that do the same."""
-    for offer in proposed(shortcut, f'a = mapping("{kind}", orders=[9])\n' + text + LAST):
+    for offer in offers(shortcut, f'a = mapping("{kind}", orders=[9])\n' + text + LAST):
         assert "split" in offer or "alloc" in offer
 
 
@@ -252,7 +190,7 @@ def test_allocated_again():
     again = "alloc_pages(a[0:2], orders=[1])\n" + "get_page(a[0:1])\n" * 4
 
     # From before it was freed, it may as well not be.
-    whole, *parts = proposed(shortcut, pages + freed + again + LAST)
+    whole, *parts = offers(shortcut, pages + freed + again + LAST)
     assert pages + "get_page(a[0:1], n=4)\n" + LAST == whole
     assert parts
     for part in parts:
@@ -261,114 +199,11 @@ def test_allocated_again():
 
 def test_too_many(monkeypatch):
     """Where very many compound pages were touched nothing is offered."""
-    monkeypatch.setattr("properties.reduce.shortcut.MOST_STANDINGS", 40)
+    monkeypatch.setattr("properties.reduce.shortcut.MAX_STANDINGS", 40)
     # They are looked at twice: at the start, and before the last step.
-    for count, offers in ((20, 1), (21, 0)):
+    for count, most in ((20, 1), (21, 0)):
         text = (
             f'a = mapping("driver", orders=[0]*{count})\n'
             f"h1 = pin_user_pages(a[0:{count}])\nmap(a[0:1])\nunmap(a[0:1])\n"
         )
-        assert offers == len(proposed(shortcut, text + LAST)[:1])
-
-
-# Two steps that undo each other.
-
-NOISE = "set_page_dirty(a[2:3])\n"
-
-
-@pytest.mark.parametrize(
-    ("taking", "giving"),
-    [
-        ("map(a[0:1])", "unmap(a[0:1])"),
-        ("get_page(a[0:1], n=3)", "put_page(a[0:1], n=3)"),
-        ("set_page_dirty(a[0:1])", "clean(a[0:1])"),
-        ("h1 = pin_user_pages(a[0:2])", "unpin_user_pages(a[0:2])"),
-        ("h1 = pin_user_pages(a[1:2])", "unpin_user_page(a[1:2])"),
-        ("h1 = pin_user_pages(a[0:2])", "unpin_user_pages_dirty_lock(a[0:2], make_dirty=False)"),
-    ],
-)
-def test_cancel(taking, giving):
-    """They go together, and what lies between stays."""
-    text = TWO + f"{taking}\n" + NOISE + f"{giving}\n" + LAST
-
-    assert TWO + NOISE + LAST in proposed(cancel, text)
-
-
-def test_cancel_part_of_a_pin():
-    """Of a pin only the pages go that are unpinned, so that its others can be used."""
-    text = (
-        "h1 = pin_user_pages(a[0:3]*2)\n" + NOISE + "unpin_user_pages(a[1:3])\n"
-        "unpin_user_pages(h1[3:4])\n"
-    )
-    short = "h1 = pin_user_pages(a[0:1] + a[0:3])\n" + NOISE + "unpin_user_pages(h1[1:2])\n"
-
-    assert TWO + short in proposed(cancel, TWO + text)
-
-
-def test_cancel_none():
-    """Steps that do not undo each other, or too long lists, are left alone."""
-    for text in (
-        "unmap(a[0:1])\nmap(a[0:1])\n",
-        "h1 = pin_user_pages(a[0:1])\nunpin_user_pages(a[1:2])\n",
-        "h1 = pin_user_pages(a[0:1])\nput_page(a[0:1])\n",
-        "h1 = pin_user_pages(a[0:1]*65)\nunpin_user_pages(a[0:1]*65)\n",
-        "h1 = pin_user_pages(a[0:1]*65)\nunpin_user_pages(a[0:1])\n",
-        "h1 = pin_user_pages(a[0:1])\nunpin_user_pages(a[0:0])\n",
-    ):
-        assert [] == proposed(cancel, TWO + text + LAST)
-
-
-def test_cancel_in_short_programs_only():
-    """Pairs are not looked for where they would be too many."""
-    pair = "map(a[0:1])\nunmap(a[0:1])\n"
-    most = MOST_PAIRED // 2
-
-    assert proposed(cancel, TWO + pair * most + LAST)
-    assert not proposed(cancel, TWO + pair * (most + 1) + LAST)
-
-
-def test_cancel_keeps_sense(programs):
-    """However often it is taken, what is left can be read; what broke the contract is told."""
-    kept = 0
-    for whole in programs:
-
-        def sound(offer):
-            try:
-                Ledger.after(offer, offer.steps)
-            except BadInput:
-                return False
-            return True
-
-        try:
-            for offer in taken(cancel, whole, sound):
-                check(offer)
-                assert len(offer.steps) < len(whole.steps)
-                if sound(offer):
-                    kept += 1
-                    assert "agrees" == judge(offer, Optimised()).kind
-        except CannotCut:
-            continue
-
-    assert kept > 20
-
-
-def test_reduces_what_depends_on_history():
-    """A failure that hides what led to it behind hundreds of steps becomes a few."""
-    candidate = FAULTS["StaleHead"].candidate
-    lengths = []
-    seed = 0
-    while len(lengths) < 6:
-        tally = Tally()
-        soak(Search(candidate, watcher=tally), seed, 1_000)
-        seed += 1
-        if tally.failure is None or len(tally.failure[0].steps) < 200:
-            continue
-        long, finding = tally.failure
-        reduced = reduce(long, finding, candidate)
-        lengths.append(len(reduced.program.steps))
-
-        assert finding.signature == reduced.finding.signature
-
-    # A page is pinned, unpinned, split or freed and allocated, and pinned again.
-    assert max(lengths) <= 9
-    assert sorted(lengths)[3] <= 6
+        assert most == len(offers(shortcut, text + LAST)[:1])

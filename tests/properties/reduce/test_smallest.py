@@ -28,7 +28,7 @@ from model.steps import (
 from properties.faults import FAULTS
 from properties.judging.judge import judge
 from properties.reduce import Reduced, reduce
-from properties.reduce.smallest import HANG, LONG, smallest
+from properties.reduce.smallest import PAGES_PER_TRY, TRIES_PER_HANG, smallest
 
 
 HEADER = '# headcount 1\nsemantics("5.13")\n'
@@ -300,18 +300,19 @@ def test_hangs():
         "h1 = pin_user_pages(a[0:1]*2)\n"
     )
     reduced = found(text, candidate_of(name))
-    result = smallest(reduced, candidate_of(name), most=2 * HANG)
+    result = smallest(reduced, candidate_of(name), most=2 * TRIES_PER_HANG)
 
     assert reduced.finding.what == "no_progress"
     assert result.finding.signature == reduced.finding.signature
-    assert result.tried < 2 * HANG
+    assert result.tried < 2 * TRIES_PER_HANG
 
 
 def test_long_lists():
     """A program that names many pages counts for more than one."""
     text = (
         'a = mapping("base", orders=[0])\n'
-        f"h1 = pin_user_pages(a[0:1]*{LONG * 2})\nunpin_user_pages(h1[0:{LONG * 2}])\n"
+        f"h1 = pin_user_pages(a[0:1]*{PAGES_PER_TRY * 2})\n"
+        f"unpin_user_pages(h1[0:{PAGES_PER_TRY * 2}])\n"
     )
     reduced = found(text, candidate_of("CountsRuns"))
     result = smallest(reduced, candidate_of("CountsRuns"))

@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: MIT
+
+"""Rewrites lists of pages: without some of their pages, or with other pages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from attrs import evolve
+
+from model.pagelist import Group, PageList, Slice, from_entries, span
+from model.step import shown
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from model.pagelist import Entry
+    from model.step import Step
+
+    #: Sorted intervals of positions: the first, and the one after the last.
+    Intervals = list[tuple[int, int]]
+    #: For each name, the pages of it that go.
+    Gone = dict[str, Intervals]
+
+#: Every page of a name.
+ALL: Intervals = [(0, 1 << 60)]
+
+#: Lists of at most this many pages are rewritten entry by entry.
+MAX_PAGES_REWRITTEN = 4096
+
+#: A slice or group repeated more often than this is not expanded.
+MAX_REPEATS_EXPANDED = 4096
+
+
+class CannotRewrite(Exception):
+    """The program cannot be rewritten in this way, or only at too high a cost."""
+
+
+def with_lists(step: Step, change: Callable[[PageList], PageList]) -> Step:
+    """*step* with *change* applied to each list of pages."""
+    changes: dict[str, Any] = {}
+    for a in shown(step):
+        value = getattr(step, a.name)
+        if a.metadata["kind"] == "pages":
+            changes[a.name] = change(value)
+        elif a.metadata["kind"] == "sgl":
+            changes[a.name] = tuple(evolve(e, pages=change(e.pages)) for e in value)
+    return evolve(step, **changes) if changes else step
+
+
+def with_pages(step: Step, pages: PageList) -> Step:
+    """*step* with *pages* as its list."""
+    return with_lists(step, lambda _: pages)
+
+
+def plain(pages: PageList) -> PageList:
+    """*pages* in the shortest text without groups."""
+    entries = list(pages.entries()) if len(pages) <= MAX_PAGES_REWRITTEN else []
+    return from_entries(entries) if entries else pages
+
+
+def with_entries(pages: PageList, change: Callable[[Entry], Entry]) -> PageList:
+    """*pages* with *change* applied to each entry."""
+    entries = list(map(change, pages.entries()))
+    return from_entries(entries) if entries else pages
+
+
+def with_slices(pages: PageList, change: Callable[[Slice], Slice]) -> PageList:
+    """*pages* with *change* applied to each slice, those inside groups included."""
+    return PageList(
+        tuple(
+            evolve(term, slices=tuple(map(change, term.slices)))
+            if isinstance(term, Group)
+            else change(term)
+            for term in pages.terms
+        )
+    )
+
+
+def without(pages: PageList, gone: Gone) -> tuple[PageList | None, Intervals]:
+    """*pages* without the pages in *gone*, and the positions that are removed.
+
+    The list is None if nothing is left. An empty list stays while its name does.
+
+    :raises CannotRewrite: if a part of the list is too long, or repeats too often.
+    """
+    if not len(pages):
+        names = [s.name for s in pages.slices() if gone.get(s.name) != ALL]
+        return (span(names[0], 0, 0) if names else None), []
+    terms: list[Slice | Group] = []
+    positions: Intervals = []
+    at = 0
+    for term in pages.terms:
+        if isinstance(term, Group):
+            if term.times > MAX_REPEATS_EXPANDED:
+                raise CannotRewrite
+            flat = [s for _ in range(term.times) for s in term.slices]
+            if not any(s.name in gone for s in flat):
+                terms.append(term)
+                at += len(term)
+                continue
+            kept, removed = without(PageList(tuple(flat)), gone)
+            terms += kept.terms if kept else ()
+        else:
+            pieces, removed = _slice_without(term, gone.get(term.name, []))
+            terms += pieces
+        positions += [(at + start, at + stop) for start, stop in removed]
+        at += len(term)
+    return (PageList(adjoined(terms)) if terms else None), positions
+
+
+def _slice_without(term: Slice, intervals: Intervals) -> tuple[list[Slice], Intervals]:
+    """The pieces of *term* outside *intervals*, renumbered, and the positions removed."""
+    if abs(term.indices.step) != 1:
+        return _stride_without(term, intervals)
+    removed = sorted((p, q) for p, q in (inside(term.indices, i) for i in intervals) if p < q)
+    pieces = []
+    at = 0
+    for start, stop in [*removed, (len(term.indices), len(term.indices))]:
+        if at < start:
+            part = term.indices[at:start]
+            shift = sum(hi - lo for lo, hi in intervals if hi <= min(part[0], part[-1]))
+            indices = range(part.start - shift, part.stop - shift, part.step)
+            pieces.append(Slice(term.name, indices))
+        at = stop
+    if term.times == 1:
+        return pieces, removed
+    if not removed:
+        return [evolve(piece, times=term.times) for piece in pieces], []
+    if term.times > MAX_REPEATS_EXPANDED:
+        raise CannotRewrite
+    length = len(term.indices)
+    everywhere = [(n * length + p, n * length + q) for n in range(term.times) for p, q in removed]
+    if len(pieces) == 1:
+        return [evolve(pieces[0], times=term.times)], everywhere
+    return pieces * term.times, everywhere
+
+
+def _stride_without(term: Slice, intervals: Intervals) -> tuple[list[Slice], Intervals]:
+    """As `_slice_without`, entry by entry, for a slice that skips pages."""
+    if len(term) > MAX_PAGES_REWRITTEN:
+        raise CannotRewrite
+    kept, removed = [], []
+    for position, (name, index) in enumerate(term.entries()):
+        if any(lo <= index < hi for lo, hi in intervals):
+            removed.append((position, position + 1))
+        else:
+            shift = sum(hi - lo for lo, hi in intervals if hi <= index)
+            kept.append((name, index - shift))
+    pieces = from_entries(kept).terms if kept else ()
+    return [piece for piece in pieces if isinstance(piece, Slice)], removed
+
+
+def between(pages: PageList, start: int, stop: int) -> tuple[Slice | Group, ...]:
+    """The terms for entries *start* to *stop* (exclusive) of *pages*.
+
+    :raises CannotRewrite: if the list is long and *start* is inside a repeated term.
+    """
+    if start >= stop:
+        return ()
+    front = pages.prefix(stop)
+    if not start:
+        return front.terms
+    if len(front) <= MAX_PAGES_REWRITTEN:
+        entries = list(front.entries())[start:]
+        return from_entries(entries).terms if entries else ()
+    kept: list[Slice | Group] = []
+    for term in front.terms:
+        if start >= len(term):
+            start -= len(term)
+        elif not start:
+            kept.append(term)
+        elif isinstance(term, Slice) and term.times == 1:
+            kept.append(Slice(term.name, term.indices[start:]))
+            start = 0
+        else:
+            raise CannotRewrite
+    return tuple(kept)
+
+
+def inside(indices: range, interval: tuple[int, int]) -> tuple[int, int]:
+    """The positions (from, to) of *indices* whose values are in *interval*."""
+    lo, hi = interval
+    if not indices:
+        return 0, 0
+    if indices.step > 0:
+        first = -((indices.start - lo) // indices.step)
+        stop = -((indices.start - hi) // indices.step)
+    else:
+        first = -((hi - 1 - indices.start) // -indices.step)
+        stop = (indices.start - lo) // -indices.step + 1
+    return min(max(first, 0), len(indices)), min(max(stop, 0), len(indices))
+
+
+def adjoined(terms: Iterable[Slice | Group]) -> tuple[Slice | Group, ...]:
+    """*terms* with each slice joined to the one before if it continues it."""
+    found: list[Slice | Group] = []
+    for term in terms:
+        last = found[-1] if found else None
+        if (
+            isinstance(last, Slice)
+            and isinstance(term, Slice)
+            and (last.name, last.times, term.times) == (term.name, 1, 1)
+            and term.indices.step == last.indices.step
+            and term.indices[0] == last.indices[-1] + last.indices.step
+        ):
+            stop = term.indices[-1] + term.indices.step
+            found[-1] = evolve(last, indices=range(last.indices.start, stop, last.indices.step))
+        else:
+            found.append(term)
+    return tuple(found)

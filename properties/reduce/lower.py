@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: MIT
+
+"""Passes that lower the orders of compound pages."""
+
+from __future__ import annotations
+
+from itertools import permutations, product
+from typing import TYPE_CHECKING, Any
+
+from attrs import evolve
+
+from model.mapping import Extent, placed
+from model.pagelist import span
+from model.step import shown
+from properties.reduce.lists import (
+    MAX_PAGES_REWRITTEN,
+    with_entries,
+    with_lists,
+)
+from properties.reduce.mappings import (
+    at_default_frames,
+    lowered,
+    mapping_of,
+    npages,
+    pages_of,
+    placements,
+    split_at,
+    with_mapping,
+    with_order,
+    without_compound,
+)
+from properties.reduce.remove import without_pages
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from model.mapping import Mapping
+    from model.program import Program
+    from model.step import Step
+    from properties.reduce.passes import Proposals
+
+#: `lower_orders` tries the first compound pages of a mapping, at most this many.
+MAX_COMPOUND_LOWERED = 64
+
+#: `clamp` and `lower_neighbours` try at most this many.
+MAX_COMPOUND_CLAMPED = 8
+
+#: Orders that are tried from 0 up; of higher ones only the next lower is tried too.
+LOW_ORDERS = 4
+
+#: Orders that `clamp` lowers a compound page to are lower than this.
+CLAMPED_ORDERS = 3
+
+#: `lower_neighbours` leaves compound pages of higher orders to other passes.
+MAX_ORDER_OF_NEIGHBOURS = 4
+
+
+def lower_orders(program: Program) -> Proposals:
+    """Lower orders, and drop the pages that go from all lists; the lowest order comes first."""
+    for name in [m.name for m in program.mappings]:
+        index = 0
+        while index < min(mapping_of(program, name).ncompound, MAX_COMPOUND_LOWERED):
+            order = _order(mapping_of(program, name), index)
+            low = min(order, LOW_ORDERS)
+            answer = None
+            for lower in [*range(low), *range(max(order - 1, low), order)]:
+                for smaller in with_order(program, name, index, lower):
+                    answer = yield smaller
+                    if answer:
+                        program = answer
+                        break
+                if answer:
+                    break
+            if answer is None or lower == 0:
+                index += 1
+
+
+def _order(mapping: Mapping, index: int) -> int:
+    """The order of compound page *index* of *mapping*."""
+    _, (page,), _ = split_at(mapping, index, index + 1)
+    return page.order
+
+
+def clamp(program: Program) -> Proposals:
+    """Lower an order, and let the last page that stays stand for those that go.
+
+    Lists stay as long as they are, where a call fails only on a long list.
+    """
+    for mapping in program.mappings:
+        for index in range(min(mapping.ncompound, MAX_COMPOUND_CLAMPED)):
+            for lower in range(min(_order(mapping, index), CLAMPED_ORDERS)):
+                for smaller in _clamped(program, mapping, index, lower):
+                    if (yield smaller):
+                        return
+
+
+def _clamped(program: Program, mapping: Mapping, index: int, lower: int) -> Iterator[Program]:
+    lo, hi = pages_of(mapping, index)
+    stop = lo + (1 << lower)
+    named = _with_pages_of(program, mapping.name, lambda i: min(i, stop - 1) if lo <= i < hi else i)
+    if named is None:
+        return
+    less = lowered(program, mapping, index, lower)
+    whole = span(mapping.name, lo, hi)
+    steps: Sequence[Any] = named.steps
+    for orders in dict.fromkeys(((0,) * (1 << lower), (lower,))):
+        again: tuple[Any, ...] = tuple(
+            evolve(step, pages=span(mapping.name, lo, stop), orders=orders)
+            if _has_orders(step) and next(step.lists()) == whole
+            else step
+            for step in steps
+        )
+        yield from placements(
+            without_pages(
+                evolve(named, steps=again),
+                {mapping.name: [(stop, hi)]},
+                with_mapping(program, less),
+            )
+        )
+
+
+def merge(program: Program) -> Proposals:
+    """Let one compound page stand for another, which goes. Lists stay as long as they are."""
+    for mapping in program.mappings:
+        most = min(mapping.ncompound, MAX_COMPOUND_CLAMPED)
+        for gone, stays in sorted(permutations(range(most), 2), key=lambda p: (-p[0], p[1])):
+            for smaller in _merged(program, mapping, gone, stays):
+                if (yield smaller):
+                    return
+
+
+def _merged(program: Program, mapping: Mapping, gone: int, stays: int) -> Iterator[Program]:
+    lo, hi = pages_of(mapping, gone)
+    first, stop = pages_of(mapping, stays)
+    named = _with_pages_of(
+        program, mapping.name, lambda i: min(first + i - lo, stop - 1) if lo <= i < hi else i
+    )
+    if named is not None:
+        yield from without_compound(named, mapping.name, gone, gone + 1)
+
+
+def _has_orders(step: Step) -> bool:
+    """Whether *step* gives the orders of the compound pages that it makes."""
+    return any(a.metadata["kind"] == "orders" for a in shown(step))
+
+
+def _with_pages_of(program: Program, name: str, change: Callable[[int], int]) -> Program | None:
+    """*program* with page ``change(i)`` of mapping *name* in the place of each page *i*.
+
+    None if a list is too long.
+    """
+    if any(step.npages_named > MAX_PAGES_REWRITTEN for step in program.steps):
+        return None
+    steps = [
+        step
+        if _has_orders(step)
+        else with_lists(
+            step,
+            lambda pages: (
+                with_entries(pages, lambda e: (name, change(e[1])) if e[0] == name else e)
+                if name in pages.names()
+                else pages
+            ),
+        )
+        for step in program.steps
+    ]
+    return evolve(program, steps=tuple(steps), lines=())
+
+
+def lower_neighbours(program: Program) -> Proposals:
+    """Lower the orders of two neighbours together, and keep what is next to their boundary.
+
+    Much goes wrong at a boundary of compound pages. If one side has to be of some
+    order, and the other can be of any, the lower one may have to change sides.
+    """
+    if any(step.regroups for step in program.steps):
+        return
+    for mapping in program.mappings:
+        for index in range(min(mapping.ncompound, MAX_COMPOUND_CLAMPED) - 1):
+            for smaller in _neighbours_lowered(program, mapping, index):
+                if (yield smaller):
+                    return
+
+
+def _neighbours_lowered(program: Program, mapping: Mapping, index: int) -> Iterator[Program]:
+    front, middle, back = split_at(mapping, index, index + 2)
+    left = middle[0]
+    right = middle[-1]
+    top = max(left.order, right.order)
+    if top > MAX_ORDER_OF_NEIGHBOURS:
+        return
+    before = [(e.order, e.count) for e in front]
+    after = [(e.order, e.count) for e in back]
+    lo = npages(front)
+    edge = lo + (1 << left.order)
+    hi = edge + (1 << right.order)
+    # They touch if they are of one extent, or one begins where the other stops.
+    touching = len(middle) == 1 or left.stop == right.pfn
+    boundary = left.pfn + (1 << left.order)
+    for p, q in sorted(product(range(top + 1), repeat=2), key=sum):
+        if p + q >= left.order + right.order:
+            return
+        at = lo + (1 << p)
+        stop = at + (1 << q)
+
+        def change(i: int, at: int = at, stop: int = stop) -> int:
+            if i < lo:
+                return i
+            if i < edge:
+                return max(at - (edge - i), lo)
+            return min(at + i - edge, stop - 1) if i < hi else stop + i - hi
+
+        named = _with_pages_of(program, mapping.name, change)
+        if named is None:
+            return
+        orders = [*before, (p, 1), (q, 1), *after]
+        other = evolve(mapping, extents=placed(orders, mapping.extents[0].pfn))
+        yield at_default_frames(evolve(named, mappings=with_mapping(named, other)))
+        if touching and p <= left.order and q <= right.order:
+            # They still touch, where a higher order after a lower one would leave a gap.
+            pair = (Extent(boundary - (1 << p), p, 1), Extent(boundary, q, 1))
+            other = evolve(mapping, extents=(*front, *pair, *back))
+            yield evolve(named, mappings=with_mapping(named, other))

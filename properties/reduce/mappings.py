@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: MIT
+
+"""Removes compound pages from the mappings of a program, or lowers their orders."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import evolve
+
+from model.mapping import FIRST_PFN, Extent, Mapping, default_pfn, placed
+from properties.reduce.lists import ALL, inside
+from properties.reduce.remove import without_pages
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from model.program import Program
+
+
+def mapping_of(program: Program, name: str) -> Mapping:
+    """The mapping of *program* called *name*."""
+    return next(m for m in program.mappings if m.name == name)
+
+
+def with_mapping(program: Program, mapping: Mapping) -> tuple[Mapping, ...]:
+    """The mappings of *program*, with *mapping* in the place of the one of its name."""
+    return tuple(mapping if m.name == mapping.name else m for m in program.mappings)
+
+
+def extents_between(extents: Iterable[Extent], start: int, stop: int) -> list[Extent]:
+    """Compound pages *start* to *stop* (exclusive) of *extents*."""
+    found = []
+    for extent in extents:
+        first, last = max(start, 0), min(stop, extent.count)
+        if first < last:
+            pfn = extent.pfn + (first << extent.order)
+            found.append(Extent(pfn, extent.order, last - first))
+        start -= extent.count
+        stop -= extent.count
+    return found
+
+
+def split_at(
+    mapping: Mapping, start: int, stop: int
+) -> tuple[list[Extent], list[Extent], list[Extent]]:
+    """The extents of *mapping* before, in and after compound pages *start* to *stop*."""
+    front = extents_between(mapping.extents, 0, start)
+    middle = extents_between(mapping.extents, start, stop)
+    back = extents_between(mapping.extents, stop, mapping.ncompound)
+    return front, middle, back
+
+
+def npages(extents: Iterable[Extent]) -> int:
+    """The number of pages of *extents*."""
+    return sum(e.count << e.order for e in extents)
+
+
+def pages_of(mapping: Mapping, index: int) -> tuple[int, int]:
+    """The first page of compound page *index* of *mapping*, and the one after its last."""
+    front, page, _ = split_at(mapping, index, index + 1)
+    start = npages(front)
+    return start, start + npages(page)
+
+
+def placements(program: Program) -> Iterator[Program]:
+    """*program* with every mapping at its default frames, and as it is."""
+    yield at_default_frames(program)
+    yield program
+
+
+def at_default_frames(program: Program) -> Program:
+    """*program* with every mapping at the frames it has where a trace gives no pfn."""
+    mappings: list[Mapping] = []
+    end = FIRST_PFN - 1
+    for mapping in program.mappings:
+        orders = [(e.order, e.count) for e in mapping.extents]
+        pfn = default_pfn(end, (order for order, _ in orders))
+        mappings.append(evolve(mapping, extents=placed(orders, pfn)))
+        end = mappings[-1].stop
+    return evolve(program, mappings=tuple(mappings))
+
+
+def without_compound(program: Program, name: str, start: int, stop: int) -> Iterator[Program]:
+    """*program* without compound pages *start* to *stop* (exclusive) of mapping *name*.
+
+    Nothing if that would leave no mapping.
+    """
+    mapping = mapping_of(program, name)
+    front, middle, back = split_at(mapping, start, stop)
+    if not front and not back:
+        others = [m for m in program.mappings if m.name != name]
+        if others:
+            yield without_pages(program, {name: ALL}, others)
+        return
+    lo = npages(front)
+    gone = {name: [(lo, lo + npages(middle))]}
+    smaller = evolve(mapping, extents=(*front, *back))
+    yield from placements(without_pages(program, gone, with_mapping(program, smaller)))
+
+
+def with_order(program: Program, name: str, index: int, order: int) -> Iterator[Program]:
+    """*program* with compound page *index* of mapping *name* lowered to *order*.
+
+    Its first pages stay; or its last; or those around the first that a step names.
+    """
+    mapping = mapping_of(program, name)
+    lo, hi = pages_of(mapping, index)
+    left = 1 << order
+    smaller = lowered(program, mapping, index, order)
+    around = max(_first_named(program, name, lo, hi) - 1, lo)
+    for start in dict.fromkeys((lo, hi - left, min(around, hi - left), min(around + 1, hi - left))):
+        gone = [(a, b) for a, b in ((lo, start), (start + left, hi)) if a < b]
+        yield from placements(without_pages(program, {name: gone}, with_mapping(program, smaller)))
+
+
+def lowered(program: Program, mapping: Mapping, index: int, order: int) -> Mapping:
+    """*mapping* with compound page *index* of *order*; a driver's if its kind has no such order."""
+    kind = mapping.kind if order in program.semantics.orders[mapping.kind] else "driver"
+    front, (page,), back = split_at(mapping, index, index + 1)
+    return evolve(mapping, kind=kind, extents=(*front, Extent(page.pfn, order, 1), *back))
+
+
+def _first_named(program: Program, name: str, lo: int, hi: int) -> int:
+    """The first page of *name* between *lo* and *hi* that a slice has; *lo* if none has one."""
+    firsts = [
+        term.indices[start]
+        for step in program.steps
+        for pages in step.lists()
+        for term in pages.slices()
+        if term.name == name
+        for start, stop in [inside(term.indices, (lo, hi))]
+        if start < stop
+    ]
+    return min(firsts, default=lo)

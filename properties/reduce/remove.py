@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: MIT
+
+"""Removes pages, steps and list entries from a program, so that a program is left.
+
+Whatever names the removed pages changes with them. A handle is named by the step
+that makes it: if the step is removed, so is every use of the handle; if some
+pages of its list are removed, later positions in the handle move up.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from attrs import evolve
+
+from model.pagelist import PageList, span
+from model.semantics import PAGE_SIZE
+from model.step import shown
+from properties.reduce.lists import ALL, between, with_pages, without
+
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from model.mapping import Mapping
+    from model.program import Program
+    from model.step import Step
+    from properties.reduce.lists import Gone, Intervals
+
+
+def with_step(program: Program, index: int, *steps: Step) -> Program:
+    """*program* with *steps*, one or none or several, in the place of step *index*."""
+    before, after = program.steps[:index], program.steps[index + 1 :]
+    return evolve(program, steps=(*before, *steps, *after), lines=())
+
+
+def without_pages(
+    program: Program, gone: Gone, mappings: Sequence[Mapping] | None = None
+) -> Program:
+    """*program* without the pages in *gone*, whatever names them.
+
+    :param mappings: The mappings after the removal, if they change.
+    :raises CannotRewrite: if a list cannot be rewritten.
+    """
+    gone = dict(gone)
+    steps = []
+    for step in program.steps:
+        kept = _step_without(step, gone)
+        if kept is not None:
+            steps.append(kept)
+        elif step.makes:
+            gone[step.makes] = ALL
+    return evolve(
+        program,
+        steps=tuple(steps),
+        mappings=program.mappings if mappings is None else tuple(mappings),
+        lines=(),
+    )
+
+
+def without_steps(program: Program, start: int, stop: int) -> Program:
+    """*program* without steps *start* to *stop* (exclusive), and without what uses them."""
+    gone = {step.makes: ALL for step in program.steps[start:stop] if step.makes}
+    rest = (*program.steps[:start], *program.steps[stop:])
+    return without_pages(evolve(program, steps=rest), gone)
+
+
+def without_entries(program: Program, index: int, start: int, stop: int) -> Program:
+    """*program* without entries *start* to *stop* (exclusive) of the list of step *index*."""
+    step = program.steps[index]
+    pages = next(step.lists())
+    kept = PageList((*between(pages, 0, start), *between(pages, stop, len(pages))))
+    if not kept.terms:
+        kept = span(next(pages.slices()).name, 0, 0)
+    changed = with_pages(_repositioned(step, [(start, stop)]), kept)
+    before = program.steps[:index]
+    after = evolve(program, steps=program.steps[index + 1 :])
+    gone = {step.makes: [(start, stop)]} if step.binds_handle else {}
+    rest = without_pages(after, gone)
+    return evolve(rest, steps=(*before, changed, *rest.steps))
+
+
+def _step_without(step: Any, gone: Gone) -> Step | None:
+    """*step* without the pages in *gone*, or None if it names no others."""
+    if not (step.uses() & gone.keys()):
+        return step  # type: ignore[no-any-return]
+    if step.releases_umem:
+        return None
+    kinds = {a.metadata["kind"] for a in shown(step)}
+    if "sgl" in kinds:
+        return _scatterlist_without(step, gone)
+    kept, removed = without(next(step.lists()), gone)
+    if kept is None:
+        return None
+    if "orders" in kinds:
+        orders = _orders_without(step.orders, removed)
+        return None if orders is None else evolve(step, pages=kept, orders=orders)
+    if removed and step.binds_handle:
+        gone[step.makes] = removed
+    return with_pages(_repositioned(step, removed), kept)
+
+
+def _repositioned(step: Any, removed: Intervals) -> Step:
+    """*step* with its `Step.position`, if it has one, moved as *removed* entries go."""
+    at = getattr(step, step.position) if step.position else None
+    if at is None:
+        return step  # type: ignore[no-any-return]
+    if any(start <= at < stop for start, stop in removed):
+        moved = None
+    else:
+        moved = at - sum(stop - start for start, stop in removed if stop <= at)
+    return evolve(step, **{step.position: moved})  # type: ignore[no-any-return]
+
+
+def _orders_without(orders: Sequence[int], removed: Intervals) -> tuple[int, ...] | None:
+    """*orders* of consecutive compound pages without pages *removed*.
+
+    None if a number of pages is left in one that is no power of two.
+    """
+    kept = []
+    at = 0
+    for order in orders:
+        stop = at + (1 << order)
+        left = stop - at - sum(max(0, min(b, stop) - max(a, at)) for a, b in removed)
+        if left & (left - 1):
+            return None
+        kept += [left.bit_length() - 1] if left else []
+        at = stop
+    return tuple(kept)
+
+
+def _scatterlist_without(step: Any, gone: Gone) -> Step | None:
+    entries = []
+    for entry in step.sgl:
+        kept, _ = without(entry.pages, gone)
+        if kept is not None:
+            # An entry keeps the number of bytes that its last page lacks.
+            short = len(entry.pages) * PAGE_SIZE - entry.length
+            entries.append(evolve(entry, pages=kept, length=len(kept) * PAGE_SIZE - short))
+    if not entries:
+        return None
+    nmap = step.nmap if step.nmap is None else min(step.nmap, len(entries))
+    return evolve(step, sgl=tuple(entries), nmap=nmap)  # type: ignore[no-any-return]

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: MIT
+
+"""What is held of compound pages before a step, and plain steps that change it.
+
+Passes that replace many steps by few make them here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from attrs import evolve, frozen
+
+from model.pagelist import PageList, Slice
+from model.steps import (
+    Clean,
+    GetPage,
+    Map,
+    PinUserPages,
+    PutPage,
+    SetPageDirty,
+    Unmap,
+    UnpinUserPage,
+    UnpinUserPages,
+)
+from properties.reduce.lists import CannotRewrite, adjoined
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from model.step import Step
+    from properties.judging.ledger import Ledger
+
+#: Terms of a list that fit in one line of a trace, whatever numbers are in them.
+MAX_TERMS = 96
+
+
+@frozen
+class Standing:
+    """What is held of one compound page before some step.
+
+    :param page: The head, as one page of a mapping.
+    """
+
+    page: Slice
+    order: int
+    maps: int
+    gets: int
+    pins: int
+    dirty: bool
+    alive: bool
+
+    @classmethod
+    def of(cls, head: int, ledger: Ledger) -> Self:
+        """What *ledger* says of *head*.
+
+        :raises CannotRewrite: if no mapping has that frame.
+        """
+        held = ledger.held(head)
+        place = ledger.where(head)
+        if place is None:
+            raise CannotRewrite
+        name, offset = place
+        page = Slice(name, range(offset, offset + 1), 1)
+        return cls(
+            page, ledger.order(head), held.maps, held.gets, held.pins, held.dirty, held.alive
+        )
+
+    def at_first(self, refs: int) -> Self:
+        """The same page with nothing done to it, in a mapping with *refs* references."""
+        return evolve(self, maps=refs, gets=0, pins=0, dirty=False, alive=True)
+
+    def times(self, n: int) -> Slice:
+        """Its head, *n* times."""
+        return evolve(self.page, times=n)
+
+
+def bridge(
+    changes: Sequence[tuple[Standing, Standing]], handle: str, *, one_by_one: bool = False
+) -> Iterator[Step]:
+    """Plain steps that make the second of each pair of the first; takes come before releases.
+
+    :param handle: The name of the pin, if there is one.
+    :param one_by_one: Unpin with one call for each pin, not with lists.
+    """
+    maps = [(now, now.maps - then.maps) for then, now in changes]
+    gets = [(now, now.gets - then.gets) for then, now in changes]
+    pins = [(now, now.pins - then.pins) for then, now in changes]
+    for level in range(max((n for _, n in maps), default=0)):
+        yield from _each(Map, [page.times(1) for page, n in maps if n > level])
+    for page, n in gets:
+        if n > 0:
+            yield GetPage(pages=PageList((page.times(1),)), n=n)
+    for number, pages in enumerate(_lists(page.times(n) for page, n in pins if n > 0)):
+        yield PinUserPages(handle=f"{handle}_{number}" if number else handle, pages=pages)
+    dirty = [now.times(1) for then, now in changes if now.alive and now.dirty > then.dirty]
+    yield from _each(SetPageDirty, dirty)
+    clean = [now.times(1) for then, now in changes if now.alive and now.dirty < then.dirty]
+    yield from _each(Clean, clean)
+    fewer = [page.times(-n) for page, n in pins if n < 0]
+    if one_by_one:
+        single = (evolve(page, times=1) for page in fewer for _ in range(page.times))
+        yield from (UnpinUserPage(page=PageList((page,))) for page in single)
+    else:
+        yield from _each(UnpinUserPages, fewer)
+    for page, n in gets:
+        if n < 0:
+            yield PutPage(pages=PageList((page.times(1),)), n=-n)
+    for level in range(max((-n for _, n in maps), default=0)):
+        yield from _each(Unmap, [page.times(1) for page, n in maps if -n > level])
+
+
+def _each(make: Callable[..., Step], pages: Sequence[Slice]) -> Iterator[Step]:
+    """Steps of *make* on *pages*, in as few lists as fit in lines of a trace."""
+    return (make(pages=some) for some in _lists(pages))
+
+
+def _lists(pages: Iterable[Slice]) -> Iterator[PageList]:
+    """*pages* in as few lists as fit in lines of a trace."""
+    terms = adjoined(pages)
+    for at in range(0, len(terms), MAX_TERMS):
+        yield PageList(terms[at : at + MAX_TERMS])
+
+
+def get_step(pages: PageList, n: int) -> Step:
+    """A step that takes *n* plain references to each page of *pages*."""
+    return GetPage(pages=pages, n=n)
+
+
+def pin_step(handle: str, pages: PageList) -> Step:
+    """A step that pins *pages*."""
+    return PinUserPages(handle=handle, pages=pages)
+
+
+def unmaps(step: Step) -> bool:
+    """Whether *step* takes mappings away."""
+    return isinstance(step, Unmap)

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: MIT
+
+from __future__ import annotations
+
+import pytest
+
+from model.program import check
+from properties.judging.ledger import Ledger
+from properties.reduce.guess import at_limit, fail_alone
+from properties.reduce.limit import MIN_REFERENCES_NEAR_LIMIT, keep_near_limit
+from tests.properties.reduce.programs import offers, program
+
+
+PAGE = 'a = mapping("base", orders=[0])\n'
+
+
+@pytest.mark.parametrize(
+    "grab", ["h1 = pin_user_pages(", "h1 = get_user_pages(", "m1 = ib_umem_get("]
+)
+def test_at_limit(grab):
+    """One page, whose count has room for one reference and not two, replaces all else."""
+    lines = ('a = mapping("base", orders=[0, 0])', "unmap(a[1:2])", f"{grab}a[0:2])")
+
+    assert [PAGE + f"get_page(a[0:1], n=2147483646)\n{grab}a[0:1]*2)\n"] == offers(at_limit, *lines)
+
+
+def test_fail_alone():
+    """A registration alone, whose mapping fails and whose batches do not."""
+    lines = (PAGE, "get_page(a[0:1])", "m1 = ib_umem_get(a[0:1], append_fails=0)")
+
+    assert [PAGE + "m1 = ib_umem_get(a[0:1], nmap=0)\n"] == offers(fail_alone, *lines)
+
+
+@pytest.mark.parametrize("propose", [at_limit, fail_alone])
+def test_what_takes_nothing(propose):
+    """A step that takes no references is not refused any."""
+    assert [] == offers(propose, PAGE, "unmap(a[0:1])")
+
+
+NEAR = (
+    'a = mapping("driver", orders=[0])\n'
+    "get_page(a[0:1], n=2147480000)\n"
+    "h1 = pin_user_pages(a[0:1]*3)\n"
+    "h2 = get_user_pages(a[0:1]*5)\n"
+)
+
+
+def count_after(text):
+    """The count of the only head after *text*, whose last step gets pages."""
+    whole = program(text)
+    ledger = Ledger.after(whole, whole.steps[:-1])
+    count = ledger.held(ledger.head(whole.mappings[0].pages[0])).total
+    return count + len(whole.steps[-1].pages)
+
+
+def test_near_limit():
+    """What is dropped is replaced by plain references, so that the count is the same."""
+    found = offers(keep_near_limit, NEAR)
+
+    without = [text for text in found if "h1" not in text]
+    assert without
+    assert all(f"n={2147480000 + 3 * 1024})" in text for text in without)
+    assert {count_after(NEAR)} == {count_after(text) for text in found}
+    assert any("pin_user_pages(a[0:1])\n" in text for text in found)
+    assert any("get_user_pages(a[0:1])\n" in text and "n=2147480004" in text for text in found)
+
+
+def test_near_limit_where_the_last_step_pins():
+    """A pin that is dropped from the last step is as many references as it takes."""
+    last = NEAR.replace("h2 = get_user_pages(a[0:1]*5)\n", "")
+
+    assert (
+        'a = mapping("driver", orders=[0])\n'
+        f"get_page(a[0:1], n={2147480000 + 2 * 1024})\n"
+        "h1 = pin_user_pages(a[0:1])\n"
+    ) in offers(keep_near_limit, last)
+
+
+def test_only_near_the_limit():
+    """Few references do not bring a count near 2^31."""
+    for n in (MIN_REFERENCES_NEAR_LIMIT - 1, MIN_REFERENCES_NEAR_LIMIT):
+        found = offers(keep_near_limit, NEAR.replace("2147480000", str(n)))
+        assert bool(found) is (n == MIN_REFERENCES_NEAR_LIMIT)
+
+
+def test_never_more_than_the_limit():
+    """No step takes more than 2^31-1 references."""
+    for n in (2147483640, 2147480576, 2147480575):
+        for text in offers(keep_near_limit, NEAR.replace("2147480000", str(n))):
+            check(program(text))
