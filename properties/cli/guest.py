@@ -83,18 +83,18 @@ def prepare(version: str) -> int:
     All files are in the user's cache; nothing is installed.
     """
     began = time.monotonic()
-    told: list[str] = []
+    done: list[str] = []
 
-    def tell(what: str) -> None:
-        told.append(what)
+    def progress(what: str) -> None:
+        done.append(what)
         console.print(f"{what} ...", markup=False)
 
-    image = build(unpack(version, tell), tell)
+    image = build(unpack(version, progress), progress)
     spec = "kernel-guest" if version == VERSIONS[0] else f"kernel-guest:{version}"
     emulator()
     took = f"{time.monotonic() - began:.1f} s"
-    done = f"ready in {took}" if told else f"was ready ({took})"
-    console.print(f"kernel   {image.abi}, {done}", markup=False)
+    state = f"ready in {took}" if done else f"was ready ({took})"
+    console.print(f"kernel   {image.abi}, {state}", markup=False)
     console.print(f"in       {image.initrd.parent}", markup=False)
     console.print(f"try      headcount verify --candidate {spec}", markup=False)
     return 0

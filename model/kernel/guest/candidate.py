@@ -90,27 +90,27 @@ class KernelGuest(Candidate):
         yield last
 
     def _whole(self, program: Program) -> list[Snapshot]:
-        carried = _Carried(program, self._slow)
-        calls = [carried.call(step) for step in program.steps]
-        lines, left = self._guest.whole([*carried.layout.requests()], calls)
+        translation = _Translation(program, self._slow)
+        calls = [translation.call(step) for step in program.steps]
+        lines, left = self._guest.whole([*translation.layout.requests()], calls)
         if left:
             msg = f"after the last step: {left}"
             raise Panic(msg)
         return [
-            carried.snapshot(step, answer(line))
+            translation.snapshot(step, answer(line))
             for step, line in zip(program.steps, lines, strict=True)
         ]
 
     def _stepwise(self, program: Program) -> Iterator[Snapshot]:
-        carried = _Carried(program, self._slow)
-        requests = [*carried.layout.requests()]
+        translation = _Translation(program, self._slow)
+        requests = [*translation.layout.requests()]
         for step in program.steps:
-            line = self._guest.one(self, requests, carried.call(step))
+            line = self._guest.one(self, requests, translation.call(step))
             requests = []
-            yield carried.snapshot(step, answer(line))
+            yield translation.snapshot(step, answer(line))
 
 
-class _Carried:
+class _Translation:
     """Translates one program to the agent's protocol."""
 
     def __init__(self, program: Program, slow: frozenset[tuple[str, int]]) -> None:
@@ -164,17 +164,17 @@ class _Carried:
         given = 0 if npages == len(pages) else signed(npages)
         return f"{int(make_dirty) | self._misuse} {given} {self.layout.words(pages)}"
 
-    def snapshot(self, step: Step, told: Answer) -> Snapshot:
-        """The snapshot after *step* from the agent's answer *told*, in the program's frames."""
+    def snapshot(self, step: Step, result: Answer) -> Snapshot:
+        """The snapshot after *step* from the agent's answer *result*, in the program's frames."""
         heads: dict[int, HeadState] = {}
         pinned = []
-        for number, refcount, pincount, look in told.heads:
+        for number, refcount, pincount, look in result.heads:
             pfn = self.layout.pfn(number)
             heads[pfn] = HeadState(refcount, pincount, bool(look & 1), bool(look & 2))
             if look & 4:
                 pinned.append(pfn)
         events: list[Event] = []
-        for one in told.events:
+        for one in result.events:
             pfn = self.layout.pfn(one.number)
             _, order = self.layout.head(pfn)
             # A put of an order-0 page drops the bias for each pin, as there is no pincount.
@@ -182,14 +182,14 @@ class _Carried:
             events += [Event(one.what, pfn, refs, one.dirty)] * one.times
         unpins = step.unpins
         return Snapshot(
-            returned=told.returned if step.makes else None,
+            returned=result.returned if step.makes else None,
             heads=heads,
-            acquired=told.acquired,
-            released=told.released,
-            warnings=told.warnings,
-            puts=sum(one.times for one in told.events if one.what == "put") if unpins else 0,
+            acquired=result.acquired,
+            released=result.released,
+            warnings=result.warnings,
+            puts=sum(one.times for one in result.events if one.what == "put") if unpins else 0,
             dirty_locks=(
-                sum(one.times for one in told.events if one.what == "dirty") if unpins else 0
+                sum(one.times for one in result.events if one.what == "dirty") if unpins else 0
             ),
             maybe_pinned=frozenset(pinned),
             events=events,

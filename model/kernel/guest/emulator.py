@@ -51,7 +51,7 @@ ALARMS = (
 )
 
 #: Maximum number of console lines in an error message.
-TOLD = 4
+CONSOLE_LINES = 4
 
 
 def emulator() -> str:
@@ -92,7 +92,6 @@ class Emulator:
         memory: int,
         words: Sequence[str] = (),
         *,
-        processors: int = 1,
         count: bool = False,
     ) -> None:
         qemu = emulator()
@@ -102,7 +101,7 @@ class Emulator:
         accelerator = "tcg,thread=single" if count else "tcg"
         command = [
             qemu,
-            *("-accel", accelerator, "-m", str(memory), "-smp", str(processors)),
+            *("-accel", accelerator, "-m", str(memory), "-smp", "1"),
             *("-cpu", "qemu64,+pdpe1gb", "-machine", "pc"),
             *("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
             *("-kernel", str(image.kernel), "-initrd", str(image.initrd)),
@@ -208,13 +207,13 @@ class Emulator:
         if (self._process.returncode or 0) < 0:
             msg = f"the machine was killed by {signal.Signals(-self._process.returncode).name}"
             raise Killed(msg)
-        told = self._tail()
-        if not told:
+        error = self._tail()
+        if not error:
             self._process.kill()
             self._process.wait()
             self._errors.seek(0)
-            told = "".join(_lines(self._errors.read())[-1:])
-        msg = f"the machine ended: {told or 'no console output'}"
+            error = "".join(_lines(self._errors.read())[-1:])
+        msg = f"the machine ended: {error or 'no console output'}"
         raise Ended(msg)
 
     def _alarm(self) -> None:
@@ -227,11 +226,11 @@ class Emulator:
         found = [line for line in lines if any(alarm in line for alarm in ALARMS)]
         self._alarmed = max(self._alarmed, whole)
         if found:
-            msg = " | ".join(found[:TOLD])
+            msg = " | ".join(found[:CONSOLE_LINES])
             raise Panic(msg)
 
     def _tail(self) -> str:
-        return " | ".join(_lines(self._said)[-TOLD:])
+        return " | ".join(_lines(self._said)[-CONSOLE_LINES:])
 
     @property
     def running(self) -> bool:

@@ -107,12 +107,12 @@ def _settled(line: str) -> None:
 
     :raises Panic: if a page is not in its initial state, or the kernel warned.
     """
-    told = answer(line)
-    if told.warnings:
-        msg = f"a WARN at {'; '.join(told.warnings)} while pages were mapped"
+    settled = answer(line)
+    if settled.warnings:
+        msg = f"a WARN at {'; '.join(settled.warnings)} while pages were mapped"
         raise Panic(msg)
-    if told.heads:
-        msg = f"page {told.heads[0][0]} is not in its initial state: {line}"
+    if settled.heads:
+        msg = f"page {settled.heads[0][0]} is not in its initial state: {line}"
         raise Panic(msg)
 
 

@@ -44,10 +44,10 @@ class Image:
     initrd: Path
 
 
-def build(unpacked: Unpacked, tell: Callable[[str], None] = lambda _text: None) -> Image:
+def build(unpacked: Unpacked, progress: Callable[[str], None] = lambda _text: None) -> Image:
     """The image of *unpacked*, from the cache or newly compiled.
 
-    :param tell: Called with progress messages.
+    :param progress: Called with progress messages.
     :raises BadInput: if there is no compiler, or the build fails.
     """
     cc = shutil.which("gcc-12") or shutil.which("gcc")
@@ -61,7 +61,7 @@ def build(unpacked: Unpacked, tell: Callable[[str], None] = lambda _text: None) 
     if initrd.is_file():
         initrd.touch()
         return image
-    tell(f"building the module and the agent for {unpacked.abi}")
+    progress(f"building the module and the agent for {unpacked.abi}")
     try:
         with tempfile.TemporaryDirectory(dir=unpacked.path) as name:
             work = Path(name) / "inside"
@@ -102,10 +102,10 @@ def _run(command: Sequence[str], work: Path) -> None:
     if done.returncode:
         text = done.stderr.replace(f"{work}/", "")
         error = re.search(r"^.*(?:error|undefined|cannot find|Error).*$", text, re.MULTILINE)
-        told = error[0] if error else (text.strip().splitlines() or ["nothing"])[0]
-        if "No such file" in told or "cannot find -lc" in told:
-            told += " (apt install libc6-dev)"
-        msg = f"the module or the agent cannot be built: {told}"
+        reason = error[0] if error else (text.strip().splitlines() or ["nothing"])[0]
+        if "No such file" in reason or "cannot find -lc" in reason:
+            reason += " (apt install libc6-dev)"
+        msg = f"the module or the agent cannot be built: {reason}"
         raise BadInput(msg)
 
 

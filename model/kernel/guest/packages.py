@@ -76,12 +76,12 @@ def present(version: str) -> Unpacked | None:
     return Unpacked(version, latest.name, latest)
 
 
-def unpack(version: str, tell: Callable[[str], None] = lambda _text: None) -> Unpacked:
+def unpack(version: str, progress: Callable[[str], None] = lambda _text: None) -> Unpacked:
     """The latest kernel of *version* in apt, downloaded and unpacked if necessary.
 
     Older unpacked kernels of *version* are deleted. If apt knows none, an unpacked one is used.
 
-    :param tell: Called with progress messages.
+    :param progress: Called with progress messages.
     :raises BadInput: if no kernel is unpacked, and apt is missing or does not know one.
     """
     try:
@@ -98,9 +98,9 @@ def unpack(version: str, tell: Callable[[str], None] = lambda _text: None) -> Un
             place.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=place.parent) as name:
                 work = Path(name)
-                tell(f"downloading {names[0]} and headers to build modules")
+                progress(f"downloading {names[0]} and headers to build modules")
                 _run(["apt-get", "download", "-qq", *names], work)
-                tell("unpacking")
+                progress("unpacking")
                 tree = _unpacked(work, place, abi)
                 if not place.is_dir():  # otherwise another process was faster
                     tree.rename(place)
@@ -125,8 +125,8 @@ def _abi(version: str) -> str:
             msg = f"kernels come from Debian packages, and {tool} is not installed"
             raise BadInput(msg)
     for package in (f"linux-image-{version}-{FLAVOUR}", f"linux-image-{FLAVOUR}"):
-        told = _output(["apt-cache", "depends", package])
-        for abi in re.findall(rf"linux-image-(\S+)-{FLAVOUR}$", told, re.MULTILINE):
+        output = _output(["apt-cache", "depends", package])
+        for abi in re.findall(rf"linux-image-(\S+)-{FLAVOUR}$", output, re.MULTILINE):
             if str(abi).startswith(f"{version}."):
                 return str(abi)
     msg = (
@@ -186,8 +186,8 @@ def _run(command: Sequence[str], work: Path) -> str:
     done = run([_tool(command[0]), *command[1:]], work)
     if done.returncode:
         errors = [line for line in done.stderr.splitlines() if not line.startswith("W:")]
-        told = errors[0].removeprefix("E: ") if errors else f"status {done.returncode}"
-        msg = f"{command[0]} {command[1]} fails: {told}"
+        reason = errors[0].removeprefix("E: ") if errors else f"status {done.returncode}"
+        msg = f"{command[0]} {command[1]} fails: {reason}"
         raise BadInput(msg)
     return done.stdout
 

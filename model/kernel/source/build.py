@@ -92,14 +92,14 @@ def build(tree: Tree, model: str, *, measured: bool = False) -> Library:
     flags = (*FLAGS, *MODELS[model], *(("-DHC_MEASURE",) if measured else ()))
     place = cache() / "libraries"
     stem = place / _digest(tree, cc, flags)
-    library, told = stem.with_suffix(".so"), stem.with_suffix(".json")
+    library, facts = stem.with_suffix(".so"), stem.with_suffix(".json")
     try:
-        if not (library.is_file() and told.is_file()):
+        if not (library.is_file() and facts.is_file()):
             place.mkdir(parents=True, exist_ok=True)
             _make(tree, cc, flags, model, stem, measured=measured)
             _forget(place)
         os.utime(library)
-        known = json.loads(told.read_text())
+        known = json.loads(facts.read_text())
     except OSError as err:
         msg = f"cannot write the compiled library to the cache: {err.strerror or err}"
         raise BadInput(msg, file=str(err.filename or place)) from None
@@ -122,18 +122,18 @@ def compiler() -> str | None:
 def _make(
     tree: Tree, cc: str, flags: tuple[str, ...], model: str, stem: Path, *, measured: bool
 ) -> None:
-    was = cut(tree, cc, MODELS[model], MEASURED if measured else LAST)
-    semantics = recognised(tree, was)
+    extracted = cut(tree, cc, MODELS[model], MEASURED if measured else LAST)
+    semantics = recognised(tree, extracted)
     known = {
         "semantics": semantics,
-        "oddities": known_for(was, semantics, model),
-        "names": was.names,
+        "oddities": known_for(extracted, semantics, model),
+        "names": extracted.names,
     }
     with tempfile.TemporaryDirectory(dir=stem.parent) as name:
-        made, told = Path(name) / "library.so", Path(name) / "told"
-        _compile(tree, cc, [*flags, "-o", str(made)], was.source, () if measured else BESIDE)
-        told.write_text(json.dumps(known))
-        told.rename(stem.with_suffix(".json"))
+        made, facts = Path(name) / "library.so", Path(name) / "facts.json"
+        _compile(tree, cc, [*flags, "-o", str(made)], extracted.source, () if measured else BESIDE)
+        facts.write_text(json.dumps(known))
+        facts.rename(stem.with_suffix(".json"))
         made.rename(stem.with_suffix(".so"))
 
 

@@ -37,7 +37,7 @@ struct hc_shared {
 	/* The request, written by the client. distinct: no page is visited twice. */
 	int64_t op, nsegs, npages, arg[6], distinct, tenths, cpu;
 	/* The results, written by the worker. */
-	int64_t status, step, pid, returned, acquired, released, puts, dirty_locks;
+	int64_t status, pid, returned, acquired, released, puts, dirty_locks;
 	int64_t nheads, nevents, spent;
 	char warnings[HC_MAX_TEXT], trouble[HC_MAX_TEXT];
 	struct hc_event events[HC_MAX_EVENTS];
