@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""One page's counters and flags, what can be seen of them, and what happened to them."""
+"""The counters and flags of one page, their visible state, and events on them."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 class HeadState(NamedTuple):
-    """What can be seen of one head page (or of a tail, which has its own counters).
+    """The visible state of a head (or of a tail, which has its own counters).
 
-    :param allocated: False from the moment its last reference is dropped.
+    :param allocated: False once the last reference is dropped.
     """
 
     refcount: int
@@ -36,11 +36,11 @@ class HeadState(NamedTuple):
 class Event(NamedTuple):
     """One entry of the journal.
 
-    :param what: ``grab``, ``put``, ``dirty`` (under the page lock), ``free``,
-        ``stat`` or ``stale`` (the page had been freed before).
-    :param page: The frame it happened to.
+    :param what: ``grab``, ``put``, ``dirty`` (under the page lock), ``free``, ``stat`` or
+        ``stale`` (access to a page that had been freed).
+    :param page: The frame; -1 for ``stat``.
     :param refs: References taken, dropped or counted.
-    :param dirty: Whether the page was dirty at that moment.
+    :param dirty: Whether the page was dirty before the event.
     """
 
     what: str
@@ -51,9 +51,10 @@ class Event(NamedTuple):
 
 @define
 class Page:
-    """The counters of one frame that was touched.
+    """The counters of one frame.
 
-    :param exact: Whether its pins have a counter of their own.
+    :param exact: Whether it has a pincount, separate from the refcount.
+    :param maps: Number of times it is mapped.
     """
 
     refcount: int
@@ -64,18 +65,18 @@ class Page:
     allocated: bool = True
 
     def state(self) -> HeadState:
-        """What can be seen of it."""
+        """The visible state."""
         return HeadState(self.refcount, self.pincount, self.dirty, self.allocated)
 
     def maybe_dma_pinned(self) -> bool:
-        """Whether it may be pinned: surely so only where pins are counted exactly."""
+        """``page_maybe_dma_pinned()``; without a pincount, plain references can make it true."""
         if self.exact:
             return self.pincount > 0
         return self.refcount % 0x1_0000_0000 >= BIAS
 
 
 def wrapped(count: int) -> int:
-    """*count* as a signed 32-bit integer holds it."""
+    """*count* wrapped to a signed 32-bit integer."""
     if -0x8000_0000 <= count < 0x8000_0000:
         return count
     return (count + 0x8000_0000) % 0x1_0000_0000 - 0x8000_0000

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 
 class _Counter(Tally):
-    """Shows in the bar how many programs there were."""
+    """Shows the number of programs in the progress bar."""
 
     def __init__(self, store: Store, bar: Bar, total: int) -> None:
         super().__init__(store.keep)
@@ -67,20 +67,22 @@ def _at_most(name: str, default: int, what: str) -> Callable[[Callable[..., Any]
 @click.command()
 @candidate_option
 @semantics_option
-@_at_most("steps", 2, "Steps of a program.")
-@_at_most("compound", 2, "Compound pages, side by side.")
+@_at_most("steps", 2, "Maximum steps of a program.")
+@_at_most("compound", 2, "Maximum compound pages, which are adjacent.")
 @click.option(
-    "--order", type=click.IntRange(0, 6), default=2, show_default=True, help="Highest order."
+    "--order", type=click.IntRange(0, 6), default=2, show_default=True, help="Maximum order."
 )
-@_at_most("listed", 2, "Pages in a list, repeats included.")
-@click.option("--frames", type=click.IntRange(min=1), help="Pages of all compound pages together.")
+@_at_most("listed", 2, "Maximum pages in a list, including repeats.")
+@click.option(
+    "--frames", type=click.IntRange(min=1), help="Maximum pages of all compound pages together."
+)
 @click.option(
     "--call",
     "calls",
     multiple=True,
     type=click.Choice(sorted(STEPS)),
     metavar="CALL",
-    help=f"A call to use, again for more; if left out {', '.join(CALLS)}.",
+    help=f"A call to use; can be repeated. Default: {', '.join(CALLS)}.",
 )
 @prove_option(MAX_TRIES_FOR_REPORT)
 @cost_option
@@ -99,7 +101,7 @@ def exhaustive(
     cost: str,
     as_json: bool,
 ) -> int:
-    """Judge every program up to some size, and say what that proves."""
+    """Judge every program up to a size, and print what that proves."""
     spec = candidates.load(candidate)
     scope = Scope(
         steps,
@@ -112,7 +114,7 @@ def exhaustive(
     )
     scope = with_calls(scope, spec.make().abilities.calls)
     if not scope.calls:
-        reason = f"{candidate} has none of the calls that were asked for"
+        reason = f"{candidate} has none of the requested calls"
         raise BadInput(reason)
     total = sum(1 for _ in nodes(scope))
     if not total:
@@ -138,9 +140,9 @@ def exhaustive(
         console.print(f"[bold green]agreed[/]   in every one of {total:,} programs, which proves")
         proves = (
             f"no disagreement in any program with {scope.text()}, of the calls "
-            f"{', '.join(scope.calls)}, with other arguments at their plainest, and sets of "
-            f"heads where the world maps, writes or gets them; compound pages side by side in "
-            f"one driver mapping, up to the exchange of those that are alike; semantics "
+            f"{', '.join(scope.calls)}, with default values of other arguments; lists of map, "
+            f"set_page_dirty, get_page and the like are sets of heads; compound pages are adjacent "
+            f"in one driver mapping, up to the exchange of equal ones; semantics "
             f"{scope.semantics.version}"
         )
         for line in textwrap.wrap(proves, 91):

@@ -703,7 +703,7 @@ def test_command_calls(home):
 
     assert {"programs": 1, "of": 1} == {k: json.loads(result.output)[k] for k in ("programs", "of")}
     assert 2 == refused.exit_code
-    assert "none of the calls" in refused.stderr
+    assert "none of the requested calls" in refused.stderr
 
 
 def test_command_finds(home):

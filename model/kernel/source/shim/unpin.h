@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The calls that unpin: each on the list, or on the frames from first on, in calls of so many
- * pages. Separate loops, so that nothing but the call is in the one that is measured.
+ * The calls that unpin: on the list, or on the frames from first on, with `each` pages per call.
+ * Separate loops, so that measurements contain only the call.
  */
 #define HC_EACH(call) \
 	do { \
