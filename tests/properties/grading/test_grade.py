@@ -325,7 +325,7 @@ def test_unknown_fault():
     result = cli("--fault", "Nothing")
 
     assert 2 == result.exit_code
-    assert "fault 'Nothing' is not in the table" in result.stderr
+    assert "unknown fault 'Nothing'" in result.stderr
 
 
 def test_list():
