@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from attrs import define
 
-from model.steps import STEPS
 from properties.judging.finding import Finding
 
 
@@ -21,9 +20,6 @@ if TYPE_CHECKING:
     from properties.judging.finding import Row
     from properties.judging.ledger import Ledger
     from properties.judging.past import Past
-
-#: Calls that unpin: the ones whose puts are pins. For `properties.reduce.balance` alone.
-UNPINS = frozenset(call for call, cls in STEPS.items() if cls.unpins)
 
 #: Maximum number of runs, and of puts, in a finding.
 MOST_RUNS = 1 << 14
