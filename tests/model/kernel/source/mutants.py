@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 
-"""Mutants of a tree's own functions: small changes, made where the parser finds a place for one.
+"""Mutants of a kernel tree's own functions: one small change each, at a place in the syntax tree.
 
-``python tests/model/kernel/source/mutants.py DIR`` puts each of them under test, and prints
-which were found. No line of a kernel is needed to say which mutant is meant: its function, what is
-changed, and the how many-th place that is.
+``python tests/model/kernel/source/mutants.py DIR`` runs the searches on each mutant and prints
+which ones they found. The name of a mutant is its function, the change, and the number of the
+place where the change is possible, so that no line of the kernel is quoted.
 """
 
 from __future__ import annotations
