@@ -352,7 +352,7 @@ class Clean(_World):
 
 
 class SplitHugePage(_World):
-    """``split_huge_page()``: returns 0, or -EBUSY if there are other references than mappings."""
+    """``split_huge_page()``: returns 0, or -EBUSY if references besides mappings exist."""
 
     call = "split_huge_page"
     #: Kinds of mappings whose compound pages can be split.

@@ -74,8 +74,8 @@ class Matrix:
 
 
 #: Maximum number of runs of one step, and of pages of a run, that are examined.
-MOST_RUNS = 4
-MOST_PAGES_OF_RUN = 16
+MAX_RUNS_EXAMINED = 4
+MAX_RUN_PAGES_EXAMINED = 16
 
 SINGLE, SMALL, HUGE = ("0", "1"), ("2", "3 to 8"), ("9", "10 to 17", "18")
 _ORDERS = ("0", "1", "2", *["3 to 8"] * 6, "9", *["10 to 17"] * 8, *["18"] * 46)
@@ -118,7 +118,7 @@ def _shapes(record: Record) -> Iterable[tuple[str, str]]:
     """The shape of each run, and whether its head is dirtied and was dirty."""
     found = []
     ledger, runs = record.ledger, record.runs()
-    looked_at = runs[:MOST_RUNS]
+    looked_at = runs[:MAX_RUNS_EXAMINED]
     among_runs = [head for head, _ in looked_at]
     interleaved = len(set(among_runs)) < len(among_runs) and len(record.lists) == 1
     pages = record.lists[0]
@@ -136,7 +136,7 @@ def _shapes(record: Record) -> Iterable[tuple[str, str]]:
             row = SHAPES[1 if entries == 1 << ledger.order(head) else 2]
         else:
             row = _shape(
-                pages[at : at + min(entries, MOST_PAGES_OF_RUN)], entries, ledger.order(head)
+                pages[at : at + min(entries, MAX_RUN_PAGES_EXAMINED)], entries, ledger.order(head)
             )
         found.append((row, column))
         at += entries

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from model.pagelist import Slice
 from model.semantics import PAGE_SIZE
-from properties.coverage.points import MOST_HEADS
+from properties.coverage.points import MAX_EXAMINED
 from properties.judging.pins import COUNT_LIMIT, EFAULT, ENOMEM
 from properties.judging.regions import BATCH
 
@@ -43,7 +43,7 @@ def pin(record: Record, found: set[str]) -> None:
     counts(record, found)
     past = record.past
     if past.again and returned > 0 and step.pins:
-        for head in islice(reference.heads, MOST_HEADS):
+        for head in islice(reference.heads, MAX_EXAMINED):
             if head in past.again and ledger.held(head).pins:
                 found.add("pinned-again")
                 break
@@ -59,7 +59,9 @@ def _first(record: Record) -> Held:
 def counts(record: Record, found: set[str]) -> None:
     """Add the situations of refcounts close to 2^31 or past it."""
     heads = record.reference.heads
-    for state in heads.values() if len(heads) <= MOST_HEADS else islice(heads.values(), MOST_HEADS):
+    for state in (
+        heads.values() if len(heads) <= MAX_EXAMINED else islice(heads.values(), MAX_EXAMINED)
+    ):
         count = state.refcount
         if count < 0:
             found.add("count-wrapped")
@@ -88,7 +90,7 @@ def umem_get(record: Record, found: set[str]) -> None:
             found.add("umem-batches")
         most = step.max_segment // PAGE_SIZE
         entries = record.ledger.umems[step.umem].entries
-        if any(len(entry) == most for entry in entries[: min(len(entries) - 1, MOST_HEADS)]):
+        if any(len(entry) == most for entry in entries[: min(len(entries) - 1, MAX_EXAMINED)]):
             found.add("umem-segments")
 
 

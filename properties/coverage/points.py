@@ -9,10 +9,10 @@ from __future__ import annotations
 
 
 #: Maximum number of runs, heads or slices of one step that are examined.
-MOST_HEADS = 64
+MAX_EXAMINED = 64
 
 #: Maximum number of pages of one step that are examined.
-MOST_PAGES = 1024
+MAX_PAGES_EXAMINED = 1024
 
 SITUATIONS: dict[str, str] = {
     # Ranges.
@@ -74,7 +74,7 @@ SITUATIONS: dict[str, str] = {
     "umem-partial-page": "a region with a partial last page",
     "umem-merged": "the release of a region whose entries the IOMMU merged",
     "umem-shared-head": "the release of a region of several entries of one head",
-    "umem-read-only": "the release of a region with dirty pages that is not writable",
+    "umem-read-only": "the release with dirty=True of a region that is not writable",
     # World steps.
     "unmap-pinned": "the last unmapping of a page that is pinned",
     "put-frees": "a put of the last reference",

@@ -4,7 +4,7 @@
 
 A step is read after it was carried out; some situations also depend on earlier steps
 (`properties.judging.past`). Searches do this after every step, so at most
-`MOST_HEADS` runs of a step are examined.
+`MAX_EXAMINED` runs of a step are examined.
 """
 
 from __future__ import annotations

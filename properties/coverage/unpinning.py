@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from model.pagelist import NULL_NAME, Slice
 from model.semantics import PMD_ORDER
-from properties.coverage.points import MOST_HEADS, MOST_PAGES
+from properties.coverage.points import MAX_EXAMINED, MAX_PAGES_EXAMINED
 from properties.judging.regions import BATCH
 
 
@@ -35,9 +35,9 @@ def unpin_list(record: Record, found: set[str]) -> None:
     if len(pages) == 1:
         return
     if len(runs) > 1:
-        _turns(record, runs[:MOST_HEADS], found)
-    if len(pages) > MOST_PAGES:
-        pages = pages[:MOST_PAGES]
+        _turns(record, runs[:MAX_EXAMINED], found)
+    if len(pages) > MAX_PAGES_EXAMINED:
+        pages = pages[:MAX_PAGES_EXAMINED]
     if isinstance(pages, range):
         if pages.step == -1:
             found.add("backwards")
@@ -86,7 +86,7 @@ def release(record: Record, found: set[str]) -> None:
     if record.step.dirty and not region.writable:  # type: ignore[attr-defined]
         found.add("umem-read-only")
     if len(region.entries) > 1:
-        firsts = [record.ledger.head(pages[0]) for pages in region.entries[:MOST_HEADS]]
+        firsts = [record.ledger.head(pages[0]) for pages in region.entries[:MAX_EXAMINED]]
         if len(set(firsts)) < len(firsts):
             found.add("umem-shared-head")
 
@@ -102,7 +102,7 @@ def heads(record: Record, found: set[str]) -> None:
         if not held.alive:
             found.add("unpin-frees")
     else:
-        runs = runs[:MOST_HEADS]
+        runs = runs[:MAX_EXAMINED]
         longest = max(entries for _, entries in runs)
         npages = sum(map(len, record.lists))
         several = {head: ledger.held(head) for head, _ in runs}
@@ -117,7 +117,7 @@ def heads(record: Record, found: set[str]) -> None:
                 found.add("one-of-two-freed")
     if npages > BATCH:
         found.add("one-call-batches")
-        if longest > MOST_PAGES:
+        if longest > MAX_PAGES_EXAMINED:
             found.add("long-run")
 
 
@@ -187,7 +187,7 @@ def _handles(record: Record, found: set[str]) -> None:
         return
     names: dict[int, str] = {}
     first = next(pages.slices()).name
-    for piece in islice(pages.slices(), MOST_HEADS):
+    for piece in islice(pages.slices(), MAX_EXAMINED):
         if piece.name == NULL_NAME:
             continue
         if piece.name != first:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from properties.coverage.points import MOST_HEADS
+from properties.coverage.points import MAX_EXAMINED
 
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def unmap(record: Record, found: set[str]) -> None:
     """Add the situation of a pinned page that lost its last mapping."""
     ledger = record.ledger
-    for head in islice(record.reference.heads, MOST_HEADS):
+    for head in islice(record.reference.heads, MAX_EXAMINED):
         held = ledger.held(head)
         if held.pins and not held.maps:
             found.add("unmap-pinned")
@@ -27,14 +27,14 @@ def unmap(record: Record, found: set[str]) -> None:
 def clean(record: Record, _found: set[str]) -> None:
     """Add nothing; note the heads for situations of later steps."""
     ledger = record.ledger
-    for head in islice(record.reference.heads, MOST_HEADS):
+    for head in islice(record.reference.heads, MAX_EXAMINED):
         if record.state_before(head).dirty and ledger.held(head).pins:
             record.past.cleaned.add(head)
 
 
 def put_page(record: Record, found: set[str]) -> None:
     """Add the situation of a put of the last reference."""
-    for state in islice(record.reference.heads.values(), MOST_HEADS):
+    for state in islice(record.reference.heads.values(), MAX_EXAMINED):
         if not state.allocated:
             found.add("put-frees")
             break

@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 WIDTH = 98
 
 #: Maximum number of characters of a value in the table.
-MOST_VALUE = 30
+MAX_VALUE_WIDTH = 30
 
 #: Maximum number of lists, such as scatterlist entries, with a page map.
-MOST_LISTS = 4
+MAX_LISTS_SHOWN = 4
 
 HEADINGS = {
     "agreement": "DIVERGED",
@@ -119,7 +119,7 @@ def _table(rows: Sequence[Row], sides: tuple[str, str]) -> list[str]:
 def _value(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return str(value)[:MOST_VALUE]
+    return str(value)[:MAX_VALUE_WIDTH]
 
 
 def _map(program: Program, finding: Finding) -> list[str]:
@@ -128,7 +128,7 @@ def _map(program: Program, finding: Finding) -> list[str]:
     if ledger is None:
         return []
     lines: list[str] = []
-    for label, pages in step_lists(program, finding.index, ledger)[:MOST_LISTS]:
+    for label, pages in step_lists(program, finding.index, ledger)[:MAX_LISTS_SHOWN]:
         lines += [f"  {line}" for line in page_map(ledger, pages, label)]
     words = ""
     if finding.runs:

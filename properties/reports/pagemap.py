@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 #: Maximum width of a map, in columns.
 WIDTH = 96
 
-#: Of a longer list only the ends are drawn; in pages.
-LISTED = 4096
+#: Maximum number of pages of a list that is drawn whole; of a longer one only the ends are.
+MAX_LIST_DRAWN = 4096
 
 #: Maximum number of pages drawn of one mapping; the others are shown as "...".
-MOST_PAGES = 20
+MAX_PAGES_DRAWN = 20
 
 
 def page_map(ledger: Ledger, pages: Sequence[int], label: str = "list") -> list[str]:
@@ -38,9 +38,9 @@ def page_map(ledger: Ledger, pages: Sequence[int], label: str = "list") -> list[
     """
     rising = _rises(pages)
     ends: Sequence[int] = range(len(pages))
-    if len(pages) > LISTED:
+    if len(pages) > MAX_LIST_DRAWN:
         # Too many to draw.
-        ends = [*range(MOST_PAGES), *range(len(pages) - MOST_PAGES, len(pages))]
+        ends = [*range(MAX_PAGES_DRAWN), *range(len(pages) - MAX_PAGES_DRAWN, len(pages))]
     lines = []
     for mapping in ledger.mappings:
         found: dict[int, list[int]] = {}
@@ -97,7 +97,7 @@ def _draw(
 def _shown(ledger: Ledger, mapping: Mapping, offsets: list[int]) -> list[int]:
     """The offsets to draw: listed pages, their neighbours, and their compound pages' ends.
 
-    If these are more than MOST_PAGES, the pages around the first and the last listed one.
+    If these are more than MAX_PAGES_DRAWN, the pages around the first and the last listed one.
     """
     wanted: set[int] = set()
     for offset in offsets:
@@ -107,7 +107,7 @@ def _shown(ledger: Ledger, mapping: Mapping, offsets: list[int]) -> list[int]:
         if head is not None:
             whole = range(head, head + size)
             wanted |= set(whole) if size <= 8 else {head, head + size - 1}
-    if len(wanted) > MOST_PAGES:
+    if len(wanted) > MAX_PAGES_DRAWN:
         first, last = offsets[0], offsets[-1]
         wanted = {*range(first - 1, first + 4), *range(last - 3, last + 2)}
         for offset in (first, last):

@@ -11,7 +11,7 @@ from attrs import evolve
 from model.errors import BadInput
 from properties.judging.applicable import for_ledger_alone, inapplicable
 from properties.judging.judge import Run, carry_out
-from properties.reports.failure import MOST_LISTS, explained, step_lists
+from properties.reports.failure import MAX_LISTS_SHOWN, explained, step_lists
 from properties.reports.pagemap import page_map, runs_in_words
 
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from properties.judging.oracles.record import Record
 
 #: Maximum number of heads whose state is listed after a step.
-MOST_HEADS = 12
+MAX_HEADS_LISTED = 12
 
 
 def shown_steps(program: Program, candidate: Candidate) -> Iterator[str]:
@@ -45,7 +45,7 @@ def shown_steps(program: Program, candidate: Candidate) -> Iterator[str]:
         lists = step_lists(program, i, run.ledger)
         yield ""
         yield f"{i + 1}  {step.text()}"
-        for label, pages in lists[:MOST_LISTS]:
+        for label, pages in lists[:MAX_LISTS_SHOWN]:
             yield from (f"     {line}" for line in page_map(run.ledger, pages, label))
         finding = next(findings)
         record = run.record
@@ -65,12 +65,12 @@ def _changes(record: Record) -> Iterator[str]:
     if shown.returned is not None:
         yield f"     returned {shown.returned}"
     pages = sorted(shown.heads)
-    for page in pages[:MOST_HEADS]:
+    for page in pages[:MAX_HEADS_LISTED]:
         before, after = record.state_before(page), shown.heads[page]
         name = f"{record.ledger.name(page)}  order {record.ledger.order(page)}"
         yield f"     {name:18}  {', '.join(_differences(before, after)) or 'as before'}"
-    if len(pages) > MOST_HEADS:
-        yield f"     and {len(pages) - MOST_HEADS} more heads"
+    if len(pages) > MAX_HEADS_LISTED:
+        yield f"     and {len(pages) - MAX_HEADS_LISTED} more heads"
 
 
 def _differences(before: HeadState, after: HeadState) -> Iterator[str]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from properties.judging.past import Past
 
 #: Maximum number of runs, and of puts, in a finding.
-MOST_RUNS = 1 << 14
+MAX_RUNS_SHOWN = 1 << 14
 
 
 @define
@@ -81,9 +81,13 @@ class Record:
         puts: list[tuple[str, int]] = []
         if self.step.unpins:
             for event in self.candidate.events:
-                if event.what == "put" and isinstance(event.refs, int) and len(puts) < MOST_RUNS:
+                if (
+                    event.what == "put"
+                    and isinstance(event.refs, int)
+                    and len(puts) < MAX_RUNS_SHOWN
+                ):
                     puts.append((ledger.name(event.page), event.refs // ledger.each(event.page)))
-        runs = [(ledger.name(head), entries) for head, entries in self.runs()[:MOST_RUNS]]
+        runs = [(ledger.name(head), entries) for head, entries in self.runs()[:MAX_RUNS_SHOWN]]
         return Finding(
             oracle=oracle,
             what=what,
