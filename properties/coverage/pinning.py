@@ -41,10 +41,10 @@ def pin(record: Record, found: set[str]) -> None:
     if step.changes_page_table() and returned <= getattr(step, step.position):
         found.add("grab-undone")
     counts(record, found)
-    past = record.past
-    if past.again and returned > 0 and step.pins:
+    history = record.history
+    if history.again and returned > 0 and step.pins:
         for head in islice(reference.heads, MAX_EXAMINED):
-            if head in past.again and ledger.held(head).pins:
+            if head in history.again and ledger.held(head).pins:
                 found.add("pinned-again")
                 break
 

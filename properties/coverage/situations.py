@@ -3,7 +3,7 @@
 """Which situations a step is in: the readers of all calls.
 
 A step is read after it was carried out; some situations also depend on earlier steps
-(`properties.judging.past`). Searches do this after every step, so at most
+(`properties.judging.history`). Searches do this after every step, so at most
 `MAX_EXAMINED` runs of a step are examined.
 """
 

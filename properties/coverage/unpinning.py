@@ -130,7 +130,7 @@ def _head(record: Record, head: int, held: Held, found: set[str]) -> None:
     else:
         found.add("last-pin")
         if order >= PMD_ORDER and held.alive:
-            record.past.unpinned.add(head)
+            record.history.unpinned.add(head)
     if held.gets:
         found.add("pinned-and-got")
     if held.maps > 1:
@@ -145,7 +145,7 @@ def _head(record: Record, head: int, held: Held, found: set[str]) -> None:
             found.add("dirty-dirty")
         else:
             found.add("dirty-clean")
-            if head in record.past.cleaned:
+            if head in record.history.cleaned:
                 found.add("dirty-again")
     elif before.dirty and record.step.asks_dirty:
         found.add("dirty-left")

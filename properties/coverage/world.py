@@ -29,7 +29,7 @@ def clean(record: Record, _found: set[str]) -> None:
     ledger = record.ledger
     for head in islice(record.reference.heads, MAX_EXAMINED):
         if record.state_before(head).dirty and ledger.held(head).pins:
-            record.past.cleaned.add(head)
+            record.history.cleaned.add(head)
 
 
 def put_page(record: Record, found: set[str]) -> None:
@@ -46,7 +46,7 @@ def split_huge_page(record: Record, found: set[str]) -> None:
         found.add("split-refused")
         return
     found.add("split-done")
-    if not record.past.unpinned.isdisjoint(record.reference.heads):
+    if not record.history.unpinned.isdisjoint(record.reference.heads):
         found.add("split-unpinned")
 
 
@@ -56,8 +56,8 @@ def alloc_pages(record: Record, found: set[str]) -> None:
     heads = record.reference.heads
     if len(step.orders) > 1 or record.ledger.order(min(heads)):
         found.add("other-order")
-    past = record.past
-    past.again.update(heads)
+    history = record.history
+    history.again.update(heads)
     # The pages that were here before are gone.
-    past.unpinned.difference_update(heads)
-    past.cleaned.difference_update(heads)
+    history.unpinned.difference_update(heads)
+    history.cleaned.difference_update(heads)

@@ -103,7 +103,10 @@ class Guarded:
 
     def partial(self) -> Snapshot:
         """A snapshot of a step that did not finish: the first 1,000 events of its journal."""
-        events = self._candidate.partial()[:1000]
+        try:
+            events = self._candidate.partial()[:1000]
+        except Exception:
+            events = ()
         return Snapshot(returned=None, heads={}, acquired=0, released=0, events=events)
 
 

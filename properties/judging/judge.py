@@ -18,13 +18,13 @@ from model.program import Program
 from model.reference import Reference
 from properties.judging.applicable import for_ledger_alone, inapplicable
 from properties.judging.guard import Guarded, NoSnapshot
+from properties.judging.history import HeadHistory
 from properties.judging.holdings import ContractBroken
 from properties.judging.ledger import Ledger
 from properties.judging.oddities import ODDITIES, KnownOddity
 from properties.judging.oracles import ORACLES
 from properties.judging.oracles.cost import cost
 from properties.judging.oracles.record import Record
-from properties.judging.past import Past
 
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class Run:
         #: The known oddity that the last step triggered, if any.
         self.met: Oddity | None = None
         self._before: dict[int, HeadState] = {}
-        self._past = Past()
+        self._history = HeadHistory()
         given = complete or self.program
         self._reference = (reference or Reference()).execute(given)
         self._candidate = Guarded(candidate, given)
@@ -154,7 +154,7 @@ class Run:
             lists=lists,
             dirties=ledger.dirties,
             before=self._before,
-            past=self._past,
+            history=self._history,
             fields=self._fields,
             judge="ledger" if self.alone else "reference",
         )

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from model.page import HeadState
     from model.step import Step
     from properties.judging.finding import Row
+    from properties.judging.history import HeadHistory
     from properties.judging.ledger import Ledger
-    from properties.judging.past import Past
 
 #: Maximum number of runs, and of puts, in a finding.
 MAX_RUNS_SHOWN = 1 << 14
@@ -38,7 +38,7 @@ class Record:
         the code under test gets as one list.
     :param dirties: Whether the call dirties the pages that it unpins.
     :param before: State by head, of each head that an earlier step touched.
-    :param past: What happened to heads in earlier steps.
+    :param history: What happened to heads in earlier steps.
     :param fields: The fields that the candidate shows.
     :param judge: Where *reference* comes from: ``reference``, or ``ledger`` without one.
     """
@@ -52,7 +52,7 @@ class Record:
     lists: list[Sequence[int]]
     dirties: bool
     before: dict[int, HeadState]
-    past: Past
+    history: HeadHistory
     fields: frozenset[str]
     judge: str = "reference"
     _runs: list[tuple[int, int]] | None = None

@@ -144,6 +144,21 @@ def test_ends_early():
     assert "no_snapshot" == finding.what
 
 
+def test_no_journal():
+    """A candidate that cannot show its journal when it fails is judged all the same."""
+
+    class Mute(Optimised):
+        def unpin_user_page(self, page):
+            raise LookupError(page)
+
+        def partial(self):
+            raise AttributeError
+
+    finding = verdict(PINNED + "unpin_user_page(h1[0:1])\n", Mute()).finding
+
+    assert ("raised_LookupError", ()) == (finding.what, finding.puts)
+
+
 def test_leaving_the_pages():
     """A look-up of a frame that no mapping holds is a finding."""
 

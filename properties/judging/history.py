@@ -8,7 +8,7 @@ from attrs import define, field
 
 
 @define
-class Past:
+class HeadHistory:
     """What happened to heads in earlier steps of a run, which their state does not show.
 
     The readers of `properties.coverage` fill it, and read it in later steps.
