@@ -138,12 +138,13 @@ def exhaustive(
         print_failure(evolve(failure, found=again))
     else:
         console.print(f"[bold green]agreed[/]   in every one of {total:,} programs, which proves")
+        sets = ", ".join(call for call in scope.calls if STEPS[call].unordered)
         proves = (
             f"no disagreement in any program with {scope.text()}, of the calls "
-            f"{', '.join(scope.calls)}, with default values of other arguments; lists of map, "
-            f"set_page_dirty, get_page and the like are sets of heads; compound pages are adjacent "
-            f"in one driver mapping, up to the exchange of equal ones; semantics "
-            f"{scope.semantics.version}"
+            f"{', '.join(scope.calls)}, with default values of other arguments; "
+            + (f"lists of {sets} are sets of heads; " if sets else "")
+            + "compound pages are adjacent in one driver mapping, up to the exchange of equal "
+            f"ones; semantics {scope.semantics.version}"
         )
         for line in textwrap.wrap(proves, 91):
             console.print(f"         {line}", markup=False)

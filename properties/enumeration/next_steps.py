@@ -12,26 +12,20 @@ from itertools import combinations, product
 from typing import TYPE_CHECKING, Any
 
 from model.pagelist import PageList, from_entries, span
+from model.regions import IbUmem, IbUmemGet, IbUmemRelease
 from model.semantics import PAGE_SIZE
 from model.step import SgEntry
 from model.steps import (
     STEPS,
-    AllocPages,
-    GetPage,
     GetUserPages,
-    IbUmem,
-    IbUmemGet,
-    IbUmemRelease,
     PinUserPages,
     PinUserPagesFastOnly,
-    PutPage,
-    SplitHugePage,
-    Unmap,
     UnpinUserPage,
     UnpinUserPageRangeDirtyLock,
     UnpinUserPages,
     UnpinUserPagesDirtyLock,
 )
+from model.world import AllocPages, GetPage, PutPage, SplitHugePage, Unmap
 
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from model.regions import IbUmem, IbUmemGet, IbUmemRelease
 from model.semantics import PAGE_SIZE
 from model.step import contiguous
-from model.steps import IbUmem, IbUmemGet, IbUmemRelease
 from properties.judging.holdings import ContractBroken, Region
 from properties.judging.pins import ENOMEM, pin, unpin
 

@@ -6,16 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from model.steps import (
-    AllocPages,
-    Clean,
-    GetPage,
-    Map,
-    PutPage,
-    SetPageDirty,
-    SplitHugePage,
-    Unmap,
-)
+from model.world import AllocPages, Clean, GetPage, Map, PutPage, SetPageDirty, SplitHugePage, Unmap
 from properties.judging.holdings import ContractBroken
 from properties.judging.pins import COUNT_LIMIT
 

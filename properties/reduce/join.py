@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve
 
 from model.pagelist import PageList, Slice, from_entries
+from model.regions import IbUmemGet
 from model.semantics import PAGE_SIZE
 from model.step import MAX_SEGMENT
-from model.steps import IbUmemGet
 from properties.reduce.lists import MAX_PAGES_REWRITTEN, plain, with_lists, with_slices
 from properties.reduce.remove import with_step
 

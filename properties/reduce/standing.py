@@ -12,17 +12,8 @@ from typing import TYPE_CHECKING, Self
 from attrs import evolve, frozen
 
 from model.pagelist import PageList, Slice
-from model.steps import (
-    Clean,
-    GetPage,
-    Map,
-    PinUserPages,
-    PutPage,
-    SetPageDirty,
-    Unmap,
-    UnpinUserPage,
-    UnpinUserPages,
-)
+from model.steps import PinUserPages, UnpinUserPage, UnpinUserPages
+from model.world import Clean, GetPage, Map, PutPage, SetPageDirty, Unmap
 from properties.reduce.lists import CannotRewrite, adjoined
 
 

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from model.mapping import FIRST_PFN, Extent, Mapping, align_up, placed
 from model.pagelist import PageList, Slice, span
+from model.regions import Register, Release
 from model.semantics import PAGE_SIZE
 from model.step import MAX_SEGMENT
-from model.steps import STEPS, Pin, Register, Release, SetPageDirty, Unmap, Unpin
+from model.steps import STEPS, Pin, Unpin
+from model.world import SetPageDirty, Unmap
 from properties.judging.applicable import beyond
 from properties.judging.judge import Run
 from properties.judging.regions import BATCH

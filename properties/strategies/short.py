@@ -11,22 +11,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from model.pagelist import PageList, Slice
+from model.regions import Register, Release
 from model.steps import (
-    Clean,
-    DropReferences,
-    Map,
     Pin,
     PinFast,
-    Register,
-    Release,
-    SetPageDirty,
-    TakeReferences,
-    Unmap,
     Unpin,
     UnpinOne,
     UnpinUserPageRangeDirtyLock,
     UnpinUserPagesDirtyLock,
 )
+from model.world import Clean, DropReferences, Map, SetPageDirty, TakeReferences, Unmap
 from properties.strategies.lists import by_mapping
 from properties.strategies.nulls import with_nulls
 

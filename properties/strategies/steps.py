@@ -11,28 +11,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from model.pagelist import PageList, span
+from model.regions import IbUmem, IbUmemGet, IbUmemRelease
 from model.semantics import PAGE_SIZE
 from model.step import MAX_SEGMENT, SgEntry
 from model.steps import (
-    AllocPages,
-    Clean,
-    GetPage,
     GetUserPages,
-    IbUmem,
-    IbUmemGet,
-    IbUmemRelease,
-    Map,
     PinUserPages,
     PinUserPagesFastOnly,
-    PutPage,
-    SetPageDirty,
-    SplitHugePage,
-    Unmap,
     UnpinUserPage,
     UnpinUserPageRangeDirtyLock,
     UnpinUserPages,
     UnpinUserPagesDirtyLock,
 )
+from model.world import AllocPages, Clean, GetPage, Map, PutPage, SetPageDirty, SplitHugePage, Unmap
 from properties.judging.pins import COUNT_LIMIT
 from properties.judging.regions import BATCH
 from properties.strategies import among, one_in

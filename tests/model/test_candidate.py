@@ -15,7 +15,8 @@ from model.pagelist import span
 from model.parse import parse_layout, parse_program
 from model.program import Program
 from model.semantics import KINDS, SEMANTICS
-from model.steps import STEPS, Map, Unmap
+from model.steps import STEPS
+from model.world import Map, Unmap
 
 
 #: Compound pages of orders 2 and 1, then two single pages.

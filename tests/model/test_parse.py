@@ -15,28 +15,19 @@ from model.mapping import Extent, Mapping, align_up
 from model.pagelist import Group, PageList, Slice, joined, span
 from model.parse import LINE_LIMIT, parse_layout, parse_program, read_layout, read_program
 from model.program import Program
+from model.regions import IbUmem, IbUmemGet, IbUmemRelease
 from model.semantics import SEMANTICS, semantics
 from model.step import FLAGS, SgEntry
 from model.steps import (
-    AllocPages,
-    Clean,
-    GetPage,
     GetUserPages,
-    IbUmem,
-    IbUmemGet,
-    IbUmemRelease,
-    Map,
     PinUserPages,
     PinUserPagesFastOnly,
-    PutPage,
-    SetPageDirty,
-    SplitHugePage,
-    Unmap,
     UnpinUserPage,
     UnpinUserPageRangeDirtyLock,
     UnpinUserPages,
     UnpinUserPagesDirtyLock,
 )
+from model.world import AllocPages, Clean, GetPage, Map, PutPage, SetPageDirty, SplitHugePage, Unmap
 
 
 TOP = '# headcount 1\nsemantics("5.13")\n'

@@ -19,23 +19,17 @@ from model.program import (
     check_mappings,
     mapping_lines,
 )
+from model.regions import IbUmem, IbUmemGet, IbUmemRelease
 from model.semantics import semantics
 from model.step import SgEntry
 from model.steps import (
-    AllocPages,
-    Clean,
-    GetPage,
-    IbUmem,
-    IbUmemGet,
-    IbUmemRelease,
     PinUserPages,
     PinUserPagesFastOnly,
-    PutPage,
-    SplitHugePage,
     UnpinUserPage,
     UnpinUserPageRangeDirtyLock,
     UnpinUserPages,
 )
+from model.world import AllocPages, Clean, GetPage, PutPage, SplitHugePage
 
 
 #: Frames 0x1000 to 0x1008: two compound pages of order 1, then one of order 2.

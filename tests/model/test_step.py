@@ -6,18 +6,10 @@ import pytest
 
 from model.errors import BadInput
 from model.pagelist import Slice, joined, span
+from model.regions import IbUmem, IbUmemGet, IbUmemRelease
 from model.step import SgEntry, Step, Table, contiguous
-from model.steps import (
-    AllocPages,
-    GetPage,
-    IbUmem,
-    IbUmemGet,
-    IbUmemRelease,
-    PinUserPages,
-    PinUserPagesFastOnly,
-    UnpinUserPages,
-    UnpinUserPagesDirtyLock,
-)
+from model.steps import PinUserPages, PinUserPagesFastOnly, UnpinUserPages, UnpinUserPagesDirtyLock
+from model.world import AllocPages, GetPage
 
 
 A, H = span("a", 0, 2), span("h1", 1, 3)

@@ -8,28 +8,19 @@ import pytest
 
 from model.errors import BadInput
 from model.pagelist import joined, span
+from model.regions import IbUmem, IbUmemGet, IbUmemRelease
 from model.step import SgEntry, Step, Table
 from model.steps import (
     STEPS,
-    AllocPages,
-    Clean,
-    GetPage,
     GetUserPages,
-    IbUmem,
-    IbUmemGet,
-    IbUmemRelease,
-    Map,
     PinUserPages,
     PinUserPagesFastOnly,
-    PutPage,
-    SetPageDirty,
-    SplitHugePage,
-    Unmap,
     UnpinUserPage,
     UnpinUserPageRangeDirtyLock,
     UnpinUserPages,
     UnpinUserPagesDirtyLock,
 )
+from model.world import AllocPages, Clean, GetPage, Map, PutPage, SetPageDirty, SplitHugePage, Unmap
 
 
 #: What -14 is as an unsigned long.

@@ -14,7 +14,7 @@ from model.kernel.source.segments import signed
 from model.memory import NoProgress, Panic
 from model.page import Event, HeadState
 from model.semantics import BIAS
-from model.steps import Map
+from model.world import Map
 
 
 if TYPE_CHECKING:

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from model.pagelist import from_entries
+from model.regions import MakeRegion, Register, Release
 from model.semantics import PAGE_SIZE
 from model.step import SgEntry
-from model.steps import STEPS, MakeRegion, Pin, PinFast, Register, Release, Unpin, UnpinOne
+from model.steps import STEPS, Pin, PinFast, Unpin, UnpinOne
 from properties.searches.laws.comparison import Comparison, Variant
 from properties.searches.laws.prefix import MAX_ENTRIES, Prefix, entries_of
 from properties.strategies import among, one_in

@@ -15,26 +15,18 @@ from model.optimised import Optimised
 from model.pagelist import from_entries, span
 from model.parse import parse_program
 from model.program import Program, check
+from model.regions import IbUmemGet, IbUmemRelease
 from model.semantics import DEFAULT, semantics
 from model.step import MAX_SEGMENT
 from model.steps import (
     STEPS,
-    AllocPages,
-    Clean,
-    GetPage,
-    IbUmemGet,
-    IbUmemRelease,
-    Map,
     PinUserPages,
-    PutPage,
-    SetPageDirty,
-    SplitHugePage,
-    Unmap,
     UnpinUserPage,
     UnpinUserPageRangeDirtyLock,
     UnpinUserPages,
     UnpinUserPagesDirtyLock,
 )
+from model.world import AllocPages, Clean, GetPage, Map, PutPage, SetPageDirty, SplitHugePage, Unmap
 from properties.cli import main
 from properties.enumeration import exhaustive as module
 from properties.enumeration.exhaustive import (

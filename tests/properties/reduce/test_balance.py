@@ -6,7 +6,7 @@ import pytest
 
 from model.errors import BadInput
 from model.program import check
-from model.steps import GetPage
+from model.world import GetPage
 from properties.judging.ledger import Ledger
 from properties.reduce.balance import MAX_PAGES_BALANCED, MAX_STEPS_BALANCED, balance
 from tests.properties.reduce import programs

@@ -7,7 +7,7 @@ import pytest
 from model.errors import BadInput
 from model.optimised import Optimised
 from model.program import check
-from model.steps import GetPage
+from model.world import GetPage
 from properties.judging.judge import judge
 from properties.judging.ledger import Ledger
 from properties.reduce.condense import MAX_MAPS, MAX_PAGES_REBUILT, condensed

@@ -6,7 +6,7 @@ import pytest
 
 from model.optimised import Optimised
 from model.program import check
-from model.steps import GetPage
+from model.world import GetPage
 from properties.judging.judge import judge
 from properties.reduce.shortcut import shortcut
 from tests.properties.reduce.programs import accepting, held, offers, program, soaked

@@ -12,19 +12,17 @@ from model.mapping import FIRST_PFN, Mapping, placed
 from model.pagelist import from_entries, span
 from model.parse import parse_program
 from model.program import Program, check
+from model.regions import IbUmemGet, IbUmemRelease
 from model.semantics import DEFAULT
 from model.steps import (
     GetUserPages,
-    IbUmemGet,
-    IbUmemRelease,
     PinUserPages,
-    SetPageDirty,
-    Unmap,
     UnpinUserPage,
     UnpinUserPageRangeDirtyLock,
     UnpinUserPages,
     UnpinUserPagesDirtyLock,
 )
+from model.world import SetPageDirty, Unmap
 from properties.faults import FAULTS
 from properties.judging.judge import judge
 from properties.reduce import Reduced, reduce

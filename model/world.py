@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: MIT
+
+"""The steps of other kernel code than GUP and regions, one class for each call."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import frozen
+
+from model.mapping import side_by_side
+from model.pagelist import PageList  # noqa: TC001 - attrs reads the annotations
+from model.semantics import MAX_ORDER
+from model.step import Need, Step, Table, argument, contiguous
+
+
+@frozen(kw_only=True)
+class _World(Step):
+    pages: PageList = argument("pages")
+
+    def arguments(self, table: Table) -> tuple[Any, ...]:
+        return (self.pages.resolve(table),)
+
+
+class Map(_World):
+    """Maps each named compound page once more, with one more reference."""
+
+    call = "map"
+    unordered = True
+    names_few = True
+
+
+class Unmap(_World):
+    """Unmaps each named compound page once and drops that mapping's reference."""
+
+    call = "unmap"
+    enumerated = True
+    unordered = True
+    names_few = True
+    undoes = Map.call
+
+
+class SetPageDirty(_World):
+    """Dirties each named compound page, as a write through a mapping does."""
+
+    call = "set_page_dirty"
+    enumerated = True
+    unordered = True
+    names_few = True
+    needs = Need.PINS
+
+
+class Clean(_World):
+    """Cleans each named compound page, as writeback does."""
+
+    call = "clean"
+    unordered = True
+    names_few = True
+    undoes = SetPageDirty.call
+    needs = Need.PINS
+
+
+class SplitHugePage(_World):
+    """``split_huge_page()``: returns 0, or -EBUSY if references besides mappings exist."""
+
+    call = "split_huge_page"
+    #: Kinds of mappings whose compound pages can be split.
+    kinds = frozenset({"thp", "page-cache"})
+    takes_one_page = True
+    returns = "error"
+    regroups = True
+    needs = Need.SPLITTABLE
+    names_few = True
+    draw_weight = 6
+
+    def orders_made(self) -> tuple[int, ...]:
+        return (0,)
+
+
+@frozen(kw_only=True)
+class AllocPages(_World):
+    """Allocates and maps free frames again, as compound pages of *orders*."""
+
+    call = "alloc_pages"
+    regroups = True
+    needs = Need.FREE
+    names_few = True
+
+    orders: tuple[int, ...] = argument("orders")
+
+    def orders_made(self) -> tuple[int, ...]:
+        return self.orders
+
+    def arguments(self, table: Table) -> tuple[Any, ...]:
+        return (contiguous(self.pages.resolve(table), self.pages), self.orders)
+
+    def complaint(self, table: Table) -> str:
+        pages = contiguous(self.pages.resolve(table), self.pages)
+        shown = f"orders={list(self.orders)[:8]}"
+        if any(not 0 <= order <= MAX_ORDER for order in self.orders):
+            return f"{shown}: an order is not in 0..{MAX_ORDER}"
+        if sum(1 << order for order in self.orders) != len(pages):
+            return f"{shown} do not fill the {len(pages)} pages"
+        extents = side_by_side(self.orders, pages[0])
+        at = [e.pfn for e in extents] + [extents[-1].stop]
+        if (
+            at[0] != pages[0]
+            or at[-1] != pages[-1] + 1
+            or any(e.stop != after for e, after in zip(extents, at[1:], strict=True))
+        ):
+            return f"{shown} do not fill {self.pages} naturally aligned"
+        return ""
+
+
+@frozen(kw_only=True)
+class GetPage(_World):
+    """``get_page()``, *n* times on each named page."""
+
+    call = "get_page"
+    gets = True
+    unordered = True
+    names_few = True
+    draw_weight = 3
+
+    n: int = argument("int", default=1)
+
+    def complaint(self, table: Table) -> str:
+        return "" if 1 <= self.n < 1 << 31 else f"n={self.n} is not in 1..{(1 << 31) - 1}"
+
+    def arguments(self, table: Table) -> tuple[Any, ...]:
+        return (self.pages.resolve(table), self.n)
+
+
+class PutPage(GetPage):
+    """``put_page()``, *n* times on each named page."""
+
+    call = "put_page"
+    gets = False
+    undoes = GetPage.call
+    needs = Need.REFERENCES
+    draw_weight = 1
+
+
+#: The class of each call.
+
+
+WORLD_STEPS: tuple[type[Step], ...] = (
+    SetPageDirty,
+    Clean,
+    Map,
+    Unmap,
+    SplitHugePage,
+    AllocPages,
+    GetPage,
+    PutPage,
+)
+
+# As in `model.steps`: the plainest call with an effect.
+TakeReferences = GetPage
+DropReferences = PutPage
