@@ -43,12 +43,11 @@ that only make a text plainer are cheap after that, and passes for rare cases ar
 
 Whether a pass earns its keep
 -----------------------------
-`Reduced.passes` counts the calls, tries, successes and deletions of each pass. Reduce
-some hundred failing programs (``headcount faults --search soak --seeds 3``) with and
-without the pass, and compare the share that ends at the smallest known size and the
-number of executions. Programs on which the pass has no success end the same. A pass
-stays if without it more than one in a thousand ends larger, after
-`properties.reduce.smallest` too, or if it saves more executions than it costs.
+`Reduced.passes` counts the calls, tries, successes and deletions of each pass in one
+reduction. ``python -m tests.benchmarks.passes`` sums them over failing programs of
+planted bugs, and reduces these without each pass. A pass stays if, without it, more
+than one program in a thousand ends larger, or if it saves more executions than it
+costs; or if a person reads the result more easily.
 """
 
 from __future__ import annotations

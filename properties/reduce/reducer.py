@@ -28,7 +28,7 @@ from properties.search import forget
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from model.candidate import Candidate
     from model.program import Program
@@ -108,11 +108,13 @@ def reduce(
     candidate: Callable[[], Candidate],
     better: Callable[[Program, Finding], object] = forget,
     most: int = MAX_EXECUTIONS,
+    passes: Sequence[Pass] = PASSES,
 ) -> Reduced:
     """The smallest program found that fails with the signature of *finding*.
 
     :param better: Called with each smaller failing program as soon as it is found.
     :param most: Maximum number of programs to execute.
+    :param passes: The passes to use, in order.
     """
     if finding.what.startswith(LAW):
         return Reduced(program, finding, 0, repeats=False)
@@ -124,7 +126,7 @@ def reduce(
     improved = True
     while improved and not reducer.spent:
         size = reducer.best.size()
-        for propose in PASSES:
+        for propose in passes:
             reducer.run(propose)
         improved = reducer.best.size() < size
     return Reduced(reducer.best, reducer.finding, reducer.executions, passes=dict(reducer.passes))

@@ -10,7 +10,6 @@ from attrs import evolve
 from model.errors import BadInput
 from model.mapping import FIRST_PFN, Mapping, placed
 from model.pagelist import from_entries, span
-from model.parse import parse_program
 from model.program import Program, check
 from model.regions import IbUmemGet, IbUmemRelease
 from model.semantics import DEFAULT
@@ -27,18 +26,11 @@ from properties.faults import FAULTS
 from properties.judging.judge import judge
 from properties.reduce import Reduced, reduce
 from properties.reduce.smallest import PAGES_PER_TRY, TRIES_PER_HANG, smallest
+from tests.properties.reduce.programs import program
 
 
-HEADER = '# headcount 1\nsemantics("5.13")\n'
-
-
-def program(text):
-    """The trace *text*, without its header."""
-    return parse_program(HEADER + text)
-
-
-def found(text, candidate):
-    """*text* as if it were what a reduction came to."""
+def unreduced(text, candidate):
+    """The failing program *text* as if it were the result of a reduction."""
     whole = program(text)
     return Reduced(whole, judge(whole, candidate()).worst, 0)
 
@@ -199,17 +191,6 @@ def test_padded(name):
     )
 
 
-def test_one_page_less():
-    """A program that names a single page too many makes room for the one that does not."""
-    text = 'a = mapping("driver", orders=[0])\nh1 = pin_user_pages(a[0:1]*3)\n'
-    reduced = found(text + "unpin_user_pages(h1[0:2])\n", candidate_of("CountsRuns"))
-    result = smallest(reduced, candidate_of("CountsRuns"))
-
-    assert (2, 1, 0, 5) == reduced.program.size().counts
-    assert (2, 1, 0, 4) == result.program.size().counts
-    assert result.proved
-
-
 def test_budget():
     """When no more may be tried nothing is proved, nor said to be."""
     reduced = reduce(*first("NoTailOffset"), candidate_of("NoTailOffset"))
@@ -282,7 +263,7 @@ class RaisesOnShortPins(FAULTS["CountsRuns"].candidate):
 @pytest.mark.parametrize("candidate", [RaisesBefore, RaisesOnShortPins])
 def test_other_failures(candidate):
     """What raises in a smaller program is another failure, and does not take its place."""
-    reduced = found(PADDED["CountsRuns"], candidate)
+    reduced = unreduced(PADDED["CountsRuns"], candidate)
     result = smallest(reduced, candidate)
 
     assert result.proved
@@ -297,7 +278,7 @@ def test_hangs():
         'a = mapping("base", orders=[0])\nget_page(a[0:1], n=2147483645)\n'
         "h1 = pin_user_pages(a[0:1]*2)\n"
     )
-    reduced = found(text, candidate_of(name))
+    reduced = unreduced(text, candidate_of(name))
     result = smallest(reduced, candidate_of(name), most=2 * TRIES_PER_HANG)
 
     assert reduced.finding.what == "no_progress"
@@ -305,78 +286,78 @@ def test_hangs():
     assert result.tried < 2 * TRIES_PER_HANG
 
 
-def test_long_lists():
-    """A program that names many pages counts for more than one."""
-    text = (
-        'a = mapping("base", orders=[0])\n'
-        f"h1 = pin_user_pages(a[0:1]*{PAGES_PER_TRY * 2})\n"
-        f"unpin_user_pages(h1[0:{PAGES_PER_TRY * 2}])\n"
-    )
-    reduced = found(text, candidate_of("CountsRuns"))
-    result = smallest(reduced, candidate_of("CountsRuns"))
-
-    assert (2, 1, 0, 4) == result.program.size().counts
-    assert result.proved
-
-
 def test_too_many_layouts():
-    """A program on many compound pages of high orders is not even begun with."""
-    text = HEADER + (
-        'a = mapping("driver", orders=[9, 4, 3, 2, 4, 0, 1, 8])\nh1 = pin_user_pages(a[0:2])\n'
-        "unpin_user_pages(h1[0:2])\n"
-    )
-    program = parse_program(text)
-    found = judge(program, FAULTS["CountsRuns"].candidate()).worst
-    result = smallest(Reduced(program, found, 1), FAULTS["CountsRuns"].candidate)
+    """Nothing is tried for a program on many compound pages of high orders."""
+    candidate = candidate_of("CountsRuns")
+    pages = 'a = mapping("driver", orders=[9, 4, 3, 2, 4, 0, 1, 8])\n'
+    before = unreduced(pages + PIN_TWO + "unpin_user_pages(h1[0:2])\n", candidate)
+    result = smallest(before, candidate)
 
-    assert (program, 0, False) == (result.program, result.tried, result.proved)
+    assert (before.program, 0, False) == (result.program, result.tried, result.proved)
 
 
-LEFT_OUT_ONCE = {
-    "LastErrorIsLength": 'a = mapping("base", orders=[0])\nh1 = pin_user_pages(a[0:1])\n'
-    "unpin_user_pages(h1[0:1], npages=-4095)\n",
-    "EmptyListWalked": 'a = mapping("base", orders=[0, 0])\nh1 = pin_user_pages(a[0:2])\n'
-    "unpin_user_pages(h1[0:0])\n",
-    "SegmentRoundedUp": 'a = mapping("driver", orders=[0, 0])\n'
-    "m1 = ib_umem_get(a[0:2], max_segment=4196)\n",
-}
+PAGE = 'a = mapping("base", orders=[0])\n'
+TWO = 'a = mapping("base", orders=[0, 0])\n'
+PIN = "h1 = pin_user_pages(a[0:1])\n"
+PIN_TWO = "h1 = pin_user_pages(a[0:2])\n"
+LONG = 2 * PAGES_PER_TRY
+
+#: A fault, a program, its smallest size, and why it could be missed.
+EASILY_MISSED = [
+    pytest.param(
+        "CountsRuns",
+        PAGE + "h1 = pin_user_pages(a[0:1]*3)\nunpin_user_pages(h1[0:2])\n",
+        (2, 1, 0, 4),
+        id="one page less is named",
+    ),
+    pytest.param(
+        "CountsRuns",
+        PAGE + f"h1 = pin_user_pages(a[0:1]*{LONG})\nunpin_user_pages(h1[0:{LONG}])\n",
+        (2, 1, 0, 4),
+        id="long lists",
+    ),
+    pytest.param(
+        "LastErrorIsLength",
+        PAGE + PIN + "unpin_user_pages(h1[0:1], npages=-4095)\n",
+        (1, 1, 0, 1),
+        id="pages that are not held, and an error value",
+    ),
+    pytest.param(
+        "EmptyListWalked",
+        TWO + PIN_TWO + "unpin_user_pages(h1[0:0])\n",
+        (1, 1, 0, 0),
+        id="no pages",
+    ),
+    pytest.param(
+        "SegmentRoundedUp",
+        'a = mapping("driver", orders=[0, 0])\nm1 = ib_umem_get(a[0:2], max_segment=4196)\n',
+        (1, 1, 1, 2),
+        id="two compound pages made one",
+    ),
+    pytest.param(
+        "LocksDirtyPages",
+        PAGE
+        + PIN
+        + "set_page_dirty(a[0:1])\nunpin_user_pages_dirty_lock(h1[0:1], make_dirty=True)\n",
+        (2, 2, 0, 6),
+        id="a step less that names more pages",
+    ),
+    pytest.param(
+        "AsksFirstHeadOnly",
+        TWO + "m1 = ib_umem_get(a[0:2])\nset_page_dirty(a[0:1])\nib_umem_release(m1)\n",
+        (2, 2, 0, 3),
+        id="a step less that names more pages, in a region",
+    ),
+]
 
 
-@pytest.mark.parametrize(
-    ("name", "size"),
-    [
-        ("LastErrorIsLength", (1, 1, 0, 1)),
-        ("EmptyListWalked", (1, 1, 0, 0)),
-        ("SegmentRoundedUp", (1, 1, 1, 2)),
-    ],
-)
-def test_what_was_left_out_once(name, size):
-    """Pages that are not held and an error value, no pages at all, two pages made one."""
-    result = smallest(found(LEFT_OUT_ONCE[name], candidate_of(name)), candidate_of(name))
-
-    assert result.proved
-    assert size == result.program.size().counts
-
-
-BESIDE = {
-    "LocksDirtyPages": 'a = mapping("base", orders=[0])\nh1 = pin_user_pages(a[0:1])\n'
-    "set_page_dirty(a[0:1])\nunpin_user_pages_dirty_lock(h1[0:1], make_dirty=True)\n",
-    "AsksFirstHeadOnly": 'a = mapping("base", orders=[0, 0])\nm1 = ib_umem_get(a[0:2])\n'
-    "set_page_dirty(a[0:1])\nib_umem_release(m1)\n",
-}
-
-
-@pytest.mark.parametrize(
-    ("name", "size"), [("LocksDirtyPages", (2, 2, 0, 6)), ("AsksFirstHeadOnly", (2, 2, 0, 3))]
-)
-def test_fewer_steps_that_name_more_pages(name, size):
-    """A step less is found though the lists of what has it name more pages."""
-    before = found(BESIDE[name], candidate_of(name))
+@pytest.mark.parametrize(("name", "text", "size"), EASILY_MISSED)
+def test_easily_missed(name, text, size):
+    before = unreduced(text, candidate_of(name))
     result = smallest(before, candidate_of(name))
 
-    assert 3 == len(before.program.steps)
+    assert size == result.program.size().counts < before.program.size().counts
     assert result.proved
-    assert size == result.program.size().counts
 
 
 def test_one_step_less_is_not_counted(monkeypatch):
@@ -400,7 +381,8 @@ def test_one_step_less_is_not_counted(monkeypatch):
 def test_budget_one_step_less():
     """A proof stands when what is beside its scope could not all be tried."""
     name = "LocksDirtyPages"
-    before = found(BESIDE[name], candidate_of(name))
+    text = next(param.values[1] for param in EASILY_MISSED if param.values[0] == name)
+    before = unreduced(text, candidate_of(name))
     most = {n: smallest(before, candidate_of(name), most=n) for n in range(10, 1_200, 20)}
     proved = {n: result for n, result in most.items() if result.proved}
 
