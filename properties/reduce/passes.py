@@ -10,16 +10,17 @@ the best so far (`model.program.Program.size`) or was executed before, and execu
 the rest. If one fails with the same signature, the reducer keeps it and sends the
 accepted program back; if not, it sends None::
 
-    def drop_last_page(program: Program) -> Proposals:
-        for index in range(len(program.steps) - 1):
-            length = program.steps[index].npages_named
-            if length > 1:
-                answer = yield without_entries(program, index, length - 1, length)
-                program = answer or program
+    def drop_last_pages(program: Program) -> Proposals:
+        for index in reversed(range(len(program.steps))):
+            if index < len(program.steps):
+                length = program.steps[index].npages_named
+                if length > 1:
+                    answer = yield without_entries(program, index, length - 1, length)
+                    program = answer or program
 
 The accepted program may have fewer steps than the proposal: it ends with the step
-that fails. A pass checks its indices again after each success, or returns; it is
-called again as long as any pass makes progress.
+that fails. So a pass checks its indices again after each success, or returns. It is
+called again until no pass makes progress.
 
 A proposal may break the contract or name pages that are gone: the reducer rejects
 it. A pass raises `CannotRewrite` if it cannot go on.
