@@ -54,7 +54,7 @@ class Watchdog:
     _hung = False
     _ticking = False
     #: The watchdog of the step that runs now.
-    _awake: ClassVar[Watchdog | None] = None
+    _current: ClassVar[Watchdog | None] = None
 
     def __init__(self) -> None:
         self._usable = threading.current_thread() is threading.main_thread()
@@ -66,7 +66,7 @@ class Watchdog:
             self._left = STEP_SECONDS_AGAIN if Watchdog._hung else STEP_SECONDS
             if npages > 1:
                 self._left += min(npages, MAX_CHARGED_PAGES) * SECONDS_PER_PAGE
-            Watchdog._awake = self
+            Watchdog._current = self
             if not Watchdog._ticking:
                 self._start()
 
@@ -74,7 +74,7 @@ class Watchdog:
         """Stop watching: the step is over."""
         # A tick may still come while its memory is freed.
         if self._usable:
-            Watchdog._awake = None
+            Watchdog._current = None
 
     @classmethod
     def _start(cls) -> None:
@@ -95,10 +95,10 @@ class Watchdog:
 
     @classmethod
     def _tick(cls, number: int, _frame: FrameType | None) -> None:
-        dog = cls._awake
-        if dog is None:
+        watchdog = cls._current
+        if watchdog is None:
             cls.stop()
-        elif dog.late(TICK if number == signal.SIGVTALRM else TICK / PATIENCE):
+        elif watchdog.late(TICK if number == signal.SIGVTALRM else TICK / PATIENCE):
             cls._hung = True
             raise Hang
 
