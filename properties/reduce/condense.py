@@ -22,7 +22,7 @@ from properties.reduce.standing import Standing, bridge, pin_step
 
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from model.mapping import Mapping
     from model.pagelist import PageList
@@ -36,7 +36,7 @@ MAX_PAGES_REBUILT = 4_096
 MAX_MAPS = 64
 
 
-def condensed(program: Program, window: int) -> Program:
+def condensed(program: Program, window: int) -> Iterator[Program]:
     """The last *window* steps of *program*, behind a few that lead to the state before them.
 
     Where a count is near 2^31 the order of steps matters, and what is mapped very
@@ -74,7 +74,7 @@ def condensed(program: Program, window: int) -> Program:
         before.append((fresh, ready))
         between.append((evolve(ready, gets=early + gets[head], pins=pins[head]), held))
     steps = (*bridge(before, ""), *again, *bridge(between, "h0"), *last)
-    return evolve(program, mappings=mappings, steps=steps, lines=())
+    yield evolve(program, mappings=mappings, steps=steps, lines=())
 
 
 def _as_it_stands(mapping: Mapping, ledger: Ledger, last: Sequence[Step]) -> Mapping:

@@ -13,8 +13,6 @@ from properties.reduce.remove import without_entries, without_steps
 
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
     from model.program import Program
     from properties.reduce.passes import Proposals
 
@@ -28,35 +26,16 @@ COARSEST_PARTS = 8
 FINEST_PARTS = 16
 
 
-def _chunks(length: int) -> Generator[tuple[int, int], bool, None]:
-    """Intervals of range(*length*), all of it first, then halves, each from the end.
-
-    Send whether the last one was dropped.
-    """
-    size = length
-    while size:
-        stop = length
-        while stop > 0:
-            start = max(0, stop - size)
-            if (yield start, stop):
-                length -= stop - start
-            stop = start
-        size //= 2
-
-
 def drop_steps(program: Program) -> Proposals:
     """Drop steps, and the steps that use what they make. The last step fails, and stays."""
-    chunks = _chunks(len(program.steps) - 1)
-    dropped = None
-    while True:
-        try:
-            start, stop = next(chunks) if dropped is None else chunks.send(dropped)
-        except StopIteration:
-            return
-        size = len(program.steps)
-        answer = yield without_steps(program, start, stop)
-        program = answer or program
-        dropped = len(program.steps) < size
+    size = len(program.steps) - 1
+    while size > 0:
+        stop = len(program.steps) - 1
+        while stop > 0:
+            start = max(0, stop - size)
+            program = (yield without_steps(program, start, stop)) or program
+            stop = min(start, len(program.steps) - 1)
+        size //= 2
 
 
 def drop_compound(program: Program) -> Proposals:

@@ -21,7 +21,6 @@ from properties.judging.applicable import effort
 from properties.judging.judge import judge
 from properties.reduce.condense import condensed
 from properties.reduce.lists import CannotRewrite
-from properties.reduce.narrow import narrowed
 from properties.reduce.passes import PASSES
 from properties.reduce.project import projected
 from properties.search import forget
@@ -199,25 +198,17 @@ class _Reducer:
         window = 1
         filtered = False
         while window * 2 < len(self.best.steps) > MAX_STEPS_UNCONDENSED:
-            if self._shortened(self._condensed(window), "condensed"):
+            if self._shortened(condensed(self.best, window), "condensed"):
                 return
             # Before longer and longer ends are tried, each as slow as the last.
-            if not filtered and self._only_what_is_named():
+            if not filtered and self._shortened(projected(self.best), "projected"):
+                # Until nothing more of what the last step names can go.
+                while self._shortened(projected(self.best), "projected"):
+                    pass
                 window = 1
             else:
                 window *= 8
             filtered = True
-
-    def _condensed(self, window: int) -> Iterator[Program]:
-        yield condensed(self.best, window)
-
-    def _only_what_is_named(self) -> bool:
-        before = self.best
-        for propose in (projected, narrowed):
-            # Until nothing more of what the last step names can go.
-            while self._shortened(propose(self.best), propose.__name__):
-                pass
-        return self.best is not before
 
     def _shortened(self, proposals: Iterator[Program], name: str) -> bool:
         """Whether one of *proposals* is smaller and fails; the others are not tried."""

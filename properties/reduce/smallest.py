@@ -4,7 +4,7 @@
 
 Smaller means fewer steps, then fewer compound pages, then a lower sum of orders,
 then fewer pages named. Texts, which `model.program.Program.size` compares last, are
-not compared. Programs of fewer steps are also tried beside the scope, with lists
+not compared. Programs of one step less are also tried outside the scope, with lists
 that name a few pages more.
 """
 
@@ -118,7 +118,7 @@ class _Proof:
     def run(self) -> bool:
         """Whether all smaller programs of the scope of `program` were tried.
 
-        If so, `tried` is their number, without those beside the scope.
+        If so, `tried` is their number, without those outside the scope.
         """
         while True:
             scope = scope_of(self.program)

@@ -10,13 +10,20 @@ from model.program import check
 from model.world import GetPage
 from properties.judging.judge import judge
 from properties.judging.ledger import Ledger
-from properties.reduce.condense import MAX_MAPS, MAX_PAGES_REBUILT, condensed
+from properties.reduce.condense import MAX_MAPS, MAX_PAGES_REBUILT
+from properties.reduce.condense import condensed as condensations
 from properties.reduce.lists import CannotRewrite
 from tests.properties.reduce.programs import program, soaked, text_of
 
 
 SEEDS = range(60)
 WINDOWS = (1, 2, 8, 64)
+
+
+def condensed(program, window):
+    """The only condensation of *program*."""
+    (short,) = condensations(program, window)
+    return short
 
 
 def books(program, stop):
