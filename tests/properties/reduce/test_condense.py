@@ -239,7 +239,8 @@ def test_mapped_often():
     ) == text_of(condensed(long, 1))
 
 
-def test_count_past_its_limit():
+@pytest.mark.parametrize("last", ["h3 = get_user_pages(a[0:1])", "unpin_user_pages(h2[0:1])"])
+def test_count_past_its_limit(last):
     """Where a pin carried a count past 2^31 it does so again, after the plain references."""
     long = program(
         'a = mapping("base", orders=[0])\n'
@@ -247,13 +248,12 @@ def test_count_past_its_limit():
         "unmap(a[0:1])\n"
         "map(a[0:1])\n"
         "get_page(a[0:1], n=2147482000)\n"
-        "h2 = pin_user_pages(a[0:1])\n"
-        "h3 = get_user_pages(a[0:1])\n"
+        "h2 = pin_user_pages(a[0:1])\n" + last
     )
     short = condensed(long, 1)
 
-    assert ["get_page", "pin_user_pages", "get_user_pages"] == [s.call for s in short.steps]
-    same(books(long, 5), books(short, 2), ())
+    assert ["get_page", "pin_user_pages"] == list(dict.fromkeys(s.call for s in short.steps[:-1]))
+    same(books(long, 5), books(short, len(short.steps) - 1), long.steps[5:])
 
 
 def test_broken_contract():
