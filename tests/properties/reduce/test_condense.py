@@ -37,7 +37,7 @@ def fields(held):
 
 
 def same(before, after, last):
-    """See that *after* is the state *before*, as far as the steps *last* can tell."""
+    """Assert that *after* holds what *before* holds, for all that the steps *last* use."""
     heads = dict.fromkeys([*(h for h, _ in before.known()), *(h for h, _ in after.known())])
     for head in heads:
         assert before.head(head) == after.head(head)
@@ -52,13 +52,13 @@ def same(before, after, last):
 
 
 def near(program, stop):
-    """Whether a count comes near 2^31 before step *stop*, where order matters."""
+    """Whether a count comes near 2^31 before step *stop*; then the order of steps matters."""
     gets = sum(getattr(s, "n", 1) for s in program.steps[:stop] if isinstance(s, GetPage))
     return gets >= 1 << 30
 
 
 def heads(ledger):
-    """The compound pages that anything is known of."""
+    """The number of compound pages that a step named."""
     return len(ledger.known())
 
 
@@ -70,7 +70,7 @@ def programs():
 
 @pytest.mark.parametrize("window", WINDOWS)
 def test_same_state(programs, window):
-    """The few steps bring about what the many did, or it is refused; and they make sense."""
+    """The few steps are valid and lead to the same state as the many, if they can be made."""
     done = 0
     for long in programs:
         at = len(long.steps) - window
@@ -97,7 +97,7 @@ def test_same_state(programs, window):
 
 
 def test_state_is_the_same_at_the_end(programs):
-    """The last steps come to the same as well."""
+    """The state after the last steps is the same too."""
     for long in programs[:20]:
         try:
             short = condensed(long, 8)
@@ -109,14 +109,14 @@ def test_state_is_the_same_at_the_end(programs):
 
 
 def test_all_of_it():
-    """Nothing before the last steps is nothing to bring about."""
+    """If there are only the last steps, the program stays as it is."""
     whole = program('a = mapping("driver", orders=[1])\nh1 = pin_user_pages(a[0:2])\n')
 
     assert whole == condensed(whole, 1)
 
 
 def test_by_hand():
-    """What is held is taken at once, and nothing else."""
+    """Only what is held is taken, each with one step."""
     long = program(
         'a = mapping("driver", orders=[1, 0])\n'
         "h1 = pin_user_pages(a[0:3])\n"
@@ -141,7 +141,7 @@ def test_by_hand():
 
 
 def test_names_that_are_used():
-    """Handles and regions that the last steps use are made anew, with what they held."""
+    """Handles and regions that the last steps use are made again, with the same pages."""
     long = program(
         'a = mapping("driver", orders=[1, 0])\n'
         "h1 = pin_user_pages(a[0:3])\n"
@@ -161,7 +161,7 @@ def test_names_that_are_used():
 
 
 def test_free_and_allocated_again():
-    """Pages stand as they were allocated last, and what is free is freed."""
+    """Compound pages are those of the last allocation, and free pages are freed."""
     long = program(
         'a = mapping("driver", orders=[1, 0])\n'
         "unmap(a[0:1])\n"
@@ -183,7 +183,7 @@ SPLIT = (
 
 
 def test_split():
-    """What huge pages were split to is a driver's, for no huge page is so small."""
+    """The parts of a split huge page are a driver's: no huge page has such an order."""
     short = condensed(program(SPLIT), 1)
 
     check(short)
@@ -194,7 +194,7 @@ def test_split():
 
 
 def test_split_again():
-    """What a driver has cannot be split, so where that is still to come it is refused."""
+    """A driver's pages cannot be split, so a program whose last steps split is rejected."""
     with pytest.raises(CannotRewrite):
         condensed(program(SPLIT + "split_huge_page(a[512:513])\n"), 2)
 
@@ -210,7 +210,7 @@ def test_split_again():
     ],
 )
 def test_too_long(take, give, pages, good):
-    """Lists that are used, and of more pages than that, are refused."""
+    """A handle or region of more pages than the limit is not made again."""
     long = program(f'a = mapping("driver", orders=[0])\n{take.format(pages)}\n{give}\n')
 
     if good:
@@ -221,7 +221,7 @@ def test_too_long(take, give, pages, good):
 
 
 def test_mapped_often():
-    """Pages are mapped together; what is mapped too often holds plain references instead."""
+    """Pages are mapped together; plain references stand for mappings beyond the limit."""
     long = program(
         'a = mapping("driver", orders=[0, 1, 0])\n'
         + "map(a[0:1] + a[3:4])\n" * (MAX_MAPS - 1)
@@ -241,7 +241,7 @@ def test_mapped_often():
 
 @pytest.mark.parametrize("last", ["h3 = get_user_pages(a[0:1])", "unpin_user_pages(h2[0:1])"])
 def test_count_past_its_limit(last):
-    """Where a pin carried a count past 2^31 it does so again, after the plain references."""
+    """A pin that takes a count past 2^31 comes after the plain references again."""
     long = program(
         'a = mapping("base", orders=[0])\n'
         "h1 = pin_user_pages(a[0:1])\n"

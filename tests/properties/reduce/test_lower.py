@@ -19,7 +19,7 @@ from tests.properties.reduce.programs import program
 
 
 def offers(propose, *lines):
-    """What *propose* offers for *lines*, each a program, without where frames are."""
+    """The texts of what *propose* offers for *lines*, without pfns; asserts that they are valid."""
     texts = programs.offers(propose, *lines)
     for text in texts:
         check(program(text))
@@ -76,14 +76,14 @@ def test_clamp_moves_the_others():
 
 
 def test_clamp_changes_the_kind():
-    """Where pages of that kind have no such order, they become a driver's."""
+    """If pages of that kind have no such order, they become a driver's."""
     huge = 'a = mapping("thp", orders=[9])\nh1 = pin_user_pages(a[5:6])\n'
 
     assert written("[1]", "a[1:2]") in offers(clamp, huge)
 
 
 def test_clamp_of_what_is_allocated_again():
-    """Frames that are allocated again are so at their new size, whole or in single pages."""
+    """An allocation of the page is made at its new size, whole or in single pages."""
     found = offers(
         clamp,
         'a = mapping("driver", orders=[2])',
@@ -112,7 +112,7 @@ def test_neighbours():
 
 
 def test_neighbours_still_touch():
-    """Frames that follow each other do so also where a lower order comes first."""
+    """Compound pages that touch still touch, though a lower order comes first."""
     text = 'a = mapping("driver", orders=[0, 1, 2, 0], pfn=0x1001)\nh1 = pin_user_pages(a[2:4])\n'
     found = programs.offers(lower_neighbours, text)
 
@@ -121,7 +121,7 @@ def test_neighbours_still_touch():
 
 
 def test_lowest_neighbours_first():
-    """What has the lowest orders is tried first."""
+    """The lowest orders are tried first."""
     sums = [p.size()[2] for p in lower_neighbours(program(written([3, 3], "a[7:9]")))]
 
     assert sums == sorted(sums)
@@ -137,7 +137,7 @@ def test_others_move():
 
 
 def test_neighbours_left_alone():
-    """Single pages, high orders, long lists, and programs that split or allocate pages."""
+    """Single pages, high orders, long lists, and programs that allocate pages are left alone."""
     high = written([MAX_ORDER_OF_NEIGHBOURS + 1, 0], "a[0:1]")
     again = 'a = mapping("driver", orders=[1, 1])\nunmap(a[0:1])\nalloc_pages(a[0:2], orders=[1])\n'
 

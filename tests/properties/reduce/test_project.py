@@ -12,7 +12,7 @@ from tests.properties.reduce.programs import offers, program
 
 
 def test_other_pages_are_made_up_for():
-    """Lists lose what the last step does not name; counters stand as they stood."""
+    """Lists lose the pages that the last step does not name; counts stay the same."""
     pages = 'a = mapping("driver", orders=[2, 0], refs=2)\n'
 
     left = offers(
@@ -36,7 +36,7 @@ def test_other_pages_are_made_up_for():
 
 
 def test_regrouped_as_they_were():
-    """What splits a compound page, or allocates its frames anew, stays; regions become pins."""
+    """Splits and allocations stay whole; regions become pins."""
     pages = 'a = mapping("driver", orders=[2])\n'
 
     left = offers(
@@ -60,7 +60,7 @@ def test_regrouped_as_they_were():
 
 
 def test_halves():
-    """The second half of what the last step names is tried, the first, and then all."""
+    """The second half of the pages is tried, then the first, then all."""
     pages = 'a = mapping("base", orders=[0, 0, 0])\n'
 
     left = offers(projected, pages + "h1 = pin_user_pages(a[0:3])\nunpin_user_pages(h1[0:3])\n")
@@ -73,7 +73,7 @@ def test_halves():
 
 
 def test_made_up_apart():
-    """If lists are what fails, pins are given back one by one as well."""
+    """Single unpins are tried too, in case that lists are what fails."""
     pages = 'a = mapping("driver", orders=[2])\n'
 
     left = offers(
@@ -93,7 +93,7 @@ def test_made_up_apart():
 
 
 def test_again():
-    """What was made up for once has names of its own, which are not given again."""
+    """A second projection gives its pins other names than the first."""
     pages = 'p = mapping("driver", orders=[2])\n'
     whole = program(
         pages + "q1 = pin_user_pages(p[3:4])\n"
@@ -108,7 +108,7 @@ def test_again():
 
 
 def test_no_count_is_driven_to_its_limit():
-    """Where plain references fill a counter, there is room for all that the others come to."""
+    """Large numbers of plain references are lowered, so that other references have room."""
     pages = 'a = mapping("driver", orders=[1])\n'
 
     left = offers(
@@ -137,7 +137,7 @@ def test_no_count_is_driven_to_its_limit():
     ],
 )
 def test_names_none_or_many(last):
-    """A last step that names no pages, or many, says little of which matter."""
+    """A program whose last step names no pages, or many, is rejected."""
     pages = 'a = mapping("driver", orders=[10, 10])\nh1 = pin_user_pages(a[0:2048])\n'
 
     with pytest.raises(CannotRewrite):

@@ -17,9 +17,9 @@ LAST = "unpin_user_pages(a[0:0])\n"
 
 @pytest.fixture(scope="module")
 def programs():
-    """Random programs in which no count comes near 2^31, where order matters.
+    """Random programs in which no count comes near 2^31, where the order of steps matters.
 
-    Their last step names pages: one that does not goes with those that are left out.
+    Their last step names pages: one that names none could be dropped with other steps.
     """
     found = []
     for made in (soaked(seed, 60) for seed in range(40)):
@@ -32,7 +32,7 @@ def programs():
 
 
 def test_lines_have_room():
-    """What is done at once to many heads is written in lines that a trace may have."""
+    """Lists of many heads are divided into lines that a trace can have."""
     many = "".join(f"unpin_user_pages(a[{n}:{n + 1}])\n" for n in range(0, 1200, 2))
     start = program(
         'a = mapping("driver", orders=[1]*600)\n'
@@ -50,7 +50,7 @@ def test_lines_have_room():
 
 
 def test_neighbours_are_one_slice():
-    """Single pages side by side, of which the same becomes, are written as one slice."""
+    """Adjacent pages with the same change are written as one slice."""
     pages = 'a = mapping("base", orders=[0]*8)\n'
     one_by_one = "".join(f"map(a[{n}:{n + 1}])\n" for n in range(2, 6))
 
@@ -98,12 +98,12 @@ TWO = 'a = mapping("driver", orders=[1, 0])\n'
     ],
 )
 def test_stretch(before, after):
-    """The whole stretch before the last step is replaced first, by its net effect."""
+    """The first proposal replaces all steps before the last by their net effect."""
     assert offers(shortcut, TWO + before + LAST)[0] == TWO + after + LAST
 
 
 def test_given_back():
-    """What was held before the stretch is put, cleaned and unmapped in it."""
+    """Steps that put, clean and unmap what was held before are replaced too."""
     held = (
         "h1 = pin_user_pages(a[0:3])\n"
         "get_page(a[0:1], n=4)\n"
@@ -135,7 +135,7 @@ def test_only_before_the_last(programs):
 
 @pytest.mark.parametrize("accept", [False, True])
 def test_same_state(programs, accept):
-    """What is offered has fewer steps, makes sense, and ends with the same things held."""
+    """Proposals have fewer steps, are valid, and end in the same state."""
     offers = 0
     for whole in programs:
         before = held(whole)
@@ -149,14 +149,14 @@ def test_same_state(programs, accept):
 
 
 def test_used_later():
-    """A stretch that makes what is used after it stays; so does one with no fewer steps."""
+    """Steps whose handle is used later stay; so do steps that no fewer can replace."""
     text = "h1 = pin_user_pages(a[0:1])\nmap(a[0:1])\nunmap(a[0:1])\nunpin_user_pages(h1[0:1])\n"
 
     assert [] == offers(shortcut, TWO + text)
 
 
 def test_name_is_new():
-    """A pin that stands for others has a name that nothing has."""
+    """A replacing pin has an unused name."""
     text = "h1 = pin_user_pages(a[0:1])\nh2 = pin_user_pages(a[0:1])\nh3 = pin_user_pages(a[0:1])\n"
 
     first = offers(shortcut, TWO + text + "unpin_user_pages(a[0:2])\n")[0]
@@ -178,7 +178,7 @@ def test_name_is_new():
     ],
 )
 def test_other_pages(kind, text):
-    """Where a compound page is not what it was, no few steps are known that do the same."""
+    """Steps that split or allocate compound pages are not replaced."""
     for offer in offers(shortcut, f'a = mapping("{kind}", orders=[9])\n' + text + LAST):
         assert "split" in offer or "alloc" in offer
 
@@ -198,7 +198,7 @@ def test_allocated_again():
 
 
 def test_too_many(monkeypatch):
-    """Where very many compound pages were touched nothing is offered."""
+    """If too many compound pages were touched, nothing is proposed."""
     monkeypatch.setattr("properties.reduce.shortcut.MAX_STANDINGS", 40)
     # They are looked at twice: at the start, and before the last step.
     for count, most in ((20, 1), (21, 0)):

@@ -75,7 +75,7 @@ def candidate_of(name):
 
 
 def naive_layouts(compound, order, npages):
-    """Mappings of so many compound pages at most, gaps or none; of any order if in few pages."""
+    """Mappings of up to *compound* compound pages, with gaps or without."""
     while npages & (npages - 1):
         npages += 1
     for count in range(1, compound + 1):
@@ -92,7 +92,7 @@ def naive_layouts(compound, order, npages):
 
 
 def naive_steps(mapping, nth, calls, listed):
-    """Every step of *calls* that can be written down."""
+    """Every step of *calls* with lists of up to *listed* pages."""
     yes_no = (True, False)
     if "ib_umem_release" in calls:
         yield from (IbUmemRelease(umem=f"m{nth - 1}", dirty=d) for d in yes_no)
@@ -120,7 +120,7 @@ def naive_steps(mapping, nth, calls, listed):
 
 
 def naive_smallest(reduced, candidate):
-    """The size of the smallest program that fails like *reduced*, all being tried."""
+    """The size of the smallest program that fails like *reduced*; tries all."""
     best = reduced.program.size().counts
     steps, compound, _, _ = best
     lists = [len(pages) for step in reduced.program.steps for pages in step.lists()]
@@ -152,7 +152,7 @@ def naive_smallest(reduced, candidate):
 
 @pytest.mark.parametrize("name", PADDED)
 def test_proved(name):
-    """What is reduced is proved smallest, and so it is where all that is smaller is tried."""
+    """A reduced program is proved the smallest, and brute force finds no smaller one."""
     candidate = candidate_of(name)
     reduced = reduce(*first(name), candidate)
     result = smallest(reduced, candidate)
@@ -173,7 +173,7 @@ def first(name):
 
 @pytest.mark.parametrize("name", PADDED)
 def test_padded(name):
-    """A program that is not the smallest makes room for the one that is, found by trying all."""
+    """For a program that is not the smallest, the smallest is found."""
     candidate = candidate_of(name)
     whole, finding = first(name)
     told = []
@@ -192,7 +192,7 @@ def test_padded(name):
 
 
 def test_budget():
-    """When no more may be tried nothing is proved, nor said to be."""
+    """With too few tries nothing is proved, nor reported as proved."""
     reduced = reduce(*first("NoTailOffset"), candidate_of("NoTailOffset"))
     whole = smallest(reduced, candidate_of("NoTailOffset"))
     for most in (1, 100, whole.tried // 2):
@@ -206,7 +206,7 @@ def test_budget():
 
 
 def test_nothing_to_spend():
-    """With nothing to spend nothing is tried, and it is said as if there were no such thing."""
+    """With 0 tries nothing is tried, and the text does not mention tries."""
     reduced = reduce(*first("NoTailOffset"), candidate_of("NoTailOffset"))
 
     assert reduced is smallest(reduced, candidate_of("NoTailOffset"), most=0)
@@ -214,14 +214,14 @@ def test_nothing_to_spend():
 
 
 def test_does_not_repeat():
-    """What did not fail again is not gone into."""
+    """For a program that did not fail again, nothing is tried."""
     reduced = evolve(Reduced(*first("NoTailOffset"), 1), repeats=False)
 
     assert reduced is smallest(reduced, candidate_of("NoTailOffset"))
 
 
 def test_comments_stay():
-    """What stands at the top of a trace stays when a smaller one takes its place."""
+    """The smaller program keeps the comments."""
     whole, finding = first("CountsRuns")
     whole = evolve(whole, comments=("found one day",))
     result = smallest(Reduced(whole, finding, 0), candidate_of("CountsRuns"))
@@ -231,7 +231,7 @@ def test_comments_stay():
 
 
 def test_progress():
-    """Whoever waits is told how many were tried."""
+    """Progress is reported after each thousand."""
     told = []
     reduced = reduce(*first("NoTailOffset"), candidate_of("NoTailOffset"))
     result = smallest(reduced, candidate_of("NoTailOffset"), progress=told.append)
@@ -262,7 +262,7 @@ class RaisesOnShortPins(FAULTS["CountsRuns"].candidate):
 
 @pytest.mark.parametrize("candidate", [RaisesBefore, RaisesOnShortPins])
 def test_other_failures(candidate):
-    """What raises in a smaller program is another failure, and does not take its place."""
+    """An exception in a smaller program is another failure, and is not the result."""
     reduced = unreduced(PADDED["CountsRuns"], candidate)
     result = smallest(reduced, candidate)
 
@@ -272,7 +272,7 @@ def test_other_failures(candidate):
 
 
 def test_hangs():
-    """What hangs in smaller programs uses up the budget soon."""
+    """Hangs in smaller programs count as many tries."""
     name = "RefusedGrabRepeated"
     text = (
         'a = mapping("base", orders=[0])\nget_page(a[0:1], n=2147483645)\n'
@@ -361,7 +361,7 @@ def test_easily_missed(name, text, size):
 
 
 def test_one_step_less_is_not_counted(monkeypatch):
-    """What was tried beside the scope is no part of the proof."""
+    """Tries outside the scope do not count in the proof."""
     candidate = candidate_of("PartialPinIsError")
     reduced = reduce(*first("PartialPinIsError"), candidate)
     result = smallest(reduced, candidate)
@@ -379,7 +379,7 @@ def test_one_step_less_is_not_counted(monkeypatch):
 
 
 def test_budget_one_step_less():
-    """A proof stands when what is beside its scope could not all be tried."""
+    """The proof is valid if the tries outside the scope do not finish."""
     name = "LocksDirtyPages"
     text = next(param.values[1] for param in EASILY_MISSED if param.values[0] == name)
     before = unreduced(text, candidate_of(name))
