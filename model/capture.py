@@ -2,7 +2,7 @@
 
 """Captures mappings from a live machine: the real layout of compound pages in memory.
 
-The source are kernel files (fs/proc/page.c, fs/proc/task_mmu.c; described in
+The sources are kernel files (fs/proc/page.c, fs/proc/task_mmu.c; described in
 Documentation/admin-guide/mm/pagemap.rst) that take no lock: a compound page that changes during
 the capture may look incomplete, and is left out. Only the layout is captured, not the counts:
 every head has refs=1.
