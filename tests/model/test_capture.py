@@ -528,15 +528,26 @@ def test_nothing(tmp_path: Path, frames: list[int]) -> None:
 # Real ones.
 
 
-@pytest.mark.skipif(
+readable = pytest.mark.skipif(
     not os.access("/proc/kpageflags", os.R_OK), reason="needs root and /proc/kpageflags"
 )
-def test_here() -> None:
-    """What this machine and this process hold can be captured, and reads back the same."""
+
+
+@pytest.mark.slow("reads the flags of each frame of this machine")
+@readable
+def test_machine_here() -> None:
+    """What this machine holds can be captured, and reads back the same."""
     here = capture_machine("now", limit=50)
+
+    assert here.mappings
+    assert here.mappings == parse_layout(here.text())
+
+
+@readable
+def test_process_here() -> None:
+    """So can what this process holds."""
     process = capture_process(os.getpid(), "now")
 
-    assert here.mappings == parse_layout(here.text())
     assert process.mappings == parse_layout(process.text())
     assert {"base", "page-cache"} <= {mapping.kind for mapping in process.mappings}
 

@@ -50,8 +50,16 @@ VERDICTS = {
 }
 
 
-#: Traces that take ten seconds.
-SLOW_TRACES = {"one-tebibyte"}
+#: Version and memory model of the kernel that each run of the tests compiles.
+QUICK = ("6.1", "vmemmap")
+
+
+def _trace(path):
+    """A trace as a parameter."""
+    marks = []
+    if path.stem in {"one-tebibyte", "run-of-zero-at-2-32"}:
+        marks = [pytest.mark.slow("takes five to fifteen seconds")]
+    return pytest.param(path, marks=marks, id=path.stem)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -90,12 +98,28 @@ def kernels():
         source.worker.close()
 
 
-each_kernel = pytest.mark.parametrize("version", KERNELS)
-each_model = pytest.mark.parametrize("model", ["vmemmap", "classic"])
+#: The mark of what compiles another tree than the quick one.
+SECOND = pytest.mark.slow("compiles a second kernel")
+
+
+def _recorded(path):
+    """The recordings of a file as a parameter."""
+    quick = path.stem.startswith(f"{QUICK[0]}-")
+    return pytest.param(path, marks=[] if quick else [SECOND], id=path.stem)
+
+
+def _parameter(version, model):
+    """A kernel and a memory model; one of them is tested in each run of the tests."""
+    marks = [] if (version, model) == QUICK else [SECOND]
+    return pytest.param(version, model, marks=marks, id=f"{model}-{version}")
+
+
+each_kernel = pytest.mark.parametrize(
+    ("version", "model"), [_parameter(v, m) for v in KERNELS for m in ("vmemmap", "classic")]
+)
 
 
 @each_kernel
-@each_model
 def test_recognised(kernels, version, model):
     """What a tree counts like is seen by what it holds."""
     source = kernels(version, model)
@@ -105,7 +129,6 @@ def test_recognised(kernels, version, model):
 
 
 @each_kernel
-@each_model
 @pytest.mark.parametrize(("search", "rounds"), [("soak", 4), ("wide", 2), ("laws", 5)])
 def test_counts_as_one_page_at_a_time(kernels, version, model, search, rounds):
     """A released kernel counts as the model of its version, but for what it is known for."""
@@ -119,11 +142,10 @@ def test_counts_as_one_page_at_a_time(kernels, version, model, search, rounds):
 
 
 @each_kernel
-@each_model
-@pytest.mark.parametrize("path", TRACES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [_trace(path) for path in TRACES])
 def test_trace(kernels, version, model, path):
     """Each trace comes to the verdict that is written down for the version."""
-    if path.stem in SLOW_TRACES and (version, model) != ("6.1", "vmemmap"):
+    if path.stem == "one-tebibyte" and (version, model) != QUICK:
         pytest.skip("takes ten seconds, and does the same in 6.1 with VMEMMAP")
     program = evolve(read_program(path), semantics=SEMANTICS[version])
     verdict = judge(program, kernels(version, model)())
@@ -138,7 +160,7 @@ def test_trace(kernels, version, model, path):
     assert expected == verdict.kind, verdict
 
 
-@pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [_recorded(path) for path in RECORDED])
 def test_recorded(kernels, path):
     """The compiled source shows what the same kernel showed when it was booted."""
     source = kernels(path.stem.partition("-")[0], "vmemmap")
@@ -149,7 +171,7 @@ def test_recorded(kernels, path):
         assert "agrees" == verdict.kind, verdict
 
 
-@pytest.mark.parametrize("version", ["6.1", "6.12"])
+@pytest.mark.parametrize("version", ["6.1", pytest.param("6.12", marks=SECOND)])
 def test_warns_with_the_kernels_own_line(kernels, version):
     """A WARN says where in the kernel's file it stands."""
     program = read_program(next(p for p in TRACES if p.stem == "error-npages"))
@@ -181,6 +203,7 @@ MUTANTS = (
 )
 
 
+@pytest.mark.slow("compiles 6.1 for each mutant")
 @pytest.mark.parametrize("name", MUTANTS)
 def test_mutants_are_found(mutants, name, monkeypatch, tmp_path):
     """A small change of a released kernel's own source is found, in state or in cost."""

@@ -29,7 +29,8 @@ struct scatterlist *__sg_alloc_table_from_pages(struct sg_table *table, struct p
 		else
 			sg_set_page(&sgl[nents++], pages[i], PAGE_SIZE, 0);
 	}
-	table->sgl = sgl; /* and the old one is lost */
+	kfree(table->sgl);
+	table->sgl = sgl;
 	table->nents = nents;
 	return sgl;
 }
