@@ -29,7 +29,9 @@ struct scatterlist *__sg_alloc_table_from_pages(struct sg_table *table, struct p
 		else
 			sg_set_page(&sgl[nents++], pages[i], PAGE_SIZE, 0);
 	}
-	kfree(table->sgl);
+	/* The table before this one stays: a failure after the call goes back to it. */
+	kfree(table->before);
+	table->before = table->sgl;
 	table->sgl = sgl;
 	table->nents = nents;
 	return sgl;

@@ -5,8 +5,8 @@ struct scatterlist {
 };
 
 struct sg_table {
-	struct scatterlist *sgl;
-	unsigned int nents, room;
+	struct scatterlist *sgl, *before;
+	unsigned int nents;
 };
 
 #define for_each_sg(list, sg, nr, i) for (i = 0, sg = (list); i < (nr); i++, sg++)
