@@ -2,5 +2,5 @@
 
 """What pages are, and the ways to pin and unpin them.
 
-Nothing in here knows of Hypothesis, of pytest or of `properties`.
+No module of this package imports Hypothesis, pytest or `properties`.
 """

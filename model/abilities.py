@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""What a candidate can be asked: versions, calls, pages, and what it shows."""
+"""The abilities of a candidate: its versions, calls and pages, and what it shows."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ FIELDS = (
     "warnings",
 )
 
-#: No limit beyond those of programs.
+#: The value of an ability that limits programs no further than `model.program` does.
 UNBOUNDED = 1 << 64
 
 
 @frozen
 class Abilities:
-    """What a candidate can be asked.
+    """The abilities of a candidate: what programs it can run, and what it shows of them.
 
     :param name: Its name in messages.
     :param semantics: Kernel versions whose counting it follows.
@@ -58,7 +58,7 @@ class Abilities:
     :param mixes: Kinds that may mix orders in a contiguous range; no range spans two kinds.
         None: unrestricted.
     :param changes: Whether a page table can change under ``pin_user_pages_fast_only()``.
-    :param timed: Whether it ends a step that does not return by itself.
+    :param timed: Whether it has its own time limit for steps that do not return.
     :param takes_whole_programs: Whether it runs a complete program much faster than the
         same program step by step.
     """
@@ -105,7 +105,7 @@ class Abilities:
         return "" if self.mixes is None else self._beside(mappings, self.mixes)
 
     def _beside(self, mappings: Sequence[Pages], mixes: frozenset[str]) -> str:
-        """Why it cannot make neighbours among *mappings* as they are; empty if it can."""
+        """Why it cannot make the adjacent extents of *mappings*; empty if it can."""
         lying = sorted((e.pfn, e.stop, m.kind, e.order) for m in mappings for e in m.extents)
         for (_, stop, kind, order), (pfn, _, other, next_order) in pairwise(lying):
             if stop == pfn and (kind != other or (order != next_order and kind not in mixes)):

@@ -58,7 +58,7 @@ class Candidate(ABC):
     @property
     @abstractmethod
     def abilities(self) -> Abilities:
-        """What it can be asked."""
+        """The abilities of the candidate."""
 
     @abstractmethod
     def execute(self, program: Program) -> Iterator[Snapshot]:
@@ -81,7 +81,7 @@ class Candidate(ABC):
         return ()
 
     def missing_calls(self) -> list[str]:
-        """Calls that its abilities name and that it has no code for."""
+        """Calls in its abilities that it has no code for."""
         return []
 
 
@@ -94,13 +94,13 @@ class InProcess(Candidate):
 
     journal = True
     memory: Memory
-    #: The same object as `memory`, which a sketch may replace.
+    #: The memory that `execute` made. A sketch may replace `memory`, but not this.
     _memory: Memory | None = None
     _table: Table
 
     @property
     def abilities(self) -> Abilities:
-        """Everything: it runs on the models' own memory."""
+        """All abilities, because it runs on `Memory`."""
         return Abilities(type(self).__name__)
 
     def execute(self, program: Program) -> Iterator[Snapshot]:
@@ -187,7 +187,7 @@ class InProcess(Candidate):
     def split_huge_page(self, pages: Sequence[int]) -> int:
         """Split the compound page of ``pages[0]`` into single ones; -EBUSY if it is held.
 
-        Held is a head with other references than its mappings'. Each single
+        A head is held if it has references besides those of its mappings. Each single
         page inherits the mappings and the dirty flag (``__split_huge_page_tail``).
         """
         memory = self.memory

@@ -139,7 +139,7 @@ def capture_process(pid: int, when: str, *, proc: Path = PROC, limit: int | None
     for frames in vmas:
         of_kind: dict[str, _Run] = {}
         for pfn in frames:
-            # Popped, so that no compound page is in two mappings.
+            # `pop` removes it from the dictionary, so that no compound page is in two mappings.
             kind, order = heads.pop(pfn, ("", 0))
             if kind:
                 of_kind.setdefault(kind, _Run(kind, [])).add(Extent(pfn, order, 1))

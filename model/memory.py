@@ -74,7 +74,7 @@ class Memory:
         self._spent = 0
         self._allowed = self._fuel = FUEL
         self._empty_puts = EMPTY_PUTS
-        # The last block that was looked up, as a cache: most look-ups hit it again.
+        # The block of the last look-up, as a cache: most look-ups are in the same block.
         self._start = self._stop = self._mask = self._order = self._refs = 0
         self._zero = self._special = False
 
@@ -100,7 +100,7 @@ class Memory:
         return self.looks()[0]
 
     def looks(self) -> tuple[dict[int, HeadState], frozenset[int]]:
-        """Likewise, and the pages among them for which ``page_maybe_dma_pinned()`` is true."""
+        """The state of each touched page, and the pages with ``page_maybe_dma_pinned()`` true."""
         states = {}
         pinned = []
         for page in self.touched:

@@ -131,7 +131,7 @@ class Optimised(InProcess):
                 return i
             if changed is not None and i <= changed < i + ntails:
                 if not self.memory.huge_entry(head):
-                    # The pages before it have entries of their own and stay pinned.
+                    # Only this entry is undone: pages before it have other entries.
                     before = changed - i
                     grabbed = self.try_grab_compound_head(head, before) if before else 0
                     i += grabbed
@@ -168,14 +168,14 @@ class Optimised(InProcess):
         self.memory.mod_node_page_state(NR_FOLL_PIN_RELEASED, refs)
 
     def drop_pincount(self, head: int, refs: int) -> int:
-        """Subtract *refs* pins from the pincount of *head*, if any; the references they hold."""
+        """Subtract *refs* pins from any pincount of *head*; return the references to drop."""
         if not self.puts_exactly(head):
             return refs * BIAS
         self.memory.pincount_add(head, -refs)
         return refs
 
     def puts_exactly(self, head: int) -> bool:
-        """The answer of `grabs_exactly` that a put uses."""
+        """The `grabs_exactly` of *head* for a put; a sketch can override it alone."""
         return self.memory.hpage_pincount_available(head)
 
     def put_page_refs(self, head: int, refs: int) -> None:

@@ -122,7 +122,7 @@ class IbUmemRelease(Step):
 
 REGION_STEPS: tuple[type[Step], ...] = (IbUmemGet, IbUmem, IbUmemRelease)
 
-# As in `model.steps`: the plainest call with an effect.
+# Names for code that makes steps for their effect, like those in `model.steps`.
 Register = IbUmemGet
 MakeRegion = IbUmem
 Release = IbUmemRelease

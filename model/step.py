@@ -2,9 +2,9 @@
 
 """The base class of steps.
 
-A step is data. It knows its text in a trace (`Step.text`), the arguments of the
-candidate's method that is named `Step.call` (`Step.arguments`, pages as frames), and the
-name of what that method returns (`Step.bind`).
+A step is data. Its methods give its text in a trace (`Step.text`) and the arguments of the
+candidate's method that is named `Step.call` (`Step.arguments`, pages as frames), and store
+the result of that method under the step's handle or region (`Step.bind`).
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ class Step:
     The class attributes and methods describe the call. Each call is a subclass; other code
     reads these attributes and does not name calls.
 
-    :param cpu: The processor that it runs on. Only 0 has a meaning so far.
+    :param cpu: The processor that it runs on. All candidates ignore it so far.
     """
 
     #: The name of the call.

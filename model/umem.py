@@ -14,7 +14,7 @@ from model.semantics import PAGE_SIZE
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-#: Pages that one batch pins: as many as their pointers fit into one page.
+#: Number of pages in one batch of pins: the number of pointers that fit into one page.
 BATCH = PAGE_SIZE // 8
 
 

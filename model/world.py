@@ -155,6 +155,6 @@ WORLD_STEPS: tuple[type[Step], ...] = (
     PutPage,
 )
 
-# As in `model.steps`: the plainest call with an effect.
+# Names for code that makes steps for their effect, like those in `model.steps`.
 TakeReferences = GetPage
 DropReferences = PutPage

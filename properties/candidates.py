@@ -113,7 +113,7 @@ def available(scheme: str) -> None:
 
 
 def missing(scheme: str) -> str:
-    """Which package *scheme* lacks, and how to install it; empty if none."""
+    """The package that *scheme* needs and that is not installed, and how to install it; or ""."""
     _, needed, extra = SCHEMES[scheme]
     for package in needed:
         if importlib.util.find_spec(package) is None:

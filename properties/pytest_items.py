@@ -32,7 +32,7 @@ ROUNDS = {"soak": 40, "wide": 10, "laws": 40}
 
 
 def quietly(profile: settings) -> settings:
-    """*profile* for the machine, whose failures headcount reduces and reports, not Hypothesis."""
+    """*profile* without Hypothesis's shrinking and output: headcount reduces and reports."""
     return settings(
         profile,
         verbosity=Verbosity.quiet,
@@ -44,12 +44,12 @@ def quietly(profile: settings) -> settings:
 
 
 def rounds(name: str, profile: settings) -> int:
-    """The number of rounds of the search *name* beside the machine's programs of *profile*."""
+    """The number of rounds of the search *name* that one run draws with *profile*."""
     return max(1, ROUNDS[name] * profile.max_examples // 100)
 
 
 class Searches(pytest.Collector):
-    """The searches on the candidate, a test each: ``headcount::machine`` and so on."""
+    """The searches on the candidate as tests: ``headcount::machine`` and so on."""
 
     def __init__(self, *, search: Search, profile: settings, **kwargs: Any) -> None:
         super().__init__("headcount", nodeid="headcount", **kwargs)
@@ -76,7 +76,7 @@ class MachineItem(pytest.Item):
         def run() -> None:
             run_state_machine_as_test(drawn, settings=quiet)
 
-        # By these Hypothesis's own plugin knows a test to gather statistics of.
+        # Hypothesis's own plugin gathers statistics of tests with these attributes.
         run.is_hypothesis_test = True  # type: ignore[attr-defined]
         run._hypothesis_internal_use_settings = quiet  # type: ignore[attr-defined]  # noqa: SLF001
         self.obj = run
@@ -94,16 +94,16 @@ class MachineItem(pytest.Item):
 
 
 class RoundsItem(pytest.Item):
-    """Some rounds of another search on the candidate."""
+    """Rounds of a search other than the machine on the candidate."""
 
     parent: Searches
 
     def reportinfo(self) -> tuple[os.PathLike[str] | str, int | None, str]:
-        """Where pytest says that they are."""
+        """The location that pytest shows for the test."""
         return self.path, None, self.nodeid
 
     def runtest(self) -> None:
-        """Run them.
+        """Run the rounds.
 
         :raises Diverged: if a program is counted wrongly.
         """
@@ -121,7 +121,7 @@ class RoundsItem(pytest.Item):
 
 
 class TraceFile(pytest.File):
-    """A saved trace, with one test: what it once broke holds on the candidate."""
+    """A saved trace, with one test: that the candidate passes it."""
 
     def __init__(self, *, search: Search, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -133,7 +133,7 @@ class TraceFile(pytest.File):
 
 
 class TraceItem(pytest.Item):
-    """The trace replayed on the candidate, as the trace's kernel version counts if it can."""
+    """The trace replayed on the candidate, with the semantics of the trace if it follows them."""
 
     parent: TraceFile
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""What a pytest run that uses headcount has of it: searches, traces, profiles, the report.
+"""The pytest plugin: adds searches, saved traces, Hypothesis profiles and failure reports.
 
 `headcount_pytest` loads this when a run needs it.
 """
@@ -45,10 +45,10 @@ PROFILES = MappingProxyType(
     }
 )
 
-#: What a worker of pytest-xdist is handed: whether no files or folders were named.
+#: The key under which a worker of pytest-xdist gets whether no files or folders were named.
 WHOLE = "headcount_whole"
 
-#: In Hypothesis's statistics: a rule with all that belongs to it, printed once for each rule.
+#: A text that Hypothesis's statistics repeat for each rule; it lists all rules.
 RULES = re.compile(r"sampled_from\(\[Rule\(.*\]\)\.filter\(.*?_rule_is_enabled\)")
 
 
@@ -95,20 +95,20 @@ class Active:
         return TraceFile.from_parent(parent, path=path, search=self.search)
 
     def pytest_report_header(self) -> str:
-        """What is under test."""
+        """The candidate and its semantics, as a line of pytest's header."""
         version = self.search.semantics.version
         return f"headcount: candidate {self._spec.text}, semantics {version}"
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
-        """Hand a worker of pytest-xdist what only its controller knows."""
+        """Tell a worker of pytest-xdist whether files or folders were named."""
         node.workerinput[WHOLE] = _whole(node.config)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_make_collect_report(
         self, collector: pytest.Collector
     ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-        """Add the searches to what pytest collects, before all else."""
+        """Add the searches to the tests that pytest collects, as the first ones."""
         report = yield
         if isinstance(collector, pytest.Session) and report.passed and searching(collector.config):
             found = Searches.from_parent(collector, search=self.search, profile=self.profile)
@@ -119,7 +119,7 @@ class Active:
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[Any]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Put the counterexample, reduced, in the place of Hypothesis's listing."""
+        """Report the reduced counterexample instead of Hypothesis's text."""
         statistics = getattr(item, "hypothesis_statistics", None)
         if statistics:
             item.hypothesis_statistics = RULES.sub("the rules", statistics)  # type: ignore[attr-defined]
@@ -137,7 +137,7 @@ class Active:
 
 
 class _Keeper(Watcher):
-    """Keeps each failing program as soon as the machine finds it, or a smaller one."""
+    """Stores each failing program as soon as the machine finds it."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -147,7 +147,7 @@ class _Keeper(Watcher):
 
 
 class Told:
-    """A counterexample as pytest prints it: whole where it failed, one line in the summary."""
+    """A counterexample for pytest: the whole report, and its first line for the summary."""
 
     def __init__(self, lines: list[str]) -> None:
         self._lines = lines
@@ -165,8 +165,8 @@ class Told:
 def searching(config: pytest.Config) -> bool:
     """Whether this run searches.
 
-    It does with ``--candidate``, and with the setting alone where no files or folders are
-    named; never where all that is named are single tests, as editors do.
+    It does if ``--candidate`` is given, or if the setting ``headcount_candidate`` is and no
+    files or folders are named. It does not if only single tests are named, as by editors.
     """
     if config.args and all("::" in arg for arg in config.args):
         return False
@@ -174,8 +174,8 @@ def searching(config: pytest.Config) -> bool:
 
 
 def _whole(config: pytest.Config) -> bool:
-    """Whether there is the setting, and no files or folders are named."""
-    # A worker of pytest-xdist is given the files that its controller found.
+    """Whether ``headcount_candidate`` is set and no files or folders are named."""
+    # A worker of pytest-xdist always gets file names, so it asks its controller.
     workerinput: dict[str, Any] = getattr(config, "workerinput", {})
     named = config.args_source is pytest.Config.ArgsSource.ARGS
     return bool(config.getini("headcount_candidate")) and workerinput.get(WHOLE, not named)
@@ -186,9 +186,9 @@ def _option(config: pytest.Config, name: str) -> Any:
 
 
 def _profile(config: pytest.Config) -> settings:
-    """The settings that ``--hypothesis-profile`` names; ``ci`` where CI is set, or else ``dev``.
+    """The settings that ``--hypothesis-profile`` names; by default `usual_profile`.
 
-    The names are made known to Hypothesis, unless the project has profiles of these names.
+    Registers `PROFILES` with Hypothesis, except names that the project has registered.
     """
     for name, profile in PROFILES.items():
         try:
@@ -205,5 +205,5 @@ def _profile(config: pytest.Config) -> settings:
 
 
 def usual_profile() -> str:
-    """The profile of a run that names none."""
+    """The name of the default profile: ``ci`` if $CI is set, else ``dev``."""
     return "ci" if os.environ.get("CI") else "dev"

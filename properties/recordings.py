@@ -69,5 +69,5 @@ def draw(search: Search, abilities: Abilities, number: int) -> Program:
 
 
 def record(search: Search, kernel: str, program: Program) -> Recording:
-    """The recording of *program* on *kernel*, which the candidate of *search* runs."""
+    """The recording of *program*; the candidate of *search* runs it on the kernel *kernel*."""
     return Recording(kernel, program, tuple(search.candidate().execute(program)))

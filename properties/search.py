@@ -41,19 +41,19 @@ class Watcher:
     """Callbacks for search progress; the base class ignores them."""
 
     def step(self, run: Run, reached: set[str]) -> None:
-        """*run* carried out a step, which reached the situations *reached*."""
+        """Called when *run* has carried out a step that reached the situations *reached*."""
 
     def rejected(self, call: str) -> None:
-        """No step of *call* could be drawn, or the drawn one was refused."""
+        """Called when no step of *call* could be drawn, or the drawn step was refused."""
 
     def avoided(self, oddity: str) -> None:
-        """A step was skipped because it would trigger the known *oddity* of the candidate."""
+        """Called when a step is skipped because it would trigger the known *oddity*."""
 
     def ended(self, run: Run) -> None:
-        """A program ended without a finding."""
+        """Called when a program has ended without a finding."""
 
     def found(self, program: Program, finding: Finding) -> None:
-        """*program* fails with *finding*."""
+        """Called when *program* fails with *finding*."""
 
     def enough(self) -> bool:
         """Whether the round should stop early; searches ask between programs."""
@@ -124,7 +124,7 @@ class Searcher(Protocol):
 
 
 class Taken(NamedTuple):
-    """A step that was carried out: its finding, if any, and the situations that it reached."""
+    """The result of a step: its finding, if any, and the situations that it reached."""
 
     finding: Finding | None
     reached: set[str]

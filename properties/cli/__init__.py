@@ -2,7 +2,7 @@
 
 """The command ``headcount``. Only this package prints.
 
-Exit status: 0 agreed, 1 finding, 2 bad input or use.
+Exit status: 0 if candidate and reference agree, 1 for a finding, 2 for invalid input.
 """
 
 from __future__ import annotations

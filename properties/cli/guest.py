@@ -102,7 +102,7 @@ def prepare(version: str) -> int:
 
 @guest.command(name="record")
 @kernel_option
-@click.option("--gigantic", is_flag=True, help="Only pages of 1 GiB, of which the machine has 2.")
+@click.option("--gigantic", is_flag=True, help="Record on pages of 1 GiB only; the machine has 2.")
 @click.option(
     "--each",
     type=click.IntRange(min=1),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Matrix:
     """Combinations of two features of a step: one in the rows, one in the columns.
 
-    :param across: The heading of the column of row names.
+    :param across: The heading of the column that contains the names of the rows.
     :param read: The (row, column) of each combination that a step is in.
     :param impossible: Combinations that no step can be in.
     """

@@ -50,7 +50,7 @@ def pin(record: Record, found: set[str]) -> None:
 
 
 def _first(record: Record) -> Held:
-    """What is held of the head of the first page that the step names."""
+    """The references and pins held on the head of the first page that the step names."""
     piece = next(record.step.pages.slices())  # type: ignore[attr-defined]
     ledger = record.ledger
     return ledger.held(ledger.head(ledger.table[piece.name][piece.indices[0]]))

@@ -179,8 +179,8 @@ def _handles(record: Record, found: set[str]) -> None:
         if start and only.indices.stop == len(held) and only.indices.step == only.times == 1:
             head = ledger.head(held[start])
             if ledger.head(held[start - 1]) == head and not ledger.held(head).pins:
-                # Each entry of a handle was a pin. Those before the start are gone, and
-                # an earlier call unpinned them.
+                # Each entry of a handle was a pin, and an earlier call unpinned the entries
+                # before the start.
                 mappings = (mapping.name for mapping in ledger.mappings)
                 if only.name not in mappings:
                     found.add("rest-of-handle")

@@ -58,6 +58,6 @@ def alloc_pages(record: Record, found: set[str]) -> None:
         found.add("other-order")
     history = record.history
     history.again.update(heads)
-    # The pages that were here before are gone.
+    # The compound pages that had these frames no longer exist.
     history.unpinned.difference_update(heads)
     history.cleaned.difference_update(heads)

@@ -91,9 +91,9 @@ class Node:
 
     @property
     def canonical(self) -> bool:
-        """Whether the enumeration includes it: one program of each set of equivalent ones.
+        """Whether the enumeration includes this program: one of each set of equivalent ones.
 
-        A program that crosses no edge is equivalent to an ordered one.
+        A program with no *edge* is equivalent to one that is *ordered*.
         """
         return self.edge or self.ordered
 
@@ -109,7 +109,7 @@ class Node:
                 head = layout.head[i]
                 before = layout.before.get(head)
                 now = (*uses.get(head, ()), use)
-                # The head before had the same uses up to this one: it should be used first.
+                # The like head before this one has had the same uses: it should come first.
                 if before is not None and uses.get(before, ()) == now[:-1]:
                     ordered = False
                 uses[head] = now

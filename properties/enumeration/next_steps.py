@@ -120,7 +120,7 @@ class NextSteps:
                 yield self._named(tuple(range(start, stop)))
 
     def _heads(self, what: str = "alive", least: int = 1) -> Iterator[PageList]:
-        """Every set of allocated heads whose count *what* of the ledger is at least *least*."""
+        """Every set of allocated heads whose ledger field *what* is at least *least*."""
         heads = []
         for i, page in enumerate(self._pages):
             if self._ledger.head(page) == page:

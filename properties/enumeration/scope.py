@@ -152,8 +152,8 @@ def scope_of(program: Program) -> Scope:
 def one_step_less(scope: Scope) -> Scope:
     """*scope* with one step less and no bound on the pages of all lists.
 
-    A program with fewer steps is smaller, however many pages it names: naming a page twice
-    may do what a step of its own did.
+    A program with fewer steps is smaller, however many pages it names: repeats in a list may
+    have the effect of the step that is missing.
     """
     return evolve(
         scope,

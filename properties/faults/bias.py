@@ -31,8 +31,8 @@ class OrderOneExactPut(Optimised):
 class OrderOneExactGrab(Optimised):
     """The grab counts pages of order 1 exactly, the put does not.
 
-    The other half: each unpin drops 1024 references where the pin took one, so the page
-    is freed, or its refcount becomes negative, while others hold it.
+    Each unpin drops 1024 references where the pin took one, so the page is freed, or its
+    refcount becomes negative, while others hold it.
     """
 
     def grabs_exactly(self, head: int) -> bool:
@@ -80,8 +80,8 @@ class OrderTwoBiased(Optimised):
 class BiasOnExact(Optimised):
     """Every pin takes 1024 references, even of pages with a pincount.
 
-    As before compound pages got a pincount: all tails share one head, and pinning each
-    page of a gigantic page eight times carries the refcount past 2^31.
+    The kernel did this before compound pages got a pincount. All tails share one head, and
+    pinning each page of a gigantic page eight times carries the refcount past 2^31.
     """
 
     def puts_exactly(self, head: int) -> bool:
@@ -132,7 +132,7 @@ class PincountStays(Optimised):
 class PincountOncePerRun(Optimised):
     """A put drops all references of a run, but lowers the pincount by one.
 
-    A decrement that should have become a subtraction when runs were introduced.
+    The code still decrements the pincount by one, as it did before puts of whole runs.
     """
 
     def put_compound_head(self, head: int, refs: int) -> None:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""Faults that no count shows: right, but with more than one put for each run."""
+"""Faults that leave every count right, but take more puts or dirty locks than necessary."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ class StopsBeforeLast(Optimised):
 class ListByPage(Optimised):
     """Every entry of a list is a run.
 
-    As before the series, whose only purpose is to change this: a huge page that was
-    pinned by its 512 pages takes 512 atomic subtractions.
+    The kernel did this before the series, whose only purpose is to change it: a huge page
+    that was pinned by its 512 pages takes 512 atomic subtractions.
     """
 
     def compound_next(self, i: int, npages: int, pages: Sequence[int]) -> tuple[int, int]:
@@ -57,8 +57,7 @@ class ListByPage(Optimised):
 class RangeByPage(Optimised):
     """Every page of a range is a run.
 
-    The new call without its benefit: its callers are shorter, and the machine does as
-    much work as before.
+    The range call then only makes its callers shorter: it takes as many puts as before.
     """
 
     def compound_range_next(self, i: int, npages: int, page: int) -> tuple[int, int]:
@@ -118,7 +117,7 @@ class DirtyListByPage(Optimised):
 class RegionByPage(Optimised):
     """A region is released page by page, although there is a call for ranges.
 
-    As the driver was before the last patch of the series. A region of a terabyte takes
+    The driver did this before the last patch of the series. A region of a terabyte takes
     minutes to release.
     """
 
@@ -131,8 +130,8 @@ class RegionByPage(Optimised):
 class RunsOf512(Optimised):
     """Runs of more than 512 pages are put in pieces of 512.
 
-    As if no huge page were larger than a PMD maps. A page of 1 GiB takes 512 puts instead
-    of one.
+    The code assumes that a PMD maps the largest huge page. A page of 1 GiB takes 512 puts
+    instead of one.
     """
 
     def put_compound_head(self, head: int, refs: int) -> None:

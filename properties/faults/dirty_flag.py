@@ -166,8 +166,8 @@ class AsksFirstHeadOnly(Optimised):
 class DirtiesReadOnlyRegion(Optimised):
     """Releasing a region dirties its pages even if the device could not write to them.
 
-    The call depends on two conditions: whether the region is writable, and whether its
-    content is to be kept. Here the first was lost.
+    The dirtying depends on two conditions: whether the region is writable, and whether its
+    content is to be kept. Here the first condition was lost.
     """
 
     def release_umem(self, umem: Umem, dirty: bool) -> None:
@@ -179,8 +179,8 @@ class DirtiesReadOnlyRegion(Optimised):
 class WritableMeansDirty(Optimised):
     """Releasing a writable region dirties its pages even if nothing was written.
 
-    Here the second of the two conditions was lost: a region that is given back because a
-    later step of its setup failed becomes dirty too.
+    The condition that the content is to be kept was lost: a region that is released because
+    a later step of its setup failed becomes dirty too.
     """
 
     def release_umem(self, umem: Umem, dirty: bool) -> None:
@@ -191,8 +191,8 @@ class WritableMeansDirty(Optimised):
 class NeverDirtiesRegion(Optimised):
     """The pages of a region are unpinned clean.
 
-    One path unwinds and releases, and the flag that tells these apart is lost on the way.
-    What the device wrote is dropped under memory pressure.
+    The same code unwinds a failed registration and releases a region, and loses the flag
+    that says which. What the device wrote is dropped under memory pressure.
     """
 
     def release_umem(self, umem: Umem, dirty: bool) -> None:

@@ -66,15 +66,15 @@ class OneWalker(_OneWalk):
 class Regroups(_OneWalk):
     """One put for each head, wherever its entries are.
 
-    A-B-A takes two puts and not three. Nothing promises an order of puts within one call,
-    and nobody sees a count in between.
+    A list A-B-A takes two puts and not three. The order of puts within one call is not
+    specified, and no test can see the counts between two puts.
     """
 
     def runs(self, pages: Sequence[int]) -> Iterator[tuple[int, int]]:
         yield from Counter(map(self.memory.compound_head, pages)).items()
 
 
-@fault("equivalent", "order of runs is nobody's business", versions=("5.11", "5.13"))
+@fault("equivalent", "order of runs is not specified", versions=("5.11", "5.13"))
 class Backwards(_OneWalk):
     """The walk goes from the last entry to the first.
 
@@ -85,12 +85,11 @@ class Backwards(_OneWalk):
         return super().runs(pages[::-1])
 
 
-@fault("equivalent", "order of runs is nobody's business", versions=("5.11", "5.13"))
+@fault("equivalent", "order of runs is not specified", versions=("5.11", "5.13"))
 class DirtiesFirst(_OneWalk):
     """All heads are dirtied before the first put.
 
-    Each is dirtied before its own put, as the law demands, and is still held when it is
-    dirtied.
+    So each head is dirtied before its own put, as required, and while it is still held.
     """
 
     def walk(self, pages: Sequence[int], make_dirty: bool) -> None:
@@ -104,8 +103,8 @@ class DirtiesFirst(_OneWalk):
 class CachesHeads(_OneWalk):
     """The head of each page is looked up once in a call.
 
-    Pins keep a page from being split, so heads do not change within one call. The faulty
-    twin, `StaleHead`, keeps them longer.
+    Pins keep a page from being split, so heads do not change within one call. The fault
+    `StaleHead` keeps the heads from one call to the next.
     """
 
     def runs(self, pages: Sequence[int]) -> Iterator[tuple[int, int]]:
@@ -231,8 +230,8 @@ class AllButOneFirst(Optimised):
 class GrabsOneByOne(Optimised):
     """Pins are taken one at a time, each by its own grab.
 
-    As many operations as in the reference on the side that pins; only those of unpinning
-    count as cost. A refusal half-way leaves the same pins.
+    Pinning takes as many operations as in the reference, but only unpinning counts as cost.
+    If a grab is refused, the same pins remain.
     """
 
     def try_grab_compound_head(self, head: int, refs: int) -> int:
@@ -242,7 +241,7 @@ class GrabsOneByOne(Optimised):
         return refs
 
 
-@fault("equivalent", "order of entries is nobody's business", versions=("5.11", "5.13"))
+@fault("equivalent", "order of entries is not specified", versions=("5.11", "5.13"))
 class LastEntryFirst(Optimised):
     """A region's entries are released from the last to the first.
 

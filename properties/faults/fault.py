@@ -59,7 +59,7 @@ class Fault:
 
     @property
     def story(self) -> str:
-        """What goes wrong, and how it came about: the docstring of the candidate."""
+        """What goes wrong, and why: the docstring of the candidate."""
         return getdoc(self.candidate) or ""
 
     @property

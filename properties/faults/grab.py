@@ -129,8 +129,8 @@ class RefusesSilently(Optimised):
 class RefusedIsFault(Optimised):
     """A grab that is refused is reported as a page that is not mapped.
 
-    -EFAULT means that another attempt is useless, and ends a program; a refused
-    reference is -ENOMEM.
+    A refused reference is -ENOMEM. With -EFAULT instead, callers give up, because another
+    attempt is useless after it.
     """
 
     def pin_user_pages(self, pages: Sequence[int]) -> int:

@@ -31,7 +31,7 @@ class NeverFreed(Optimised):
 class FreedTwice(Optimised):
     """A page whose refcount reached zero is freed by the put and again by its caller.
 
-    Each of them takes itself for the last user. The allocator hands the page out twice.
+    Both act as the last user of the page, so the allocator hands it out twice.
     """
 
     def put_compound_head(self, head: int, refs: int) -> None:
@@ -121,8 +121,8 @@ class FreesNamedPage(Optimised):
 class UnderflowKeepsPins(Optimised):
     """A put that would leave a negative refcount warns and does nothing.
 
-    It is meant for debugging. A refcount that overflowed is negative and has to go down
-    through negative values; here its pins stay for ever.
+    The check is meant for debugging. A refcount that overflowed is negative and has to go
+    down through negative values; with the check its pins stay for ever.
     """
 
     def put_compound_head(self, head: int, refs: int) -> None:

@@ -122,8 +122,8 @@ class AdjacentForSameHead(Optimised):
 class HeadOfNextRun(Optimised):
     """The run is counted right, and put on the head that ended it.
 
-    One variable serves for the head of the run and for the head just read. A macro whose
-    parameters are named like the caller's variables ends like this.
+    One variable holds the head of the run and the head just read. A macro whose parameters
+    have the names of its caller's variables leads to this.
     """
 
     def compound_next(self, i: int, npages: int, pages: Sequence[int]) -> tuple[int, int]:

@@ -97,8 +97,8 @@ class RefusedGrabRepeated(Optimised):
 class FaultRepeated(Optimised):
     """A page that is not mapped is looked up until it is.
 
-    The slow path faults a page in and looks it up again, which ends because the fault
-    reports when it cannot help. Here nothing asks for that.
+    The slow path faults a page in and looks it up again, until the fault reports an error.
+    Here the error is ignored.
     """
 
     def _mapped(self, i: int, pages: Sequence[int]) -> tuple[int, int]:

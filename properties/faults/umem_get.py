@@ -32,8 +32,8 @@ class BatchNotUnwound(Optimised):
 class BatchUnwoundTwice(Optimised):
     """The batch that failed is unpinned as a list, and again with the scatterlist.
 
-    As if appending had entered the pages before it failed. The second unpin takes the
-    mapping's references.
+    The code assumes that appending added the pages before it failed. The second unpin drops
+    the mapping's references.
     """
 
     def umem_append_failed(self, umem: Umem, pages: Sequence[int], batch: Sequence[int]) -> None:

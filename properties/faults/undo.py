@@ -69,8 +69,8 @@ class UndoByGetAmount(Optimised):
 class UndoTakesEverything(Optimised):
     """If an entry changed, the walk unpins all pages of the call.
 
-    Only the pages of that entry are in doubt. Those before it are good, and the slow
-    path continues behind them; here it would begin again.
+    Only the pages of that entry may be wrong. The pages before it are right, and the slow
+    path should continue after them; here it would begin again.
     """
 
     def pin_user_pages_fast_only(self, pages: Sequence[int], changed: int | None) -> int:

@@ -1,3 +1,3 @@
 # SPDX-License-Identifier: MIT
 
-"""How well searches do on planted bugs: trials, what came of them, tables and pictures."""
+"""How well searches find planted bugs: trials, their results, tables and pictures."""

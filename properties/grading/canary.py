@@ -36,7 +36,8 @@ class Canary:
         self._fault = fault
         self._base = base
         self._steps = 0
-        #: Steps, counted from 1 over all candidates; None if there is none.
+        #: The step in which the fault's code first ran, and the one after which its state
+        #: first differed: counted from 1 over all candidates; None if there is none.
         self.reached: int | None = None
         self.diverged: int | None = None
 

@@ -17,8 +17,8 @@ from properties.grading.trial import Found, Result, Trial, run
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
-#: The budget of these searches is divided by this, because each of their steps costs
-#: as many times more.
+#: The budgets of these searches are divided by these factors, because a step of theirs takes
+#: that many times as long as one of soak.
 SHARES = {"wide": 100, "machine": 2}
 
 

@@ -53,7 +53,7 @@ class Known:
             found = result.found
             if found is None or not result.trial.reduce:
                 continue
-            # The trace kept is the smallest of all signatures.
+            # A fault keeps one trace: the smallest, whatever its signature is.
             best = min(self.sizes.values(), default=None)
             mine = _rank(found.size, found.trace)
             if best is None or mine < _rank(best, self.trace):

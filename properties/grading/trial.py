@@ -107,7 +107,7 @@ class _Watcher(Tally):
 
     def ended(self, run: Run) -> None:
         if run.dearer:
-            # A trial is strict; not every search ends a program that is dearer by itself.
+            # In a trial a dearer step is a failure, but not every search reports it as one.
             self.found(run.so_far, run.dearer)
         elif self.failure is None:
             super().ended(run)

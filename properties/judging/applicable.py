@@ -39,7 +39,7 @@ def inapplicable(program: Program, abilities: Abilities) -> str:
             return reason
     extents = [e for m in program.mappings for e in m.extents]
     if extents and max(e.stop for e in extents) - min(e.pfn for e in extents) > abilities.span:
-        return f"{abilities.name} has no room for {abilities.span} frames and more"
+        return f"{abilities.name} has no room for frames {abilities.span} or more apart"
     heads = _heads(program)
     if heads > MAX_HEAD_VISITS:
         return (
@@ -57,7 +57,7 @@ def beyond(step: Step, abilities: Abilities) -> str:
     if step.npages_named > most:
         return f"{abilities.name} passes no list of more than {most} pages"
     if step.changes_page_table() and not abilities.changes:
-        return f"{abilities.name} changes no page table on the way"
+        return f"{abilities.name} cannot change a page table during a call"
     for order in step.orders_made():
         if order not in abilities.orders:
             return f"{abilities.name} has no compound pages of order {order}"

@@ -27,7 +27,7 @@ class Row:
     """Two values that should be equal.
 
     :param where: The page, as the program names it; empty if the value belongs to no page.
-    :param order: The order of its compound page; None likewise.
+    :param order: The order of its compound page; None if the value belongs to no page.
     :param what: One of `model.abilities.FIELDS`.
     """
 

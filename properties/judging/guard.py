@@ -58,7 +58,7 @@ class Guarded:
         try:
             return self._step(step, npages)
         except Hang:
-            # The timer fired again while the first exception unwound.
+            # The timer fired again before `_step` had handled the first `Hang`.
             self._watchdog.rest()
             return NoSnapshot("no_progress", f"{step.call} does not return")
 
@@ -76,7 +76,7 @@ class Guarded:
             self._watchdog.watch(npages)
         try:
             if self._snapshots is None:
-                # Begun here, so that a candidate that cannot begin fails at its first step.
+                # Start here, so that a candidate that cannot start fails at its first step.
                 self._snapshots = iter(self._candidate.execute(self._program))
             shown = next(self._snapshots)
             if isinstance(shown, Snapshot):

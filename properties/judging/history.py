@@ -9,9 +9,9 @@ from attrs import define, field
 
 @define
 class HeadHistory:
-    """What happened to heads in earlier steps of a run, which their state does not show.
+    """What happened to heads in earlier steps of a run and is not part of their state.
 
-    The readers of `properties.coverage` fill it, and read it in later steps.
+    The functions in `properties.coverage` add to it, and use it in later steps.
 
     :param cleaned: Heads that were cleaned while they were pinned.
     :param unpinned: Heads of order 9 or more that lost their last pin and stayed allocated.

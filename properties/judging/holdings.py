@@ -24,7 +24,7 @@ class ContractBroken(BadInput):
 class Held:
     """What is held of one compound page.
 
-    :param each: What one pin adds to the refcount; 0 where pins are not counted.
+    :param each: The number that one pin adds to the refcount; 0 if pins are not counted.
     :param maps: Number of mappings.
     :param gets: Number of plain references.
     :param pins: Number of pins.
@@ -40,7 +40,7 @@ class Held:
 
     @property
     def mapped(self) -> bool:
-        """Whether a page table maps it."""
+        """Whether a page table maps the compound page."""
         return self.maps > 0 and self.alive
 
     @property
@@ -60,5 +60,5 @@ class Region(NamedTuple):
     nmap: int | None
 
     def pages(self) -> Sequence[int]:
-        """All its frames, one entry after another."""
+        """The frames of all entries, one entry after another."""
         return self.entries[0] if len(self.entries) == 1 else [*chain(*self.entries)]

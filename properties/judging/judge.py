@@ -86,7 +86,7 @@ class Run:
     :param alone: Whether the ledger judges alone, without a reference. It counts by compound
         pages: 1 TiB in pages of 1 GiB takes 1024 visits.
     :param around: Whether steps that would trigger a known oddity are refused.
-    :param complete: The complete program, where it is known before the first step: a
+    :param complete: The complete program, if it is known before the first step: a
         candidate may then carry out all steps at once. It must keep the contract.
     :param reference: What the candidate is compared with; if None, the reference model.
     """
@@ -122,7 +122,7 @@ class Run:
 
     @property
     def so_far(self) -> Program:
-        """A copy of the program up to the last step, to which no steps are added."""
+        """A copy of the program up to the last step; later steps are not added to the copy."""
         return evolve(self.program, steps=tuple(self.steps))
 
     def step(self, step: Step) -> Finding | None:
@@ -167,7 +167,7 @@ class Run:
                     return finding
         except ContractBroken as err:
             # The step kept the contract, so the snapshot names frames that do not exist.
-            summary = f"{step.call} shows what cannot be: {err.reason}"
+            summary = f"the snapshot of {step.call} is impossible: {err.reason}"
             return record.finding("invariants", "no_snapshot", summary)
         if self.dearer is None and lists:
             self.dearer = cost(record)

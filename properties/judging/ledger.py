@@ -55,8 +55,8 @@ class Ledger:
         #: Heads that the last step touched, and whether it must have warned.
         self.touched: set[int] = set()
         self.warned = False
-        #: Lists of frames that it unpinned, each of which the code under test gets as one
-        #: list, and whether it dirties them.
+        #: Lists of frames that the last step unpinned, as the code under test gets them, and
+        #: whether the step dirties them.
         self.unpinned: list[Sequence[int]] = []
         self.dirties = False
         #: The memory region that was released last.
@@ -119,7 +119,7 @@ class Ledger:
                 self.touched.add(head)
 
     def looks(self, head: int) -> tuple[HeadState, bool]:
-        """The only legal state of *head*, and whether ``page_maybe_dma_pinned()`` must be true."""
+        """The state that *head* must have, and whether ``page_maybe_dma_pinned()`` must be true."""
         held = self.held(head)
         pins, each = held.pins, held.each
         count = held.maps + held.gets + pins * each

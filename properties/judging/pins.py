@@ -44,7 +44,7 @@ ENOMEM = -12
 
 
 def pin(ledger: Ledger, pages: Sequence[int]) -> tuple[int, int]:
-    """Pin a prefix of *pages*: its length, and the error that ended it, or 0."""
+    """Pin the longest possible prefix of *pages*; its length, and the error at its end or 0."""
     done = 0
     for head, entries in ledger.runs(pages):
         held = ledger.held(head)
@@ -187,7 +187,7 @@ def _unpin_list(
     ledger: Ledger, step: UnpinUserPages | UnpinUserPagesDirtyLock, *, dirty: bool = False
 ) -> None:
     if step.npages is not None:
-        ledger.warned = True  # an error value, which the call notices
+        ledger.warned = True  # an error value, for which the call warns
         return
     pages = step.pages.resolve(ledger.table)
     pieces = [pages]

@@ -26,7 +26,7 @@ def _ib_umem_get(ledger: Ledger, step: IbUmemGet) -> int:
     pages = step.pages.resolve(ledger.table)
     before = {head: ledger.held(head).pins for head, _ in ledger.runs(pages)}
     acquired = ledger.acquired
-    # Pinning ends with the batch whose scatterlist finds no memory.
+    # If a batch finds no memory for its scatterlist entries, later batches are not pinned.
     fails = step.append_fails
     done, error = pin(ledger, pages if fails is None else pages[: (fails + 1) * BATCH])
     if fails is not None and fails * BATCH < done:

@@ -25,7 +25,7 @@ MAX_CHARGED_PAGES = 1 << 20
 #: collection takes in a long test session.
 STEP_SECONDS_AGAIN = 0.5
 
-#: Wall time is divided by this: no false hang on a busy machine, sleepers still time out.
+#: Wall time counts 1/PATIENCE, as the machine may be busy; a step that sleeps still ends.
 PATIENCE = 20
 
 #: Seconds between two ticks of a clock. Both clocks run on from step to step: setting and
@@ -72,7 +72,7 @@ class Watchdog:
 
     def rest(self) -> None:
         """Stop watching: the step is over."""
-        # A tick may still come while its memory is freed.
+        # Without this, a tick could still end the candidate's clean-up after the step.
         if self._usable:
             Watchdog._current = None
 
@@ -105,14 +105,15 @@ class Watchdog:
     def late(self, seconds: float) -> bool:
         """Count *seconds* as passed; whether the step has taken too long."""
         self._left -= seconds
-        # The first tick may have come at once.
+        # Allow one tick more, because the first may come just after the step began.
         if self._left >= -TICK:
             return False
-        # Time to unwind, before the next tick raises again.
+        # Give the candidate time to handle the exception before a tick raises it again.
         self._left = STEP_SECONDS_AGAIN
         return True
 
 
-# A tick without its handler would end the process; a forked child inherits no clock.
+# At exit, stop the clocks: a signal without its handler ends the process. A forked child
+# inherits no clock.
 atexit.register(Watchdog.stop)
 os.register_at_fork(after_in_child=Watchdog.stop)

@@ -27,7 +27,7 @@ def _alive(
     heads = list(dict.fromkeys(head for head, _ in ledger.runs(pages)))
     for head in heads:
         if step.call != GetPage.call and ledger.kind(head) == "zero":
-            msg = f"{step.call} of {ledger.name(head)}, the zero page, which stays as it is"
+            msg = f"{step.call} of {ledger.name(head)}, the zero page, which no step changes"
             raise ContractBroken(msg)
         if not ledger.held(head).alive:
             raise ContractBroken(f"{step.call} of {ledger.name(head)}, which is free")

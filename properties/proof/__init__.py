@@ -27,5 +27,5 @@ ABOUT = (
 )
 FOLLOWS = (
     "in wide types the runs partition [frame, frame + npages), in order, as they do with the",
-    "kernel's types while npages < 2^32: by induction on i, a step in words, not the solver's",
+    "kernel's types while npages < 2^32: by induction on i, which the solver does not check",
 )

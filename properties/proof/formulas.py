@@ -49,7 +49,7 @@ class Place:
 
     @classmethod
     def at(cls, order: int, head: int, page: int, i: int, npages: int) -> Place:
-        """The place with these numbers."""
+        """The place whose expressions have these values."""
         numbers = (order, head, page + i - head, i, npages - i)
         return cls(*(_number(value) for value in numbers))
 

@@ -49,7 +49,7 @@ def steps(run: Callable[[Place], Any], types: str, *, wide: bool) -> list[Lemma]
         lemma("every run has at least one page", progress, holds=wide),
     ]
     if wide:
-        text = "every run ends where the range or its compound page does"
+        text = "every run ends where the range or its compound page ends"
         return [*lemmas, lemma(text, maximal)]
     return [
         *lemmas,
@@ -58,12 +58,12 @@ def steps(run: Callable[[Place], Any], types: str, *, wide: bool) -> list[Lemma]
             (got == 0) == multiple,
         ),
         lemma(
-            "every run but those of 0 ends where the range or its compound page does",
+            "every run of at least one page ends where the range or its compound page ends",
             z3.Implies(progress, maximal),
             holds=False,
         ),
         lemma(
-            "every run does so while npages - i < 2^32, and has at least one page",
+            "while npages - i < 2^32, runs have a page or more and end with range or compound page",
             z3.Implies(below, z3.And(progress, maximal)),
         ),
     ]
@@ -82,7 +82,7 @@ def puts(dropped: Callable[[Any], Any], types: str, *, wide: bool) -> list[Lemma
     """The lemmas about one put of a page without a pincount, which drops *dropped* references."""
     refs = z3.BitVec("refs", 64)
     got = dropped(refs)
-    # In twice the width, so that this product cannot wrap.
+    # Computed in 128 bits, so that this product cannot wrap.
     right = z3.SignExt(64, got) == z3.ZeroExt(64, refs) * BIAS
     most = 1 << 53 if wide else 1 << 31
     assumed = z3.And(z3.UGE(refs, 1), z3.ULT(refs, most))
@@ -93,7 +93,7 @@ def puts(dropped: Callable[[Any], Any], types: str, *, wide: bool) -> list[Lemma
 
     lemmas = [lemma(f"a put of refs pins drops {BIAS} * refs references", right, holds=wide)]
     if not wide:
-        text = "it does so while refs < 2^21, and only then"
+        text = "it drops that number if refs < 2^21, and only then"
         lemmas.append(lemma(text, right == z3.ULT(refs, 1 << 21)))
     return lemmas
 

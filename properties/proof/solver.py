@@ -79,7 +79,7 @@ def settle(lemma: Lemma) -> Result:
 
 
 def _smallest(solver: Any, least: Mapping[str, Any]) -> dict[str, int]:
-    """The model of *solver* that is smallest in *least*, one value after the other.
+    """The model of *solver* with the smallest value of each of *least*, in this order.
 
     Unlike an arbitrary model it is the same with every version of z3.
     """
@@ -87,7 +87,7 @@ def _smallest(solver: Any, least: Mapping[str, Any]) -> dict[str, int]:
     for name, expression in least.items():
         value = _value(solver, expression)
         for bit in reversed(range(expression.size())):
-            # Higher bits are final; *value* is the smallest known.
+            # The bits above this one are final; *value* is the smallest value found so far.
             if value >> bit & 1:
                 smaller = z3.ULT(expression, (value >> bit) << bit)
                 if solver.check(smaller) == z3.sat:

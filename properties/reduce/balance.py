@@ -2,9 +2,9 @@
 
 """The pass that removes equal amounts of take and release.
 
-A step that takes and a later one that gives back cannot be dropped one after the
-other: what is held between or afterwards would be wrong. Without both it is right
-afterwards. A head may be pinned by one name and unpinned by another.
+If only one of a step that takes and a later step that releases is dropped, later steps
+release too much or leave too much held. If both are dropped, the same is held after
+them as before. A head may be pinned by one name and unpinned by another.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ MAX_PAGES_BALANCED = 1024
 
 
 def balance(program: Program) -> Proposals:
-    """Drop a step that gives back, and what takes as much before it."""
+    """Drop a step that releases, and an equal amount that earlier steps take."""
     later = len(program.steps) - 2
     while 0 <= later <= MAX_STEPS_BALANCED:
         for smaller in chain(
@@ -51,7 +51,7 @@ def balance(program: Program) -> Proposals:
 
 
 def _undone_less(program: Program, later: int) -> Iterator[Program]:
-    """*program* without step *later* and one that it undoes, or with both *n* lower."""
+    """*program* without step *later* and a step that it undoes, or with both *n* lowered."""
     giving: Any = program.steps[later]
     if giving.unpins or not giving.undoes:
         return
@@ -76,7 +76,7 @@ def _unpinned_less(program: Program, later: int) -> Iterator[Program]:
         # A region's release names no pages.
         return
     if getattr(giving, "npages", None) is not None:
-        # An error value unpins none.
+        # A call with an error value for npages unpins no page.
         return
     released = {name for step in steps if step.releases_umem for name in step.uses()}
     pins = [
@@ -115,7 +115,7 @@ def _unpinned_less(program: Program, later: int) -> Iterator[Program]:
 
 
 def _unmapped_less(program: Program, later: int) -> Iterator[Program]:
-    """*program* without step *later*, which unmaps, and with a mapping that has one less."""
+    """*program* without step *later*, which unmaps, and with *refs* of one mapping lowered by 1."""
     if unmaps(program.steps[later]):
         fewer = without_steps(program, later, later + 1)
         for mapping in program.mappings:
@@ -125,7 +125,7 @@ def _unmapped_less(program: Program, later: int) -> Iterator[Program]:
 
 
 def _heads(program: Program, at: set[int]) -> dict[int, list[int]]:
-    """For each of the steps *at*, the heads of the pages that it names, or that it pins."""
+    """For each step whose index is in *at*, the heads of the pages that it names or pins."""
     ledger = Ledger(program.semantics, program.mappings)
     found: dict[int, list[int]] = {}
     for i, step in enumerate(program.steps[: max(at) + 1]):

@@ -2,7 +2,7 @@
 
 """Replaces all but the last steps of a long program by a few that lead to the same state.
 
-What a step meets is what is held when it begins. A few pins, references and flags
+The result of a step depends on the state before it. A few pins, references and flags
 lead to the state that the first hundred thousand steps led to. A failure that
 depends on nothing else is short at once.
 """
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from model.program import Program
     from model.step import Step
 
-#: Handles and regions of more pages than this are not built again.
+#: Maximum number of pages of a handle or region that the new steps make again.
 MAX_PAGES_REBUILT = 4_096
 
 #: Maximum number of steps that map pages; plain references stand for further mappings.
@@ -37,11 +37,11 @@ MAX_MAPS = 64
 
 
 def condensed(program: Program, window: int) -> Iterator[Program]:
-    """The last *window* steps of *program*, behind a few that lead to the state before them.
+    """The last *window* steps of *program*, after a few steps that lead to the state before them.
 
-    Where a count is near 2^31 the order of steps matters, and what is mapped very
-    often is given plain references. So the result may hold less, or break the
-    contract: the caller judges it.
+    The result may hold less than *program*, or break the contract, so the caller judges it:
+    near 2^31 the order of steps matters, and plain references replace most of the mappings
+    of a page that is mapped more than MAX_MAPS times.
 
     :raises CannotRewrite: if what is held is too much, or cannot be reached in few steps.
     :raises BadInput: if *program* breaks the contract.
@@ -67,7 +67,7 @@ def condensed(program: Program, window: int) -> Iterator[Program]:
         extra = max(0, held.maps - refs - MAX_MAPS)
         held = evolve(held, maps=held.maps - extra, gets=held.gets + extra)
         fresh = held.at_first(refs)
-        # A count that passed 2^31 did so by a pin: plain references were there before.
+        # Only a pin can carry a count past 2^31, so plain references are taken before it.
         wrapped = ledger.held(head).total >= COUNT_LIMIT
         early = max(0, held.gets - gets[head]) if wrapped else 0
         ready = evolve(fresh, maps=max(refs, held.maps), gets=early)
@@ -78,18 +78,19 @@ def condensed(program: Program, window: int) -> Iterator[Program]:
 
 
 def _as_it_stands(mapping: Mapping, ledger: Ledger, last: Sequence[Step]) -> Mapping:
-    """*mapping* with its compound pages of now; a driver's if its kind has no such orders."""
+    """*mapping* with the compound pages in *ledger*; of kind driver if its kind lacks an order."""
     extents = ledger.extents(mapping)
     if ledger.semantics.orders[mapping.kind].issuperset(e.order for e in extents):
         return evolve(mapping, extents=extents)
-    # Huge pages were split. A driver's pages cannot be split.
+    # Huge pages were split into orders that their kind lacks; only a driver has these. But
+    # a driver's pages cannot be split, so none of the last steps may be a split.
     if any(step.regroups and step.takes_one_page for step in last):
         raise CannotRewrite
     return evolve(mapping, kind="driver", extents=extents)
 
 
 def _rebuilt(step: Step, ledger: Ledger) -> Step:
-    """*step* on the pages that its name stands for in *ledger*, so that it succeeds."""
+    """*step* on the pages that its handle or region holds in *ledger*, so that it succeeds."""
     name = step.makes
     if step.binds_umem and name not in ledger.umems:
         raise CannotRewrite
@@ -97,7 +98,7 @@ def _rebuilt(step: Step, ledger: Ledger) -> Step:
     if sum(map(len, parts)) > MAX_PAGES_REBUILT:
         raise CannotRewrite
     if step.binds_umem and not step.pins:
-        # The pins of its entries are those of other names, which `bridge` takes.
+        # The region holds no pins of its own: `bridge` takes the pins of its pages.
         entries = iter(parts)
         return with_lists(step, lambda _: _pages(next(entries), ledger))
     pages = _pages([frame for part in parts for frame in part], ledger)

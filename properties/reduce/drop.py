@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 #: `halve_lists` shortens lists of more pages than this.
 LONG_LIST_PAGES = 256
 
-#: The smallest pieces that `halve_lists` drops are this part of a list.
+#: `halve_lists` drops pieces of more than 1/COARSEST_PARTS of a list.
 COARSEST_PARTS = 8
 
-#: Smaller parts of a list than one in this many are dropped from its ends only.
+#: Pieces of less than 1/FINEST_PARTS of a list are dropped from its ends only.
 FINEST_PARTS = 16
 
 
 def drop_steps(program: Program) -> Proposals:
-    """Drop steps, and the steps that use what they make. The last step fails, and stays."""
+    """Drop steps, and the steps that use what they make; never the last step, which fails."""
     size = len(program.steps) - 1
     while size > 0:
         stop = len(program.steps) - 1
@@ -71,7 +71,7 @@ def fewer_pages(program: Program) -> Proposals:
 def _fewer_pages(program: Program, longer: int, parts: int | None) -> Proposals:
     """Drop entries of lists of more than *longer* pages.
 
-    :param parts: Drop only more than one in *parts* of a list at once; None for any number.
+    :param parts: Drop at once only pieces longer than 1/*parts* of the list; None: any piece.
     """
     index = len(program.steps) - 1
     while index >= 0:
@@ -84,7 +84,7 @@ def _fewer_pages(program: Program, longer: int, parts: int | None) -> Proposals:
                 stop = length
                 while stop > 0:
                     if size * FINEST_PARTS < length and 0 < stop < length:
-                        # What is between the ends of a long list rarely matters.
+                        # Skip the middle of a long list: small parts of it rarely matter.
                         stop = min(stop, size)
                     start = max(0, stop - size)
                     try:
@@ -95,7 +95,7 @@ def _fewer_pages(program: Program, longer: int, parts: int | None) -> Proposals:
                     answer = yield smaller
                     if answer:
                         if len(answer.steps) < len(program.steps):
-                            # Later steps were dropped too; this one is where it was.
+                            # Only later steps were dropped, so *index* stays valid.
                             index = min(index, len(answer.steps) - 1)
                         program = answer
                         length = program.steps[index].npages_named

@@ -2,8 +2,8 @@
 
 """Passes that guess a short program in which the last call stops half-way.
 
-Dropping parts one by one does not lead there: all other steps go at once, and
-one new step or argument comes.
+Dropping parts one by one does not find such a program: all other steps must be dropped
+at once, and one step or argument added.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def fail_alone(program: Program) -> Proposals:
 
 
 def at_limit(program: Program) -> Proposals:
-    """Let the last call take one page twice, whose count has room for one reference only.
+    """Let the last call take a page twice, though its count has room for one reference only.
 
     A call with a slow path keeps what it took before it fails.
     """

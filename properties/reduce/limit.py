@@ -26,7 +26,7 @@ MIN_REFERENCES_NEAR_LIMIT = 1 << 20
 
 
 def keep_near_limit(program: Program) -> Proposals:
-    """Drop references, and take as many more in the step that brings a count near 2^31."""
+    """Drop references, and add their number to the step that brings a count near 2^31."""
     for index, step in enumerate(program.steps):
         filling: Any = step
         if not step.gets or getattr(step, "n", 0) < MIN_REFERENCES_NEAR_LIMIT:
@@ -42,7 +42,7 @@ def keep_near_limit(program: Program) -> Proposals:
 
 
 def _smaller(program: Program, index: int) -> Iterator[Program]:
-    """*program* without one step, or with fewer pages in one; step *index* stays."""
+    """*program* without one step, or with fewer pages in one; step *index* is not changed."""
     last = len(program.steps) - 1
     for other, step in enumerate(program.steps):
         if other == index:
@@ -60,7 +60,7 @@ def _smaller(program: Program, index: int) -> Iterator[Program]:
 
 
 def _total(program: Program, filling: Any) -> int:
-    """The references to the head of *filling* if the last step takes all that it asks for.
+    """The refcount of the first head of *filling* if the last step gets all that it asks for.
 
     0 if *program* breaks the contract.
     """

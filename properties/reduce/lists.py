@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
     #: Sorted intervals of positions: the first, and the one after the last.
     Intervals = list[tuple[int, int]]
-    #: For each name, the pages of it that go.
+    #: For each mapping or handle, the positions of the pages to remove.
     Gone = dict[str, Intervals]
 
-#: Every page of a name.
+#: The positions of all pages of a mapping or handle.
 ALL: Intervals = [(0, 1 << 60)]
 
 #: Lists of at most this many pages are rewritten entry by entry.
@@ -81,7 +81,8 @@ def with_slices(pages: PageList, change: Callable[[Slice], Slice]) -> PageList:
 def without(pages: PageList, gone: Gone) -> tuple[PageList | None, Intervals]:
     """*pages* without the pages in *gone*, and the positions that are removed.
 
-    The list is None if nothing is left. An empty list stays while its name does.
+    The list is None if nothing is left. An empty list is kept if the mapping or handle in
+    its text is not removed.
 
     :raises CannotRewrite: if a part of the list is too long, or repeats too often.
     """
@@ -138,7 +139,7 @@ def _slice_without(term: Slice, intervals: Intervals) -> tuple[list[Slice], Inte
 
 
 def _stride_without(term: Slice, intervals: Intervals) -> tuple[list[Slice], Intervals]:
-    """As `_slice_without`, entry by entry, for a slice that skips pages."""
+    """Do what `_slice_without` does, entry by entry, for a slice that skips pages."""
     if len(term) > MAX_PAGES_REWRITTEN:
         raise CannotRewrite
     kept, removed = [], []

@@ -43,13 +43,14 @@ if TYPE_CHECKING:
 #: `lower_orders` tries the first compound pages of a mapping, at most this many.
 MAX_COMPOUND_LOWERED = 64
 
-#: `clamp` and `lower_neighbours` try at most this many.
+#: `clamp`, `merge` and `lower_neighbours` try the first compound pages of a mapping, at most
+#: this many.
 MAX_COMPOUND_CLAMPED = 8
 
 #: Orders that are tried from 0 up; of higher ones only the next lower is tried too.
 LOW_ORDERS = 4
 
-#: Orders that `clamp` lowers a compound page to are lower than this.
+#: `clamp` lowers compound pages to orders below this.
 CLAMPED_ORDERS = 3
 
 #: `lower_neighbours` leaves compound pages of higher orders to other passes.
@@ -57,7 +58,7 @@ MAX_ORDER_OF_NEIGHBOURS = 4
 
 
 def lower_orders(program: Program) -> Proposals:
-    """Lower orders, and drop the pages that go from all lists; the lowest order comes first."""
+    """Lower orders, lowest first, and drop the removed pages from all lists."""
     for name in [m.name for m in program.mappings]:
         index = 0
         while index < min(mapping_of(program, name).ncompound, MAX_COMPOUND_LOWERED):
@@ -83,9 +84,9 @@ def _order(mapping: Mapping, index: int) -> int:
 
 
 def clamp(program: Program) -> Proposals:
-    """Lower an order, and let the last page that stays stand for those that go.
+    """Lower an order, and replace each removed page in lists by the last remaining page.
 
-    Lists stay as long as they are, where a call fails only on a long list.
+    Lists keep their lengths, because some calls fail only on a long list.
     """
     for mapping in program.mappings:
         for index in range(min(mapping.ncompound, MAX_COMPOUND_CLAMPED)):
@@ -121,7 +122,7 @@ def _clamped(program: Program, mapping: Mapping, index: int, lower: int) -> Iter
 
 
 def merge(program: Program) -> Proposals:
-    """Let one compound page stand for another, which goes. Lists stay as long as they are."""
+    """Remove a compound page, and replace its pages in lists by pages of another one."""
     for mapping in program.mappings:
         most = min(mapping.ncompound, MAX_COMPOUND_CLAMPED)
         for gone, stays in sorted(permutations(range(most), 2), key=lambda p: (-p[0], p[1])):
@@ -141,12 +142,12 @@ def _merged(program: Program, mapping: Mapping, gone: int, stays: int) -> Iterat
 
 
 def _has_orders(step: Step) -> bool:
-    """Whether *step* gives the orders of the compound pages that it makes."""
+    """Whether *step* has an argument for the orders of the compound pages that it makes."""
     return any(a.metadata["kind"] == "orders" for a in shown(step))
 
 
 def _with_pages_of(program: Program, name: str, change: Callable[[int], int]) -> Program | None:
-    """*program* with page ``change(i)`` of mapping *name* in the place of each page *i*.
+    """*program* with each page *i* of mapping *name* replaced by page ``change(i)`` in lists.
 
     None if a list is too long.
     """
@@ -169,10 +170,10 @@ def _with_pages_of(program: Program, name: str, change: Callable[[int], int]) ->
 
 
 def lower_neighbours(program: Program) -> Proposals:
-    """Lower the orders of two neighbours together, and keep what is next to their boundary.
+    """Lower the sum of the orders of two neighbours, and keep the pages next to their boundary.
 
-    Much goes wrong at a boundary of compound pages. If one side has to be of some
-    order, and the other can be of any, the lower one may have to change sides.
+    Many bugs show at a boundary of compound pages. The order of one of the two may rise if
+    that of the other falls further.
     """
     if any(step.regroups for step in program.steps):
         return
@@ -195,7 +196,7 @@ def _neighbours_lowered(program: Program, mapping: Mapping, index: int) -> Itera
     lo = npages(front)
     edge = lo + (1 << left.order)
     hi = edge + (1 << right.order)
-    # They touch if they are of one extent, or one begins where the other stops.
+    # The two touch if they are in one extent, or the second begins where the first stops.
     touching = len(middle) == 1 or left.stop == right.pfn
     boundary = left.pfn + (1 << left.order)
     for p, q in sorted(product(range(top + 1), repeat=2), key=sum):
@@ -218,7 +219,7 @@ def _neighbours_lowered(program: Program, mapping: Mapping, index: int) -> Itera
         other = evolve(mapping, extents=placed(orders, mapping.extents[0].pfn))
         yield at_default_frames(evolve(named, mappings=with_mapping(named, other)))
         if touching and p <= left.order and q <= right.order:
-            # They still touch, where a higher order after a lower one would leave a gap.
+            # Keep the frame of the boundary, so that the two touch whatever their orders are.
             pair = (Extent(boundary - (1 << p), p, 1), Extent(boundary, q, 1))
             other = evolve(mapping, extents=(*front, *pair, *back))
             yield evolve(named, mappings=with_mapping(named, other))

@@ -25,7 +25,7 @@ def mapping_of(program: Program, name: str) -> Mapping:
 
 
 def with_mapping(program: Program, mapping: Mapping) -> tuple[Mapping, ...]:
-    """The mappings of *program*, with *mapping* in the place of the one of its name."""
+    """The mappings of *program*, with *mapping* replacing the one that has its name."""
     return tuple(mapping if m.name == mapping.name else m for m in program.mappings)
 
 
@@ -65,13 +65,13 @@ def pages_of(mapping: Mapping, index: int) -> tuple[int, int]:
 
 
 def placements(program: Program) -> Iterator[Program]:
-    """*program* with every mapping at its default frames, and as it is."""
+    """*program* with every mapping at its default frames, then *program* unchanged."""
     yield at_default_frames(program)
     yield program
 
 
 def at_default_frames(program: Program) -> Program:
-    """*program* with every mapping at the frames it has where a trace gives no pfn."""
+    """*program* with every mapping at its default frames, as in a trace without ``pfn=``."""
     mappings: list[Mapping] = []
     end = FIRST_PFN - 1
     for mapping in program.mappings:
@@ -103,7 +103,8 @@ def without_compound(program: Program, name: str, start: int, stop: int) -> Iter
 def with_order(program: Program, name: str, index: int, order: int) -> Iterator[Program]:
     """*program* with compound page *index* of mapping *name* lowered to *order*.
 
-    Its first pages stay; or its last; or those around the first that a step names.
+    It keeps its first pages, its last pages, or those around the first that a step names:
+    a program for each.
     """
     mapping = mapping_of(program, name)
     lo, hi = pages_of(mapping, index)
@@ -116,14 +117,14 @@ def with_order(program: Program, name: str, index: int, order: int) -> Iterator[
 
 
 def lowered(program: Program, mapping: Mapping, index: int, order: int) -> Mapping:
-    """*mapping* with compound page *index* of *order*; a driver's if its kind has no such order."""
+    """*mapping* with compound page *index* of *order*; of kind driver if its kind lacks it."""
     kind = mapping.kind if order in program.semantics.orders[mapping.kind] else "driver"
     front, (page,), back = split_at(mapping, index, index + 1)
     return evolve(mapping, kind=kind, extents=(*front, Extent(page.pfn, order, 1), *back))
 
 
 def _first_named(program: Program, name: str, lo: int, hi: int) -> int:
-    """The first page of *name* between *lo* and *hi* that a slice has; *lo* if none has one."""
+    """The lowest page from *lo* to *hi* with which a slice of *name* starts there; else *lo*."""
     firsts = [
         term.indices[start]
         for step in program.steps

@@ -29,9 +29,9 @@ What makes a good pass
 ----------------------
 * It does one thing that the others cannot do in steps that each fail and each are
   smaller. Two changes that are only of use together are worth a pass.
-* Its tries are few: at most some tens on a short program, and on one of n steps not
-  n^2. It removes large parts first and goes from the end to the beginning, where
-  fewer steps use what is removed. It has a bound on the programs that it looks at.
+* It proposes few programs: at most some tens for a short program, and fewer than n^2 for
+  one of n steps. It removes large parts first, and starts at the end, as fewer steps
+  use what is removed there. It bounds the size of the programs that it looks at.
 * It moves towards what `Program.size` calls smaller, never to and fro.
 * It uses `remove`, `mappings` and `lists`, which keep handles, positions and
   scatterlists consistent, and makes new steps in `standing`.
@@ -81,7 +81,7 @@ if TYPE_CHECKING:
         __name__: str
 
         def __call__(self, program: Program, /) -> Proposals:
-            """Proposals for *program*."""
+            """Yield proposals for *program*."""
 
 
 PASSES: tuple[Pass, ...] = (

@@ -84,7 +84,7 @@ def _plainer(step: Any) -> Iterator[Step]:
 
 
 def pin_what_is_unpinned(program: Program) -> Proposals:
-    """Let a pin name the pages that a later step names, if that is no longer."""
+    """Let a pin name the pages that a later step names, unless these are more pages."""
     mappings = {mapping.name for mapping in program.mappings}
     for later in range(len(program.steps) - 1, 0, -1):
         for earlier in range(later):

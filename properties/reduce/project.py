@@ -2,10 +2,10 @@
 
 """Removes from every list of a long program all pages but those that its last step names.
 
-Where a failure depends on history, dropping steps takes an execution for each of
-tens of thousands. Here all lists lose what does not matter at once. What other
-pages did to the counters of the same heads is replaced by plain steps after each
-step, so that what is held of the heads stays the same.
+If a failure depends on many earlier steps, dropping these one by one takes tens of
+thousands of executions. Here the other pages are removed from all lists at once. After
+each step, plain steps replace what the removed pages changed in the counters of the
+same heads, so that the heads are held as before.
 """
 
 from __future__ import annotations
@@ -29,21 +29,23 @@ if TYPE_CHECKING:
     from model.program import Program
     from model.step import Step
 
-#: If the last step names more pages than this, there is little to remove.
+#: If the last step names more pages than this, nothing is removed.
 MAX_PAGES_NAMED = 1024
 
 #: Steps that take more plain references than this bring a count near 2^31, and are
 #: removed. `properties.reduce.condense` keeps what depends on such a count.
 MAX_REFERENCES = 1 << 20
 
-#: Handles of replacing pins begin with one of these that no other name begins with.
+#: First letters for the handles of replacement pins; the first that no other name begins
+#: with is used.
 LETTERS = "pqrstuvwxyz"
 
 
 def projected(program: Program) -> Iterator[Program]:
-    """*program* with each list reduced to one half, then to all, of what its last step names.
+    """*program* with each list reduced to the pages that the last step names.
 
-    Then the same with single unpins, as a list may be what fails.
+    Yields programs with each half of these pages, then with all of them; then the same
+    with steps that unpin single pages, as unpinning a list may fail itself.
 
     :raises BadInput: if the program breaks the contract.
     :raises CannotRewrite: if the last step names no pages, or many, or a split or
@@ -70,7 +72,7 @@ def _named(program: Program) -> Sequence[int]:
 
 
 class _Projection:
-    """Carries *program* out twice in two ledgers: as it is, and on *pages* alone."""
+    """Carries out *program* in one ledger, and its part on *pages* in another."""
 
     def __init__(self, program: Program, pages: Sequence[int], *, one_by_one: bool) -> None:
         self._program = program
@@ -81,7 +83,7 @@ class _Projection:
         self._whole = Ledger(program.semantics, program.mappings)
         self._small = Ledger(program.semantics, program.mappings)
         self._steps: list[Step] = []
-        # Replacing pins of an earlier projection stay if they name these pages.
+        # An earlier projection may have used a letter for its replacement pins.
         names = [step.makes for step in program.steps] + [m.name for m in program.mappings]
         taken = {name[:1] for name in names}
         self._letter = next((c for c in LETTERS if c not in taken), "")
@@ -104,7 +106,8 @@ class _Projection:
                 less = self._only(step)
             self._whole.take(step)
             touched = set(self._whole.touched)
-            # Without the other pages it may break the contract; replaced below.
+            # Without the other pages the step may break the contract; `_replace` then
+            # appends plain steps that have its effect.
             with suppress(BadInput):
                 if less is not None:
                     self._take(less)
@@ -118,7 +121,7 @@ class _Projection:
         self._steps.append(step)
 
     def _around(self) -> list[range]:
-        """The compound pages that the pages are of at first."""
+        """The compound pages that contain the kept pages before any step."""
         found = {}
         for mapping in self._program.mappings:
             for extent in mapping.extents:
@@ -129,7 +132,7 @@ class _Projection:
         return list(found.values())
 
     def _matters(self, head: int) -> bool:
-        """Whether *head* is one, and its compound page has some of the pages."""
+        """Whether *head* is a head now, and its compound page contains a kept page."""
         at = bisect_left(self._ordered, head)
         stop = head + (1 << self._whole.order(head))
         if at == len(self._ordered) or self._ordered[at] >= stop:
@@ -137,7 +140,7 @@ class _Projection:
         return self._whole.head(head) == head
 
     def _only(self, step: Any) -> Step | None:
-        """*step* on those of its pages that stay; None without any, or if it cannot be split."""
+        """*step* on the kept pages only; None if it has none, or cannot be reduced to some."""
         if step.binds_umem or step.releases_umem:
             return None
         if getattr(step, "npages", None) is not None or getattr(step, "n", 0) > MAX_REFERENCES:
@@ -156,7 +159,7 @@ class _Projection:
         return with_pages(step, from_entries(places))
 
     def _replace(self, heads: Iterable[int]) -> None:
-        """Take plain steps after which as much is held of *heads* as in the whole program."""
+        """Append plain steps after which *heads* are held as in the whole program."""
         whole, small = self._whole, self._small
         changes = [
             (_standing(head, small), _standing(head, whole))

@@ -59,7 +59,7 @@ class PassCounts:
 
     :param calls: How often it ran.
     :param tries: Programs it proposed that were executed.
-    :param successes: Programs of these that failed as they should.
+    :param successes: Those of the tries that failed with the same signature.
     :param deletions: Steps that the successes removed.
     """
 
@@ -74,8 +74,8 @@ class Reduced:
     """The result of a reduction.
 
     :param executions: Programs executed in the reduction.
-    :param repeats: Whether the program failed again at all when it was executed
-        again; a candidate that is not deterministic may not.
+    :param repeats: Whether the program failed again when it was executed again; with
+        a candidate that is not deterministic it may not.
     :param tried: Smaller programs that `properties.reduce.smallest` judged.
     :param proved: Whether those are all smaller programs of its scope.
     :param passes: What each pass did, by the name of its function.
@@ -186,23 +186,23 @@ class _Reducer:
             try:
                 program = proposals.send(answer)
             except (StopIteration, CannotRewrite, BadInput):
-                return  # there is no more, or the program is none that the pass can rewrite
+                return  # no more proposals, or the pass cannot rewrite this program
             answer = self.best if self._accepts(program, propose.__name__) else None
 
     def shorten_history(self) -> None:
         """Replace the beginning of a long program by a few steps that lead to the same state.
 
-        If it does not fail then, the failure depends on more than what is held, and
-        only what was done to the pages of its last step is kept, if it fails so.
+        If the result does not fail, the failure depends on more than the state. Then only
+        the steps on the pages of the last step are kept, if those fail.
         """
         window = 1
         filtered = False
         while window * 2 < len(self.best.steps) > MAX_STEPS_UNCONDENSED:
             if self._shortened(condensed(self.best, window), "condensed"):
                 return
-            # Before longer and longer ends are tried, each as slow as the last.
+            # Try this before longer windows: each of them takes as long as the one before.
             if not filtered and self._shortened(projected(self.best), "projected"):
-                # Until nothing more of what the last step names can go.
+                # Repeat: each success may leave a smaller program to start from.
                 while self._shortened(projected(self.best), "projected"):
                     pass
                 window = 1
@@ -211,7 +211,7 @@ class _Reducer:
             filtered = True
 
     def _shortened(self, proposals: Iterator[Program], name: str) -> bool:
-        """Whether one of *proposals* is smaller and fails; the others are not tried."""
+        """Whether one of *proposals* is smaller and fails; those after it are not tried."""
         self.passes[name].calls += 1
         try:
             return any(self._accepts(program, name) for program in proposals)

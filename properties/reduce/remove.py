@@ -37,7 +37,7 @@ def with_step(program: Program, index: int, *steps: Step) -> Program:
 def without_pages(
     program: Program, gone: Gone, mappings: Sequence[Mapping] | None = None
 ) -> Program:
-    """*program* without the pages in *gone*, whatever names them.
+    """*program* without the pages in *gone*: in all lists, and in handles that hold them.
 
     :param mappings: The mappings after the removal, if they change.
     :raises CannotRewrite: if a list cannot be rewritten.
@@ -101,7 +101,7 @@ def _step_without(step: Any, gone: Gone) -> Step | None:
 
 
 def _repositioned(step: Any, removed: Intervals) -> Step:
-    """*step* with its `Step.position`, if it has one, moved as *removed* entries go."""
+    """*step* with its `Step.position`, if any, lowered by the *removed* entries before it."""
     at = getattr(step, step.position) if step.position else None
     if at is None:
         return step  # type: ignore[no-any-return]
@@ -115,7 +115,7 @@ def _repositioned(step: Any, removed: Intervals) -> Step:
 def _orders_without(orders: Sequence[int], removed: Intervals) -> tuple[int, ...] | None:
     """*orders* of consecutive compound pages without pages *removed*.
 
-    None if a number of pages is left in one that is no power of two.
+    None if the number of pages left in a compound page is no power of two.
     """
     kept = []
     at = 0
@@ -134,7 +134,7 @@ def _scatterlist_without(step: Any, gone: Gone) -> Step | None:
     for entry in step.sgl:
         kept, _ = without(entry.pages, gone)
         if kept is not None:
-            # An entry keeps the number of bytes that its last page lacks.
+            # The last page of an entry stays partial: it lacks the same number of bytes.
             short = len(entry.pages) * PAGE_SIZE - entry.length
             entries.append(evolve(entry, pages=kept, length=len(kept) * PAGE_SIZE - short))
     if not entries:

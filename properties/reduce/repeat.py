@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""The pass that lets a list repeat few pages, so that all others can go."""
+"""The pass that lets a list repeat few pages, so that all others can be removed."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ MAX_COMPOUND_SCANNED = 1024
 
 
 def repeat(program: Program) -> Proposals:
-    """Let a list that is pinned repeat one page, or two in turn, with no others about.
+    """Let a list that is pinned repeat one page or two, and remove unnamed compound pages.
 
-    It stays as long as it is, where a call fails only on a long list.
+    The list keeps its length, because some calls fail only on a long list.
     """
     for index, step in enumerate(program.steps):
         if (step.binds_handle or step.pins) and 1 < step.npages_named <= MAX_PAGES_REWRITTEN:
             pages = list(dict.fromkeys(next(step.lists()).entries()))
-            # Pages side by side may be of one compound page; the last may be of another.
+            # The first two pages are often in one compound page, the last one in another.
             first, last = pages[0], pages[-1]
             for turn in ([first], pages[:2], pages[1::-1], [first, last], [last, first]):
                 if (yield _only_named(_repeating(program, index, turn))):
@@ -42,7 +42,7 @@ def repeat(program: Program) -> Proposals:
 
 
 def _repeating(program: Program, index: int, pages: list[Entry]) -> Program:
-    """*program* with *pages* in turn as the entries of the list of step *index*."""
+    """*program* with the list of step *index* filled with *pages*, one after the other."""
     step: Any = program.steps[index]
     entries = [pages[at % len(pages)] for at in range(step.npages_named)]
     changed: Any = with_pages(step, from_entries(entries))

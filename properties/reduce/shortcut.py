@@ -2,8 +2,8 @@
 
 """The pass that replaces a stretch of steps by as few as have the same effect.
 
-A page that is mapped and unmapped, pinned, got and put can lose none of these
-steps alone: what is held would be wrong for the steps after them.
+If a page is mapped, pinned, unpinned and unmapped, none of these steps can be dropped
+alone: the later ones would release what is not held.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def shortcut(program: Program) -> Proposals:
             start = max(0, stop - size)
             smaller = _shorter(program, start, stop, standings)
             answer = (yield smaller) if smaller else None
-            # The standings before the stretch stay valid.
+            # Steps before *start* do not change, so their standings stay valid.
             program = answer or program
             stop = start
         size //= 2
@@ -61,7 +61,7 @@ def _standings(program: Program, at: set[int]) -> dict[int, Standings]:
 def _shorter(
     program: Program, start: int, stop: int, standings: dict[int, Standings]
 ) -> Program | None:
-    """*program* with fewer steps in the place of *start* to *stop*; None if that cannot be."""
+    """*program* with fewer steps instead of *start* to *stop*; None if there are none."""
     steps = program.steps
     made = {step.makes for step in steps[start:stop] if step.makes}
     if any(made & step.uses() for step in steps[stop:]):

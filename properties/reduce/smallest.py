@@ -36,7 +36,7 @@ MAX_TRIES = 1_000_000
 #: Maximum number of smaller programs to try for a report that somebody waits for: seconds.
 MAX_TRIES_FOR_REPORT = 20_000
 
-#: A program counts as one try more for each time that it names this many pages.
+#: A program counts as one more try for each PAGES_PER_TRY pages that it names.
 PAGES_PER_TRY = 256
 
 #: A program that hangs counts as this many tries more.
@@ -77,7 +77,7 @@ def smallest(
     proved = proof.run()
     executions = reduced.executions
     if proof.program is not reduced.program:
-        # Enumeration names pages in its own way; the passes make them plainer.
+        # The enumeration does not write the plainest names and lists; the passes do.
         again = reduce(proof.program, proof.finding, make)
         executions += again.executions
         proof.program, proof.finding = again.program, again.finding
@@ -97,7 +97,7 @@ class _Spent(Exception):
 
 
 class _Proof:
-    """Tries what is smaller than *program*, and keeps what fails of it as `program`."""
+    """Tries the programs smaller than *program*; `program` is the smallest that fails so far."""
 
     def __init__(
         self,
@@ -123,7 +123,7 @@ class _Proof:
         while True:
             scope = scope_of(self.program)
             if (scope.highest + 1) ** scope.compound > self._most:
-                # There are more layouts than programs may be tried.
+                # The scope has more layouts than the number of programs that may be tried.
                 return False
             inside = 0
             try:
@@ -147,7 +147,7 @@ class _Proof:
         return next(filter(None, self._each(scope)), None)
 
     def _each(self, scope: Scope) -> Iterator[tuple[Node, Finding] | None]:
-        """For each smaller program in turn: it, if it fails with the same signature, or None."""
+        """For each smaller program: node and finding if it has the same signature, or None."""
         steps, compound, orders, named = self.program.size().counts
         kinds = {"driver"}
         if "split_huge_page" in scope.calls:
@@ -170,7 +170,7 @@ class _Proof:
                     yield self._fails(node)
 
     def _judge(self, node: Node) -> Finding | None:
-        """What does not hold in *node*; counts the try."""
+        """The finding on the program of *node*, or None; counts the try."""
         if self._spent >= self._most:
             raise _Spent
         self.tried += 1
@@ -184,7 +184,7 @@ class _Proof:
         return found
 
     def _failed(self, node: Node) -> bool:
-        """Whether *node*, the beginning of programs, fails: then these are not tried."""
+        """Whether *node* fails: then programs that begin with it are not tried."""
         try:
             found = self._judge(node)
         except BadInput:

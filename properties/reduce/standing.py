@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from model.step import Step
     from properties.judging.ledger import Ledger
 
-#: Terms of a list that fit in one line of a trace, whatever numbers are in them.
+#: Maximum number of terms of a list: they fit in one line of a trace, whatever their numbers.
 MAX_TERMS = 96
 
 
@@ -44,7 +44,7 @@ class Standing:
 
     @classmethod
     def of(cls, head: int, ledger: Ledger) -> Self:
-        """What *ledger* says of *head*.
+        """The standing of *head* in *ledger*.
 
         :raises CannotRewrite: if no mapping has that frame.
         """
@@ -59,20 +59,22 @@ class Standing:
         )
 
     def at_first(self, refs: int) -> Self:
-        """The same page with nothing done to it, in a mapping with *refs* references."""
+        """The standing of the page before any step, in a mapping with *refs* references."""
         return evolve(self, maps=refs, gets=0, pins=0, dirty=False, alive=True)
 
     def times(self, n: int) -> Slice:
-        """Its head, *n* times."""
+        """A slice that names the head *n* times."""
         return evolve(self.page, times=n)
 
 
 def bridge(
     changes: Sequence[tuple[Standing, Standing]], handle: str, *, one_by_one: bool = False
 ) -> Iterator[Step]:
-    """Plain steps that make the second of each pair of the first; takes come before releases.
+    """Plain steps that lead from the first to the second standing of each of *changes*.
 
-    :param handle: The name of the pin, if there is one.
+    Steps that take come before steps that release.
+
+    :param handle: The name of the handle, if a pin is needed.
     :param one_by_one: Unpin with one call for each pin, not with lists.
     """
     maps = [(now, now.maps - then.maps) for then, now in changes]

@@ -39,7 +39,7 @@ def page_map(ledger: Ledger, pages: Sequence[int], label: str = "list") -> list[
     rising = _rises(pages)
     ends: Sequence[int] = range(len(pages))
     if len(pages) > MAX_LIST_DRAWN:
-        # Too many to draw.
+        # The list has too many pages to draw them all.
         ends = [*range(MAX_PAGES_DRAWN), *range(len(pages) - MAX_PAGES_DRAWN, len(pages))]
     lines = []
     for mapping in ledger.mappings:

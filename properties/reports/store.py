@@ -54,9 +54,9 @@ class Store:
         self.trouble = ""
 
     def keep(self, program: Program, finding: Finding) -> Path:
-        """Write *program* to its signature's file, unless that holds a smaller one; the path."""
+        """Write *program* to its signature's file, unless that has a smaller one; its path."""
         signature = finding.signature
-        # Looked up each time: another run may have written a smaller program.
+        # Read the file each time, because another run may have written a smaller program.
         path, smallest = self._kept[signature] = self._slot(signature, program)
         if not path.exists() or program.size() < smallest.size():
             comments = (" ".join(finding.summary.split()), *self._comments)
@@ -66,7 +66,7 @@ class Store:
                 self._kept[signature] = (path, program)
                 self._written[path] = text.encode()
             except OSError as err:
-                # The finding matters more than its file: it is reported anyway.
+                # A finding whose program cannot be written is still reported.
                 self.trouble = f"nowhere: {path}: {err.strerror or err}"
         return path
 

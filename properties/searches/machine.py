@@ -161,6 +161,6 @@ def explore(search: Search, number: int, programs: int = PROGRAMS) -> None:
         suppress_health_check=list(HealthCheck),
         verbosity=Verbosity.quiet,
     )
-    # The watcher has the finding already. Judging it again shows whether it repeats.
+    # Errors are dropped, as the watcher has the findings. Flaky: a finding did not repeat.
     with suppress(AssertionError, Flaky):
         run_state_machine_as_test(seed(number)(machine(search)), settings=quiet)

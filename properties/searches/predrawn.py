@@ -39,7 +39,7 @@ class DrawnPrograms(Watcher):
         self.programs.append(run.so_far)
 
     def found(self, program: Program, finding: Finding) -> None:
-        # A difference between the two models is a finding for any candidate.
+        # A finding while drawing is a difference between the two models: report it.
         self._watcher.found(program, finding)
 
     def rejected(self, call: str) -> None:

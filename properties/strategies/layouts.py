@@ -38,7 +38,8 @@ KINDS_WITH_ZERO = (*KINDS, "zero")
 #: Maximum number of pages of a long extent.
 MAX_EXTENT_PAGES = 1 << 17
 
-#: Pins of orders 1 and 2 are counted by bias in some versions and exactly in others.
+#: Small orders, each drawn as often as it is listed. Orders 1 and 2 come often, because some
+#: versions count their pins by bias and others exactly.
 SMALL_ORDERS = (0, 1, 2, 1, 0, 2, 3, 2, 4)
 
 #: Orders of huge pages: those of x86 (9 and 18) twice, then those of other architectures.
@@ -68,7 +69,7 @@ def small_orders(search: Search, abilities: Abilities) -> list[int]:
 
 
 def draw_small(random: Random, orders: Sequence[int]) -> tuple[Extent, ...]:
-    """Two to six compound pages of *orders*, half the time largest first, without needless gaps."""
+    """Two to six compound pages of *orders*, half the time largest first, with minimal gaps."""
     drawn = [among(random, orders) for _ in range(2 + random.randrange(5))]
     if one_in(random, 2):
         drawn.sort(reverse=True)

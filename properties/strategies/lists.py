@@ -68,7 +68,8 @@ def draw_stretch(random: Random, mapping: Mapping, *, longest: int = MAX_LENGTH)
         # Whole compound pages.
         length = min(max(1, length >> order) << order, mapping.npages, longest)
     elif order:
-        # Start at a tail near the front, or near the end so that a short list crosses over.
+        # Start at a tail near the front, or near the end so that a short list reaches the
+        # next compound page.
         tail = random.randrange(min(5, 1 << order))
         start += (1 << order) - tail if tail and one_in(random, 2) else tail
     start = min(start, mapping.npages - length)
@@ -168,7 +169,7 @@ def _piece(random: Random, ledger: Ledger, handles: list[str]) -> PageList:
     elif form == 5:
         pins = ledger.held(ledger.head(ledger.table[name][start])).pins
         if pins and one_in(random, 2):
-            # All pins of a head by one of its pages.
+            # Release all pins of a head by naming one of its pages repeatedly.
             return PageList((Slice(name, indices[:1], min(pins, MAX_REPEATS)),))
         times = 1 + random.randrange(among(random, REPEATS))
         return PageList((Slice(name, indices[:1], times),))
@@ -226,7 +227,7 @@ def releasable(ledger: Ledger, pages: PageList, what: str = "pins") -> PageList 
 
 
 def draw_held_page(random: Random, ledger: Ledger, heads: dict[int, None]) -> PageList | None:
-    """One of the first four pages of one of the latest of *heads*, named by its mapping."""
+    """One of the first four pages of a recently added head of *heads*, named by its mapping."""
     if not heads:
         return None
     head = among(random, latest(heads))

@@ -69,7 +69,7 @@ MAX_HELD = 24
 class ShortSteps:
     """Draws short steps of one program. Each method is a form and returns a step or None.
 
-    :param steps: Draws the names, so that both classes may draw for one program.
+    :param steps: Gives the names of handles, so that both may draw steps of one program.
     """
 
     def __init__(self, ledger: Ledger, steps: RandomSteps) -> None:

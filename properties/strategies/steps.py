@@ -228,7 +228,7 @@ class RandomSteps:
     def unmap(self, random: Random) -> Step | None:
         """Unmap a few pages; pinned ones stay allocated until their last unpin."""
         if self.handles and one_in(random, 3):
-            # The last page of a handle: unpinning the handle may then free its head alone.
+            # Unmap the last page of a handle: unpinning the handle may then free its head alone.
             name = live(random, self.ledger, self.handles)
             last = len(self.ledger.table[name]) - 1
             held = self.ledger.held(self.ledger.head(self.ledger.table[name][last]))

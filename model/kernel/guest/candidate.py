@@ -131,7 +131,7 @@ class _Translation:
         return line
 
     def _operands(self, step: Step, first: Any, *rest: Any) -> str:
-        """Flags, argument and list of *step*, called with *first* and *rest*."""
+        """Flags, argument and list of *step*, given the arguments of its method."""
         if step.binds_handle:
             return self._gup(step, first)
         if step.unpins:
@@ -153,7 +153,7 @@ class _Translation:
             flags = 0
         fast = not step.slow_path
         if step.slow_path and step.pins and not step.flags:
-            # About half of them by pin_user_pages_fast(), whose page table walk is different.
+            # About half of the pins use pin_user_pages_fast(), whose page table walk is different.
             fast = self.layout.number(pages[0]) % 2 == 0
         fast = fast and not kinds & self._slow
         return f"{flags} {int(fast)} {self.layout.words(pages)}"

@@ -36,7 +36,7 @@ EVENTS = {"g": "grab", "p": "put", "d": "dirty", "f": "free"}
 
 @frozen
 class Happened:
-    """An entry of the journal: *what* happened *times* times to the page *number*."""
+    """An entry of the journal: event *what* on page *number*, *times* times in a row."""
 
     what: str
     number: int

@@ -102,7 +102,7 @@ def unpack(version: str, progress: Callable[[str], None] = lambda _text: None) -
                 _run(["apt-get", "download", "-qq", *names], work)
                 progress("unpacking")
                 tree = _unpacked(work, place, abi)
-                if not place.is_dir():  # otherwise another process was faster
+                if not place.is_dir():  # else another process has put it there
                     tree.rename(place)
         except OSError as err:
             raise BadInput(err.strerror or str(err), file=str(err.filename or place)) from None

@@ -105,7 +105,7 @@ class KernelSource(Candidate):
     def _operands(
         self, step: Step, first: Any, *rest: Any
     ) -> tuple[Sequence[Segment], Sequence[int]]:
-        """The segments and the numbers of *step*, called with *first* and *rest*."""
+        """The segments and the numbers of *step*, given the arguments of its method."""
         if step.releases_umem:
             return (), (first.number, *rest)
         made = (self._regions,) if step.binds_umem else ()

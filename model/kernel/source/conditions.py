@@ -28,7 +28,7 @@ Stack = tuple[str, ...]
 def stacks(text: str) -> list[Stack | None]:
     """For each line of *text* the conditions around it; None for conditional directives."""
     found: list[Stack | None] = []
-    stack: list[list[str]] = []  # of each open #if, the conditions of its branches so far
+    stack: list[list[str]] = []  # for each open #if, the conditions of its branches so far
     lines = text.split("\n")
     at = 0
     while at < len(lines):

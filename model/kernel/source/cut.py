@@ -40,7 +40,7 @@ INJECT = "inject.h"
 #: Files of the shim that carry out steps, after the extracted definitions.
 LAST = ("era.h", "heads.c", "pin.c", "region.c", "world.c", "show.c", "unpin.h", "driver.c")
 
-#: The same for time measurements.
+#: Files of the shim that take the place of LAST in time measurements.
 MEASURED = ("era.h", "unpin.h", "measure.c")
 
 #: Names of page flag tests, which the kernel generates by macro from the flag's name.
@@ -57,7 +57,7 @@ PROBES = tuple(
     )
 )
 
-#: Calls that every tree must have: those that unpin, but for ranges.
+#: Calls that every tree must have: those that unpin, except the range call.
 NEEDED = [
     call
     for call, cls in STEPS.items()

@@ -30,7 +30,7 @@ ANNOTATIONS = re.compile(
     r"|__alloc_size|CACHELINE_PADDING)\([^()]*\))(?!\w)"
 )
 STRING = re.compile(r'"(?:\\.|[^"\\\n])*"' + r"|'(?:\\.|[^'\\\n])*'")
-#: Access to a member, whose name is no use of a definition of the same name.
+#: Access to a member; the name does not refer to a definition with that name.
 MEMBER = re.compile(r"(?:->|(?<!\.)\.)\s*[A-Za-z_]\w*")
 #: A member that is a structure by value, not a pointer to one.
 HELD = re.compile(r"((?:struct|union)\s+\w+)\s+\w+\s*(?:\[[^]]*\]\s*)*[;:,]")

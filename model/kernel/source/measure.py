@@ -125,7 +125,7 @@ class Measure:
 
 
 def _unpin(trait: str, *, asks_dirty: bool = False) -> str:
-    """The first call that unpins with the trait *trait*, ``takes_range``."""
+    """The first call that unpins and has the attribute *trait*, such as ``takes_range``."""
     return next(
         call
         for call, cls in STEPS.items()

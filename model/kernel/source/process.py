@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 #: contains atomic operations is stopped by their number long before.
 SECONDS = 4
 
-#: The same after the first timeout, because reducing the program repeats it many times.
-#: Still a thousand times what a step takes.
+#: The limit, in seconds, after the first timeout, as reducing the program repeats it many
+#: times. It is a thousand times what a step takes.
 SECONDS_AGAIN = 0.5
 
 #: The worker's message for a timeout.

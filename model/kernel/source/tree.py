@@ -157,7 +157,7 @@ def _unpacked(tarball: Path) -> dict[str, bytes]:
             try:
                 work.rename(kept)
             except OSError:
-                if not kept.is_dir():  # otherwise another process was faster
+                if not kept.is_dir():  # else another process has put it there
                     raise
     return {name: (kept / name).read_bytes() for name in wanted if (kept / name).is_file()}
 

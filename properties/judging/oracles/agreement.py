@@ -46,7 +46,7 @@ def agreement(record: Record) -> Finding | None:
 
 def _rows(record: Record) -> Iterator[Row]:
     ours, theirs = record.reference, record.candidate
-    # The texts of warnings differ by nature; only whether there is one is compared.
+    # Candidates word warnings differently, so only whether there is a warning is compared.
     both_warn = ours.warnings and theirs.warnings
     for what, expected, shown in (
         ("returned", ours.returned, theirs.returned),
@@ -70,5 +70,5 @@ def _rows(record: Record) -> Iterator[Row]:
 
 
 def _some(warnings: tuple[str, ...]) -> str:
-    """The first warning; their number is not compared."""
+    """The first of *warnings*, or "none"; the number of warnings is not compared."""
     return warnings[0] if warnings else "none"

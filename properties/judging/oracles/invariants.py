@@ -52,7 +52,8 @@ def freed_once(record: Record) -> Finding | None:
 def counted_before_put(record: Record) -> Finding | None:
     """A pin is counted as released before its put: the put may free the page.
 
-    If its memory is unplugged then, the node of the statistic is lost (fixed by 4509b42c3896).
+    If the page's memory is unplugged before the pin is counted, its node cannot be read
+    (fixed by 4509b42c3896).
     """
     step = record.step
     if not step.unpins:
@@ -60,7 +61,7 @@ def counted_before_put(record: Record) -> Finding | None:
     ledger = record.ledger
     events = record.candidate.events
     if not any(event.what == "stat" for event in events):
-        return None  # no record of the time: agreement compares the sum after the step
+        return None  # the journal has no counting; agreement compares the sum after the step
     counted = 0
     for event in events:
         if event.what == "stat":

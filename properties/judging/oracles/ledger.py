@@ -35,7 +35,7 @@ def legal(record: Record) -> Finding | None:
 
 
 def _heads(record: Record) -> bool:
-    """Whether every head that the reference shows is in its only legal state."""
+    """Whether every head that the reference shows is in the state that the ledger requires."""
     looks, pinned = record.ledger.looks, record.reference.maybe_pinned
     for page, state in record.reference.heads.items():
         if looks(page) != (state, page in pinned):

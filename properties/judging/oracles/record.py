@@ -30,7 +30,7 @@ class Record:
     """The record of one step, which the oracles read.
 
     :param index: The step's position in the program, from 0.
-    :param reference: The snapshot that must be.
+    :param reference: The snapshot that the candidate's must equal.
     :param candidate: The candidate's snapshot.
     :param ledger: The ledger after the step.
     :param returned: The number that the call must return by the ledger, or None.

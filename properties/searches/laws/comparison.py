@@ -113,7 +113,7 @@ def _end(program: Program, candidate: Candidate) -> End | Finding:
     acquired = released = 0
     for index, shown in enumerate(guarded.run()):
         if isinstance(shown, NoSnapshot):
-            # As judge() reports it, which reduces it.
+            # Report it like `judge` does, so that it can be reduced.
             return Finding(
                 oracle="invariants",
                 what=shown.what,

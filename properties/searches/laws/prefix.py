@@ -95,7 +95,7 @@ class Prefix:
         return pages.prefix(draw_max_entries(self.dice)) if pages else None
 
     def stretch(self) -> PageList:
-        """Pages to pin: neighbours, one time in three shuffled."""
+        """Neighbouring pages to pin; one time in three in random order."""
         mapping = among(self.dice, self.ledger.mappings)
         pages = draw_stretch(self.dice, mapping, longest=draw_max_entries(self.dice))
         if one_in(self.dice, 3):
@@ -113,7 +113,7 @@ class Prefix:
         return all(held(h).total + n * held(h).each < COUNT_LIMIT for h, n in counts.items())
 
     def counted(self, pages: PageList) -> int:
-        """Number of *pages* whose pins are counted: those of the zero page may not be."""
+        """Number of *pages* whose pins are counted; some versions do not count the zero page's."""
         counts = self.ledger.counts(pages.resolve(self.ledger.table))
         return sum(n for head, n in counts.items() if self.ledger.held(head).each)
 
@@ -123,7 +123,7 @@ class Prefix:
         return [left.pop(self.dice.randrange(len(left))) for _ in entries]
 
     def unpin(self) -> Callable[[Sequence[Entry]], Step]:
-        """A function from entries to a step that unpins them, with one call for all variants."""
+        """A function that makes a step to unpin entries; its call is the same for all variants."""
         make, asked = LIST_UNPINS[self.dice.randrange(len(LIST_UNPINS))]
 
         def step(entries: Sequence[Entry]) -> Step:

@@ -45,7 +45,7 @@ SHORT_FORMS = (
     *("unpin_dirty", "unpin_range", "unpin_one", "map", "unmap", "unmap", "write", "clean", "get"),
 )
 
-#: Calls of `RandomSteps` in prefixes: one draw in six.
+#: Calls of `RandomSteps` that prefixes may contain; one draw in six is one of these.
 RICH_CALLS = ("split_huge_page", "alloc_pages", "put_page", "unmap", "ib_umem", "ib_umem_release")
 
 

@@ -199,7 +199,7 @@ def test_misuse_that_crashes():
         ({"kinds": frozenset({"base"})}, "no driver mappings"),
         ({"orders": frozenset({0})}, "no compound pages of order 2"),
         ({"calls": frozenset({"pin_user_pages"})}, "no unpin_user_page_range_dirty_lock"),
-        ({"span": 4}, "limited has no room for 4 frames and more"),
+        ({"span": 4}, "limited has no room for frames 4 or more apart"),
     ],
 )
 def test_inapplicable(abilities, reason):

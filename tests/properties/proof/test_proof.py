@@ -190,7 +190,7 @@ def test_counterexamples_are_so():
         (lambda place: place.left, "no run leaves its compound page"),
         (
             lambda place: z3.BitVecVal(1, 64),
-            "every run ends where the range or its compound page does",
+            "every run ends where the range or its compound page ends",
         ),
     ],
 )

@@ -146,7 +146,7 @@ static void end(int settled)
 	if (settled) {
 		struct pins now = vmstat();
 
-		module(HC_CLEAN, 0, 0, NULL, 0);	/* of no page: reads the statistics again */
+		module(HC_CLEAN, 0, 0, NULL, 0);	/* an empty list: only reads the statistics again */
 		if (now.acquired - before.acquired != ask.acquired ||
 		    now.released - before.released != ask.released)
 			fail("/proc/vmstat counts %lld pins acquired and %lld released",

@@ -98,10 +98,10 @@ int hc_pin_addresses(unsigned long start, int n, unsigned int flags, struct page
 	return i;
 }
 
-/* Each of the following returns nanoseconds. */
+/* The functions from here on to hc_region() return nanoseconds. */
 
-/* The operation op in calls of so many pages: also as __ib_umem_release() called it once, page by
- * page. 0 if the tree does not have it.
+/* Unpin with the operation op, each pages per call; __ib_umem_release() once used calls of one
+ * page. 0 if the tree does not have the operation.
  */
 long hc_unpinned(long op, long each)
 {

@@ -40,7 +40,7 @@ static int64_t section_at(const char *address)
 {
 	int64_t fall = hc_base + RESERVED - address - 1;
 
-	/* The gap is above the section. */
+	/* Above each section there is a gap as large as a section. */
 	return fall % STRIDE < SECTION_BYTES ? -1 : fall / STRIDE;
 }
 static char *section_start(int64_t section)

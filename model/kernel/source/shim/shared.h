@@ -14,7 +14,7 @@ enum hc_event_kind { HC_EV_GRAB, HC_EV_PUT, HC_EV_DIRTY, HC_EV_FREE, HC_EV_STAT,
 /* Kinds of pages that the kernel treats differently. */
 enum hc_kind { HC_KIND_PLAIN, HC_KIND_ZERO, HC_KIND_HUGETLB, HC_KIND_ANON, HC_KIND_DEVICE };
 
-/* The count pages start, start + step, ...; for HC_BEGIN an extent of compound pages. */
+/* Pages: start, start + step, ..., count in all. For HC_BEGIN: an extent of compound pages. */
 struct hc_seg {
 	int64_t start, count, step, order, refs, kind;
 };
