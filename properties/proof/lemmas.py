@@ -58,12 +58,12 @@ def steps(run: Callable[[Place], Any], types: str, *, wide: bool) -> list[Lemma]
             (got == 0) == multiple,
         ),
         lemma(
-            "every run of at least one page ends where the range or its compound page ends",
+            "a run that is not 0 ends where the range or its compound page ends",
             z3.Implies(progress, maximal),
             holds=False,
         ),
         lemma(
-            "while npages - i < 2^32, runs have a page or more and end with range or compound page",
+            "if npages - i < 2^32, no run is 0 and each ends with range or compound page",
             z3.Implies(below, z3.And(progress, maximal)),
         ),
     ]
