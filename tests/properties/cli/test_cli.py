@@ -327,6 +327,7 @@ def test_hash_seed_does_not_matter(home):
 @pytest.mark.skipif(
     not os.access("/proc/kpageflags", os.R_OK), reason="needs root: run the tests with sudo"
 )
+@pytest.mark.slow("reads the flags of each frame of this machine")
 def test_capture(home):
     """A layout captured from this very machine can be searched."""
     result = run("capture", "--limit", 20, "-o", "here.layout", "--when", "today")

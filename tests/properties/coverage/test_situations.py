@@ -291,6 +291,7 @@ def unreached(listener):
     return set(SITUATIONS) - set(listener.reached)
 
 
+@pytest.mark.slow("makes all programs that pytest makes in CI")
 def test_ci_reaches_every_situation():
     """What CI runs by default, the machine and some rounds beside it, leaves no situation empty."""
     listener = Listener()

@@ -262,7 +262,17 @@ SCOPES = {
 }
 
 
-@pytest.fixture(params=SCOPES.values(), ids=SCOPES)
+#: Scopes of three steps, of which two or more calls take lists of two pages.
+LARGE = {"three steps", "named"}
+
+
+def _scope(name):
+    """A scope as a parameter."""
+    marks = [pytest.mark.slow("a hundred thousand programs by brute force")]
+    return pytest.param(SCOPES[name], marks=marks if name in LARGE else [], id=name)
+
+
+@pytest.fixture(params=[_scope(name) for name in SCOPES])
 def scope(request):
     """A scope that is small enough to write it all down."""
     return request.param

@@ -97,7 +97,7 @@ def test_budget_ends_a_trial():
 
 def test_found_too_late_is_not_found():
     """A failure after the end of the budget does not count."""
-    trial = Trial("machine", SPEC, "5.13", 1, 10)
+    trial = Trial("soak", SPEC, "5.13", 1, 10, reduce=False)
 
     assert run(evolve(trial, budget=10_000)).found
     assert run(trial).found is None
@@ -150,7 +150,7 @@ def test_command(tmp_path):
     file = tmp_path / "figures.json"
     result = cli(
         *("--fault", "NoTailOffset", "--fault", "OneWalker", "--search", "soak"),
-        *("--seeds", 3, "--budget", 3_000, "--jobs", 1, "--json", file),
+        *("--seeds", 3, "--budget", 1_000, "--jobs", 1, "--json", file),
     )
 
     assert 0 == result.exit_code, result.output

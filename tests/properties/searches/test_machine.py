@@ -24,10 +24,14 @@ from properties.searches.machine import Machine, explore, machine
 from tests.helpers import Listener
 
 
+#: Marks the second and third seed of a test that one seed shows too.
+MORE_SEEDS = pytest.mark.slow("the same from other seeds")
+
+
 def listen():
-    """What a few hundred programs tell."""
+    """What some hundred programs tell."""
     listener = Listener()
-    for number in range(8):
+    for number in range(4):
         explore(Search(Optimised, captured=layouts.shipped(), watcher=listener), number, 40)
     return listener
 
@@ -43,7 +47,7 @@ def heard():
     return listener
 
 
-def test_nothing_failuresin_what_is_right(heard):
+def test_nothing_found_in_what_is_right(heard):
     """The optimised model fails on no program that is drawn."""
     assert [] == heard.failures
 
@@ -107,7 +111,7 @@ def test_same_seed_same_programs():
     texts = []
     for number in (5, 5, 6):
         listener = Listener()
-        explore(Search(Optimised, watcher=listener), number, 15)
+        explore(Search(Optimised, watcher=listener), number, 8)
         texts.append([program.text() for program in listener.programs])
 
     assert texts[0] == texts[1] != texts[2]
@@ -131,21 +135,24 @@ def test_before_the_series():
     """Under 5.11 the range call is never drawn, and the model agrees."""
     listener = Listener()
 
-    explore(Search(Optimised, SEMANTICS["5.11"], watcher=listener), 3, 60)
+    explore(Search(Optimised, SEMANTICS["5.11"], watcher=listener), 3, 20)
 
     assert "unpin_user_page_range_dirty_lock" not in listener.calls
     assert [] == listener.failures
 
 
 @pytest.mark.parametrize(
+    "programs", [12, pytest.param(60, marks=pytest.mark.slow("three seconds for each sketch"))]
+)
+@pytest.mark.parametrize(
     "name", ["Regroups", "DirtiesFirst", "Backwards", "RangeThroughList", "EmptyPuts"]
 )
-def test_right_though_different(sketches, name):
+def test_right_though_different(sketches, name, programs):
     """A candidate that is right in its own way is never reported, nor called dear."""
     listener = Listener()
     search = Search(getattr(sketches, name), watcher=listener, strict=True)
 
-    explore(search, 7, 60)
+    explore(search, 7, programs)
 
     assert [] == listener.failures
 
@@ -153,7 +160,7 @@ def test_right_though_different(sketches, name):
 @pytest.mark.parametrize(
     "name", ["ReleasesNmap", "NoTailOffset", "MergesAcross", "DirtiesAfterPut", "RunOfZero"]
 )
-@pytest.mark.parametrize("number", [1, 2, 3])
+@pytest.mark.parametrize("number", [1, *(pytest.param(n, marks=MORE_SEEDS) for n in (2, 3))])
 def test_wrong_ones_are_found(sketches, name, number):
     """Each of the series' own bugs is found within a few hundred programs, and fails again."""
     listener = Listener()
@@ -170,7 +177,7 @@ def test_wrong_ones_are_found(sketches, name, number):
 def test_dearer_is_raised_when_strict(sketches):
     """In pytest a step that is right but dearer fails the test, unless asked not to."""
     quiet = settings(
-        max_examples=60,
+        max_examples=20,
         phases=[Phase.generate],
         database=None,
         derandomize=True,

@@ -124,7 +124,7 @@ def test_length_as_drawn(monkeypatch):
 
 
 @pytest.mark.parametrize("version", SEMANTICS)
-def test_nothing_failuresin_what_is_right(version):
+def test_nothing_found_in_what_is_right(version):
     """The optimised model fails on no program, and is never dearer where it is batched."""
     listener = heard(
         range(30), 300, semantics=SEMANTICS[version], captured=layouts.shipped(), strict=True

@@ -68,7 +68,7 @@ def test_repeats(right):
     assert len(set(texts)) > 0.9 * len(texts)
 
 
-def test_nothing_failuresin_what_is_right(right):
+def test_nothing_found_in_what_is_right(right):
     """The optimised model fails on no program, nor is it dearer."""
     assert [] == right.failures
     assert 16 * PROGRAMS == len(right.programs)
@@ -115,7 +115,9 @@ def test_mappings():
 @pytest.mark.parametrize(
     ("name", "rounds", "what"),
     [
-        ("ProductIsInt", 30, "refcount"),
+        pytest.param(
+            *("ProductIsInt", 30, "refcount"), marks=pytest.mark.slow("30 rounds of wide")
+        ),
         ("ListOf4096", 10, "pincount refcount"),
         ("RunsOf512", 5, "puts"),
         ("UnwindsFromStart", 10, "pincount refcount"),
@@ -135,7 +137,7 @@ def test_finds(name, rounds, what):
         assert judge(program, Optimised()).worst is None
 
 
-def test_failuresthe_same_by_one_page_at_a_time():
+def test_found_the_same_by_one_page_at_a_time():
     """What fails when the ledger judges alone fails likewise beside the reference."""
     seen = 0
     for name in ("NoTailOffset", "NeverCut", "ListByPage", "DirtiesAfterPut", "TableNotUnwound"):

@@ -30,6 +30,8 @@ from tests.model.kernel.guest.wrong import WRONG
 
 TRACES = sorted((TESTS / "traces").glob("*.trace"))
 
+pytestmark = pytest.mark.slow("boots kernels in an emulator")
+
 each_version = pytest.mark.parametrize("version", ["6.1", "6.12"])
 
 #: Traces that ask for more than a machine has, and why.
