@@ -117,7 +117,10 @@ def missing(scheme: str) -> str:
     _, needed, extra = SCHEMES[scheme]
     for package in needed:
         if importlib.util.find_spec(package) is None:
-            return f"{scheme} needs {package}: pip install -e '.[{extra}]'"
+            return (
+                f"{scheme} needs {package}: pip install 'headcount[{extra}]' "
+                f"(in a checkout: pip install -e '.[{extra}]')"
+            )
     return ""
 
 

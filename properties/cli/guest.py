@@ -115,7 +115,7 @@ def prepare(version: str) -> int:
     "-o",
     "--output",
     type=PATH,
-    default=Path("tests/recordings"),
+    default=Path("recordings"),
     show_default=True,
     help="The directory to write to.",
 )

@@ -94,7 +94,9 @@ def test_scheme_needs_its_extra(monkeypatch):
     """What is not installed is told, with the extra that brings it."""
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
 
-    with pytest.raises(BadInput, match=r"kernel-source needs cffi: pip install -e '\.\[kernel\]'"):
+    with pytest.raises(
+        BadInput, match=r"kernel-source needs cffi: pip install 'headcount\[kernel\]' "
+    ):
         load("kernel-source:/usr/src/linux")
 
 
