@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -136,7 +135,9 @@ def test_assumptions_reach_the_edges():
 def test_put_formula_is_the_models(refs):
     """The wide product is what the optimised model's put drops."""
     memory = OneHead()
-    Optimised.put_compound_head(SimpleNamespace(memory=memory), 0, refs)
+    model = Optimised()
+    model.memory = memory
+    model.put_compound_head(0, refs)
 
     assert memory.dropped == [number(formulas.wide_dropped(z3.BitVecVal(refs, 64)))]
 
