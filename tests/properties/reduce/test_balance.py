@@ -131,7 +131,7 @@ def unpins(whole):
 def test_same_state():
     """Fewer pins and unpins leave what is held in the end, where the rest keeps the contract."""
     made = broken = 0
-    for seed in range(120):
+    for seed in range(60):
         whole = soaked(seed, MAX_STEPS_BALANCED - 4)
         if any(isinstance(s, GetPage) and s.n > 1 << 20 for s in whole.steps):
             # Near 2^31 fewer references mean more pins.

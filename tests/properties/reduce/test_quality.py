@@ -146,7 +146,13 @@ def candidate_of(name, sketches):
     return FAULTS[name].candidate if name in FAULTS else getattr(sketches, name)
 
 
-@pytest.mark.parametrize(("name", "before", "size", "most"), TO_SIZE.values(), ids=TO_SIZE)
+def to_size(name):
+    """A row of `TO_SIZE` as a parameter."""
+    marks = [pytest.mark.slow("names 2^27 pages")] if name == "half a tebibyte" else []
+    return pytest.param(*TO_SIZE[name], marks=marks, id=name)
+
+
+@pytest.mark.parametrize(("name", "before", "size", "most"), [to_size(name) for name in TO_SIZE])
 def test_size(sketches, name, before, size, most):
     result = reduced(program(before), candidate_of(name, sketches))
 
@@ -210,6 +216,7 @@ SMALLEST = {
 }
 
 
+@pytest.mark.slow("reduces twenty programs of the machine")
 def test_smallest_known(sketches):
     """Nine reductions in ten end at the smallest known size, none below, in few executions."""
     hits, executions = [], []
@@ -226,6 +233,7 @@ def test_smallest_known(sketches):
     assert sorted(executions)[len(executions) // 2] <= 300
 
 
+@pytest.mark.slow("reduces six programs of 200 steps and more")
 def test_history_by_soak():
     """A failure hidden behind hundreds of steps becomes a few."""
     candidate = FAULTS["StaleHead"].candidate

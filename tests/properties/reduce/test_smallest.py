@@ -66,6 +66,15 @@ PADDED = {
 }
 
 
+def _padded(name):
+    """A fault of `PADDED` as a parameter."""
+    marks = [pytest.mark.slow("brute force over two orders and three pages")]
+    return pytest.param(name, marks=marks if name == "NoTailOffset" else [])
+
+
+each_padded = pytest.mark.parametrize("name", [_padded(name) for name in PADDED])
+
+
 def candidate_of(name):
     """The candidate of the planted fault *name*."""
     return FAULTS[name].candidate
@@ -150,7 +159,7 @@ def naive_smallest(reduced, candidate):
     return best
 
 
-@pytest.mark.parametrize("name", PADDED)
+@each_padded
 def test_proved(name):
     """A reduced program is proved the smallest, and brute force finds no smaller one."""
     candidate = candidate_of(name)
@@ -171,7 +180,7 @@ def first(name):
     return whole, finding
 
 
-@pytest.mark.parametrize("name", PADDED)
+@each_padded
 def test_padded(name):
     """For a program that is not the smallest, the smallest is found."""
     candidate = candidate_of(name)
