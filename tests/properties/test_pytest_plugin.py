@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from importlib.metadata import entry_points
@@ -37,8 +38,10 @@ TRACE = '# headcount 1\nsemantics("5.13")\na = mapping("base", orders=[0])\nget_
 
 
 @pytest.fixture
-def folder(pytester):
+def folder(pytester, monkeypatch):
     """A folder with a sketch, a trace on which it fails, and one on which it does not."""
+    if LOADED:
+        monkeypatch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{ROOT / 'properties' / 'entry'}")
     pytester.makeconftest(BRIEF)
     (pytester.path / "sketch.py").write_text(SKETCHES.read_text() + LEAKS)
     saved = pytester.mkdir("saved")
