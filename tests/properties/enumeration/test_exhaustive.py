@@ -262,13 +262,19 @@ SCOPES = {
 }
 
 
-#: Scopes of three steps, of which two or more calls take lists of two pages.
-LARGE = {"three steps", "named"}
+#: Scopes that take half a second in each of ten tests, and more.
+LARGE = {
+    "three steps",
+    "named",
+    "two compound pages of two orders",
+    "three of two orders",
+    "mapped twice",
+}
 
 
 def _scope(name):
     """A scope as a parameter."""
-    marks = [pytest.mark.slow("a hundred thousand programs by brute force")]
+    marks = [pytest.mark.slow("thousands of programs by brute force")]
     return pytest.param(SCOPES[name], marks=marks if name in LARGE else [], id=name)
 
 

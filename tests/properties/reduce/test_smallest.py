@@ -392,7 +392,7 @@ def test_budget_one_step_less():
     name = "LocksDirtyPages"
     text = next(param.values[1] for param in EASILY_MISSED if param.values[0] == name)
     before = unreduced(text, candidate_of(name))
-    most = {n: smallest(before, candidate_of(name), most=n) for n in range(10, 1_200, 20)}
+    most = {n: smallest(before, candidate_of(name), most=n) for n in range(10, 1_200, 70)}
     proved = {n: result for n, result in most.items() if result.proved}
 
     assert 10 not in proved
