@@ -22,7 +22,7 @@ static void *last_put;
 static void *pending_page;
 static int64_t pending;
 
-#define MOST_ALLOCATED (1L << 30)
+#define MOST_ALLOCATED (1L << 29)
 static size_t allocated;
 
 void hc_note(enum hc_event_kind kind, const void *page, int64_t refs, bool dirty)
