@@ -34,14 +34,9 @@ def program(*lines, semantics="5.13"):
     return parse_program(f"{HEADER.replace('5.13', semantics)}{text}\n")
 
 
-def body(program):
+def text_of(program):
     """The text of *program* without its header."""
     return program.text().removeprefix(HEADER)
-
-
-def proposed(propose, text):
-    """The programs that the pass *propose* offers for *text* if none is taken, without headers."""
-    return [body(offer) for offer in propose(program(text))]
 
 
 def run(*arguments):
@@ -58,10 +53,10 @@ class Last(Watcher):
         self.program = run.so_far
 
 
-def soaked(seed, steps, candidate=Optimised):
+def soaked(seed, steps):
     """A random program of *steps* steps."""
     watcher = Last()
-    soak(Search(candidate, watcher=watcher), seed, steps)
+    soak(Search(Optimised, watcher=watcher), seed, steps)
     return watcher.program
 
 

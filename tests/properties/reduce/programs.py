@@ -1,29 +1,15 @@
 # SPDX-License-Identifier: MIT
 
-"""What the tests of the reducer share: programs as text, random programs, what is held."""
+"""What the tests of the reducer share: proposals as text, failures, what is held."""
 
 from __future__ import annotations
 
-from model.optimised import Optimised
-from model.parse import parse_program
 from properties.judging.judge import judge
 from properties.judging.ledger import Ledger
 from properties.reduce import reduce
-from properties.search import Search, Tally, Watcher
+from properties.search import Search, Tally
 from properties.searches.soak import soak
-
-
-HEADER = '# headcount 1\nsemantics("5.13")\n'
-
-
-def program(*lines):
-    """The program of *lines*, or of texts of several lines, without a header."""
-    return parse_program(HEADER + "".join(f"{line.rstrip()}\n" for line in lines))
-
-
-def text_of(program):
-    """*program* without its header."""
-    return program.text().removeprefix(HEADER)
+from tests.helpers import program, text_of
 
 
 def offers(propose, *lines):
@@ -41,22 +27,6 @@ def accepting(propose, start, accept=lambda _: True):
             return
         yield offer
         answer = offer if accept(offer) else None
-
-
-class _Last(Watcher):
-    """Remembers the last program that came to its end."""
-
-    program = None
-
-    def ended(self, run):
-        self.program = run.so_far
-
-
-def soaked(seed, steps):
-    """A random program of *steps* steps."""
-    watcher = _Last()
-    soak(Search(Optimised, watcher=watcher), seed, steps)
-    return watcher.program
 
 
 def found(candidate, seed, steps, search=soak, strict=False):

@@ -9,8 +9,8 @@ from model.program import check
 from model.world import GetPage
 from properties.judging.ledger import Ledger
 from properties.reduce.balance import MAX_PAGES_BALANCED, MAX_STEPS_BALANCED, balance
+from tests.helpers import soaked
 from tests.properties.reduce import programs
-from tests.properties.reduce.programs import soaked
 
 
 PAGES = 'a = mapping("driver", orders=[2, 0])\n'

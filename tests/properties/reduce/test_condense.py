@@ -13,7 +13,7 @@ from properties.judging.ledger import Ledger
 from properties.reduce.condense import MAX_MAPS, MAX_PAGES_REBUILT
 from properties.reduce.condense import condensed as condensations
 from properties.reduce.lists import CannotRewrite
-from tests.properties.reduce.programs import program, soaked, text_of
+from tests.helpers import program, soaked, text_of
 
 
 SEEDS = range(60)

@@ -8,7 +8,8 @@ from model.program import check
 from properties.judging.ledger import Ledger
 from properties.reduce.guess import at_limit, fail_alone
 from properties.reduce.limit import MIN_REFERENCES_NEAR_LIMIT, keep_near_limit
-from tests.properties.reduce.programs import offers, program
+from tests.helpers import program
+from tests.properties.reduce.programs import offers
 
 
 PAGE = 'a = mapping("base", orders=[0])\n'

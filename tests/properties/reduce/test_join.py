@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from properties.reduce.join import join, register, with_one_handle, with_one_pin
-from tests.properties.reduce.programs import offers, program, text_of
+from tests.helpers import program, text_of
+from tests.properties.reduce.programs import offers
 
 
 PAGES = 'a = mapping("driver", orders=[2, 2])\n'

@@ -14,8 +14,8 @@ from properties.reduce.lower import (
     lower_neighbours,
     merge,
 )
+from tests.helpers import program
 from tests.properties.reduce import programs
-from tests.properties.reduce.programs import program
 
 
 def offers(propose, *lines):

@@ -8,7 +8,8 @@ from model.optimised import Optimised
 from properties.judging.judge import judge
 from properties.reduce.lists import CannotRewrite
 from properties.reduce.project import MAX_PAGES_NAMED, MAX_REFERENCES, projected
-from tests.properties.reduce.programs import offers, program
+from tests.helpers import program
+from tests.properties.reduce.programs import offers
 
 
 def test_other_pages_are_made_up_for():

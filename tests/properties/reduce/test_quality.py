@@ -15,7 +15,8 @@ from properties.reduce import reduce
 from properties.search import Search, Tally
 from properties.searches.machine import explore
 from properties.searches.soak import soak
-from tests.properties.reduce.programs import found, program, reduced, text_of
+from tests.helpers import program, text_of
+from tests.properties.reduce.programs import found, reduced
 
 
 TO_TEXT = {

@@ -10,7 +10,8 @@ from properties.reduce import reduce
 from properties.reduce.passes import PASSES
 from properties.reduce.reducer import OPERATIONS_PER_VISIT
 from properties.searches.machine import explore
-from tests.properties.reduce.programs import found, program
+from tests.helpers import program
+from tests.properties.reduce.programs import found
 
 
 @pytest.fixture(scope="module")

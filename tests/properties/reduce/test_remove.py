@@ -11,7 +11,7 @@ from model.pagelist import Group, PageList, Slice
 from properties.reduce.lists import ALL, CannotRewrite
 from properties.reduce.mappings import with_order, without_compound
 from properties.reduce.remove import without_entries, without_pages, without_steps
-from tests.properties.reduce.programs import program, text_of
+from tests.helpers import program, text_of
 
 
 PAGES = 'a = mapping("driver", orders=[2, 2])\n'

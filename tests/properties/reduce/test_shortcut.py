@@ -9,7 +9,8 @@ from model.program import check
 from model.world import GetPage
 from properties.judging.judge import judge
 from properties.reduce.shortcut import shortcut
-from tests.properties.reduce.programs import accepting, held, offers, program, soaked
+from tests.helpers import program, soaked
+from tests.properties.reduce.programs import accepting, held, offers
 
 
 LAST = "unpin_user_pages(a[0:0])\n"

@@ -26,7 +26,7 @@ from properties.faults import FAULTS
 from properties.judging.judge import judge
 from properties.reduce import Reduced, reduce
 from properties.reduce.smallest import PAGES_PER_TRY, TRIES_PER_HANG, smallest
-from tests.properties.reduce.programs import program
+from tests.helpers import program
 
 
 def unreduced(text, candidate):
