@@ -32,26 +32,30 @@ CANDIDATE = "headcount_candidate"
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "--candidate": {
-        "help": "what to put under test: optimised, FILE.py:CLASS, package.module:CLASS,"
-        " kernel-source:DIR or kernel-guest",
+        "help": "search programs that this candidate counts wrongly: optimised, FILE.py:CLASS,"
+        " package.module:CLASS, kernel-source:DIR or kernel-guest",
     },
-    "--semantics": {"help": "kernel version to follow; 5.13, or the candidate's own"},
+    "--semantics": {
+        "help": "kernel version whose counting rules apply; default: the candidate's, or 5.13"
+    },
     "--layout": {
         "action": "append",
         "default": [],
-        "help": "search on windows of this captured layout",
+        "help": "search only on parts of this captured layout; can be repeated",
     },
     "--cost": {
         "choices": ["strict", "report"],
         "default": "strict",
-        "help": "whether 'agreed but dearer' fails",
+        "help": "whether equal counts at a higher cost fail (strict) or pass (report)",
     },
 }
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the setting; the options follow when a run uses them."""
-    parser.addini(CANDIDATE, "what headcount puts under test without --candidate", default="")
+    parser.addini(
+        CANDIDATE, "the candidate that headcount searches without --candidate", default=""
+    )
 
 
 @pytest.hookimpl(wrapper=True)

@@ -20,9 +20,9 @@ from properties.faults import FAULTS
 from properties.judging.applicable import MAX_HEAD_VISITS, MAX_PAGE_VISITS, visits
 from properties.judging.judge import Run, judge
 from properties.judging.ledger import Ledger
-from properties.search import Search, Watcher
+from properties.search import Search
 from properties.searches.soak import soak
-from tests.helpers import HEADER, TRACES
+from tests.helpers import HEADER, TRACES, Listener
 
 
 TRACE = TRACES / "one-tebibyte.trace"
@@ -209,15 +209,10 @@ def carried_out(made, candidate, *, alone):
 @pytest.fixture(scope="module")
 def drawn():
     """Programs of 250 steps of every sort."""
-    made = []
-
-    class Keeper(Watcher):
-        def ended(self, run):
-            made.append(evolve(run.program, steps=tuple(run.steps)))
-
+    listener = Listener()
     for number in range(24):
-        soak(Search(Optimised, captured=layouts.shipped(), watcher=Keeper()), number, 250)
-    return made
+        soak(Search(Optimised, captured=layouts.shipped(), watcher=listener), number, 250)
+    return listener.programs
 
 
 @pytest.mark.parametrize(
