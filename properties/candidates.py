@@ -9,6 +9,7 @@ import importlib.util
 import sys
 import traceback
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from attrs import frozen
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from model.semantics import Semantics
+
+#: Methods of the optimised model that had another name before 0.2.0: an override under the
+#: old name would have no effect, and nobody would notice.
+RENAMED = MappingProxyType({"_ib_umem_release": "release_umem"})
 
 #: Candidates that come with headcount, by name.
 NAMED: dict[str, type[Candidate]] = {"optimised": Optimised}
@@ -180,6 +185,9 @@ def _check(make: type, where: str, name: str) -> type[Candidate]:
         raise BadInput(f"{name} cannot be used: {what}", file=where) from None
     if not some:
         raise BadInput(f"{name} cannot be used: its abilities leave nothing to do", file=where)
+    for old, new in RENAMED.items():
+        if hasattr(make, old):
+            raise BadInput(f"{name} has a method {old}(), which is called {new}() now", file=where)
     if missing:
         raise BadInput(f"{name} lacks {', '.join(f'{call}()' for call in missing)}", file=where)
     return make

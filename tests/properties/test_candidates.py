@@ -75,6 +75,11 @@ def test_file(home):
             "from model.candidate import InProcess\nclass Mine(InProcess): pass\n",
             "Mine lacks get_user_pages(), ib_umem()",
         ),
+        (
+            "sketch.py:Mine",
+            "from model.optimised import Optimised\nclass Mine(Optimised): _ib_umem_release = print\n",
+            "Mine has a method _ib_umem_release(), which is called release_umem() now",
+        ),
         ("no.such.module:Mine", None, "no.such.module: cannot be imported: ModuleNotFoundError"),
     ],
 )
