@@ -32,13 +32,16 @@ CANDIDATE = "headcount_candidate"
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "--candidate": {
+        "metavar": "SPEC",
         "help": "search programs that this candidate counts wrongly: optimised, FILE.py:CLASS,"
         " package.module:CLASS, kernel-source:DIR or kernel-guest",
     },
     "--semantics": {
-        "help": "kernel version whose counting rules apply; default: the candidate's, or 5.13"
+        "metavar": "VERSION",
+        "help": "kernel version whose counting rules apply; default: the candidate's, or 5.13",
     },
     "--layout": {
+        "metavar": "FILE",
         "action": "append",
         "default": [],
         "help": "search only on parts of this captured layout; can be repeated",

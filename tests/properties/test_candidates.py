@@ -77,7 +77,7 @@ def test_file(home):
         ),
         (
             "sketch.py:Mine",
-            "from model.optimised import Optimised\nclass Mine(Optimised): _ib_umem_release = print\n",
+            "from model import optimised as o\nclass Mine(o.Optimised): _ib_umem_release = print\n",
             "Mine has a method _ib_umem_release(), which is called release_umem() now",
         ),
         ("no.such.module:Mine", None, "no.such.module: cannot be imported: ModuleNotFoundError"),
