@@ -292,6 +292,19 @@ def test_defaults():
         Lacking()
 
 
+def test_missing_calls():
+    """Calls without a method are named, and none where each has one."""
+
+    class OnlyPins(InProcess):
+        abilities = Abilities("pins", calls=frozenset({"pin_user_pages", "unpin_user_page"}))
+
+        def pin_user_pages(self, pages):
+            return len(pages)
+
+    assert ["unpin_user_page"] == OnlyPins().missing_calls()
+    assert [] == Optimised().missing_calls()
+
+
 NARROW = Abilities(
     "narrow",
     kinds=frozenset({"base", "driver", "hugetlb"}),

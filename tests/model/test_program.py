@@ -110,6 +110,7 @@ def test_size():
     text = "\n".join(PROGRAM.statements())
 
     assert (2, 5, 1 + 1 + 2, 4 + 2, len(text), text) == PROGRAM.size()
+    assert (2, 5, 1 + 1 + 2, 4 + 2) == PROGRAM.size().counts
 
 
 def test_size_ignores_comments():
