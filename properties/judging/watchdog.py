@@ -47,8 +47,8 @@ class Watchdog:
     """Limits a candidate's step by two clocks: processor time and wall time.
 
     It works in the main thread only. In other threads only the count of operations in
-    `model.memory` ends a step. A clock that other code has set, such as a test's timeout,
-    is not touched.
+    `model.memory` ends a step. A timer or a handler that other code has set, such as a test's
+    timeout, is not touched.
     """
 
     _hung = False
@@ -81,17 +81,31 @@ class Watchdog:
         """Start the clocks; a tick that finds no step to watch stops them."""
         cls._ticking = True
         for clock, number in CLOCKS.items():
-            if signal.getitimer(clock) == (0.0, 0.0):
+            free = signal.getsignal(number) in (signal.SIG_DFL, signal.SIG_IGN, cls._tick)
+            if free and signal.getitimer(clock) == (0.0, 0.0):
                 signal.signal(number, cls._tick)
                 signal.setitimer(clock, TICK, TICK)
 
     @classmethod
     def stop(cls) -> None:
-        """Stop the clocks, except those that other code has set."""
+        """Stop the clocks. The handlers stay, as a signal may still be pending."""
         for clock, number in CLOCKS.items():
             if signal.getsignal(number) == cls._tick:
                 signal.setitimer(clock, 0)
         cls._ticking = False
+
+    @classmethod
+    def end(cls) -> None:
+        """Stop the clocks for good, and discard their pending signals.
+
+        Python removes all handlers when it exits. A signal that is delivered later, which
+        happens under valgrind, would end the process; ignored ones stay ignored.
+        """
+        cls.stop()
+        cls._ticking = True
+        for number in CLOCKS.values():
+            if signal.getsignal(number) == cls._tick:
+                signal.signal(number, signal.SIG_IGN)
 
     @classmethod
     def _tick(cls, number: int, _frame: FrameType | None) -> None:
@@ -113,7 +127,6 @@ class Watchdog:
         return True
 
 
-# At exit, stop the clocks: a signal without its handler ends the process. A forked child
-# inherits no clock.
-atexit.register(Watchdog.stop)
+atexit.register(Watchdog.end)
+# A forked child inherits no clock.
 os.register_at_fork(after_in_child=Watchdog.stop)

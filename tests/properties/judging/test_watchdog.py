@@ -173,6 +173,24 @@ def test_timeout_of_others():
     assert ["late"] == late
 
 
+def test_handler_of_others():
+    """A handler that other code has set, for a timer it has not set yet, stays."""
+
+    def handler(*_):
+        pass
+
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        dog = Watchdog()
+        dog.watch(1)
+        dog.rest()
+
+        assert handler is signal.getsignal(signal.SIGALRM)
+    finally:
+        Watchdog.stop()
+        signal.signal(signal.SIGALRM, before)
+
+
 def test_one_of_several():
     """Of several, it is the one whose step is under way that barks."""
     first, second = Watchdog(), Watchdog()
@@ -217,3 +235,21 @@ def test_end_of_process():
     ]
 
     assert [7] * 5 == ended
+
+
+def test_signal_still_pending_at_exit():
+    """A signal that is delivered after Python has removed its handlers ends no process."""
+    lines = (
+        "import atexit, signal, sys",
+        "from properties.judging.watchdog import CLOCKS, Watchdog",
+        "signals = set(CLOCKS.values())",
+        "signal.pthread_sigmask(signal.SIG_BLOCK, signals)",
+        "Watchdog().watch(1)",
+        "while signal.sigpending() != signals: pass",
+        "atexit._run_exitfuncs()",
+        "for number in signals: signal.signal(number, signal.SIG_DFL)",
+        "signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)",
+        "sys.exit(7)",
+    )
+
+    assert 7 == subprocess.run([sys.executable, "-c", "\n".join(lines)], check=False).returncode
