@@ -2,24 +2,18 @@
 
 """The abilities of a candidate: its versions, calls and pages, and what it shows."""
 
-from __future__ import annotations
-
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from attrs import frozen
 
+from model.mapping import Mapping as Pages
 from model.memory import NR_FOLL_PIN_ACQUIRED, NR_FOLL_PIN_RELEASED
 from model.semantics import KINDS, MAX_ORDER, SEMANTICS
 from model.steps import STEPS
 
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from model.mapping import Mapping as Pages
 
 #: All fields that a snapshot can show of a step, in the order of a report's rows.
 FIELDS = (

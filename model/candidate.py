@@ -2,23 +2,16 @@
 
 """A candidate: carries out a program and shows a snapshot of its state after each step."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
 
 from attrs import field, frozen
 
 from model.abilities import Abilities
 from model.memory import NR_FOLL_PIN_ACQUIRED, NR_FOLL_PIN_RELEASED, Memory
-
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from model.page import Event, HeadState
-    from model.program import Program
-    from model.step import Step, Table
+from model.page import Event, HeadState
+from model.program import Program
+from model.step import Step, Table
 
 
 class Unavailable(Exception):

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from itertools import chain, groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from attrs import frozen
 
@@ -24,9 +25,6 @@ from model.mapping import MAX_SCATTERED, Extent, Mapping
 from model.program import HEADER, mapping_lines
 from model.semantics import KINDS
 
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
 
 PROC = Path("/proc")
 

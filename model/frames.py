@@ -2,16 +2,11 @@
 
 """Maps frames to the compound pages that currently contain them."""
 
-from __future__ import annotations
-
 from bisect import bisect_right
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple
 
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from model.mapping import Extent, Mapping
+from model.mapping import Extent, Mapping
 
 
 class Block(NamedTuple):

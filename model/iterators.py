@@ -6,17 +6,10 @@ Each call returns one run as ``(head, ntails)``; the next run begins *ntails* la
 Every run has at least one page, and all runs together have *npages*.
 """
 
-from __future__ import annotations
+from collections.abc import Sequence
 
-from typing import TYPE_CHECKING
-
+from model.memory import Memory
 from model.pagelist import NULL
-
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from model.memory import Memory
 
 
 def compound_next(memory: Memory, i: int, npages: int, pages: Sequence[int]) -> tuple[int, int]:

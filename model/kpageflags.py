@@ -9,21 +9,18 @@ fs/proc/task_mmu.c).
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterator
 from contextlib import contextmanager
+from io import FileIO
 from itertools import chain, groupby
 from mmap import PAGESIZE
 from operator import countOf
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from model.errors import BadInput
 from model.mapping import MAX_PFN, Extent
 from model.semantics import KINDS, MAX_ORDER
 
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from io import FileIO
-    from pathlib import Path
 
 #: Flags of a frame in kpageflags (include/uapi/linux/kernel-page-flags.h).
 LRU, MMAP, ANON = 1 << 5, 1 << 11, 1 << 12

@@ -6,20 +6,15 @@ Each function converts a node of Python's syntax tree to a value, or raises `Bad
 is evaluated.
 """
 
-from __future__ import annotations
-
 import ast
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 from model.errors import BadInput
 from model.mapping import MAX_PFN
 from model.pagelist import NULL_NAME, Group, PageList, Slice
 from model.semantics import MAX_ORDER
 from model.step import FLAGS, MIN_ERRNO, ULONG_VALUES, SgEntry
-
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 def whole_number(node: ast.expr) -> int:

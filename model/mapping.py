@@ -7,20 +7,15 @@ A mapping is stored as runs of compound pages of one order, so that 16 GiB cost 
 frame can change (by a split, or by free and allocate).
 """
 
-from __future__ import annotations
-
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from itertools import accumulate, chain, groupby, pairwise
-from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
 from model.errors import BadInput
 from model.semantics import KINDS, MAX_ORDER
 
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
 
 #: Frame numbers are below this: 4 PiB in pages of 4 KiB.
 MAX_PFN = 1 << 40

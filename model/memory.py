@@ -7,22 +7,14 @@ touched have a record; the others are in the initial state of their mapping. Cou
 and have 32 bits, like ``atomic_t``.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
 
 from model.frames import Frames
-from model.mapping import side_by_side
+from model.mapping import Mapping, side_by_side
 from model.page import Event, HeadState, Page, wrapped
 from model.pagelist import NULL
-from model.semantics import PMD_ORDER
+from model.semantics import PMD_ORDER, Semantics
 
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from model.mapping import Mapping
-    from model.semantics import Semantics
 
 NR_FOLL_PIN_ACQUIRED = "nr_foll_pin_acquired"
 NR_FOLL_PIN_RELEASED = "nr_foll_pin_released"

@@ -2,9 +2,7 @@
 
 """The optimised model: the algorithms of the series, with one put for each run."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
 from model import iterators
 from model.candidate import InProcess
@@ -13,9 +11,6 @@ from model.pagelist import NULL
 from model.semantics import BIAS
 from model.umem import BATCH, Scatterlist, Umem, append_pages
 
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 ENOMEM = -12
 EFAULT = -14

@@ -4,15 +4,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from attrs import define
 
 from model.semantics import BIAS
-
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 class HeadState(NamedTuple):

@@ -9,19 +9,16 @@ pinned, ``b[1:2]*3`` is one page three times, ``h1[3::-1]`` is descending, and
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import chain
-from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
 from model.errors import BadInput
 
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-    Entry = tuple[str, int]
+Entry = tuple[str, int]
 
 #: The frame number and the name of a NULL entry.
 NULL = -1

@@ -7,28 +7,21 @@ Each line is one statement in a small part of Python's grammar, parsed separatel
 nested too deeply.
 """
 
-from __future__ import annotations
-
 import ast
 import re
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
 
 from model.errors import BadInput
 from model.literals import VALUES, boolean, brackets, shortened, string, whole_number
-from model.mapping import FIRST_PFN, Mapping, default_pfn, placed
+from model.mapping import FIRST_PFN, Extent, Mapping, default_pfn, placed
 from model.program import HEADER, LINE_LIMIT, VERSION, Checker, Program, TakenFrames, check_kind
-from model.semantics import MAX_ORDER, semantics
+from model.semantics import MAX_ORDER, Semantics, semantics
 from model.statement import arguments_of, check_name, read_statement
 from model.step import Step, shown
 from model.steps import STEPS
 
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from model.mapping import Extent
-    from model.semantics import Semantics
 
 T = TypeVar("T")
 

@@ -2,10 +2,9 @@
 
 """Programs: a few mappings of compound pages, and the steps that use them."""
 
-from __future__ import annotations
-
 from bisect import bisect_right
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from attrs import field, frozen
 
@@ -16,9 +15,6 @@ from model.semantics import DEFAULT, Semantics
 from model.step import Step, Table
 from model.steps import STEPS
 
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
 
 #: The version of the trace format, and the first line of a trace.
 VERSION = 1

@@ -16,28 +16,22 @@ then the heads whose state changed (refcount, pincount, and D for dirty, A for a
 for maybe pinned); then the journal of puts and dirtyings; then where the kernel warned.
 """
 
-from __future__ import annotations
-
 import lzma
 import re
+from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from attrs import evolve, frozen
 
 from model.abilities import Abilities
 from model.candidate import Candidate, Snapshot
 from model.errors import BadInput
+from model.mapping import Mapping
 from model.page import Event, HeadState
 from model.parse import parse_program
+from model.program import Program
 
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
-
-    from model.mapping import Mapping
-    from model.program import Program
 
 #: How the first line of a recording and the line of a step begin.
 FIRST = "# recorded "

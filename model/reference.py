@@ -5,9 +5,7 @@
 It shares no code with the optimised model and is plain enough to be checked by reading.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from attrs import define
 
@@ -16,9 +14,6 @@ from model.memory import NR_FOLL_PIN_ACQUIRED, NR_FOLL_PIN_RELEASED
 from model.pagelist import NULL
 from model.semantics import BIAS, PAGE_SIZE
 
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 EFAULT = 14
 ENOMEM = 12

@@ -2,14 +2,12 @@
 
 """The steps of RDMA memory regions (drivers/infiniband/core/umem.c), one class for each call."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from attrs import frozen
 
 from model.errors import BadInput
-from model.pagelist import PageList  # noqa: TC001 - attrs reads the annotations
+from model.pagelist import PageList
 from model.semantics import PAGE_SIZE
 from model.step import MAX_SEGMENT, Need, SgEntry, Step, Table, argument, contiguous
 

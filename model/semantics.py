@@ -5,18 +5,13 @@
 A new version is a new row here. Other code reads the row and never compares versions.
 """
 
-from __future__ import annotations
-
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from attrs import frozen
 
 from model.errors import BadInput
 
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 #: ``GUP_PIN_COUNTING_BIAS`` (include/linux/mm.h): the number that one pin adds to the
 #: refcount of a page without a pincount of its own.

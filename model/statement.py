@@ -2,8 +2,6 @@
 
 """Parses one line of a trace: a call with its arguments, optionally assigned to a name."""
 
-from __future__ import annotations
-
 import ast
 import re
 import warnings

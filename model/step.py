@@ -10,9 +10,10 @@ the result of that method under the step's handle or region (`Step.bind`).
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator, MutableMapping, Sequence
 from enum import Enum
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from attrs import Attribute, field, fields, frozen
 
@@ -23,12 +24,8 @@ from model.pagelist import (
     NULL_NAME,
     PageList,
 )
+from model.semantics import Semantics
 
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, MutableMapping, Sequence
-
-    from model.semantics import Semantics
 
 #: The flags that a pin call may have.
 FLAGS = ("FOLL_WRITE", "FOLL_LONGTERM")

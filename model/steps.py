@@ -6,13 +6,12 @@ Steps have the names of kernel functions. Those of RDMA memory regions are in `m
 those of other kernel code in `model.world`.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 from attrs import frozen
 
-from model.pagelist import PageList  # noqa: TC001 - attrs reads the annotations
+from model.pagelist import PageList
 from model.regions import REGION_STEPS
 from model.step import (
     MIN_ERRNO,
@@ -24,10 +23,6 @@ from model.step import (
     contiguous,
 )
 from model.world import WORLD_STEPS
-
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 def _npages(pages: Sequence[int], npages: int | None) -> int:

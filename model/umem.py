@@ -2,17 +2,12 @@
 
 """RDMA memory regions and their scatterlists (drivers/infiniband/core/umem.c, 5.13)."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
 
 from attrs import define, field
 
 from model.semantics import PAGE_SIZE
 
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
 
 #: Number of pages in one batch of pins: the number of pointers that fit into one page.
 BATCH = PAGE_SIZE // 8

@@ -2,14 +2,12 @@
 
 """The steps of other kernel code than GUP and regions, one class for each call."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from attrs import frozen
 
 from model.mapping import side_by_side
-from model.pagelist import PageList  # noqa: TC001 - attrs reads the annotations
+from model.pagelist import PageList
 from model.semantics import MAX_ORDER
 from model.step import Need, Step, Table, argument, contiguous
 

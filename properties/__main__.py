@@ -2,8 +2,6 @@
 
 """``python -m properties`` is the command ``headcount``."""
 
-from __future__ import annotations
-
 from properties.cli import main
 
 

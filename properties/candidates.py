@@ -2,29 +2,21 @@
 
 """Turns the text after ``--candidate`` into a function that makes the candidate."""
 
-from __future__ import annotations
-
 import importlib
 import importlib.util
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING
+from types import MappingProxyType, ModuleType
 
 from attrs import frozen
 
 from model.candidate import Candidate
 from model.errors import BadInput
 from model.optimised import Optimised
-from model.semantics import DEFAULT, SEMANTICS, semantics
+from model.semantics import DEFAULT, SEMANTICS, Semantics, semantics
 
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import ModuleType
-
-    from model.semantics import Semantics
 
 #: Methods of the optimised model that had another name before 0.2.0: an override under the
 #: old name would have no effect, and nobody would notice.

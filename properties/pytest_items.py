@@ -2,10 +2,9 @@
 
 """The tests that the pytest plugin adds: each search on the candidate, and each saved trace."""
 
-from __future__ import annotations
-
 import os
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from attrs import evolve
@@ -17,15 +16,10 @@ from model.parse import read_program
 from properties.judging.finding import diverged
 from properties.judging.judge import judge
 from properties.reports.failure import Failure
-from properties.search import SEED_STRIDE, Tally
+from properties.search import SEED_STRIDE, Search, Tally
 from properties.searches.machine import machine
 from properties.searches.registry import load
 
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from properties.search import Search
 
 #: Rounds of the searches beside the machine, for each hundred of its programs.
 ROUNDS = {"soak": 40, "wide": 10, "laws": 40}

@@ -9,30 +9,26 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Generator
 from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import pytest
 from hypothesis import settings
 from hypothesis.errors import InvalidArgument
 
 from model.errors import BadInput
+from model.program import Program
 from properties import candidates, layouts
-from properties.judging.finding import Diverged
+from properties.candidates import Spec
+from properties.judging.finding import Diverged, Finding
 from properties.pytest_items import Searches, TraceFile
 from properties.reports.command_line import CANDIDATE
 from properties.reports.store import Store
 from properties.search import Search, Watcher
 from properties.verify import failure_of
 
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
-
-    from model.program import Program
-    from properties.candidates import Spec
-    from properties.judging.finding import Finding
 
 #: Hypothesis profiles: how many programs the machine draws, and how.
 PROFILES = MappingProxyType(

@@ -2,25 +2,19 @@
 
 """Random programs to record on a booted kernel: on each kind of page alone, and on all kinds."""
 
-from __future__ import annotations
-
+from collections.abc import Iterator
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from attrs import evolve
 
+from model.abilities import Abilities
+from model.program import Program
 from model.recording import Recording
+from properties.search import Search
 from properties.searches.predrawn import DrawnPrograms, model_within
 from properties.searches.soak import soak
 from properties.strategies.dice import Dice
 
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from model.abilities import Abilities
-    from model.program import Program
-    from properties.search import Search
 
 #: Minimum and maximum number of steps of a program.
 MIN_STEPS, MAX_STEPS = 100, 200

@@ -7,27 +7,22 @@ notified of them. It works in *rounds*. Each round is drawn from one number alon
 the same seed and number of rounds repeat a search.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
 
 from attrs import field, frozen
 
+from model.candidate import Candidate
 from model.errors import BadInput
+from model.mapping import Mapping
+from model.program import Program
 from model.semantics import DEFAULT, Semantics
+from model.step import Step
 from properties.coverage.situations import situations
+from properties.judging.finding import Finding
+from properties.judging.judge import Run
 from properties.judging.oddities import KnownOddity
 
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from model.candidate import Candidate
-    from model.mapping import Mapping
-    from model.program import Program
-    from model.step import Step
-    from properties.judging.finding import Finding
-    from properties.judging.judge import Run
 
 #: Round *n* of seed *s* is drawn from the number ``s * SEED_STRIDE + n``.
 SEED_STRIDE = 1_000_003

@@ -2,29 +2,21 @@
 
 """The main job: search, store and reduce the failing program, report it and the coverage."""
 
-from __future__ import annotations
-
 import time
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Sequence
 
 from attrs import evolve, field, frozen
 
+from model.program import Program
+from properties.candidates import Spec
 from properties.coverage.matrices import combinations
+from properties.judging.finding import Finding
+from properties.judging.judge import Run
 from properties.reduce.smallest import MAX_TRIES_FOR_REPORT, shrunk
 from properties.reports.failure import Failure
-from properties.search import SEED_STRIDE, Tally, forget
-
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-
-    from model.program import Program
-    from properties.candidates import Spec
-    from properties.judging.finding import Finding
-    from properties.judging.judge import Run
-    from properties.reports.store import Store
-    from properties.search import Search, Searcher
+from properties.reports.store import Store
+from properties.search import SEED_STRIDE, Search, Searcher, Tally, forget
 
 
 @frozen

@@ -5,8 +5,6 @@
 Exit status: 0 if candidate and reference agree, 1 for a finding, 2 for invalid input.
 """
 
-from __future__ import annotations
-
 import click
 
 from properties.cli.capture import capture

@@ -2,8 +2,6 @@
 
 """The progress bar: progress, elapsed time, and a few words; only on a terminal."""
 
-from __future__ import annotations
-
 import sys
 from typing import Self
 

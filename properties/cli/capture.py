@@ -2,10 +2,8 @@
 
 """``headcount capture``: write the page layout of this machine to a file."""
 
-from __future__ import annotations
-
 import shlex
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import click
 
@@ -17,10 +15,6 @@ from properties.cli.common import (
     put,
     reported,
 )
-
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @click.command()

@@ -2,14 +2,13 @@
 
 """Shared by the commands: options, exit statuses, the console, and printing a failure."""
 
-from __future__ import annotations
-
 import os
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from rich.console import Console
@@ -19,13 +18,8 @@ from model.candidate import Unavailable
 from model.errors import BadInput
 from properties import candidates
 from properties.reports.command_line import CANDIDATE
+from properties.reports.failure import Failure
 from properties.reports.store import write
-
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from properties.reports.failure import Failure
 
 
 FINDING = 1

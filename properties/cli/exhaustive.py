@@ -2,13 +2,12 @@
 
 """``headcount exhaustive``: judge every program of a scope."""
 
-from __future__ import annotations
-
 import json
 import sys
 import textwrap
+from collections.abc import Callable
 from contextlib import redirect_stdout
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from attrs import evolve
@@ -31,17 +30,12 @@ from properties.cli.common import (
 )
 from properties.enumeration.exhaustive import judge_scope, nodes, with_calls
 from properties.enumeration.scope import CALLS, UNBOUNDED, Scope
+from properties.judging.judge import Run
 from properties.reduce.smallest import MAX_TRIES_FOR_REPORT
 from properties.reports.command_line import command
 from properties.reports.store import Store
 from properties.search import Search, Tally
 from properties.verify import failure_of
-
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from properties.judging.judge import Run
 
 
 class _Counter(Tally):

@@ -2,12 +2,11 @@
 
 """``headcount faults``: grade the searches on planted bugs."""
 
-from __future__ import annotations
-
 import os
 from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import click
 
@@ -15,23 +14,15 @@ from model.errors import BadInput
 from properties.cli.bar import Bar
 from properties.cli.common import FINDING, INTERRUPTED, PATH, console, put, reported, touch
 from properties.cli.grades import show
-from properties.faults import FAULTS
+from properties.faults import FAULTS, Fault
 from properties.faults.fault import GROUPS
 from properties.grading.grade import Grade, budget, results
 from properties.grading.known import FILE, Known, load, text
 from properties.grading.pictures import draw, prepare
 from properties.grading.results import read
 from properties.grading.results import text as written
-from properties.grading.trial import Trial
+from properties.grading.trial import Result, Trial
 from properties.searches import registry
-
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
-
-    from properties.faults import Fault
-    from properties.grading.trial import Result
 
 
 @click.command()

@@ -2,20 +2,14 @@
 
 """The table of ``headcount faults``: the results of each search on each fault."""
 
-from __future__ import annotations
-
+from collections.abc import Sequence
 from operator import attrgetter
 from statistics import median
-from typing import TYPE_CHECKING
 
 from properties.cli.common import console
+from properties.faults import Fault
+from properties.grading.grade import Grade
 
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from properties.faults import Fault
-    from properties.grading.grade import Grade
 
 #: Maximum number of searches in a table that also shows interquartile ranges.
 MOST_SPREAD = 2

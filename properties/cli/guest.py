@@ -16,10 +16,10 @@ from model.errors import BadInput
 from model.kernel.guest.booted import load
 from model.kernel.guest.emulator import emulator
 from model.kernel.guest.image import build
-from model.kernel.guest.measure import Measure
+from model.kernel.guest.measure import Measure, Ways
 from model.kernel.guest.packages import VERSIONS, unpack
 from model.memory import NoProgress, Panic
-from model.recording import RecordedKernel, write_recordings
+from model.recording import RecordedKernel, Recording, write_recordings
 from model.semantics import semantics
 from properties.cli.bar import Bar
 from properties.cli.common import (
@@ -41,9 +41,6 @@ from properties.search import SEED_STRIDE, Search
 
 if TYPE_CHECKING:
     from rich.table import Table
-
-    from model.kernel.guest.measure import Ways
-    from model.recording import Recording
 
 #: Recordings of each group: more than a hundred for seven groups.
 EACH = 16

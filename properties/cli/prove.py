@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +18,6 @@ from properties.proof import ABOUT, ASSUMED, FOLLOWS
 
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from properties.proof.solver import Result
 
 

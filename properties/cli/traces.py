@@ -2,10 +2,8 @@
 
 """``headcount replay``, ``reduce`` and ``show``: commands on saved traces."""
 
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import click
 from attrs import evolve
@@ -27,18 +25,12 @@ from properties.cli.common import (
     put,
     reported,
 )
-from properties.judging.judge import judge
+from properties.judging.judge import Verdict, judge
 from properties.reduce.smallest import MAX_TRIES
 from properties.reports.failure import Failure
 from properties.reports.show import shown_steps
 from properties.reports.store import Store
 from properties.verify import failure_of
-
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from properties.judging.judge import Verdict
 
 
 @click.command()

@@ -2,15 +2,15 @@
 
 """``headcount verify``: search for a program that a candidate counts wrongly."""
 
-from __future__ import annotations
-
 import json
 import secrets
 import sys
 import textwrap
+from collections.abc import Collection
 from contextlib import redirect_stdout
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import click
 from attrs import evolve
@@ -37,19 +37,12 @@ from properties.coverage.points import SITUATIONS
 from properties.judging.oddities import ODDITIES
 from properties.reduce.smallest import MAX_TRIES_FOR_REPORT
 from properties.reports.command_line import command
+from properties.reports.failure import Failure
 from properties.reports.store import Store
 from properties.search import Search
 from properties.searches import registry
-from properties.verify import failure_of
+from properties.verify import Coverage, failure_of
 from properties.verify import verify as run_verify
-
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
-    from pathlib import Path
-
-    from properties.reports.failure import Failure
-    from properties.verify import Coverage
 
 
 @click.command()

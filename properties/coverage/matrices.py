@@ -2,17 +2,11 @@
 
 """The combinations: coverage points in three matrices, read off steps that unpin."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from attrs import frozen
 
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-
-    from properties.judging.oracles.record import Record
+from properties.judging.oracles.record import Record
 
 
 @frozen

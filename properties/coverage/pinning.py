@@ -2,22 +2,16 @@
 
 """The situations of steps that pin pages or make an RDMA memory region."""
 
-from __future__ import annotations
-
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from model.pagelist import Slice
+from model.pagelist import PageList, Slice
 from model.semantics import PAGE_SIZE
 from properties.coverage.points import MAX_EXAMINED
+from properties.judging.holdings import Held
+from properties.judging.oracles.record import Record
 from properties.judging.pins import COUNT_LIMIT, EFAULT, ENOMEM
 from properties.judging.regions import BATCH
-
-
-if TYPE_CHECKING:
-    from model.pagelist import PageList
-    from properties.judging.holdings import Held
-    from properties.judging.oracles.record import Record
 
 
 def pin(record: Record, found: set[str]) -> None:

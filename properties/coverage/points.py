@@ -5,9 +5,6 @@
 The other coverage points are the combinations in `properties.coverage.matrices`.
 """
 
-from __future__ import annotations
-
-
 #: Maximum number of runs, heads or slices of one step that are examined.
 MAX_EXAMINED = 64
 

@@ -7,18 +7,14 @@ A step is read after it was carried out; some situations also depend on earlier 
 `MAX_EXAMINED` runs of a step are examined.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
+from model.step import Step
 from model.steps import STEPS
 from properties.coverage import pinning, unpinning, world
+from properties.judging.oracles.record import Record
 
-
-if TYPE_CHECKING:
-    from model.step import Step
-    from properties.judging.oracles.record import Record
 
 Reader: TypeAlias = Callable[["Record", set[str]], None]
 

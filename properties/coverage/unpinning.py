@@ -2,20 +2,15 @@
 
 """The situations of steps that unpin: of ranges, lists, regions, heads and dirty flags."""
 
-from __future__ import annotations
-
 from itertools import islice, pairwise
-from typing import TYPE_CHECKING
 
 from model.pagelist import NULL_NAME, Slice
 from model.semantics import PMD_ORDER
 from properties.coverage.points import MAX_EXAMINED, MAX_PAGES_EXAMINED
+from properties.judging.holdings import Held
+from properties.judging.oracles.record import Record
 from properties.judging.regions import BATCH
 
-
-if TYPE_CHECKING:
-    from properties.judging.holdings import Held
-    from properties.judging.oracles.record import Record
 
 _ORDERS = ("order-0", "order-1", *["order-2"] * 7, *["order-9"] * 9, *["order-18"] * 46)
 

@@ -2,16 +2,11 @@
 
 """The situations of world steps. Each function is named after its call."""
 
-from __future__ import annotations
-
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from properties.coverage.points import MAX_EXAMINED
-
-
-if TYPE_CHECKING:
-    from properties.judging.oracles.record import Record
+from properties.judging.oracles.record import Record
 
 
 def unmap(record: Record, found: set[str]) -> None:

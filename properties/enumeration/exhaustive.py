@@ -8,29 +8,24 @@ either finds a failing program or proves that there is none.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping
 
 from attrs import evolve, frozen
 
+from model import mapping
+from model.candidate import Candidate
 from model.errors import BadInput
 from model.program import Program
+from model.semantics import Semantics
+from model.step import Step
 from model.steps import STEPS
 from properties.enumeration.next_steps import NextSteps
 from properties.enumeration.scope import Scope
+from properties.judging.finding import Finding
 from properties.judging.judge import Run, first_finding
 from properties.judging.ledger import Ledger
-from properties.search import SEED_STRIDE, report_end
+from properties.search import SEED_STRIDE, Search, report_end
 
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-    from model import mapping
-    from model.candidate import Candidate
-    from model.semantics import Semantics
-    from model.step import Step
-    from properties.judging.finding import Finding
-    from properties.search import Search
 
 #: The scope of each round, by growing number of programs.
 ROUND_SCOPES = (
@@ -137,8 +132,8 @@ def nodes(
         and have ``scope.steps`` steps.
     :param failed: Called with each beginning; if it returns True, no program continues it.
     """
-    for mapping in scope.layouts():
-        yield from _below(Node(Layout(mapping)), scope, last, failed)
+    for one in scope.layouts():
+        yield from _below(Node(Layout(one)), scope, last, failed)
 
 
 def _below(node: Node, scope: Scope, last: str, failed: Callable[[Node], bool]) -> Iterator[Node]:

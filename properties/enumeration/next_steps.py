@@ -6,15 +6,15 @@ Lists name pages by mapping, never by handle: a candidate sees frames only, so h
 would give the same steps again.
 """
 
-from __future__ import annotations
-
+from collections.abc import Iterator
 from itertools import combinations, product
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from model.mapping import Mapping
 from model.pagelist import PageList, from_entries, span
 from model.regions import IbUmem, IbUmemGet, IbUmemRelease
 from model.semantics import PAGE_SIZE
-from model.step import SgEntry
+from model.step import SgEntry, Step
 from model.steps import (
     STEPS,
     GetUserPages,
@@ -26,15 +26,9 @@ from model.steps import (
     UnpinUserPagesDirtyLock,
 )
 from model.world import AllocPages, GetPage, PutPage, SplitHugePage, Unmap
+from properties.enumeration.scope import Scope
+from properties.judging.ledger import Ledger
 
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from model.mapping import Mapping
-    from model.step import Step
-    from properties.enumeration.scope import Scope
-    from properties.judging.ledger import Ledger
 
 YES_NO = (True, False)
 

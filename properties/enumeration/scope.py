@@ -2,23 +2,18 @@
 
 """Scopes: all programs within given bounds, so that "none fails" is a precise statement."""
 
-from __future__ import annotations
-
+from collections.abc import Iterator
 from itertools import pairwise, product
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from attrs import evolve, field, frozen
 
 from model.mapping import FIRST_PFN, Mapping, align_up, placed
+from model.program import Program
 from model.semantics import DEFAULT, Semantics
 from model.step import MAX_SEGMENT, shown
 from model.steps import STEPS, Pin
 
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from model.program import Program
 
 #: Calls whose programs are enumerated unless others are asked for.
 CALLS = tuple(call for call, cls in STEPS.items() if cls.enumerated)

@@ -6,8 +6,6 @@ Each is a candidate: a small override of the optimised model. The table is used 
 how well the searches find bugs.
 """
 
-from __future__ import annotations
-
 # Importing a module enters its faults into the table, in this order.
 from properties.faults import (  # noqa: F401 - see above
     bias,

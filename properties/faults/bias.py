@@ -2,17 +2,11 @@
 
 """Faults of the two ways to count a pin: 1024 references, or 1 and a pincount."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from model.optimised import Optimised
 from model.semantics import BIAS
 from properties.faults.fault import fault
-
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 @fault("bias against exact", "5232c63f46fd taken back on one side", versions=("5.11", "5.13"))

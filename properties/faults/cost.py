@@ -2,17 +2,11 @@
 
 """Faults that leave every count right, but take more puts or dirty locks than necessary."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from model.optimised import Optimised
 from model.umem import BATCH
 from properties.faults.fault import fault
-
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 @fault("cost only", "A04, v1 and v2 3/4")

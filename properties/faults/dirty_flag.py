@@ -2,18 +2,11 @@
 
 """Faults of the dirty flag: whether it is set, when, and on which page."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from model.optimised import Optimised
+from model.umem import Umem
 from properties.faults.fault import fault
-
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from model.umem import Umem
 
 
 @fault("dirty flag", "mutation of the series")

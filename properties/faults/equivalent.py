@@ -2,22 +2,15 @@
 
 """Variants that are right although different. A finding on one is a false alarm."""
 
-from __future__ import annotations
-
 from bisect import bisect_right
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
 
 from model.memory import NR_FOLL_PIN_RELEASED
 from model.optimised import Optimised
+from model.umem import Umem
 from properties.faults.fault import fault
 from properties.judging.oracles.cost import MAX_ENTRIES_OF_PUT
-
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from model.umem import Umem
 
 
 class _OneWalk(Optimised):

@@ -2,18 +2,14 @@
 
 """A planted bug: a candidate and its source, and the table of all planted bugs."""
 
-from __future__ import annotations
-
+from collections.abc import Callable
 from inspect import getdoc
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from attrs import frozen
 
 from model.optimised import Optimised
 
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 GROUPS = (
     "range math",

@@ -2,17 +2,11 @@
 
 """Faults of the grab: which pins of a run it takes, and how many it says it took."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
 from model.optimised import COUNT_LIMIT, EFAULT, ENOMEM, Optimised
 from model.semantics import BIAS
 from properties.faults.fault import fault
-
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 
 @fault("grab and undo", "B15, 24a95998e9ba, fixed by 9d2bdef811c4, 6.12", versions=("5.11", "5.13"))

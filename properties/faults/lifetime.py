@@ -2,17 +2,11 @@
 
 """Faults of the end of a page: freed too early, twice or never, or touched afterwards."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from model.optimised import Optimised
 from model.semantics import BIAS
 from properties.faults.fault import fault
-
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 @fault("lifetime", "mutation", versions=("5.11", "5.13"))

@@ -2,19 +2,12 @@
 
 """Faults of the list iterator (``compound_next``), and of the calls that use it."""
 
-from __future__ import annotations
+from collections.abc import Iterator, Sequence
 
-from typing import TYPE_CHECKING
-
+from model.candidate import Snapshot
 from model.optimised import MIN_ERR_VALUE, Optimised
+from model.program import Program
 from properties.faults.fault import fault
-
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from model.candidate import Snapshot
-    from model.program import Program
 
 
 @fault("list iterator", "A12, near-miss of the series")

@@ -2,19 +2,12 @@
 
 """Faults by which a walk does not end, or does not see that it has nothing to do."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
 from model.optimised import Optimised
 from model.semantics import PAGE_SIZE
+from model.umem import Umem
 from properties.faults.fault import fault
-
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from model.umem import Umem
 
 
 @fault("no progress", "D01, 5.13 to 6.12, at 8 bits instead of 32")

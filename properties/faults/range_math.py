@@ -2,8 +2,6 @@
 
 """Faults of the range iterator's arithmetic (``compound_range_next``)."""
 
-from __future__ import annotations
-
 from model.optimised import Optimised
 from model.umem import BATCH
 from properties.faults.fault import fault

@@ -2,18 +2,12 @@
 
 """Faults of the two statistics in /proc/vmstat: pins acquired, pins released."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from model.memory import NR_FOLL_PIN_ACQUIRED, NR_FOLL_PIN_RELEASED
 from model.optimised import Optimised
 from model.semantics import BIAS
 from properties.faults.fault import fault
-
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 @fault("statistics", "B01, fixed by 4509b42c3896, 5.11", versions=("5.11", "5.13"))

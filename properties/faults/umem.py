@@ -2,20 +2,12 @@
 
 """Faults of releasing a memory region: which entries, and which pages of each."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from model.optimised import Optimised
 from model.semantics import PAGE_SIZE
-from model.umem import Scatterlist
+from model.umem import Scatterlist, Umem
 from properties.faults.fault import fault
-
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from model.umem import Umem
 
 
 @fault("umem", "A01, review of v1 4/4", versions=("5.11", "5.13"))

@@ -2,18 +2,12 @@
 
 """Faults of making a memory region: its batches, and what is unpinned when one fails."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from model.optimised import ENOMEM, Optimised
 from model.semantics import PAGE_SIZE
 from model.umem import Umem, append_pages
 from properties.faults.fault import fault
-
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 @fault("umem", "E10, mutation", versions=("5.11", "5.13"))

@@ -2,16 +2,10 @@
 
 """Faults of the undo: an entry changed while its pages were grabbed without a lock."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from model.optimised import Optimised
 from properties.faults.fault import fault
-
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 @fault("grab and undo", "C03, mutation", versions=("5.11", "5.13"))

@@ -7,21 +7,14 @@ A search that reports nothing although the state diverged has too weak oracles. 
 levels are those of the Magma benchmark: reached, triggered, detected.
 """
 
-from __future__ import annotations
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
-from typing import TYPE_CHECKING, Any
-
-from model.candidate import Candidate
+from model.abilities import Abilities
+from model.candidate import Candidate, Snapshot
 from model.optimised import Optimised
-
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from model.abilities import Abilities
-    from model.candidate import Snapshot
-    from model.page import Event
-    from model.program import Program
+from model.page import Event
+from model.program import Program
 
 
 class Canary:

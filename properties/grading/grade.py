@@ -2,20 +2,15 @@
 
 """The grade of a search on a fault over several trials, and how trials are run."""
 
-from __future__ import annotations
-
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from signal import SIG_IGN, SIGINT, signal
 from statistics import median, quantiles
-from typing import TYPE_CHECKING
 
 from attrs import frozen
 
 from properties.grading.trial import Found, Result, Trial, run
 
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
 
 #: The budgets of these searches are divided by these factors, because a step of theirs takes
 #: that many times as long as one of soak.

@@ -7,19 +7,15 @@ They are kept in ``known.json`` beside this file, one line for each fault.
 its recorded steps.
 """
 
-from __future__ import annotations
-
 import json
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from attrs import define, field
 
+from properties.grading.trial import Result
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from properties.grading.trial import Result
 
 FILE = Path(__file__).with_name("known.json")
 

@@ -2,23 +2,18 @@
 
 """Pictures of the grades: median steps by fault and search, and the share found by steps."""
 
-from __future__ import annotations
-
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from math import log10
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from model.errors import BadInput
 from properties.faults import FAULTS
+from properties.grading.grade import Grade
 
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
-    from properties.grading.grade import Grade
-
-    Grades = Mapping[tuple[str, str], Grade]
+Grades = Mapping[tuple[str, str], Grade]
 
 
 def prepare(directory: Path) -> None:

@@ -2,20 +2,15 @@
 
 """A file of results of trials, so that they can be graded later without a new run."""
 
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING, Any, get_type_hints
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, get_type_hints
 
 from attrs import asdict, fields
 
 from model.errors import BadInput
 from properties.grading.trial import Found, Result, Trial
-
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
 
 
 def text(results: Iterable[Result]) -> str:

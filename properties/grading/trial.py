@@ -5,29 +5,23 @@
 A trial and its result are plain data, so that any executor can run it.
 """
 
-from __future__ import annotations
-
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from attrs import frozen
 
+from model.candidate import Candidate
+from model.program import Program
 from model.semantics import semantics
 from properties import candidates, layouts
 from properties.grading.canary import Canary
+from properties.judging.finding import Finding
+from properties.judging.judge import Run
 from properties.reduce import reduce
 from properties.reduce.smallest import smallest
 from properties.search import SEED_STRIDE, Search, Tally
 from properties.searches import registry
 
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from model.candidate import Candidate
-    from model.program import Program
-    from properties.judging.finding import Finding
-    from properties.judging.judge import Run
 
 #: A trial ends after this many rounds without a step: the search has nothing left to draw.
 MOST_IDLE_ROUNDS = 3

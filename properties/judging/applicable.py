@@ -2,18 +2,11 @@
 
 """Whether a program can be judged on a candidate: its abilities, and how large the program is."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
+from model.abilities import Abilities
 from model.pagelist import NULL_NAME
-from model.step import Table
+from model.program import Program
+from model.step import Step, Table
 
-
-if TYPE_CHECKING:
-    from model.abilities import Abilities
-    from model.program import Program
-    from model.step import Step
 
 #: Maximum number of page visits for which the reference runs, one page at a time. Beyond it
 #: the ledger judges alone, up to MAX_HEAD_VISITS visits of compound pages.

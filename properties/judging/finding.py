@@ -2,21 +2,16 @@
 
 """Findings: what an oracle reports when something does not hold."""
 
-from __future__ import annotations
-
+from collections.abc import Iterator, Sequence
 from functools import cache
-from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
+from model.page import HeadState
+from model.program import Program
+from model.step import Step
+from properties.judging.ledger import Ledger
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from model.page import HeadState
-    from model.program import Program
-    from model.step import Step
-    from properties.judging.ledger import Ledger
 
 #: Maximum number of rows in a finding about many values.
 MAX_ROWS = 12

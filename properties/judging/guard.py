@@ -2,27 +2,19 @@
 
 """Runs a candidate so that whatever it does becomes a snapshot or a finding."""
 
-from __future__ import annotations
-
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from model.candidate import Snapshot, Unavailable
+from model.candidate import Candidate, Snapshot, Unavailable
 from model.candidate import __file__ as candidate_file
 from model.memory import NoProgress, Oops
 from model.memory import __file__ as memory_file
+from model.program import Program
+from model.step import Step
 from properties.judging.watchdog import Hang, Watchdog
-
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from model.candidate import Candidate
-    from model.program import Program
-    from model.step import Step
 
 
 @frozen

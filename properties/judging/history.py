@@ -2,8 +2,6 @@
 
 """What happened to heads in earlier steps of a run."""
 
-from __future__ import annotations
-
 from attrs import define, field
 
 

@@ -2,18 +2,13 @@
 
 """What is held of one compound page, and of one memory region."""
 
-from __future__ import annotations
-
+from collections.abc import Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from attrs import define
 
 from model.errors import BadInput
-
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 class ContractBroken(BadInput):

@@ -6,37 +6,28 @@
 a step after they have seen the result of the last one.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
 
 from attrs import evolve, frozen
 
-from model.candidate import Snapshot
+from model.candidate import Candidate, Snapshot
 from model.errors import BadInput
+from model.mapping import Mapping
+from model.page import HeadState
 from model.program import Program
 from model.reference import Reference
+from model.semantics import Semantics
+from model.step import Step
 from properties.judging.applicable import for_ledger_alone, inapplicable
+from properties.judging.finding import Finding
 from properties.judging.guard import Guarded, NoSnapshot
 from properties.judging.history import HeadHistory
 from properties.judging.holdings import ContractBroken
 from properties.judging.ledger import Ledger
-from properties.judging.oddities import ODDITIES, KnownOddity
+from properties.judging.oddities import ODDITIES, KnownOddity, Oddity
 from properties.judging.oracles import ORACLES
 from properties.judging.oracles.cost import cost
 from properties.judging.oracles.record import Record
-
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from model.candidate import Candidate
-    from model.mapping import Mapping
-    from model.page import HeadState
-    from model.semantics import Semantics
-    from model.step import Step
-    from properties.judging.finding import Finding
-    from properties.judging.oddities import Oddity
 
 
 @frozen

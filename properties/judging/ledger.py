@@ -10,30 +10,20 @@ page at a time and batched may then lawfully differ, so the ledger refuses it.
 The entry of each call is a function in `pins`, `regions` or `world`.
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Self, TypeAlias
 
 from model.frames import Block, Frames
-from model.mapping import Extent, side_by_side
+from model.mapping import Extent, Mapping, side_by_side
 from model.page import HeadState, wrapped
 from model.pagelist import NULL
-from model.semantics import BIAS
-from model.step import Table
+from model.program import Program
+from model.semantics import BIAS, Semantics
+from model.step import Step, Table
 from properties.judging import pins, regions, world
-from properties.judging.holdings import ContractBroken, Held
+from properties.judging.holdings import ContractBroken, Held, Region
 from properties.judging.pins import COUNT_LIMIT
 
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from model.mapping import Mapping
-    from model.program import Program
-    from model.semantics import Semantics
-    from model.step import Step
-    from properties.judging.holdings import Region
 
 #: For each call, the function that enters a step of it, which returns the number that the
 #: call must return, or None.

@@ -7,10 +7,9 @@ that they find what is not known yet. A saved trace that diverges at such a step
 expected until the kernel is fixed.
 """
 
-from __future__ import annotations
-
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from attrs import frozen
 
@@ -19,14 +18,10 @@ from model.kernel.source.era import SECTION
 from model.page import wrapped
 from model.pagelist import NULL
 from model.semantics import BIAS, KINDS, PMD_ORDER
+from model.step import Step
+from properties.judging.ledger import Ledger
 from properties.judging.pins import COUNT_LIMIT
 
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
-
-    from model.step import Step
-    from properties.judging.ledger import Ledger
 
 #: The smallest number of pins whose product with the bias is no positive ``int``.
 PRODUCT = COUNT_LIMIT // BIAS

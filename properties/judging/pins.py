@@ -8,11 +8,12 @@ return, or None if it returns none. The errors raised are those of `Ledger.take`
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import chain, groupby
 from typing import TYPE_CHECKING
 
 from model.page import wrapped
-from model.pagelist import NULL, NULL_NAME
+from model.pagelist import NULL, NULL_NAME, PageList
 from model.semantics import PMD_ORDER
 from model.step import contiguous
 from model.steps import (
@@ -24,14 +25,10 @@ from model.steps import (
     UnpinUserPages,
     UnpinUserPagesDirtyLock,
 )
-from properties.judging.holdings import ContractBroken
+from properties.judging.holdings import ContractBroken, Held
 
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from model.pagelist import PageList
-    from properties.judging.holdings import Held
     from properties.judging.ledger import Entries, Ledger
 
 #: The first count that a signed 32-bit integer cannot hold.

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from model.regions import IbUmem, IbUmemGet, IbUmemRelease
@@ -14,8 +15,6 @@ from properties.judging.pins import ENOMEM, pin, unpin
 
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from properties.judging.ledger import Entries, Ledger
 
 #: Number of pages that ``ib_umem_get()`` pins in one batch.

@@ -8,11 +8,9 @@ import atexit
 import os
 import signal
 import threading
-from typing import TYPE_CHECKING, ClassVar
+from types import FrameType
+from typing import ClassVar
 
-
-if TYPE_CHECKING:
-    from types import FrameType
 
 #: Limit for one step in seconds of processor time; SECONDS_PER_PAGE is added for each page
 #: that it visits, up to MAX_CHARGED_PAGES pages.

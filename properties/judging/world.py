@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from model.world import AllocPages, Clean, GetPage, Map, PutPage, SetPageDirty, SplitHugePage, Unmap
@@ -12,8 +13,6 @@ from properties.judging.pins import COUNT_LIMIT
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from properties.judging.ledger import Entries, Ledger
 
 EBUSY = -16

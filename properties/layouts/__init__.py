@@ -2,19 +2,13 @@
 
 """Captured layouts shipped with headcount; searches cut windows from them."""
 
-from __future__ import annotations
-
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from model.mapping import Mapping
 from model.parse import read_layout
 
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from model.mapping import Mapping
 
 #: Directory of the shipped layouts.
 DIRECTORY = Path(__file__).parent

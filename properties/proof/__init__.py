@@ -9,8 +9,6 @@ the optimised model's put.
 This file can be imported without z3; the modules of this package cannot.
 """
 
-from __future__ import annotations
-
 from model.semantics import BIAS, MAX_ORDER
 
 

@@ -2,19 +2,14 @@
 
 """The lemmas about the formulas."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import z3
 
 from model.semantics import BIAS
 from properties.proof.formulas import Place, kernel_dropped, kernel_run, wide_dropped, wide_run
 from properties.proof.solver import Lemma
-
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 
 def steps(run: Callable[[Place], Any], types: str, *, wide: bool) -> list[Lemma]:

@@ -2,16 +2,12 @@
 
 """A lemma, and the solver's verdict on it."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import z3
 from attrs import field, frozen
 
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 #: Most milliseconds that z3 takes for one query. All of them need far less.
 TIMEOUT_MS = 60_000

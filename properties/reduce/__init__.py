@@ -2,8 +2,6 @@
 
 """From a program that fails to the smallest that fails in the same way."""
 
-from __future__ import annotations
-
 from properties.reduce.reducer import Reduced, reduce
 
 

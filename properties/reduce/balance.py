@@ -10,11 +10,13 @@ them as before. A head may be pinned by one name and unpinned by another.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
+from model.program import Program
 from properties.judging.ledger import Ledger
 from properties.reduce.mappings import with_mapping
 from properties.reduce.remove import with_step, without_entries, without_steps
@@ -22,9 +24,6 @@ from properties.reduce.standing import unmaps
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from model.program import Program
     from properties.reduce.passes import Proposals
 
 #: Maximum number of steps of a program in which equal amounts are looked for.

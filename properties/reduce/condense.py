@@ -7,27 +7,20 @@ lead to the state that the first hundred thousand steps led to. A failure that
 depends on nothing else is short at once.
 """
 
-from __future__ import annotations
-
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
 
 from attrs import evolve
 
-from model.pagelist import from_entries
+from model.mapping import Mapping
+from model.pagelist import PageList, from_entries
+from model.program import Program
+from model.step import Step
 from properties.judging.ledger import Ledger
 from properties.judging.pins import COUNT_LIMIT
 from properties.reduce.lists import CannotRewrite, with_lists, with_pages
 from properties.reduce.standing import Standing, bridge, pin_step
 
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from model.mapping import Mapping
-    from model.pagelist import PageList
-    from model.program import Program
-    from model.step import Step
 
 #: Maximum number of pages of a handle or region that the new steps make again.
 MAX_PAGES_REBUILT = 4_096

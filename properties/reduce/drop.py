@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from model.program import Program
 from model.step import shown
 from properties.reduce.lists import CannotRewrite
 from properties.reduce.mappings import mapping_of, without_compound
@@ -13,7 +14,6 @@ from properties.reduce.remove import without_entries, without_steps
 
 
 if TYPE_CHECKING:
-    from model.program import Program
     from properties.reduce.passes import Proposals
 
 #: `halve_lists` shortens lists of more pages than this.

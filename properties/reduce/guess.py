@@ -14,12 +14,12 @@ from attrs import evolve
 
 from model.mapping import FIRST_PFN, MAX_REFS, Mapping, placed
 from model.pagelist import PageList, Slice, span
+from model.program import Program
 from properties.reduce.lists import with_pages
 from properties.reduce.standing import get_step
 
 
 if TYPE_CHECKING:
-    from model.program import Program
     from properties.reduce.passes import Proposals
 
 

@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve
 
 from model.pagelist import PageList, Slice, from_entries
+from model.program import Program
 from model.regions import IbUmemGet
 from model.semantics import PAGE_SIZE
-from model.step import MAX_SEGMENT
+from model.step import MAX_SEGMENT, Step
 from properties.reduce.lists import MAX_PAGES_REWRITTEN, plain, with_lists, with_slices
 from properties.reduce.remove import with_step
 
 
 if TYPE_CHECKING:
-    from model.program import Program
-    from model.step import Step
     from properties.reduce.passes import Proposals
 
 

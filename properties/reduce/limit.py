@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
 from model.errors import BadInput
+from model.program import Program
 from properties.judging.ledger import Ledger
 from properties.judging.pins import COUNT_LIMIT
 from properties.reduce.lists import CannotRewrite
@@ -16,9 +18,6 @@ from properties.reduce.remove import with_step, without_entries, without_steps
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from model.program import Program
     from properties.reduce.passes import Proposals
 
 #: A step that takes at least this many plain references brings a count near `COUNT_LIMIT`.

@@ -2,26 +2,20 @@
 
 """Rewrites lists of pages: without some of their pages, or with other pages."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from attrs import evolve
 
-from model.pagelist import Group, PageList, Slice, from_entries, span
-from model.step import shown
+from model.pagelist import Entry, Group, PageList, Slice, from_entries, span
+from model.step import Step, shown
 
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+#: Sorted intervals of positions: the first, and the one after the last.
+Intervals = list[tuple[int, int]]
 
-    from model.pagelist import Entry
-    from model.step import Step
-
-    #: Sorted intervals of positions: the first, and the one after the last.
-    Intervals = list[tuple[int, int]]
-    #: For each mapping or handle, the positions of the pages to remove.
-    Gone = dict[str, Intervals]
+#: For each mapping or handle, the positions of the pages to remove.
+Gone = dict[str, Intervals]
 
 #: The positions of all pages of a mapping or handle.
 ALL: Intervals = [(0, 1 << 60)]

@@ -4,14 +4,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from itertools import permutations, product
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
-from model.mapping import Extent, placed
+from model.mapping import Extent, Mapping, placed
 from model.pagelist import span
-from model.step import shown
+from model.program import Program
+from model.step import Step, shown
 from properties.reduce.lists import (
     MAX_PAGES_REWRITTEN,
     with_entries,
@@ -33,11 +35,6 @@ from properties.reduce.remove import without_pages
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from model.mapping import Mapping
-    from model.program import Program
-    from model.step import Step
     from properties.reduce.passes import Proposals
 
 #: `lower_orders` tries the first compound pages of a mapping, at most this many.

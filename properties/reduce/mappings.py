@@ -2,21 +2,14 @@
 
 """Removes compound pages from the mappings of a program, or lowers their orders."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
 
 from attrs import evolve
 
 from model.mapping import FIRST_PFN, Extent, Mapping, default_pfn, placed
+from model.program import Program
 from properties.reduce.lists import ALL, inside
 from properties.reduce.remove import without_pages
-
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from model.program import Program
 
 
 def mapping_of(program: Program, name: str) -> Mapping:

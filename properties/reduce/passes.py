@@ -51,10 +51,10 @@ than one program in a thousand ends larger, or if it saves more executions than 
 costs; or if a person reads the result more easily.
 """
 
-from __future__ import annotations
+from collections.abc import Generator
+from typing import Protocol
 
-from typing import TYPE_CHECKING
-
+from model.program import Program
 from properties.reduce.balance import balance
 from properties.reduce.drop import drop_compound, drop_steps, fewer_pages, halve_lists
 from properties.reduce.guess import at_limit, fail_alone
@@ -66,22 +66,17 @@ from properties.reduce.repeat import repeat
 from properties.reduce.shortcut import shortcut
 
 
-if TYPE_CHECKING:
-    from collections.abc import Generator
-    from typing import Protocol
+#: Yields proposals, and is sent the accepted program for each, or None.
+Proposals = Generator[Program, Program | None, None]
 
-    from model.program import Program
 
-    #: Yields proposals, and is sent the accepted program for each, or None.
-    Proposals = Generator[Program, Program | None, None]
+class Pass(Protocol):
+    """A function that makes proposals for a program."""
 
-    class Pass(Protocol):
-        """A function that makes proposals for a program."""
+    __name__: str
 
-        __name__: str
-
-        def __call__(self, program: Program, /) -> Proposals:
-            """Yield proposals for *program*."""
+    def __call__(self, program: Program, /) -> Proposals:
+        """Yield proposals for *program*."""
 
 
 PASSES: tuple[Pass, ...] = (

@@ -4,13 +4,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
 from model.pagelist import PageList, Slice, from_entries
+from model.program import Program
 from model.semantics import PAGE_SIZE
-from model.step import MAX_SEGMENT, SgEntry
+from model.step import MAX_SEGMENT, SgEntry, Step
 from properties.reduce.lists import MAX_PAGES_REWRITTEN, plain, with_lists, with_pages, with_slices
 from properties.reduce.mappings import at_default_frames
 from properties.reduce.remove import with_step
@@ -18,10 +20,6 @@ from properties.reduce.standing import pin_step
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from model.program import Program
-    from model.step import Step
     from properties.reduce.passes import Proposals
 
 #: The plainest value of each argument.

@@ -8,26 +8,21 @@ each step, plain steps replace what the removed pages changed in the counters of
 same heads, so that the heads are held as before.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from attrs import evolve
 
 from model.errors import BadInput
 from model.pagelist import from_entries
+from model.program import Program
+from model.step import Step
 from properties.judging.ledger import Ledger
 from properties.reduce.lists import MAX_PAGES_REWRITTEN, CannotRewrite, with_pages
 from properties.reduce.standing import Standing, bridge
 
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from model.program import Program
-    from model.step import Step
 
 #: If the last step names more pages than this, nothing is removed.
 MAX_PAGES_NAMED = 1024

@@ -11,13 +11,16 @@ the passes, and says how to write one.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from attrs import define, evolve, field, frozen
 
+from model.candidate import Candidate
 from model.errors import BadInput
-from model.program import check
+from model.program import Program, check
 from properties.judging.applicable import effort
+from properties.judging.finding import Finding
 from properties.judging.judge import judge
 from properties.reduce.condense import condensed
 from properties.reduce.lists import CannotRewrite
@@ -27,11 +30,6 @@ from properties.search import forget
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-
-    from model.candidate import Candidate
-    from model.program import Program
-    from properties.judging.finding import Finding
     from properties.reduce.passes import Pass
 
 #: Maximum number of programs to execute in one reduction.

@@ -7,25 +7,17 @@ that makes it: if the step is removed, so is every use of the handle; if some
 pages of its list are removed, later positions in the handle move up.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 from attrs import evolve
 
+from model.mapping import Mapping
 from model.pagelist import PageList, span
+from model.program import Program
 from model.semantics import PAGE_SIZE
-from model.step import shown
-from properties.reduce.lists import ALL, between, with_pages, without
-
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from model.mapping import Mapping
-    from model.program import Program
-    from model.step import Step
-    from properties.reduce.lists import Gone, Intervals
+from model.step import Step, shown
+from properties.reduce.lists import ALL, Gone, Intervals, between, with_pages, without
 
 
 def with_step(program: Program, index: int, *steps: Step) -> Program:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
-from model.pagelist import from_entries
+from model.pagelist import Entry, from_entries
+from model.program import Program
 from model.step import MAX_SEGMENT
 from properties.reduce.lists import MAX_PAGES_REWRITTEN, plain, with_lists, with_pages
 from properties.reduce.mappings import without_compound
@@ -18,8 +19,6 @@ from properties.reduce.remove import with_step
 
 
 if TYPE_CHECKING:
-    from model.pagelist import Entry
-    from model.program import Program
     from properties.reduce.passes import Proposals
 
 #: Mappings of more compound pages than this are left to other passes.

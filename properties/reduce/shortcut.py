@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
+from model.program import Program
 from properties.judging.ledger import Ledger
 from properties.reduce.standing import Standing, bridge
 
 
 if TYPE_CHECKING:
-    from model.program import Program
     from properties.reduce.passes import Proposals
 
-    #: Before a step, what is held of each head.
-    Standings = dict[int, Standing]
+#: Before a step, what is held of each head.
+Standings = dict[int, Standing]
 
 #: Maximum number of standings to keep: compound pages touched, times steps looked at.
 MAX_STANDINGS = 100_000

@@ -8,27 +8,19 @@ not compared. Programs of one step less are also tried outside the scope, with l
 that name a few pages more.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
 
 from attrs import evolve
 
+from model.candidate import Candidate
 from model.errors import BadInput
-from properties.enumeration.exhaustive import nodes, run
-from properties.enumeration.scope import one_step_less, scope_of
+from model.program import Program
+from properties.enumeration.exhaustive import Node, nodes, run
+from properties.enumeration.scope import Scope, one_step_less, scope_of
+from properties.judging.finding import Finding
 from properties.reduce import Reduced, reduce
 from properties.search import forget
 
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from model.candidate import Candidate
-    from model.program import Program
-    from properties.enumeration.exhaustive import Node
-    from properties.enumeration.scope import Scope
-    from properties.judging.finding import Finding
 
 #: Maximum number of smaller programs to try.
 MAX_TRIES = 1_000_000

@@ -5,23 +5,18 @@
 Passes that replace many steps by few make them here.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Self
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Self
 
 from attrs import evolve, frozen
 
 from model.pagelist import PageList, Slice
+from model.step import Step
 from model.steps import PinUserPages, UnpinUserPage, UnpinUserPages
 from model.world import Clean, GetPage, Map, PutPage, SetPageDirty, Unmap
+from properties.judging.ledger import Ledger
 from properties.reduce.lists import CannotRewrite, adjoined
 
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-
-    from model.step import Step
-    from properties.judging.ledger import Ledger
 
 #: Maximum number of terms of a list: they fit in one line of a trace, whatever their numbers.
 MAX_TERMS = 96

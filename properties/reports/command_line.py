@@ -2,16 +2,11 @@
 
 """Commands that repeat a run, for people to copy."""
 
-from __future__ import annotations
-
 import shlex
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from model.semantics import DEFAULT
 
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 #: The default of ``--candidate``.
 CANDIDATE = "optimised"

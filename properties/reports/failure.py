@@ -4,23 +4,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from textwrap import wrap
-from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
 from model.errors import BadInput
+from model.program import Program
+from properties.judging.finding import Finding, Row
 from properties.judging.ledger import Ledger
 from properties.reports.command_line import replay
 from properties.reports.pagemap import in_words, page_map, runs_in_words
 
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from model.program import Program
-    from properties.judging.finding import Finding, Row
 
 #: Maximum width of a report, in columns.
 WIDTH = 98

@@ -8,17 +8,12 @@
 A list that is not a rising range shows the position of each entry in the list instead.
 """
 
-from __future__ import annotations
-
+from collections.abc import Iterable, Sequence
 from itertools import groupby, pairwise
-from typing import TYPE_CHECKING
 
+from model.mapping import Mapping
+from properties.judging.ledger import Ledger
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from model.mapping import Mapping
-    from properties.judging.ledger import Ledger
 
 #: Maximum width of a map, in columns.
 WIDTH = 96

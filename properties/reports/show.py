@@ -2,26 +2,20 @@
 
 """A trace step by step: the page map, and the changes of each step."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from attrs import evolve
 
+from model.candidate import Candidate
 from model.errors import BadInput
+from model.page import HeadState
+from model.program import Program
 from properties.judging.applicable import for_ledger_alone, inapplicable
 from properties.judging.judge import Run, carry_out
+from properties.judging.oracles.record import Record
 from properties.reports.failure import MAX_LISTS_SHOWN, explained, step_lists
 from properties.reports.pagemap import page_map, runs_in_words
 
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from model.candidate import Candidate
-    from model.page import HeadState
-    from model.program import Program
-    from properties.judging.oracles.record import Record
 
 #: Maximum number of heads whose state is listed after a step.
 MAX_HEADS_LISTED = 12

@@ -7,28 +7,22 @@ to the user: one is overwritten only if the program in it fails in the same way 
 candidate and is larger.
 """
 
-from __future__ import annotations
-
 import errno
 import os
 import tempfile
+from collections.abc import Callable
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from attrs import evolve
 
+from model.candidate import Candidate
 from model.errors import BadInput
 from model.parse import read_program
+from model.program import Program
+from properties.judging.finding import Finding
 from properties.judging.judge import judge
 
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from model.candidate import Candidate
-    from model.program import Program
-    from properties.judging.finding import Finding
 
 DIRECTORY = Path(".headcount")
 

@@ -7,10 +7,9 @@ A rule draws its step from the ledger's state and runs it with
 can replay and shrink; this is several times as fast as a strategy for each argument.
 """
 
-from __future__ import annotations
-
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, ClassVar
+from random import Random
+from typing import Any, ClassVar
 
 from hypothesis import HealthCheck, Phase, Verbosity, event, seed, settings
 from hypothesis import strategies as st
@@ -25,19 +24,13 @@ from hypothesis.stateful import (
 
 from model.steps import STEPS
 from properties.judging.applicable import beyond
-from properties.judging.finding import diverged
+from properties.judging.finding import Finding, diverged
 from properties.judging.judge import Run
-from properties.search import attempt
+from properties.search import Search, attempt
 from properties.strategies.layouts import draw_layout
 from properties.strategies.needs import possible
 from properties.strategies.steps import RandomSteps
 
-
-if TYPE_CHECKING:
-    from random import Random
-
-    from properties.judging.finding import Finding
-    from properties.search import Search
 
 RANDOM = st.randoms(use_true_random=False)
 

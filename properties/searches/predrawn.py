@@ -7,25 +7,17 @@ each step of a whole program. So the programs are drawn on the optimised model, 
 the candidate's abilities, and judged when they are complete.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from attrs import evolve
 
+from model.abilities import Abilities
+from model.candidate import Candidate
 from model.optimised import Optimised
+from model.program import Program
+from properties.judging.finding import Finding
 from properties.judging.judge import Run, carry_out
-from properties.search import Watcher, report_end, report_step
-
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from model.abilities import Abilities
-    from model.candidate import Candidate
-    from model.program import Program
-    from properties.judging.finding import Finding
-    from properties.search import Search, Searcher
+from properties.search import Search, Searcher, Watcher, report_end, report_step
 
 
 class DrawnPrograms(Watcher):

@@ -2,26 +2,22 @@
 
 """Searches by name."""
 
-from __future__ import annotations
-
 import importlib
 import inspect
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from model.candidate import Candidate
 from model.errors import BadInput
 from properties.enumeration.exhaustive import exhaustive
+from properties.search import Searcher
 from properties.searches.laws import laws
 from properties.searches.machine import explore
 from properties.searches.predrawn import predrawn
 from properties.searches.soak import long, soak
 from properties.searches.wide import wide
 
-
-if TYPE_CHECKING:
-    from model.candidate import Candidate
-    from properties.search import Searcher
 
 SEARCHES: dict[str, Searcher] = {
     "machine": explore,

@@ -8,32 +8,25 @@ pages that are freed and reallocated occur. Drawing a step takes little time bes
 it.
 """
 
-from __future__ import annotations
-
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
 
 from attrs import frozen
 
+from model.abilities import Abilities
 from model.mapping import Mapping
+from model.step import Step
 from model.steps import STEPS
 from properties.judging.applicable import beyond
+from properties.judging.finding import Finding
 from properties.judging.judge import Run
-from properties.search import attempt, report_end
+from properties.search import Search, attempt, report_end
 from properties.strategies.dice import Dice
 from properties.strategies.layouts import draw_layout, draw_small, small_orders
 from properties.strategies.needs import possible
 from properties.strategies.short import PINNING, UNPINNING, ShortSteps
 from properties.strategies.steps import RandomSteps
 
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from model.abilities import Abilities
-    from model.step import Step
-    from properties.judging.finding import Finding
-    from properties.search import Search
 
 #: Number of steps of a program; one of these is drawn. Programs on any layout are shorter,
 #: so that more layouts are tried in the same time.

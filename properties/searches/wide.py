@@ -7,27 +7,21 @@ the length of a run no longer fits into 32 bits. The reference would take minute
 there, so the ledger judges alone (see `properties.judging.judge.Run`).
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from model.mapping import FIRST_PFN, Extent, Mapping, align_up, placed
 from model.pagelist import PageList, Slice, span
 from model.regions import Register, Release
 from model.semantics import PAGE_SIZE
-from model.step import MAX_SEGMENT
+from model.step import MAX_SEGMENT, Step
 from model.steps import STEPS, Pin, Unpin
 from model.world import SetPageDirty, Unmap
 from properties.judging.applicable import beyond
 from properties.judging.judge import Run
 from properties.judging.regions import BATCH
-from properties.search import attempt
+from properties.search import Search, attempt
 from properties.strategies.dice import Dice
 
-
-if TYPE_CHECKING:
-    from model.step import Step
-    from properties.search import Search
 
 #: Calls that unpin several pages.
 UNPINS: list[Any] = [cls for cls in STEPS.values() if cls.unpins and cls.may_be_empty]

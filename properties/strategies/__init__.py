@@ -7,14 +7,10 @@ passes its own, whose numbers it can replay and shrink; 0 is always the plainest
 choice.
 """
 
-from __future__ import annotations
+from collections.abc import Sequence
+from random import Random
+from typing import TypeVar
 
-from typing import TYPE_CHECKING, TypeVar
-
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from random import Random
 
 T = TypeVar("T")
 

@@ -2,8 +2,6 @@
 
 """Seeded random numbers for searches without Hypothesis, the same on every Python version."""
 
-from __future__ import annotations
-
 from random import Random
 
 

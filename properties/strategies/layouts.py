@@ -2,23 +2,16 @@
 
 """Random layouts: a few mappings of mixed compound pages, generated or cut from captured ones."""
 
-from __future__ import annotations
-
+from collections.abc import Sequence
+from random import Random
 from string import ascii_lowercase
-from typing import TYPE_CHECKING
 
-from model.abilities import UNBOUNDED
+from model.abilities import UNBOUNDED, Abilities
 from model.mapping import FIRST_PFN, Extent, Mapping, align_up, overlap, placed
+from model.semantics import Semantics
+from properties.search import Search
 from properties.strategies import among, one_in
 
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from random import Random
-
-    from model.abilities import Abilities
-    from model.semantics import Semantics
-    from properties.search import Search
 
 #: Maximum number of mappings of a layout.
 MAX_MAPPINGS = 3

@@ -2,21 +2,15 @@
 
 """Random lists of pages: stretches of mappings to pin, and entries of handles to unpin."""
 
-from __future__ import annotations
-
+from collections.abc import Sequence
 from itertools import islice
-from typing import TYPE_CHECKING
+from random import Random
 
+from model.mapping import Mapping
 from model.pagelist import Group, PageList, Slice, joined, span
+from properties.judging.ledger import Ledger
 from properties.strategies import among, one_in
 
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from random import Random
-
-    from model.mapping import Mapping
-    from properties.judging.ledger import Ledger
 
 #: Maximum lengths of a short list, in pages; one of these is drawn for each list.
 SHORT_LENGTHS = (4, 4, 16, 64)

@@ -2,19 +2,13 @@
 
 """Whether a step of a call can be drawn: the call's `Need` and the state that meets it."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection
 
 from model.step import Need
 from model.steps import STEPS
+from properties.judging.ledger import Ledger
+from properties.strategies.steps import RandomSteps
 
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
-
-    from properties.judging.ledger import Ledger
-    from properties.strategies.steps import RandomSteps
 
 #: For each need, a function to the collection that meets it if not empty.
 _HELD: dict[Need | None, Callable[[Ledger, RandomSteps], Collection[object]]] = {

@@ -2,18 +2,12 @@
 
 """NULL entries in lists of pages, for kernel versions that skip them."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from random import Random
 
 from model.pagelist import NULL_NAME, PageList, Slice
+from model.semantics import Semantics
 from properties.strategies import one_in
 
-
-if TYPE_CHECKING:
-    from random import Random
-
-    from model.semantics import Semantics
 
 #: One list in NULL_ONE_IN contains NULL.
 NULL_ONE_IN = 4

@@ -6,12 +6,12 @@ They name few pages near the edges of compound pages, and release pins soon. Ste
 more pages and rare arguments come from `properties.strategies.steps`.
 """
 
-from __future__ import annotations
+from collections.abc import Callable
 
-from typing import TYPE_CHECKING
-
-from model.pagelist import PageList, Slice
+from model.mapping import Mapping
+from model.pagelist import Group, PageList, Slice
 from model.regions import Register, Release
+from model.step import Step
 from model.steps import (
     Pin,
     PinFast,
@@ -21,19 +21,12 @@ from model.steps import (
     UnpinUserPagesDirtyLock,
 )
 from model.world import Clean, DropReferences, Map, SetPageDirty, TakeReferences, Unmap
+from properties.judging.ledger import Ledger
+from properties.strategies.dice import Dice
 from properties.strategies.lists import by_mapping
 from properties.strategies.nulls import with_nulls
+from properties.strategies.steps import RandomSteps
 
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from model.mapping import Mapping
-    from model.pagelist import Group
-    from model.step import Step
-    from properties.judging.ledger import Ledger
-    from properties.strategies.dice import Dice
-    from properties.strategies.steps import RandomSteps
 
 #: Forms that pin.
 PINNING = frozenset(

@@ -6,14 +6,12 @@ A method returns None if there is no such step. The few drawn steps that break t
 contract are refused when they are run.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from random import Random
 
 from model.pagelist import PageList, span
 from model.regions import IbUmem, IbUmemGet, IbUmemRelease
 from model.semantics import PAGE_SIZE
-from model.step import MAX_SEGMENT, SgEntry
+from model.step import MAX_SEGMENT, SgEntry, Step
 from model.steps import (
     GetUserPages,
     PinUserPages,
@@ -24,6 +22,7 @@ from model.steps import (
     UnpinUserPagesDirtyLock,
 )
 from model.world import AllocPages, Clean, GetPage, Map, PutPage, SetPageDirty, SplitHugePage, Unmap
+from properties.judging.ledger import Ledger
 from properties.judging.pins import COUNT_LIMIT
 from properties.judging.regions import BATCH
 from properties.strategies import among, one_in
@@ -40,12 +39,6 @@ from properties.strategies.lists import (
 )
 from properties.strategies.nulls import with_nulls
 
-
-if TYPE_CHECKING:
-    from random import Random
-
-    from model.step import Step
-    from properties.judging.ledger import Ledger
 
 #: Error values for npages: -EFAULT, and the lowest and the highest one.
 ERRORS = (-14, -4095, -1)

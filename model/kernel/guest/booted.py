@@ -2,11 +2,8 @@
 
 """``kernel-guest``: the candidate specification that names a kernel to boot."""
 
-from __future__ import annotations
-
 from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
@@ -15,13 +12,10 @@ from model.errors import BadInput
 from model.kernel.guest.candidate import CALLS, KernelGuest
 from model.kernel.guest.emulator import emulator
 from model.kernel.guest.guest import Guest
-from model.kernel.guest.image import build
+from model.kernel.guest.image import Image, build
 from model.kernel.guest.packages import VERSIONS, present
 from model.semantics import SEMANTICS
 
-
-if TYPE_CHECKING:
-    from model.kernel.guest.image import Image
 
 #: Memory of the machine in MiB, without and with pages of 1 GiB.
 MEMORY = 1024

@@ -2,28 +2,22 @@
 
 """A booted kernel as a candidate: translates steps to calls of the agent, and back."""
 
-from __future__ import annotations
-
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from model.abilities import Abilities
 from model.candidate import Candidate, Snapshot
-from model.kernel.guest.guest import answer
+from model.kernel.guest.guest import Answer, Guest, answer
 from model.kernel.guest.layout import Layout
 from model.kernel.source.segments import signed
 from model.memory import NoProgress, Panic
 from model.page import Event, HeadState
+from model.program import Program
 from model.semantics import BIAS
+from model.step import Step
 from model.world import Map
 
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from model.abilities import Abilities
-    from model.kernel.guest.guest import Answer, Guest
-    from model.program import Program
-    from model.step import Step
 
 #: Flags of calls, as in inside/headcount.h.
 WRITE, LONGTERM, MISUSE = 1, 2, 16

@@ -2,8 +2,6 @@
 
 """The virtual machine: QEMU, its console, and a port for requests and answers."""
 
-from __future__ import annotations
-
 import ctypes
 import os
 import re
@@ -15,17 +13,14 @@ import subprocess
 import tempfile
 import time
 import weakref
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import IO, TYPE_CHECKING, NoReturn
+from typing import IO, NoReturn
 
 from model.errors import BadInput
+from model.kernel.guest.image import Image
 from model.memory import NoProgress, Panic
 
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from model.kernel.guest.image import Image
 
 QEMU = "qemu-system-x86_64"
 

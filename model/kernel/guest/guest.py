@@ -2,22 +2,16 @@
 
 """A machine that is reused for one program after another, and the answers of its agent."""
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 from attrs import field, frozen
 
 from model.candidate import Unavailable
 from model.kernel.guest.emulator import BOOT_SECONDS, Emulator, Ended, Killed
+from model.kernel.guest.image import Image
 from model.memory import NoProgress, Panic
 
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from model.kernel.guest.image import Image
 
 #: Maximum number of attempts to boot a machine, and to start a program.
 TRIES = 3

@@ -2,26 +2,20 @@
 
 """Compiles the kernel module and the agent, and packs them into an initramfs."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 import shutil
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from attrs import frozen
 
 from model.errors import BadInput
 from model.kernel.command import run
 from model.kernel.guest.initramfs import archive
+from model.kernel.guest.packages import Unpacked
 
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from model.kernel.guest.packages import Unpacked
 
 INSIDE = Path(__file__).with_name("inside")
 AGENT = ("agent.c", "requests.c", "place.c", "area.c", "pools.c", "ask.c", "port.c")

@@ -2,13 +2,8 @@
 
 """The initramfs of the machine: a cpio archive that the kernel unpacks."""
 
-from __future__ import annotations
+from collections.abc import Mapping
 
-from typing import TYPE_CHECKING
-
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 DIRECTORY = 0o040755
 PROGRAM = 0o100755

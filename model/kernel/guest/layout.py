@@ -7,24 +7,16 @@ them at consecutive addresses. Where the program's frames are consecutive, the a
 for consecutive frames, so that a range of pages stays a range.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from model.kernel.source.segments import segments
-from model.mapping import align_up
+from model.kernel.source.segments import Segment, segments
+from model.mapping import Extent, Mapping, align_up
 from model.pagelist import NULL
 
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from model.kernel.source.segments import Segment
-    from model.mapping import Extent, Mapping
 
 #: The agent's names of its pools, by kind of mapping and order.
 POOLS = {

@@ -2,21 +2,16 @@
 
 """Time measurements in a booted kernel: ways to unpin the same pages."""
 
-from __future__ import annotations
-
 from statistics import median
-from typing import TYPE_CHECKING
 
 from attrs import frozen
 
 from model.candidate import Unavailable
 from model.kernel.guest.emulator import Emulator, Ended
 from model.kernel.guest.guest import answer
+from model.kernel.guest.image import Image
 from model.memory import NoProgress, Panic
 
-
-if TYPE_CHECKING:
-    from model.kernel.guest.image import Image
 
 #: The agent's names of kinds of memory, and their orders.
 KINDS = {"base": 0, "thp": 9, "hugetlb": 9, "gigantic": 18}

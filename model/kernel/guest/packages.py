@@ -2,15 +2,13 @@
 
 """Kernels from Debian packages: downloaded and unpacked, not installed."""
 
-from __future__ import annotations
-
 import re
 import shutil
 import subprocess
 import tarfile
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from attrs import frozen
 
@@ -18,9 +16,6 @@ from model.errors import BadInput
 from model.kernel.command import run
 from model.kernel.source.tree import cache
 
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 #: Kernel versions that can be booted; the first is the default.
 VERSIONS = ("6.1", "6.12")

@@ -2,8 +2,6 @@
 
 """Compiles the extracted functions to a shared library in the user's cache."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os
@@ -11,8 +9,8 @@ import re
 import shutil
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from attrs import frozen
 
@@ -21,13 +19,8 @@ from model.kernel.command import run
 from model.kernel.source.cut import LAST, MEASURED, SHIM, cut
 from model.kernel.source.era import known_for, recognised
 from model.kernel.source.segments import OPERATIONS
-from model.kernel.source.tree import cache
+from model.kernel.source.tree import Tree, cache
 
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from model.kernel.source.tree import Tree
 
 #: As in the kernel: integers wrap, pointers may alias, NULL checks after a use are kept.
 FLAGS = (

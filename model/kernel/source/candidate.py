@@ -2,28 +2,20 @@
 
 """A compiled kernel tree as a candidate: translates steps to operations of the worker."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from attrs import frozen
 
+from model.abilities import Abilities
 from model.candidate import Candidate, Snapshot
-from model.kernel.source.process import EVENTS, FFI, KINDS
+from model.kernel.source.process import EVENTS, FFI, KINDS, Worker
 from model.kernel.source.segments import Segment, operation, segments, signed
-from model.mapping import side_by_side
+from model.mapping import Mapping, side_by_side
 from model.page import Event, HeadState
-from model.step import Need
+from model.program import Program
+from model.step import Need, Step, Table
 
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from model.abilities import Abilities
-    from model.kernel.source.process import Worker
-    from model.mapping import Mapping
-    from model.program import Program
-    from model.step import Step, Table
 
 #: Names of events, by the values of ``enum hc_event_kind``.
 EVENT_NAMES = {number: name.removeprefix("HC_EV_").lower() for name, number in EVENTS.items()}

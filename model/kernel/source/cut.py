@@ -7,25 +7,19 @@ to ``mm/gup.c`` is included automatically. The extracted source is passed to the
 not stored.
 """
 
-from __future__ import annotations
-
 import re
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from attrs import frozen
 
 from model.errors import BadInput
 from model.kernel.source.conditions import COMMENT, active, settled, stacks
 from model.kernel.source.items import WORD, Item, items
+from model.kernel.source.tree import Tree
 from model.steps import STEPS
 
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from model.kernel.source.tree import Tree
 
 SHIM = Path(__file__).with_name("shim")
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from model.errors import BadInput
+from model.kernel.source.tree import Tree
 from model.steps import STEPS
 
 
 if TYPE_CHECKING:
     from model.kernel.source.cut import Cut
-    from model.kernel.source.tree import Tree
 
 #: Frames of a section of the classic memory model, as in shim/headcount.h.
 SECTION = 1 << 10

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,6 @@ from model.kernel.source.conditions import COMMENT
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tree_sitter import Node, Parser
 
 #: Annotations of declarations that the C grammar does not know. They are blanked for the

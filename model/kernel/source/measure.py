@@ -2,10 +2,9 @@
 
 """Time measurements of a tree's functions in this process, with the processor's atomics."""
 
-from __future__ import annotations
-
+from collections.abc import Callable
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cffi
 from attrs import frozen
@@ -14,13 +13,9 @@ from model.errors import BadInput
 from model.kernel.source.build import build
 from model.kernel.source.process import OPS
 from model.kernel.source.segments import operation
+from model.kernel.source.tree import Tree
 from model.steps import STEPS
 
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from model.kernel.source.tree import Tree
 
 #: Pages of a short range: 64 KiB.
 SEGMENT = 16

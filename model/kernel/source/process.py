@@ -2,8 +2,6 @@
 
 """The client of a worker process: it sends one step at a time through shared memory."""
 
-from __future__ import annotations
-
 import mmap
 import os
 import signal
@@ -13,20 +11,16 @@ import subprocess
 import sys
 import weakref
 from array import array
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cffi
 
 from model.kernel.source.cut import SHIM
-from model.kernel.source.segments import OPERATIONS
+from model.kernel.source.segments import OPERATIONS, Segment
 from model.memory import NoProgress, Oops, Panic
 
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from model.kernel.source.segments import Segment
 
 #: Seconds of processor time that a step may take, plus a microsecond per page. A loop that
 #: contains atomic operations is stopped by their number long before.

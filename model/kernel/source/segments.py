@@ -2,15 +2,10 @@
 
 """Encodes calls, page lists and numbers for C."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from model.steps import STEPS
-
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 def operation(call: str) -> str:

@@ -2,12 +2,9 @@
 
 """``kernel-source:DIR``: the candidate specification that names a kernel tree."""
 
-from __future__ import annotations
-
 import re
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
@@ -17,13 +14,10 @@ from model.kernel.source.build import MODELS, Library, build
 from model.kernel.source.candidate import KernelSource
 from model.kernel.source.era import SECTION
 from model.kernel.source.process import Worker
-from model.kernel.source.tree import read
+from model.kernel.source.tree import Tree, read
 from model.semantics import SEMANTICS
 from model.steps import STEPS
 
-
-if TYPE_CHECKING:
-    from model.kernel.source.tree import Tree
 
 #: Maximum length in pages of a list passed as an array: 2 GiB of pointers.
 MOST_LISTED = 1 << 28

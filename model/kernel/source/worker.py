@@ -7,8 +7,6 @@ millisecond. The child executes steps until it exits, crashes or is killed; then
 reports its exit status on the same socket.
 """
 
-from __future__ import annotations
-
 import os
 import socket
 import struct

@@ -7,8 +7,6 @@ Each takes a `properties.judging.oracles.record.Record` and returns a finding, o
 invariants come last: a count that differs says more than a page that was freed too early.
 """
 
-from __future__ import annotations
-
 from properties.judging.oracles.agreement import agreement
 from properties.judging.oracles.invariants import counted_before_put, dirty_before_put, freed_once
 from properties.judging.oracles.ledger import legal

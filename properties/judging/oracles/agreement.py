@@ -2,20 +2,13 @@
 
 """Agreement: every field that the candidate shows equals the reference's."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from model.abilities import FIELDS
 from model.memory import NR_FOLL_PIN_ACQUIRED, NR_FOLL_PIN_RELEASED
-from properties.judging.finding import Row, first_rows, state_rows
+from properties.judging.finding import Finding, Row, first_rows, state_rows
+from properties.judging.oracles.record import Record
 
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from properties.judging.finding import Finding
-    from properties.judging.oracles.record import Record
 
 #: Maximum number of warnings in the notes of a finding.
 MAX_WARNINGS = 3

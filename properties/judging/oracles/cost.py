@@ -7,14 +7,8 @@ series. State alone cannot show this: v2 of the series did not batch pages of or
 count differed. Fewer puts are fine.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-
-if TYPE_CHECKING:
-    from properties.judging.finding import Finding
-    from properties.judging.oracles.record import Record
+from properties.judging.finding import Finding
+from properties.judging.oracles.record import Record
 
 
 #: Maximum number of entries that one put must drop; longer runs may be put in parts. From

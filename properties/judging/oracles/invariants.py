@@ -5,16 +5,9 @@
 These oracles read the journal; for a candidate without one they find nothing.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from model.step import Need
-
-
-if TYPE_CHECKING:
-    from properties.judging.finding import Finding
-    from properties.judging.oracles.record import Record
+from properties.judging.finding import Finding
+from properties.judging.oracles.record import Record
 
 
 def dirty_before_put(record: Record) -> Finding | None:

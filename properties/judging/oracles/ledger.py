@@ -5,16 +5,8 @@
 Candidate and reference can share a mistake; the ledger is a third opinion.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-from properties.judging.finding import Row, state_rows
-
-
-if TYPE_CHECKING:
-    from properties.judging.finding import Finding
-    from properties.judging.oracles.record import Record
+from properties.judging.finding import Finding, Row, state_rows
+from properties.judging.oracles.record import Record
 
 
 def legal(record: Record) -> Finding | None:

@@ -2,24 +2,17 @@
 
 """The record of one step: what reference, candidate and ledger say about it."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
 
 from attrs import define
 
-from properties.judging.finding import Finding
+from model.candidate import Snapshot
+from model.page import HeadState
+from model.step import Step
+from properties.judging.finding import Finding, Row
+from properties.judging.history import HeadHistory
+from properties.judging.ledger import Ledger
 
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from model.candidate import Snapshot
-    from model.page import HeadState
-    from model.step import Step
-    from properties.judging.finding import Row
-    from properties.judging.history import HeadHistory
-    from properties.judging.ledger import Ledger
 
 #: Maximum number of runs, and of puts, in a finding.
 MAX_RUNS_SHOWN = 1 << 14

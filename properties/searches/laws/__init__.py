@@ -13,8 +13,6 @@ as usual, because it can be judged again and reduced; only a difference that no
 oracle objects to is reported as a broken law.
 """
 
-from __future__ import annotations
-
 from properties.searches.laws.comparison import difference
 from properties.searches.laws.equations import LAWS
 from properties.searches.laws.search import laws

@@ -2,25 +2,19 @@
 
 """Variants of a program that must end in the same state, and their comparison."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
 
 from attrs import evolve, frozen
 
+from model.candidate import Candidate
 from model.memory import NR_FOLL_PIN_ACQUIRED, NR_FOLL_PIN_RELEASED
+from model.page import HeadState
+from model.program import Program
+from model.step import Step
 from properties.judging.finding import MAX_ROWS, Finding, Row, first_rows, state_rows
 from properties.judging.guard import Guarded, NoSnapshot
 from properties.judging.ledger import Ledger
 
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from model.candidate import Candidate
-    from model.page import HeadState
-    from model.program import Program
-    from model.step import Step
 
 #: Maximum number of characters of the other variant's steps in the summary.
 MAX_TEXT = 240

@@ -2,25 +2,19 @@
 
 """The laws. Each function draws variants that must end equal; reports quote its first line."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
-from model.pagelist import from_entries
+from model.pagelist import PageList, from_entries
 from model.regions import MakeRegion, Register, Release
 from model.semantics import PAGE_SIZE
-from model.step import SgEntry
+from model.step import SgEntry, Step
 from model.steps import STEPS, Pin, PinFast, Unpin, UnpinOne
 from properties.searches.laws.comparison import Comparison, Variant
 from properties.searches.laws.prefix import MAX_ENTRIES, Prefix, entries_of
 from properties.strategies import among, one_in
+from properties.strategies.dice import Dice
 
-
-if TYPE_CHECKING:
-    from model.pagelist import PageList
-    from model.step import Step
-    from properties.strategies.dice import Dice
 
 #: The calls that unpin with an argument for dirtying: the one of a list, the one of a range.
 DIRTYING: dict[str, Any] = {

@@ -2,14 +2,16 @@
 
 """The program that all variants of a law start with, and random pages and steps for them."""
 
-from __future__ import annotations
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from typing import TYPE_CHECKING, Any
-
-from model.pagelist import from_entries
+from model.pagelist import Entry, PageList, from_entries
+from model.step import Step
 from model.steps import STEPS
+from properties.judging.judge import Run
 from properties.judging.pins import COUNT_LIMIT
 from properties.strategies import among, one_in
+from properties.strategies.dice import Dice
 from properties.strategies.lists import (
     by_mapping,
     draw_pieces,
@@ -17,16 +19,8 @@ from properties.strategies.lists import (
     draw_stretch,
     releasable,
 )
+from properties.strategies.steps import RandomSteps
 
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from model.pagelist import Entry, PageList
-    from model.step import Step
-    from properties.judging.judge import Run
-    from properties.strategies.dice import Dice
-    from properties.strategies.steps import RandomSteps
 
 #: Maximum number of entries of a list, or pages of a range; one in ONE_LONG_IN may have up
 #: to MAX_LONG_ENTRIES.

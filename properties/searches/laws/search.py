@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
+from model.abilities import Abilities
 from model.mapping import Mapping
+from model.program import Program
+from model.step import Step
 from model.steps import Pin
 from properties.judging.applicable import beyond
 from properties.judging.judge import Run, first_finding
-from properties.search import attempt, report_end
-from properties.searches.laws.comparison import difference
+from properties.search import Search, attempt, report_end
+from properties.searches.laws.comparison import Comparison, difference
 from properties.searches.laws.equations import LAWS
 from properties.searches.laws.prefix import Prefix, draw_max_entries
 from properties.strategies import among, one_in
@@ -26,11 +29,6 @@ from properties.strategies.steps import RandomSteps
 
 
 if TYPE_CHECKING:
-    from model.abilities import Abilities
-    from model.program import Program
-    from model.step import Step
-    from properties.search import Search
-    from properties.searches.laws.comparison import Comparison
     from properties.searches.laws.equations import Law
 
 #: Number of prefixes in one round.
