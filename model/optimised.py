@@ -208,13 +208,14 @@ class Optimised(InProcess):
     def unpin_user_pages_dirty_lock(
         self, pages: Sequence[int], npages: int, make_dirty: bool
     ) -> None:
-        """If *make_dirty*, dirty each head before its put, without a check for -errno.
-
-        Otherwise the same as `unpin_user_pages`.
-        """
-        if not make_dirty:
+        """Drop one pin of each entry; if *make_dirty*, dirty its head before."""
+        if make_dirty:
+            self.unpin_dirty_runs(pages, npages)
+        else:
             self.unpin_user_pages(pages, npages)
-            return
+
+    def unpin_dirty_runs(self, pages: Sequence[int], npages: int) -> None:
+        """Dirty each head, then drop one pin of each entry, without a check for -errno."""
         i = 0
         while i < npages:
             head, ntails = self.compound_next(i, npages, pages)
@@ -297,10 +298,18 @@ class Optimised(InProcess):
         self.release_umem(umem, dirty)
 
     def release_umem(self, umem: Umem, dirty: bool) -> None:
-        """``__ib_umem_release()``: unpin all *sg_nents* entries, even after mapping failed."""
+        """``__ib_umem_release()``: unpin the entries, even after mapping failed."""
         make_dirty = umem.writable and dirty
-        for sg in umem.sgl[: umem.sg_nents]:
-            self.release_entry(sg.page, sg.npages, make_dirty)
+        for sg in self.released_entries(umem):
+            self.release_entry(sg.page, self.npages_of_entry(sg), make_dirty)
+
+    def released_entries(self, umem: Umem) -> list[Scatterlist]:
+        """The entries that a release unpins: all *sg_nents*, not *nmap*."""
+        return umem.sgl[: umem.sg_nents]
+
+    def npages_of_entry(self, sg: Scatterlist) -> int:
+        """Number of pages of an entry to unpin."""
+        return sg.npages
 
     def release_entry(self, page: int, npages: int, make_dirty: bool) -> None:
         """Unpin one entry with the range call; page by page in versions that lack it."""

@@ -13,8 +13,7 @@ from properties.faults.fault import fault
 class OrderOneExactPut(Optimised):
     """The put counts pages of order 1 exactly, the grab does not.
 
-    Before 5.18 the pincount lies in the third struct page, so a compound page of two
-    pages has none. With half of that change backported, each pin leaves 1023 references.
+    Half of the change of 5.18, backported: each pin leaves 1023 references.
     """
 
     def puts_exactly(self, head: int) -> bool:
@@ -25,8 +24,7 @@ class OrderOneExactPut(Optimised):
 class OrderOneExactGrab(Optimised):
     """The grab counts pages of order 1 exactly, the put does not.
 
-    Each unpin drops 1024 references where the pin took one, so the page is freed, or its
-    refcount becomes negative, while others hold it.
+    Each unpin drops 1024 references where the pin took one: the page is freed while in use.
     """
 
     def grabs_exactly(self, head: int) -> bool:
@@ -37,8 +35,8 @@ class OrderOneExactGrab(Optimised):
 class OrderOneExact(Optimised):
     """Grab and put count pages of order 1 exactly, as from 5.18 on.
 
-    They agree, and nothing leaks. But before 5.18 there is no third struct page to hold
-    the pincount: it is written into the page that follows.
+    They agree and nothing leaks, but before 5.18 the pincount lies in the third struct page,
+    which two pages do not have: it is written into the page that follows.
     """
 
     puts_exactly = OrderOneExactPut.puts_exactly
@@ -49,8 +47,7 @@ class OrderOneExact(Optimised):
 class OrderTwoBiasedPut(Optimised):
     """The put treats pages of order 2 as pages without a pincount.
 
-    The boundary is off by one in the other direction. The pincount never goes down, and
-    each unpin drops 1024 references.
+    The pincount never goes down, and each unpin drops 1024 references.
     """
 
     def puts_exactly(self, head: int) -> bool:
@@ -61,9 +58,8 @@ class OrderTwoBiasedPut(Optimised):
 class OrderTwoBiased(Optimised):
     """Grab and put treat pages of order 2 as pages without a pincount.
 
-    After grab and put everything is as before; only the state in between is wrong. The
-    page looks unpinned to readers of the pincount, and a few million pins overflow the
-    refcount.
+    Only the state in between is wrong: the page looks unpinned to readers of the pincount, and
+    a few million pins overflow the refcount.
     """
 
     puts_exactly = OrderTwoBiasedPut.puts_exactly
@@ -74,8 +70,7 @@ class OrderTwoBiased(Optimised):
 class BiasOnExact(Optimised):
     """Every pin takes 1024 references, even of pages with a pincount.
 
-    The kernel did this before compound pages got a pincount. All tails share one head, and
-    pinning each page of a gigantic page eight times carries the refcount past 2^31.
+    All tails share one head: eight pins of each page of 1 GiB carry its refcount past 2^31.
     """
 
     def puts_exactly(self, head: int) -> bool:
@@ -86,11 +81,10 @@ class BiasOnExact(Optimised):
 
 @fault("bias against exact", "B03, RFC 9/, devmap branch")
 class ExactDropsOne(Optimised):
-    """One branch of the put drops one pin and not a whole run.
+    """The put of a page with a pincount drops one pin and not a whole run.
 
-    The first batching patch passed the number of references to the common branch; the
-    special branch before it still dropped one pin and returned. Here the special branch
-    is the one for pages with a pincount.
+    The first batching patch changed the common branch; a special one before it, for devmap
+    pages, still dropped one pin and returned.
     """
 
     def put_compound_head(self, head: int, refs: int) -> None:
@@ -101,8 +95,7 @@ class ExactDropsOne(Optimised):
 class BiasOncePerRun(Optimised):
     """A run drops 1024 references once, and one for each further entry.
 
-    The bias was moved out of the loop together with the put. Each further entry of a run
-    leaves 1023 references.
+    The bias was moved out of the loop together with the put.
     """
 
     def drop_pincount(self, head: int, refs: int) -> int:
@@ -114,8 +107,7 @@ class BiasOncePerRun(Optimised):
 class PincountStays(Optimised):
     """A put drops references and leaves the pincount unchanged.
 
-    The page is freed in time. Until then it looks pinned: it cannot be moved or split,
-    and fork copies it.
+    The page is freed in time; until then it looks pinned, so it cannot be moved or split.
     """
 
     def drop_pincount(self, head: int, refs: int) -> int:
@@ -126,7 +118,7 @@ class PincountStays(Optimised):
 class PincountOncePerRun(Optimised):
     """A put drops all references of a run, but lowers the pincount by one.
 
-    The code still decrements the pincount by one, as it did before puts of whole runs.
+    The decrement of the pincount was right until a put dropped whole runs.
     """
 
     def put_compound_head(self, head: int, refs: int) -> None:
@@ -139,9 +131,8 @@ class PincountOncePerRun(Optimised):
 class AskedOfFirstHead(Optimised):
     """The first head of a range decides how all of them are counted.
 
-    The fast path asked how a page is counted before its reference made the page safe to
-    look at, and so it could ask the wrong page. A range over compound pages of several
-    orders is off by 1023 for each pin, up or down.
+    Off by 1023 for each pin of a head that is counted differently. The fast path asked before
+    its reference made the page safe to look at, and so could ask the wrong page.
     """
 
     _asked: int | None = None
@@ -159,9 +150,8 @@ class AskedOfFirstHead(Optimised):
 class PutPageUnpins(Optimised):
     """Plain references are dropped by the call that drops pins.
 
-    The documentation of the range call allowed pages from get_user_pages(), and block
-    I/O wanted to use it so. An unpin always drops what a pin takes: 1023 references too
-    many for each page.
+    The documentation of the range call allowed pages from get_user_pages(), which block I/O
+    wanted to use: 1023 references too many are dropped for each page.
     """
 
     def put_page(self, pages: Sequence[int], n: int) -> None:
@@ -173,8 +163,7 @@ class PutPageUnpins(Optimised):
 class GetIsPin(Optimised):
     """get_user_pages() takes as many references as a pin.
 
-    FOLL_GET and FOLL_PIN are confused in one grab. Nothing drops the other 1023
-    references, and the page looks pinned for ever.
+    FOLL_GET and FOLL_PIN are confused in one grab, and nothing drops the other 1023 references.
     """
 
     def get_user_pages(self, pages: Sequence[int]) -> int:

@@ -11,10 +11,9 @@ from properties.faults.fault import fault
 
 @fault("cost only", "A04, v1 and v2 3/4")
 class OrderOneUnbatched(Optimised):
-    """Compound pages of two pages are not batched.
+    """Compound pages of two pages are not batched: the test is for an order above 1, not above 0.
 
-    The test was for an order above 1, where above 0 was meant. Two puts for each page of
-    order 1, and every count right: only a reviewer noticed.
+    Two puts for each page of order 1, and every count right: only a reviewer noticed.
     """
 
     def compound_range_next(self, i: int, npages: int, page: int) -> tuple[int, int]:
@@ -26,8 +25,7 @@ class OrderOneUnbatched(Optimised):
 class StopsBeforeLast(Optimised):
     """The scan for the end of a run never reads the list's last entry.
 
-    The bound is one too low. The next turn finds the entry as a run of its own: one put
-    more for each list, and nothing wrong.
+    The next turn finds the entry as a run of its own: one put more, and nothing wrong.
     """
 
     def compound_next(self, i: int, npages: int, pages: Sequence[int]) -> tuple[int, int]:
@@ -39,8 +37,7 @@ class StopsBeforeLast(Optimised):
 class ListByPage(Optimised):
     """Every entry of a list is a run.
 
-    The kernel did this before the series, whose only purpose is to change it: a huge page
-    that was pinned by its 512 pages takes 512 atomic subtractions.
+    The only purpose of the series is to change this: 512 atomic subtractions for a huge page.
     """
 
     def compound_next(self, i: int, npages: int, pages: Sequence[int]) -> tuple[int, int]:
@@ -62,8 +59,7 @@ class RangeByPage(Optimised):
 class RangeStopsBeforeEdge(Optimised):
     """A run ends one page before its compound page does.
 
-    The last page of each compound page takes a put of its own: twice as many puts as
-    needed for a range of many compound pages.
+    The last page of each compound page takes a put of its own: twice as many puts as needed.
     """
 
     def compound_range_next(self, i: int, npages: int, page: int) -> tuple[int, int]:
@@ -76,8 +72,7 @@ class RangeStopsBeforeEdge(Optimised):
 class RepeatEndsRun(Optimised):
     """An entry that repeats the page before it ends the run.
 
-    Repeats were treated as a special case. A page that is pinned a thousand times is put
-    a thousand times.
+    A page that is pinned a thousand times is put a thousand times.
     """
 
     def compound_next(self, i: int, npages: int, pages: Sequence[int]) -> tuple[int, int]:
@@ -91,28 +86,21 @@ class RepeatEndsRun(Optimised):
 
 @fault("cost only", "mutation")
 class DirtyListByPage(Optimised):
-    """A list that is to be dirtied is not batched.
+    """A list that is to be dirtied is not batched: only the plain call puts runs.
 
-    Only the plain call was changed to put runs. The usual case is a device that writes to
-    user memory, and so dirties it.
+    Dirtying is the usual case: the device writes to user memory.
     """
 
-    def unpin_user_pages_dirty_lock(
-        self, pages: Sequence[int], npages: int, make_dirty: bool
-    ) -> None:
-        if not make_dirty:
-            super().unpin_user_pages_dirty_lock(pages, npages, make_dirty)
-            return
+    def unpin_dirty_runs(self, pages: Sequence[int], npages: int) -> None:
         for i in range(npages):
-            super().unpin_user_pages_dirty_lock([pages[i]], 1, make_dirty)
+            super().unpin_dirty_runs([pages[i]], 1)
 
 
 @fault("cost only", "mutation")
 class RegionByPage(Optimised):
     """A region is released page by page, although there is a call for ranges.
 
-    The driver did this before the last patch of the series. A region of a terabyte takes
-    minutes to release.
+    As before the last patch of the series: a region of a terabyte takes minutes to release.
     """
 
     def release_entry(self, page: int, npages: int, make_dirty: bool) -> None:
@@ -124,8 +112,7 @@ class RegionByPage(Optimised):
 class RunsOf512(Optimised):
     """Runs of more than 512 pages are put in pieces of 512.
 
-    The code assumes that a PMD maps the largest huge page. A page of 1 GiB takes 512 puts
-    instead of one.
+    A PMD is taken for the largest huge page: a page of 1 GiB takes 512 puts instead of one.
     """
 
     def put_compound_head(self, head: int, refs: int) -> None:
@@ -137,10 +124,9 @@ class RunsOf512(Optimised):
 
 @fault("cost only", "mutation", versions=("5.11", "5.13"))
 class LocksDirtyPages(Optimised):
-    """The page lock is taken for a head that is dirty already.
+    """The page lock is taken for a head that is dirty already: the flag is not read first.
 
-    The flag is not read first. The lock sleeps while the page is written back, and
-    nothing comes of it.
+    The lock sleeps while the page is written back, and nothing comes of it.
     """
 
     def dirty_head(self, head: int) -> None:

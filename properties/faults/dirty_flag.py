@@ -13,8 +13,8 @@ from properties.faults.fault import fault
 class DirtiesAfterPut(Optimised):
     """Each head of a range is dirtied after its references are gone.
 
-    The put may be the last. Then the page is free, perhaps already somebody else's, when
-    it is dirtied; and writeback in between loses what the device wrote.
+    If the put was the last, the page is free and perhaps somebody else's when it is dirtied;
+    writeback in between loses what the device wrote.
     """
 
     def unpin_range_run(self, page: int, head: int, ntails: int, make_dirty: bool) -> None:
@@ -27,35 +27,27 @@ class DirtiesAfterPut(Optimised):
 class DirtiesListAfterwards(Optimised):
     """A list is unpinned first, and dirtied in a second walk over the pages that are left.
 
-    It looks careful, because pages that were freed are left alone. The others were
-    unpinned and clean for a while, so writeback may have written their old content and
-    dropped them.
+    It looks careful, because freed pages are left alone. The others were unpinned and clean
+    for a while: writeback may have written their old content.
     """
 
-    def unpin_user_pages_dirty_lock(
-        self, pages: Sequence[int], npages: int, make_dirty: bool
-    ) -> None:
+    def unpin_dirty_runs(self, pages: Sequence[int], npages: int) -> None:
         self.unpin_user_pages(pages, npages)
-        if make_dirty:
-            for head in self._heads(pages[:npages]):
-                if self.memory.page_ref_count(head) > 0:
-                    self.dirty_head(head)
+        for head in self._heads(pages[:npages]):
+            if self.memory.page_ref_count(head) > 0:
+                self.dirty_head(head)
 
 
 @fault("dirty flag", "mutation", versions=("5.11", "5.13"))
 class DirtiesTailItself(Optimised):
     """The flag is set on the page that the list names, even if it is a tail.
 
-    The flag of a compound page is its head's. Nobody reads a flag of a tail, so the data
-    is dropped with a page that looks clean.
+    Nobody reads a flag of a tail, so the data is dropped with a head that looks clean.
     """
 
-    def unpin_user_pages_dirty_lock(
-        self, pages: Sequence[int], npages: int, make_dirty: bool
-    ) -> None:
-        if make_dirty:
-            for page in dict.fromkeys(pages[:npages]):
-                self.memory.set_dirty(page, dirty=True)
+    def unpin_dirty_runs(self, pages: Sequence[int], npages: int) -> None:
+        for page in dict.fromkeys(pages[:npages]):
+            self.memory.set_dirty(page, dirty=True)
         self.unpin_user_pages(pages, npages)
 
 
@@ -63,8 +55,7 @@ class DirtiesTailItself(Optimised):
 class DirtiesFirstRunOnly(Optimised):
     """Only the first compound page of a range is dirtied.
 
-    A helper that dirties "the page" replaced a loop over pages. A region inside one huge
-    page never shows it.
+    A helper that dirties "the page" replaced a loop over pages. One huge page never shows it.
     """
 
     def unpin_user_page_range_dirty_lock(self, page: int, npages: int, make_dirty: bool) -> None:
@@ -77,24 +68,20 @@ class DirtiesFirstRunOnly(Optimised):
 class DirtiesLastOnly(Optimised):
     """Only the head of a list's last entry is dirtied.
 
-    The dirtying was moved out of the loop, after which the loop's variable holds the last
-    head.
+    The dirtying was moved out of the loop, after which the loop's variable holds the last head.
     """
 
-    def unpin_user_pages_dirty_lock(
-        self, pages: Sequence[int], npages: int, make_dirty: bool
-    ) -> None:
-        if make_dirty and npages:
+    def unpin_dirty_runs(self, pages: Sequence[int], npages: int) -> None:
+        if npages:
             self.dirty_head(self.memory.compound_head(pages[npages - 1]))
         self.unpin_user_pages(pages, npages)
 
 
 @fault("dirty flag", "mutation")
 class DirtiesNamedHeadsOnly(Optimised):
-    """A run is dirtied only if it begins with its head.
+    """A run is dirtied only if it begins with its head; runs that begin in a tail stay clean.
 
-    To dirty each compound page once, the code waits for the entry of its head. Runs that
-    begin in a tail stay clean.
+    To dirty each compound page once, the code waits for the page that is its head.
     """
 
     def unpin_range_run(self, page: int, head: int, ntails: int, make_dirty: bool) -> None:
@@ -103,10 +90,9 @@ class DirtiesNamedHeadsOnly(Optimised):
 
 @fault("dirty flag", "mutation", versions=("5.11", "5.13"))
 class TogglesDirty(Optimised):
-    """A head that is dirty already is cleaned.
+    """A head that is dirty already is cleaned: the flag is changed where it should be set.
 
-    The flag is changed where it should be set. Only a page that was written before, or
-    two runs of one head in a list, show it.
+    Only a page that was written before, or two runs of one head in a list, show it.
     """
 
     def dirty_head(self, head: int) -> None:
@@ -120,8 +106,7 @@ class TogglesDirty(Optimised):
 class DirtiesUnasked(Optimised):
     """A range is dirtied even if the caller did not ask for it.
 
-    Pages that were only read are written back for nothing, and clean file pages of a
-    read-only mount become dirty, which their filesystem cannot handle.
+    Clean file pages of a read-only mount become dirty, which their filesystem cannot handle.
     """
 
     def unpin_user_page_range_dirty_lock(self, page: int, npages: int, make_dirty: bool) -> None:
@@ -132,8 +117,8 @@ class DirtiesUnasked(Optimised):
 class DirtiesMappedOnly(Optimised):
     """A page that is no longer mapped is not dirtied.
 
-    The process unmapped its buffer before the device was done. Such a page may still be
-    page cache of a file, and what the device wrote is lost.
+    The process unmapped its buffer before the device was done. A page of a file may still be
+    in the page cache, and what the device wrote is lost.
     """
 
     def unpin_range_run(self, page: int, head: int, ntails: int, make_dirty: bool) -> None:
@@ -143,10 +128,9 @@ class DirtiesMappedOnly(Optimised):
 
 @fault("dirty flag", "mutation")
 class AsksFirstHeadOnly(Optimised):
-    """If the first head of a range is dirty, the others are taken to be dirty too.
+    """If the first page of a range is dirty, the others are taken to be dirty too.
 
-    It saves a look at each head, and is wrong for every range that is dirty in part: the
-    clean rest stays clean.
+    It saves a look at each head; of a range that is dirty in part, the clean rest stays clean.
     """
 
     def unpin_user_page_range_dirty_lock(self, page: int, npages: int, make_dirty: bool) -> None:
@@ -159,8 +143,7 @@ class AsksFirstHeadOnly(Optimised):
 class DirtiesReadOnlyRegion(Optimised):
     """Releasing a region dirties its pages even if the device could not write to them.
 
-    The dirtying depends on two conditions: whether the region is writable, and whether its
-    content is to be kept. Here the first condition was lost.
+    Of two conditions, writable and content to be kept, the first was lost.
     """
 
     def release_umem(self, umem: Umem, dirty: bool) -> None:
@@ -172,8 +155,7 @@ class DirtiesReadOnlyRegion(Optimised):
 class WritableMeansDirty(Optimised):
     """Releasing a writable region dirties its pages even if nothing was written.
 
-    The condition that the content is to be kept was lost: a region that is released because
-    a later step of its setup failed becomes dirty too.
+    A region that is released because a later step of its setup failed becomes dirty too.
     """
 
     def release_umem(self, umem: Umem, dirty: bool) -> None:
@@ -184,8 +166,8 @@ class WritableMeansDirty(Optimised):
 class NeverDirtiesRegion(Optimised):
     """The pages of a region are unpinned clean.
 
-    The same code unwinds a failed registration and releases a region, and loses the flag
-    that says which. What the device wrote is dropped under memory pressure.
+    The same code unwinds a failed registration and releases a region, and loses the flag that
+    says which. What the device wrote is dropped under memory pressure.
     """
 
     def release_umem(self, umem: Umem, dirty: bool) -> None:

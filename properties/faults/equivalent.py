@@ -5,10 +5,11 @@
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 
 from model.memory import NR_FOLL_PIN_RELEASED
 from model.optimised import Optimised
-from model.umem import Umem
+from model.umem import Scatterlist, Umem
 from properties.faults.fault import fault
 from properties.judging.oracles.cost import MAX_ENTRIES_OF_PUT
 
@@ -34,13 +35,8 @@ class _OneWalk(Optimised):
     def unpin_runs(self, pages: Sequence[int], npages: int) -> None:
         self.walk(pages[:npages], make_dirty=False)
 
-    def unpin_user_pages_dirty_lock(
-        self, pages: Sequence[int], npages: int, make_dirty: bool
-    ) -> None:
-        if make_dirty:
-            self.walk(pages[:npages], make_dirty)
-        else:
-            self.unpin_user_pages(pages, npages)
+    def unpin_dirty_runs(self, pages: Sequence[int], npages: int) -> None:
+        self.walk(pages[:npages], make_dirty=True)
 
     def unpin_user_page_range_dirty_lock(self, page: int, npages: int, make_dirty: bool) -> None:
         self.walk(range(page, page + npages), make_dirty)
@@ -50,17 +46,15 @@ class _OneWalk(Optimised):
 class OneWalker(_OneWalk):
     """A generator of runs serves lists and ranges.
 
-    A range is a list whose frames rise by one. The list's scan finds the same runs in it,
-    more slowly; there is no further put.
+    A range is a list whose frames rise by one; the list's scan finds the same runs, more slowly.
     """
 
 
 @fault("equivalent", "cheaper than the series", versions=("5.11", "5.13"))
 class Regroups(_OneWalk):
-    """One put for each head, wherever its entries are.
+    """One put for each head, wherever its entries are: a list A-B-A takes two puts, not three.
 
-    A list A-B-A takes two puts and not three. The order of puts within one call is not
-    specified, and no test can see the counts between two puts.
+    The order of puts within one call is not specified, and no test sees counts between them.
     """
 
     def runs(self, pages: Sequence[int]) -> Iterator[tuple[int, int]]:
@@ -96,36 +90,30 @@ class DirtiesFirst(_OneWalk):
 class CachesHeads(_OneWalk):
     """The head of each page is looked up once in a call.
 
-    Pins keep a page from being split, so heads do not change within one call. The fault
-    `StaleHead` keeps the heads from one call to the next.
+    Pins keep a page from being split while the call runs. `StaleHead` keeps heads for longer.
     """
 
     def runs(self, pages: Sequence[int]) -> Iterator[tuple[int, int]]:
         heads = {page: self.memory.compound_head(page) for page in pages}
-        i = 0
-        for j in range(1, len(pages) + 1):
-            if j == len(pages) or heads[pages[j]] != heads[pages[i]]:
-                yield heads[pages[i]], j - i
-                i = j
+        for head, run in groupby(pages, key=heads.__getitem__):
+            yield head, sum(1 for _ in run)
 
 
 @fault("equivalent", "another shape of loop", versions=("5.11", "5.13"))
 class Halves(_OneWalk):
     """The list is halved until each part is one entry, and the runs are joined again.
 
-    The recursion is as deep as the logarithm of the list. A run across the middle is
-    joined where its halves meet.
+    A run across the middle is joined where its halves meet.
     """
 
     def runs(self, pages: Sequence[int]) -> Iterator[tuple[int, int]]:
-        yield from self._halved(pages, 0, len(pages))
+        yield from self._halved(pages)
 
-    def _halved(self, pages: Sequence[int], start: int, stop: int) -> list[tuple[int, int]]:
-        if stop - start < 2:
-            return [(self.memory.compound_head(page), 1) for page in pages[start:stop]]
-        middle = (start + stop) // 2
-        left = self._halved(pages, start, middle)
-        right = self._halved(pages, middle, stop)
+    def _halved(self, pages: Sequence[int]) -> list[tuple[int, int]]:
+        if len(pages) < 2:
+            return [(self.memory.compound_head(page), 1) for page in pages]
+        middle = len(pages) // 2
+        left, right = self._halved(pages[:middle]), self._halved(pages[middle:])
         if left[-1][0] == right[0][0]:
             head, ntails = left.pop()
             right[0] = (head, ntails + right[0][1])
@@ -136,8 +124,7 @@ class Halves(_OneWalk):
 class PutsInParts(_OneWalk):
     """A run whose references do not fit into an ``int`` is put in several parts.
 
-    From 2^21 entries of a page without a pincount on, the product passes 2^31. It costs
-    one put more for each part.
+    From 2^21 entries of a page without a pincount on, for one put more for each part.
     """
 
     def runs(self, pages: Sequence[int]) -> Iterator[tuple[int, int]]:
@@ -150,8 +137,7 @@ class PutsInParts(_OneWalk):
 class RangeThroughList(Optimised):
     """The range call makes a list of its pages and calls the list call.
 
-    Callers had to do this before the series. Apart from the memory for the list it is as
-    cheap: the list call is batched too.
+    Apart from the memory for the list it is as cheap, because the list call is batched too.
     """
 
     def unpin_user_page_range_dirty_lock(self, page: int, npages: int, make_dirty: bool) -> None:
@@ -180,8 +166,7 @@ class ListThroughRange(_OneWalk):
 class Bisects(Optimised):
     """A binary search finds the end of a run in a range.
 
-    The frames of one compound page have one head, and those before and behind have lower
-    and higher ones.
+    Heads rise with the frames of a range: those behind the compound page have higher ones.
     """
 
     def compound_range_next(self, i: int, npages: int, page: int) -> tuple[int, int]:
@@ -209,8 +194,7 @@ class CountsBeforehand(_OneWalk):
 class AllButOneFirst(Optimised):
     """All references of a run but one are subtracted, and the last one is put.
 
-    The kernel really does this: one atomic operation that cannot reach zero, then the
-    usual put. Only the second can free the page.
+    The kernel really does this: an atomic operation that cannot reach zero, and the usual put.
     """
 
     def put_page_refs(self, head: int, refs: int) -> None:
@@ -223,8 +207,7 @@ class AllButOneFirst(Optimised):
 class GrabsOneByOne(Optimised):
     """Pins are taken one at a time, each by its own grab.
 
-    Pinning takes as many operations as in the reference, but only unpinning counts as cost.
-    If a grab is refused, the same pins remain.
+    Only unpinning counts as cost, and if a grab is refused, the same pins remain.
     """
 
     def try_grab_compound_head(self, head: int, refs: int) -> int:
@@ -241,6 +224,5 @@ class LastEntryFirst(Optimised):
     Each entry is a call of its own, so even the runs are the same.
     """
 
-    def release_umem(self, umem: Umem, dirty: bool) -> None:
-        umem.sgl.reverse()
-        super().release_umem(umem, dirty)
+    def released_entries(self, umem: Umem) -> list[Scatterlist]:
+        return umem.sgl[::-1]

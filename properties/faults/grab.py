@@ -13,9 +13,8 @@ from properties.faults.fault import fault
 class PartialPinIsError(Optimised):
     """A pin that stops half-way returns an error, and its pages stay pinned.
 
-    A long-term pin that could not migrate a page returned an error with everything still
-    pinned. The caller believed that it held nothing, and unpinned nothing. Measured then:
-    7.5 million pins acquired, two thousand released.
+    A long-term pin that could not migrate a page did this: the caller unpinned nothing.
+    Measured then: 7.5 million pins acquired, two thousand released.
     """
 
     def pin_user_pages(self, pages: Sequence[int]) -> int:
@@ -25,10 +24,9 @@ class PartialPinIsError(Optimised):
 
 @fault("grab and undo", "mutation", versions=("5.11", "5.13"))
 class PartialPinIsAll(Optimised):
-    """A pin that stops half-way says that it pinned all pages.
+    """A pin that stops half-way returns the number of pages asked for, not the number pinned.
 
-    It returns the number of pages asked for, not the number pinned. The caller later
-    unpins pages that it never held.
+    The caller later unpins pages that it never held.
     """
 
     def pin_user_pages(self, pages: Sequence[int]) -> int:
@@ -40,8 +38,7 @@ class PartialPinIsAll(Optimised):
 class PartialRunKept(Optimised):
     """A grab that takes a part of its run keeps it, and does not count it.
 
-    If the grab of a run fails half-way, the pins it took must be dropped or reported.
-    Here they are neither, so they have no owner.
+    The pins it took must be dropped or reported; here they have no owner.
     """
 
     def _grab_runs(self, pages: Sequence[int], grab: Callable[[int, int], int]) -> int:
@@ -55,8 +52,7 @@ class PartialRunKept(Optimised):
 class AllOfRunOrNone(Optimised):
     """A run that does not fit below the limit of the refcount is not taken at all.
 
-    One page at a time would get a part of it, and a caller that asks for less after a
-    refusal could continue. Only refcounts close to 2^31 show it.
+    One page at a time would get a part of it. Only refcounts close to 2^31 show it.
     """
 
     def try_grab_compound_head(self, head: int, refs: int) -> int:
@@ -70,9 +66,8 @@ class AllOfRunOrNone(Optimised):
 class GrabPastLimit(Optimised):
     """A positive refcount is enough to take all of a run, even far past 2^31.
 
-    The check reads the refcount before the addition and not after it. One grab of 2^21
-    pins of a single page succeeds, and leaves a negative refcount that refuses every
-    later grab.
+    The refcount is checked before the addition only: one grab of 2^21 pins of a single page
+    leaves a negative refcount that refuses every later grab.
     """
 
     def room(self, count: int, each: int) -> int:
@@ -83,8 +78,8 @@ class GrabPastLimit(Optimised):
 class GetUnchecked(Optimised):
     """Plain references are taken whatever the refcount is.
 
-    Before the overflow checks of 2019 a user could take references until the refcount
-    wrapped to zero, and the page was freed under all its other users.
+    Until 2019 a user could take references until the refcount wrapped to zero, and the page was
+    freed under all its other users.
     """
 
     def try_get_compound_head(self, head: int, refs: int) -> int:
@@ -96,8 +91,7 @@ class GetUnchecked(Optimised):
 class RoomRoundedDown(Optimised):
     """The last pin, which carries the refcount past 2^31, is refused.
 
-    A positive refcount allows one more grab, even one of 1024 references. A division
-    that rounds down loses it.
+    A positive refcount allows one more grab, which a division that rounds down loses.
     """
 
     def room(self, count: int, each: int) -> int:
@@ -108,8 +102,7 @@ class RoomRoundedDown(Optimised):
 class RefusesSilently(Optimised):
     """A grab that finds a refcount that is not positive does not warn.
 
-    Without the warning nobody learns of a refcount that overflowed, or of a page that
-    was freed too early.
+    Nobody learns of a refcount that overflowed, or of a page that was freed too early.
     """
 
     def _room(self, head: int, refs: int, each: int) -> int:
@@ -121,10 +114,9 @@ class RefusesSilently(Optimised):
 
 @fault("grab and undo", "mutation, B20's kind", versions=("5.11", "5.13"))
 class RefusedIsFault(Optimised):
-    """A grab that is refused is reported as a page that is not mapped.
+    """A grab that is refused returns -EFAULT, as for a page that is not mapped, not -ENOMEM.
 
-    A refused reference is -ENOMEM. With -EFAULT instead, callers give up, because another
-    attempt is useless after it.
+    After -EFAULT callers give up, because another attempt is useless.
     """
 
     def pin_user_pages(self, pages: Sequence[int]) -> int:
@@ -136,8 +128,7 @@ class RefusedIsFault(Optimised):
 class OnlyFirstIsMapped(Optimised):
     """Only the first run is checked for being mapped.
 
-    Pages behind a hole are pinned although no page table maps them: they belong to
-    somebody else, or to nobody.
+    Pages behind a hole are pinned although no page table maps them: they are somebody else's.
     """
 
     def _mapped(self, i: int, pages: Sequence[int]) -> tuple[int, int]:
@@ -149,8 +140,7 @@ class OnlyFirstIsMapped(Optimised):
 class GrabsTail(Optimised):
     """The grab goes to the page that was named, even if it is a tail.
 
-    The refcount of a tail is zero, and a grab that needs a positive one always fails
-    there. That is why pins are counted on heads.
+    The refcount of a tail is zero, so a grab that needs a positive one always fails there.
     """
 
     def _mapped(self, i: int, pages: Sequence[int]) -> tuple[int, int]:
@@ -162,9 +152,8 @@ class GrabsTail(Optimised):
 class ProductIsInt(Optimised):
     """The references of a run are multiplied by 1024 in an int.
 
-    2^21 entries of one page give 2^31, which is negative in an int. The put then
-    subtracts nothing but the last reference. Two million pins leak, which the code before
-    the series did not do.
+    2^21 entries of one page give 2^31, which is negative: the put subtracts nothing but the
+    last reference, and two million pins leak.
     """
 
     def drop_pincount(self, head: int, refs: int) -> int:
@@ -176,8 +165,7 @@ class ProductIsInt(Optimised):
 class ProductIsShort(Optimised):
     """The references of a run are multiplied by 1024 in sixteen bits.
 
-    The same overflow in a width that 64 entries of one page reach: a product of 2^16
-    drops nothing at all, and all pins of the run leak.
+    64 entries of one page give 2^16: nothing is dropped, and all pins of the run leak.
     """
 
     def drop_pincount(self, head: int, refs: int) -> int:

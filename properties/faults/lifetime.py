@@ -13,8 +13,7 @@ from properties.faults.fault import fault
 class NeverFreed(Optimised):
     """A put of the last reference does not free the page.
 
-    The test for zero was lost when the subtraction became batched. A page whose owner is
-    gone and that only pins still held belongs to nobody from then on.
+    The test for zero was lost when the subtraction became batched.
     """
 
     def put_page_refs(self, head: int, refs: int) -> None:
@@ -36,10 +35,9 @@ class FreedTwice(Optimised):
 
 @fault("lifetime", "mutation", versions=("5.11", "5.13"))
 class FreedAtOne(Optimised):
-    """A page with one reference left is freed.
+    """A page with one reference left, the mapping's or another driver's, is freed.
 
-    That reference is the mapping's, or another driver's. The comparison uses the value
-    that the refcount had before the last put, not after it.
+    The comparison uses the value that the refcount had before the last put.
     """
 
     def put_compound_head(self, head: int, refs: int) -> None:
@@ -52,8 +50,7 @@ class FreedAtOne(Optimised):
 class FreedWhenUnpinned(Optimised):
     """An unmapped page is freed with its last pin, although plain references are left.
 
-    The pincount is read as if it counted all holders. Whoever took a plain reference, to
-    read the page for example, reads somebody else's data.
+    The pincount is read as if it counted all holders, also those that only read the page.
     """
 
     def put_compound_head(self, head: int, refs: int) -> None:
@@ -68,9 +65,8 @@ class FreedWhenUnpinned(Optimised):
 class PincountAfterPut(Optimised):
     """The pincount goes down after the references did.
 
-    The last put frees the page while its pins are still counted, and the pincount is
-    then lowered in a page that has a new owner. The reverse on the grab side, pins before
-    references, was a real bug that only a second CPU could see.
+    The last put frees a page whose pins are still counted. The reverse on the grab side was a
+    real bug that only a second CPU could see.
     """
 
     def put_compound_head(self, head: int, refs: int) -> None:
@@ -83,11 +79,10 @@ class PincountAfterPut(Optimised):
 
 @fault("lifetime", "E06, KVM, 2021; mutation", versions=("5.11", "5.13"))
 class HeldOnceMore(Optimised):
-    """A page is referenced and put once more after its last reference is gone.
+    """A page is referenced and put once more after its last reference is gone: freed twice.
 
-    The reference is meant to hold the page while its state is read. From zero to one and
-    back to zero frees it a second time; KVM met this on tails of blocks that were not
-    compound.
+    The reference is meant to hold the page while its state is read. KVM met this on tails of
+    blocks that were not compound.
     """
 
     def put_compound_head(self, head: int, refs: int) -> None:
@@ -100,8 +95,7 @@ class HeldOnceMore(Optimised):
 class FreesNamedPage(Optimised):
     """Unpinning one page frees the page that was named, not its head.
 
-    A tail goes to the allocator alone. The rest of its compound page has no references
-    and is never freed.
+    A tail goes to the allocator alone; the rest of its compound page is never freed.
     """
 
     def unpin_user_page(self, page: int) -> None:
@@ -115,25 +109,24 @@ class FreesNamedPage(Optimised):
 class UnderflowKeepsPins(Optimised):
     """A put that would leave a negative refcount warns and does nothing.
 
-    The check is meant for debugging. A refcount that overflowed is negative and has to go
-    down through negative values; with the check its pins stay for ever.
+    A check for debugging. A refcount that overflowed is negative and has to go down through
+    negative values; with the check its pins stay for ever.
     """
 
     def put_compound_head(self, head: int, refs: int) -> None:
         each = 1 if self.puts_exactly(head) else BIAS
         if self.memory.page_ref_count(head) < refs * each:
             self.memory.warn("a put would leave a negative refcount")
-            return
-        super().put_compound_head(head, refs)
+        else:
+            super().put_compound_head(head, refs)
 
 
 @fault("lifetime", "C05", versions=("5.11", "5.13"))
 class SplitsPinned(Optimised):
     """A huge page is split although it is pinned.
 
-    Pins counted in the pincount also hold references. Here these are subtracted from the
-    references that a split expects, so a pinned page is split, and its pins belong to a
-    head that counts for one page only.
+    Pins counted in the pincount also hold references; here a split expects these, and the pins
+    then belong to a head that counts for one page only.
     """
 
     def split_huge_page(self, pages: Sequence[int]) -> int:
@@ -151,8 +144,7 @@ class SplitsPinned(Optimised):
 class BornHeldTwice(Optimised):
     """A page is allocated with a reference that nothing drops.
 
-    Two references were taken when a folio was made for a memory file, and one was
-    dropped. Even without any pins the page is never free.
+    A folio made for a memory file was referenced twice and put once: it is never free.
     """
 
     def alloc_pages(self, pages: Sequence[int], orders: Sequence[int]) -> None:

@@ -14,8 +14,8 @@ from properties.faults.fault import fault
 class RunIsIndex(Optimised):
     """The length of a run is the index at which it ends, not its number of entries.
 
-    The first run begins at index 0 and is right. The second counts the entries of the
-    first again: its head loses too many pins, and later entries are never visited.
+    The first run is right. The second counts the entries of the first again: its head loses
+    too many pins, and later entries are never visited.
     """
 
     def compound_next(self, i: int, npages: int, pages: Sequence[int]) -> tuple[int, int]:
@@ -27,9 +27,8 @@ class RunIsIndex(Optimised):
 class RangeMathOnList(Optimised):
     """The rest of the compound page is taken for entries of the list.
 
-    The check before a long-term pin did this and missed pages: a list need not hold the
-    rest, nor in that order. One helper for lists and ranges, with a flag that tells them
-    apart, invites the same.
+    The check before a long-term pin did this and missed pages. One helper for lists and
+    ranges, with a flag that tells them apart, invites the same.
     """
 
     def compound_next(self, i: int, npages: int, pages: Sequence[int]) -> tuple[int, int]:
@@ -42,7 +41,6 @@ class MergesAcross(Optimised):
     """A run continues after entries of another head: A-B-A is one run of A.
 
     The scan looks for the last entry of the head and not for the first of another head.
-    A loses the pins of B, and B keeps them.
     """
 
     def compound_next(self, i: int, npages: int, pages: Sequence[int]) -> tuple[int, int]:
@@ -58,8 +56,7 @@ class MergesAcross(Optimised):
 class CountsPagesOnce(Optimised):
     """A page that is in the list twice is put once.
 
-    A list of pages is no set: a page that was pinned twice, because it is mapped twice or
-    two buffers share it, has to be put twice.
+    A list of pages is no set: a page that two buffers share was pinned twice.
     """
 
     def unpin_runs(self, pages: Sequence[int], npages: int) -> None:
@@ -71,8 +68,7 @@ class CountsPagesOnce(Optimised):
 class SpanForCount(Optimised):
     """The entries of a run are counted as the distance from its first page to its last.
 
-    True only of pages that rise one by one. The runs of falling lists, gaps and repeats
-    come out shorter or longer than they are.
+    True only of pages that rise one by one, not of falling lists, gaps and repeats.
     """
 
     def compound_next(self, i: int, npages: int, pages: Sequence[int]) -> tuple[int, int]:
@@ -82,10 +78,9 @@ class SpanForCount(Optimised):
 
 @fault("list iterator", "mutation")
 class SkipsNextEntry(Optimised):
-    """The entry that ended a run is skipped.
+    """The entry that ended a run is skipped, because the scan has read it already.
 
-    The scan has read it already, and the walk continues behind it. Each change of heads
-    leaks one pin; a list of one head is right.
+    Each change of heads leaks one pin; a list of one head is right.
     """
 
     def unpin_runs(self, pages: Sequence[int], npages: int) -> None:
@@ -100,8 +95,7 @@ class SkipsNextEntry(Optimised):
 class AdjacentForSameHead(Optimised):
     """The scan compares frames and not heads: a run goes on while frames are adjacent.
 
-    Adjacent frames may be of two compound pages, which are neighbours whenever the
-    allocator was asked twice in a row.
+    Two compound pages are adjacent whenever the allocator was asked twice in a row.
     """
 
     def compound_next(self, i: int, npages: int, pages: Sequence[int]) -> tuple[int, int]:
@@ -115,8 +109,8 @@ class AdjacentForSameHead(Optimised):
 class HeadOfNextRun(Optimised):
     """The run is counted right, and put on the head that ended it.
 
-    One variable holds the head of the run and the head just read. A macro whose parameters
-    have the names of its caller's variables leads to this.
+    One variable holds the head of the run and the head just read, as in a macro whose
+    parameters have the names of its caller's variables.
     """
 
     def compound_next(self, i: int, npages: int, pages: Sequence[int]) -> tuple[int, int]:
@@ -130,26 +124,22 @@ class HeadOfNextRun(Optimised):
 class LastEntryStays(Optimised):
     """The walk ends before the last entry, if that is a run of its own.
 
-    The bound is one too low. If the last entry belongs to the run before it, that run
-    includes it and nothing is missing.
+    The bound is one too low. A run before it that has the same head includes the entry.
     """
 
-    def unpin_user_pages_dirty_lock(
-        self, pages: Sequence[int], npages: int, make_dirty: bool
-    ) -> None:
-        if make_dirty and npages > 1:
+    def unpin_dirty_runs(self, pages: Sequence[int], npages: int) -> None:
+        if npages > 1:
             last, before = pages[npages - 1], pages[npages - 2]
             if self.memory.compound_head(last) != self.memory.compound_head(before):
                 npages -= 1
-        super().unpin_user_pages_dirty_lock(pages, npages, make_dirty)
+        super().unpin_dirty_runs(pages, npages)
 
 
 @fault("list iterator", "mutation")
 class EightHeads(Optimised):
     """A call puts eight runs and forgets the rest.
 
-    As if runs were gathered in an array on the stack first, and the runs that do not fit
-    were dropped. Most lists have fewer heads.
+    As if runs were gathered in an array on the stack first. Most lists have fewer heads.
     """
 
     def unpin_runs(self, pages: Sequence[int], npages: int) -> None:
@@ -165,9 +155,8 @@ class EightHeads(Optimised):
 class StaleHead(Optimised):
     """Heads are remembered from one call to the next, although pages may be split.
 
-    The fast path read a head, the huge page was split, and the reference went to the
-    former head: the right page, but the count of an unrelated one. Here the unpin side
-    uses outdated heads.
+    The fast path read a head, the huge page was split, and the reference went to the former
+    head. Here the unpin side uses outdated heads.
     """
 
     _known: dict[int, int]
@@ -191,11 +180,10 @@ class StaleHead(Optimised):
 
 @fault("list iterator", "B27, 5.13", versions=("5.11", "5.13"))
 class ErrorIsLength(Optimised):
-    """An error value is taken for a number of pages.
+    """An error value is taken for a number of pages, and the walk leaves the list.
 
-    Callers pass on what pinning returned, which may be -errno. As an unsigned number it
-    is enormous, and the walk leaves the list. The dirtying calls really do this; the
-    plain call checks.
+    Callers pass on what pinning returned, which may be -errno. The plain call checks it; the
+    dirtying calls really do not.
     """
 
     def unpin_user_pages(self, pages: Sequence[int], npages: int) -> None:
@@ -204,10 +192,9 @@ class ErrorIsLength(Optimised):
 
 @fault("list iterator", "mutation of B27", versions=("5.11", "5.13"))
 class LastErrorIsLength(Optimised):
-    """The check for -errno misses the last error value.
+    """The check for -errno misses the last error value, -4095.
 
-    Error values end at -4095, and a comparison without its equal sign takes just that one
-    for a length.
+    A comparison without its equal sign takes just that one for a length.
     """
 
     def unpin_user_pages(self, pages: Sequence[int], npages: int) -> None:
@@ -218,8 +205,7 @@ class LastErrorIsLength(Optimised):
 class ListOf4096(Optimised):
     """Entries behind the 4096th are not unpinned.
 
-    The length was limited to the pointers that fit into eight pages. Direct I/O of 16 MiB
-    fits, and one page more does not.
+    As many pointers fit into eight pages: direct I/O of 16 MiB is right, one page more is not.
     """
 
     def unpin_runs(self, pages: Sequence[int], npages: int) -> None:

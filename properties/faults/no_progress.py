@@ -12,11 +12,9 @@ from properties.faults.fault import fault
 
 @fault("no progress", "D01, 5.13 to 6.12, at 8 bits instead of 32")
 class NarrowMinimum(Optimised):
-    """The minimum that cuts a run is computed in too few bits.
+    """The minimum that cuts a run is computed in too few bits: 256 pages left become none.
 
-    The number of pages left is narrowed first: a multiple of 2^32 becomes zero, and the
-    walk stands still. Any other number only makes shorter runs. Here 256 pages are
-    enough; as in the kernel, single pages do not take this path.
+    Other numbers only make shorter runs. As in the kernel, single pages do not take this path.
     """
 
     def compound_range_next(self, i: int, npages: int, page: int) -> tuple[int, int]:
@@ -31,8 +29,7 @@ class NarrowMinimum(Optimised):
 class NarrowIndex(Optimised):
     """The index at which a run ends has fewer bits than the length of the list.
 
-    From 2^32 entries on the end is before the begin. The difference is so large that a
-    5.14 kernel did not come back. Here 256 entries are enough.
+    From 2^32 entries on the end is before the begin: a 5.14 kernel did not come back.
     """
 
     def compound_next(self, i: int, npages: int, pages: Sequence[int]) -> tuple[int, int]:
@@ -44,8 +41,7 @@ class NarrowIndex(Optimised):
 class LastPageIsNone(Optimised):
     """The run that begins with the last page of a compound page has no pages.
 
-    The index of the last page is used as the number of pages. The walk meets such a page
-    at the end of each compound page, and stays there.
+    The index of the last page is used as the number of pages.
     """
 
     def compound_range_next(self, i: int, npages: int, page: int) -> tuple[int, int]:
@@ -58,8 +54,7 @@ class LastPageIsNone(Optimised):
 class EmptyListWalked(Optimised):
     """An empty list is walked once before its length is checked.
 
-    The loop has its condition at the end, and reads the first entry of a list that has
-    none.
+    The loop has its condition at the end, and reads the first entry of a list that has none.
     """
 
     def unpin_runs(self, pages: Sequence[int], npages: int) -> None:
@@ -73,7 +68,7 @@ class RefusedGrabRepeated(Optimised):
     """A grab that is refused is repeated until it succeeds.
 
     This is how to take a page that another CPU is about to free. But a refcount that
-    overflowed refuses as well, and never stops refusing.
+    overflowed never stops refusing.
     """
 
     def _grab_runs(self, pages: Sequence[int], grab: Callable[[int, int], int]) -> int:
@@ -90,8 +85,7 @@ class RefusedGrabRepeated(Optimised):
 class FaultRepeated(Optimised):
     """A page that is not mapped is looked up until it is.
 
-    The slow path faults a page in and looks it up again, until the fault reports an error.
-    Here the error is ignored.
+    The slow path faults a page in until the fault reports an error, which is ignored here.
     """
 
     def _mapped(self, i: int, pages: Sequence[int]) -> tuple[int, int]:
@@ -105,8 +99,7 @@ class FaultRepeated(Optimised):
 class PartialPageRepeated(Optimised):
     """The length of an entry is counted down by whole pages until it is zero.
 
-    If the length ends inside a page, less than a whole page is left in the end, and no
-    step makes it smaller.
+    If the length ends inside a page, no step makes what is left smaller.
     """
 
     def release_umem(self, umem: Umem, dirty: bool) -> None:

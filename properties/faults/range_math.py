@@ -15,8 +15,7 @@ SECTION = 1 << 15
 class NoTailOffset(Optimised):
     """The run is the whole compound page, even if the range begins in a tail.
 
-    A range that starts in a tail and crosses into the next compound page drops too many
-    pins of the first and too few of the next.
+    If such a range crosses into the next compound page, it drops too many pins of the first.
     """
 
     def compound_range_next(self, i: int, npages: int, page: int) -> tuple[int, int]:
@@ -28,8 +27,8 @@ class NoTailOffset(Optimised):
 class CutAtNpages(Optimised):
     """The run is cut at the number of pages of the range, not of those that are left.
 
-    Every compound page but the last is right either way. The last one, if the range stops
-    inside it, loses pins of pages that the caller never named.
+    Only the last compound page is wrong, if the range stops inside it: it loses pins of pages
+    that the caller never named.
     """
 
     def compound_range_next(self, i: int, npages: int, page: int) -> tuple[int, int]:
@@ -41,8 +40,7 @@ class CutAtNpages(Optimised):
 class NeverCut(Optimised):
     """The last run goes to the end of its compound page, even if the range ends before.
 
-    Without a minimum even a range of one page in a huge page drops hundreds of pins; a
-    driver that returns its buffers piece by piece makes the refcount negative.
+    A driver that returns its buffers piece by piece makes the refcount negative.
     """
 
     def compound_range_next(self, i: int, npages: int, page: int) -> tuple[int, int]:
@@ -54,8 +52,7 @@ class NeverCut(Optimised):
 class RunOnePageLong(Optimised):
     """The run reaches one page past the end of its compound page.
 
-    The end is taken as inclusive. The first page of the next compound page is put on the
-    head before it, so its own head keeps a pin for ever.
+    The end is taken as inclusive: the first page of the next one is put on the wrong head.
     """
 
     def compound_range_next(self, i: int, npages: int, page: int) -> tuple[int, int]:
@@ -68,8 +65,7 @@ class RunOnePageLong(Optimised):
 class LastTailStays(Optimised):
     """The walk steps over a whole run, but its put is one page short.
 
-    One pin stays of each compound page that has more than one page in the range: a leak
-    that grows with each region, and that no single page shows.
+    A leak that grows with each region, and that no run of a single page shows.
     """
 
     def unpin_range_run(self, page: int, head: int, ntails: int, make_dirty: bool) -> None:
@@ -80,8 +76,7 @@ class LastTailStays(Optimised):
 class OrderPlusOne(Optimised):
     """A compound page is taken to be twice as large as it is.
 
-    The order was read from a place that holds the order plus one. Two neighbours of one
-    order are then put as one, on the head of the first.
+    Two neighbours of one order are then put as one, on the head of the first.
     """
 
     def compound_range_next(self, i: int, npages: int, page: int) -> tuple[int, int]:
@@ -94,9 +89,8 @@ class OrderPlusOne(Optimised):
 class HeadIsPage(Optimised):
     """The put goes to the first page of the run, even if that is a tail.
 
-    The counters of a tail are zero and belong to nobody: they become negative, and the
-    head keeps its pins. Only ranges that begin in a tail show it, because any later run
-    begins with its head.
+    The counters of the tail become negative, and the head keeps its pins. Only ranges that
+    begin in a tail show it, because any later run begins with its head.
     """
 
     def compound_range_next(self, i: int, npages: int, page: int) -> tuple[int, int]:
@@ -108,8 +102,7 @@ class HeadIsPage(Optimised):
 class OnlyFirstRun(Optimised):
     """The first run of the range is put, and the call returns.
 
-    Right for every range inside one compound page, which is what a test with one huge
-    page makes. All other ranges leak.
+    Right for every range inside one compound page, which is what a test with one huge page makes.
     """
 
     def unpin_user_page_range_dirty_lock(self, page: int, npages: int, make_dirty: bool) -> None:
@@ -122,8 +115,7 @@ class OnlyFirstRun(Optimised):
 class PartialEndStays(Optimised):
     """The walk stops before a compound page of which the range holds only a part.
 
-    The loop expects whole compound pages. A region whose last page is inside a huge page
-    keeps all its pins of that huge page.
+    A region whose last page is inside a huge page keeps all its pins of that huge page.
     """
 
     def unpin_user_page_range_dirty_lock(self, page: int, npages: int, make_dirty: bool) -> None:
@@ -136,12 +128,10 @@ class PartialEndStays(Optimised):
 
 @fault("range math", "D04, 5.13 on classic SPARSEMEM, fixed 2022-01")
 class OffsetWithinSection(Optimised):
-    """The offset of a tail in a gigantic page is right in the first section only.
+    """The offset of a tail counts from its section's start: wrong from the second section on.
 
-    If each section of memory has its own array of struct pages, subtracting pointers into
-    different arrays does not give a number of pages. This is modelled by an offset that
-    counts from the section's start. A range from a late tail into the next page then
-    drops too many pins of the gigantic page.
+    A model of subtracting pointers into the arrays of two sections, which does not give a
+    number of pages. Only gigantic pages have several sections.
     """
 
     def compound_range_next(self, i: int, npages: int, page: int) -> tuple[int, int]:
@@ -152,11 +142,10 @@ class OffsetWithinSection(Optimised):
 
 @fault("range math", "D03, 5.13 on classic SPARSEMEM, fixed 2022-01")
 class WrapsInSection(Optimised):
-    """A step across the edge of a section arrives at the wrong page.
+    """A range that crosses the edge of a section begins again at its section's start.
 
-    Adding to a pointer into the array of one section leaves that array; what is behind it
-    belongs to other memory. This is modelled by a range that begins again at its
-    section's start, so pages that nobody named lose their pins.
+    A model of adding to a pointer into the array of one section: what is behind the array
+    belongs to other memory, and pages that nobody named lose their pins.
     """
 
     def compound_range_next(self, i: int, npages: int, page: int) -> tuple[int, int]:
@@ -168,8 +157,8 @@ class WrapsInSection(Optimised):
 class NpagesTruncated(Optimised):
     """The number of pages is narrowed on the way in, and its upper bits are lost.
 
-    If a parameter is an int instead of an unsigned long, a range of 2^31 pages or more
-    loses all but the rest. Here 4096 pages are enough, so that a search can reach them.
+    If a parameter is an int instead of an unsigned long, a range of 2^31 pages or more loses
+    all but the rest. Here 4096 pages are enough.
     """
 
     def unpin_user_page_range_dirty_lock(self, page: int, npages: int, make_dirty: bool) -> None:
@@ -180,8 +169,7 @@ class NpagesTruncated(Optimised):
 class OneBatchOfRange(Optimised):
     """At most one batch of 512 pages is unpinned.
 
-    A limit of the caller moved into the callee: pinning works in batches of 512 pages,
-    unpinning a region must not. All small regions are right.
+    Pinning works in batches of 512 pages, unpinning a region must not. Small regions are right.
     """
 
     def unpin_user_page_range_dirty_lock(self, page: int, npages: int, make_dirty: bool) -> None:

@@ -14,9 +14,8 @@ from properties.faults.fault import fault
 class CountsAfterPut(Optimised):
     """The statistic is counted after the put, when the last reference may be gone.
 
-    The page says for which node and zone to count. After the last put it may have been
-    unplugged together with its struct page. No count is wrong afterwards: only the order
-    of events shows the fault.
+    The page says for which node and zone to count, and may have been unplugged. No count is
+    wrong afterwards: only the order of events shows it.
     """
 
     def put_compound_head(self, head: int, refs: int) -> None:
@@ -37,10 +36,9 @@ class CountsRuns(Optimised):
 
 @fault("statistics", "mutation", versions=("5.11", "5.13"))
 class CountsReferences(Optimised):
-    """A put counts references and not pins.
+    """A put counts references and not pins: 1024 for each pin of a page without a pincount.
 
-    The number is multiplied by the bias before it is counted: 1024 for each pin of a
-    page without a pincount, and 1 for each pin of any other.
+    The number is multiplied by the bias before it is counted.
     """
 
     def count_released(self, head: int, refs: int) -> None:
@@ -51,8 +49,7 @@ class CountsReferences(Optimised):
 class LastPutUncounted(Optimised):
     """A put that frees its page is not counted.
 
-    The counting was moved behind the put, and skipped where the page is gone. The pins
-    of all freed pages seem to be held for ever.
+    The counting was moved behind the put, and skipped where the page is gone.
     """
 
     def count_released(self, head: int, refs: int) -> None:
@@ -66,7 +63,6 @@ class TwoCopiesDrift(Optimised):
     """Unpinning a single page uses a copy of the put that does not count.
 
     The put was written twice, for one page and for a head, and the copies drifted apart.
-    Whether a pin is counted depends on the call that drops it.
     """
 
     def unpin_user_page(self, page: int) -> None:
@@ -78,8 +74,7 @@ class TwoCopiesDrift(Optimised):
 class AnotherPinUncounted(Optimised):
     """A pin of a page that looks pinned already is not counted as acquired.
 
-    The call that adds a pin to a pinned page counts nothing, and its unpin is counted
-    like any other: more pins seem to be released than were acquired.
+    Its unpin is counted like any other: more pins seem to be released than were acquired.
     """
 
     def try_grab_compound_head(self, head: int, refs: int) -> int:
@@ -94,8 +89,7 @@ class AnotherPinUncounted(Optimised):
 class CountsAskedPins(Optimised):
     """A grab counts the pins it was asked for, not the pins it took.
 
-    The statistic is counted before the refcount is checked. Only a refcount close to
-    2^31 makes a grab take a part of a run.
+    Only a refcount close to 2^31 makes a grab take a part of a run.
     """
 
     def try_grab_compound_head(self, head: int, refs: int) -> int:
@@ -106,10 +100,9 @@ class CountsAskedPins(Optimised):
 
 @fault("statistics", "mutation", versions=("5.11", "5.13"))
 class CountsGets(Optimised):
-    """Plain references are counted as acquired pins.
+    """Plain references are counted as acquired pins, and never as released.
 
     One grab serves FOLL_GET and FOLL_PIN, and the statistic is in the part they share.
-    Plain references are never counted as released.
     """
 
     def try_get_compound_head(self, head: int, refs: int) -> int:
@@ -122,8 +115,7 @@ class CountsGets(Optimised):
 class UndoUncounted(Optimised):
     """Pins that the fast path takes and gives back are counted as acquired only.
 
-    No user asked for the race, so its undo is not counted; but its grab was. The two
-    statistics drift apart with every race.
+    No user asked for the race, so its undo is not counted; but its grab was.
     """
 
     def undo_grab(self, head: int, refs: int) -> None:
@@ -137,9 +129,6 @@ class DirtyPathCountsTwice(Optimised):
     The statistic was moved into the put, and one of its callers still counts.
     """
 
-    def unpin_user_pages_dirty_lock(
-        self, pages: Sequence[int], npages: int, make_dirty: bool
-    ) -> None:
-        if make_dirty:
-            self.memory.mod_node_page_state(NR_FOLL_PIN_RELEASED, npages)
-        super().unpin_user_pages_dirty_lock(pages, npages, make_dirty)
+    def unpin_dirty_runs(self, pages: Sequence[int], npages: int) -> None:
+        self.memory.mod_node_page_state(NR_FOLL_PIN_RELEASED, npages)
+        super().unpin_dirty_runs(pages, npages)

@@ -14,27 +14,22 @@ from properties.faults.fault import fault
 class ReleasesNmap(Optimised):
     """The release walks the entries that the device saw, not those that the CPU made.
 
-    An IOMMU joins neighbours, so the device sees fewer. The pages of the entries behind
-    them stay pinned.
+    An IOMMU joins neighbours, so the device sees fewer: the pages of the others stay pinned.
     """
 
-    def release_umem(self, umem: Umem, dirty: bool) -> None:
-        if umem.nmap:
-            umem.sgl = umem.sgl[: umem.nmap]
-        super().release_umem(umem, dirty)
+    def released_entries(self, umem: Umem) -> list[Scatterlist]:
+        return umem.sgl[: umem.nmap or None]
 
 
 @fault("umem", "A02, follows from A01", versions=("5.11", "5.13"))
 class UnmappedStays(Optimised):
     """A region that was never mapped for DMA is not unpinned at all.
 
-    If the mapping fails, the number of mapped entries is zero, and a loop up to it does
-    nothing: every failed registration leaks its whole region.
+    If the mapping fails, a loop up to the number of mapped entries does nothing.
     """
 
-    def release_umem(self, umem: Umem, dirty: bool) -> None:
-        if umem.nmap:
-            super().release_umem(umem, dirty)
+    def released_entries(self, umem: Umem) -> list[Scatterlist]:
+        return umem.sgl if umem.nmap else []
 
 
 @fault("umem", "A03, sketch in the review of the RFC", versions=("5.11", "5.13"))
@@ -44,71 +39,60 @@ class LengthRoundedDown(Optimised):
     If a region ends inside a page, that page stays pinned. The series rounds up.
     """
 
-    def release_umem(self, umem: Umem, dirty: bool) -> None:
-        entries = [Scatterlist(sg.page, sg.length // PAGE_SIZE * PAGE_SIZE) for sg in umem.sgl]
-        umem.sgl = [sg for sg in entries if sg.length]
-        super().release_umem(umem, dirty)
+    def npages_of_entry(self, sg: Scatterlist) -> int:
+        return sg.length // PAGE_SIZE
 
 
 @fault("umem", "mutation of A03", versions=("5.11", "5.13"))
 class LengthPlusOne(Optimised):
     """The number of pages of an entry is its number of whole pages plus one.
 
-    Right for entries that end inside a page, and one pin too many for all others, which
-    are nearly all.
+    Right for entries that end inside a page. All others, which are nearly all, lose a pin.
     """
 
-    def release_umem(self, umem: Umem, dirty: bool) -> None:
-        umem.sgl = [Scatterlist(sg.page, sg.length + 1) for sg in umem.sgl]
-        super().release_umem(umem, dirty)
+    def npages_of_entry(self, sg: Scatterlist) -> int:
+        return sg.length // PAGE_SIZE + 1
 
 
 @fault("umem", "mutation of A03", versions=("5.11", "5.13"))
 class LengthToNearest(Optimised):
     """The length of an entry is rounded to the nearest number of pages.
 
-    The pin of a last page of which less than half is used stays. Anything else is right.
+    Only the pin of a last page of which less than half is used stays.
     """
 
-    def release_umem(self, umem: Umem, dirty: bool) -> None:
-        for sg in umem.sgl:
-            sg.length = (sg.length + PAGE_SIZE // 2) // PAGE_SIZE * PAGE_SIZE
-        super().release_umem(umem, dirty)
+    def npages_of_entry(self, sg: Scatterlist) -> int:
+        return (sg.length + PAGE_SIZE // 2) // PAGE_SIZE
 
 
 @fault("umem", "D06, at 17 bits instead of 32", versions=("5.11", "5.13"))
 class LengthWraps(Optimised):
     """Rounding up the length of an entry wraps, and the entry has no pages.
 
-    On a 32-bit machine a length close to 4 GiB plus a page less one byte is almost zero.
-    Here 128 KiB are enough.
+    In 32 bits a length close to 4 GiB plus a page less one byte is almost zero; here 128 KiB are
+    enough.
     """
 
-    def release_umem(self, umem: Umem, dirty: bool) -> None:
-        for sg in umem.sgl:
-            sg.length = (sg.length + PAGE_SIZE - 1) % (1 << 17) // PAGE_SIZE * PAGE_SIZE
-        super().release_umem(umem, dirty)
+    def npages_of_entry(self, sg: Scatterlist) -> int:
+        return (sg.length + PAGE_SIZE - 1) % (1 << 17) // PAGE_SIZE
 
 
 @fault("umem", "mutation", versions=("5.11", "5.13"))
 class LastEntryOfManyStays(Optimised):
     """The last entry of a scatterlist of several is not released.
 
-    The loop looks one entry ahead, as if to join neighbours. A region of one entry is
-    right, and most tests have no other.
+    The loop looks one entry ahead. A region of one entry is right, as in most tests.
     """
 
-    def release_umem(self, umem: Umem, dirty: bool) -> None:
-        umem.sgl = umem.sgl[:-1] or umem.sgl
-        super().release_umem(umem, dirty)
+    def released_entries(self, umem: Umem) -> list[Scatterlist]:
+        return umem.sgl[:-1] or umem.sgl
 
 
 @fault("umem", "mutation", versions=("5.11", "5.13"))
 class FirstPageTwice(Optimised):
     """The first page of each entry but the first is put once more.
 
-    Two entries were taken to overlap by one page. The extra put drops somebody else's pin,
-    or the mapping's reference.
+    Two entries were taken to overlap by one page.
     """
 
     def release_umem(self, umem: Umem, dirty: bool) -> None:
@@ -121,23 +105,20 @@ class FirstPageTwice(Optimised):
 class RepeatedEntrySkipped(Optimised):
     """An entry that begins at the same page as the one before is skipped.
 
-    It is taken for the same entry. A page that is mapped twice in a row makes two
-    entries, and both are pinned.
+    A page that is mapped twice in a row makes two entries, and both are pinned.
     """
 
-    def release_umem(self, umem: Umem, dirty: bool) -> None:
+    def released_entries(self, umem: Umem) -> list[Scatterlist]:
         before = [-1, *(sg.page for sg in umem.sgl)]
-        umem.sgl = [sg for sg, page in zip(umem.sgl, before, strict=False) if sg.page != page]
-        super().release_umem(umem, dirty)
+        return [sg for sg, page in zip(umem.sgl, before, strict=False) if sg.page != page]
 
 
 @fault("umem", "E07, 770c8d55c428", versions=("5.11", "5.13"))
 class EntryIsOneHead(Optimised):
     """All pages of an entry are taken to belong to one compound page.
 
-    An entry is contiguous in memory, but so are compound pages that are neighbours. A
-    block I/O vector that spanned two folios had one reference for both, and freed the
-    second under its user.
+    Neighbouring compound pages are contiguous too. A block I/O vector that spanned two folios
+    had one reference for both, and freed the second under its user.
     """
 
     def release_entry(self, page: int, npages: int, make_dirty: bool) -> None:
@@ -160,10 +141,9 @@ class RegionReleasedTwice(Optimised):
 
 @fault("umem", "mutation", versions=("5.11", "5.13"))
 class SegmentRoundedUp(Optimised):
-    """The largest segment of a device is rounded up to whole pages.
+    """The largest segment of a device is rounded up to whole pages, and not down.
 
-    A limit that is no multiple of the page size has to be rounded down, or the device is
-    given entries that it cannot take.
+    Only a limit that is no multiple of the page size gives the device too large an entry.
     """
 
     def umem_append(self, umem: Umem, batch: Sequence[int], max_segment: int) -> None:
@@ -174,10 +154,8 @@ class SegmentRoundedUp(Optimised):
 class ReleasesOneMoreThanNmap(Optimised):
     """The release ends one entry behind the last that the device saw.
 
-    A bound that is inclusive by mistake. It hides the same mistake as long as the IOMMU
-    joins no more than two entries.
+    A bound that is inclusive by mistake. It is right while the IOMMU joins only two entries.
     """
 
-    def release_umem(self, umem: Umem, dirty: bool) -> None:
-        umem.sgl = umem.sgl[: umem.nmap + 1]
-        super().release_umem(umem, dirty)
+    def released_entries(self, umem: Umem) -> list[Scatterlist]:
+        return umem.sgl[: umem.nmap + 1]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from model.optimised import ENOMEM, Optimised
 from model.semantics import PAGE_SIZE
-from model.umem import Umem, append_pages
+from model.umem import Umem
 from properties.faults.fault import fault
 
 
@@ -14,8 +14,7 @@ from properties.faults.fault import fault
 class BatchNotUnwound(Optimised):
     """The batch for which the scatterlist found no memory stays pinned.
 
-    It is pinned and not in the scatterlist yet, so releasing the scatterlist does not
-    reach it. The kernel has to unpin it separately.
+    It is not in the scatterlist yet, so releasing the scatterlist does not reach it.
     """
 
     def umem_append_failed(self, umem: Umem, pages: Sequence[int], batch: Sequence[int]) -> None:
@@ -24,10 +23,9 @@ class BatchNotUnwound(Optimised):
 
 @fault("umem", "E10, mutation", versions=("5.11", "5.13"))
 class BatchUnwoundTwice(Optimised):
-    """The batch that failed is unpinned as a list, and again with the scatterlist.
+    """The batch that failed is unpinned twice, and drops the mapping's references.
 
-    The code assumes that appending added the pages before it failed. The second unpin drops
-    the mapping's references.
+    The code assumes that appending added the pages before it failed.
     """
 
     def umem_append_failed(self, umem: Umem, pages: Sequence[int], batch: Sequence[int]) -> None:
@@ -50,8 +48,8 @@ class TableNotUnwound(Optimised):
 class UnwindsFromStart(Optimised):
     """Instead of the batch that failed, the first pages of the region are unpinned.
 
-    An index counts from the region's start and not from the batch's: the number of pages
-    is right, the pages are wrong. iommufd did this with a batch it carried over.
+    An index counts from the region's start and not from the batch's: the number of pages is
+    right. iommufd did this with a batch it carried over.
     """
 
     def umem_append_failed(self, umem: Umem, pages: Sequence[int], batch: Sequence[int]) -> None:
@@ -62,8 +60,7 @@ class UnwindsFromStart(Optimised):
 class PinErrorLeaks(Optimised):
     """If a page cannot be pinned, the pages before it stay pinned.
 
-    The error is returned at once, past the label that unwinds. Tests rarely take this
-    path, because their memory is all there.
+    The error is returned past the label that unwinds. Memory in tests is rarely missing.
     """
 
     def umem_pin_failed(self, umem: Umem) -> None:
@@ -74,8 +71,7 @@ class PinErrorLeaks(Optimised):
 class MapErrorLeaks(Optimised):
     """If the DMA mapping fails, the error is returned and the pages stay pinned.
 
-    All pages are pinned and in the scatterlist then, and nobody can release a region that
-    the caller did not get.
+    Nobody can release a region that the caller did not get.
     """
 
     def umem_map_failed(self, umem: Umem) -> Umem | int:
@@ -86,8 +82,7 @@ class MapErrorLeaks(Optimised):
 class MapErrorIgnored(Optimised):
     """A region whose DMA mapping failed is returned as a good one.
 
-    The mapping call reports a failure as zero mapped entries. The device is given a
-    region that it cannot reach.
+    The mapping call reports a failure as zero mapped entries, which looks like a number.
     """
 
     def umem_map_failed(self, umem: Umem) -> Umem | int:
@@ -98,9 +93,7 @@ class MapErrorIgnored(Optimised):
 class PartialBatchIsWhole(Optimised):
     """A batch that was pinned in part is taken for a whole one.
 
-    The walk continues behind the hole, which the next call would have reported. The
-    region has fewer pages than addresses, and each page behind the hole is at the wrong
-    address.
+    The walk continues behind the hole, so each page behind it is at the wrong address.
     """
 
     def umem_advance(self, asked: int, pinned: int) -> int:
@@ -111,13 +104,12 @@ class PartialBatchIsWhole(Optimised):
 class NoJoinAcrossBatches(Optimised):
     """The first page of a batch always begins an entry.
 
-    Each batch makes a table of its own, and the tables are chained. Nothing leaks; a
-    device with few entries has no room for a region that would fit.
+    Nothing leaks; a device with few entries has no room for a region that would fit.
     """
 
     def umem_append(self, umem: Umem, batch: Sequence[int], max_segment: int) -> None:
         alone = Umem(umem.writable)
-        append_pages(alone.sgl, batch, max_segment)
+        super().umem_append(alone, batch, max_segment)
         umem.sgl.extend(alone.sgl)
 
 
@@ -125,8 +117,7 @@ class NoJoinAcrossBatches(Optimised):
 class JoinPastSegment(Optimised):
     """A batch is joined to the last entry without a check of the largest segment.
 
-    The limit is checked for new entries, and not where an entry is extended. The device
-    gets an entry that is longer than it can take.
+    The limit is checked for new entries, and not where an entry is extended.
     """
 
     def umem_append(self, umem: Umem, batch: Sequence[int], max_segment: int) -> None:
@@ -136,4 +127,4 @@ class JoinPastSegment(Optimised):
             while joining < len(batch) and batch[joining] == following + joining:
                 joining += 1
             umem.sgl[-1].length += joining * PAGE_SIZE
-        append_pages(umem.sgl, batch[joining:], max_segment)
+        super().umem_append(umem, batch[joining:], max_segment)

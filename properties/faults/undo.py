@@ -12,8 +12,7 @@ from properties.faults.fault import fault
 class UndoForgotten(Optimised):
     """If an entry changed meanwhile, the walk ends and keeps the grab.
 
-    Between reading the entry and grabbing the page, the page may have been freed and
-    allocated to somebody else. If its reference does not go back, it is never freed.
+    The page may be somebody else's by then, and is never freed.
     """
 
     def undo_grab(self, head: int, refs: int) -> None:
@@ -24,8 +23,7 @@ class UndoForgotten(Optimised):
 class UndoDropsOne(Optimised):
     """The undo of a huge entry drops one pin and not all that were taken.
 
-    It is a copy of the undo of a small entry. Only an entry that maps a huge page shows
-    it, because several pages of it are grabbed at once.
+    It is a copy of the undo of a small entry, of which only one page is grabbed.
     """
 
     def undo_grab(self, head: int, refs: int) -> None:
@@ -36,8 +34,7 @@ class UndoDropsOne(Optimised):
 class UndoDropsOneMore(Optimised):
     """The undo drops one pin more than was taken.
 
-    It also counts the page before the changed one, which has the same head. If nobody
-    else pinned the page, its refcount falls below what its mappings hold.
+    It also counts the page before the changed one, which has the same head.
     """
 
     def undo_grab(self, head: int, refs: int) -> None:
@@ -46,11 +43,10 @@ class UndoDropsOneMore(Optimised):
 
 @fault("grab and undo", "B26, 6.12, turned around", versions=("5.11", "5.13"))
 class UndoByGetAmount(Optimised):
-    """The undo drops plain references although pins were taken.
+    """The undo drops plain references although pins were taken: 1023 references stay of each.
 
-    From 6.12 on, the check for long-term pins comes when only a reference has been
-    taken, and its undo must drop just that. The same undo after a full pin leaves 1023
-    references.
+    From 6.12 on the check for long-term pins comes when only a reference has been taken, and
+    its undo must drop just that.
     """
 
     def undo_grab(self, head: int, refs: int) -> None:
@@ -63,8 +59,7 @@ class UndoByGetAmount(Optimised):
 class UndoTakesEverything(Optimised):
     """If an entry changed, the walk unpins all pages of the call.
 
-    Only the pages of that entry may be wrong. The pages before it are right, and the slow
-    path should continue after them; here it would begin again.
+    Only the pages of that entry may be wrong; the slow path should continue after the others.
     """
 
     def pin_user_pages_fast_only(self, pages: Sequence[int], changed: int | None) -> int:
@@ -79,8 +74,8 @@ class UndoTakesEverything(Optimised):
 class HugeEntryHalfUndone(Optimised):
     """If a huge entry changed, only the page in question is unpinned.
 
-    The pages before it come from the same entry and are as doubtful: the huge page may
-    have been moved, and the caller then writes to its old place.
+    The pages before it come from the same entry: the huge page may have been moved, and the
+    caller then writes to its old place.
     """
 
     def pin_user_pages_fast_only(self, pages: Sequence[int], changed: int | None) -> int:
@@ -99,8 +94,7 @@ class HugeEntryHalfUndone(Optimised):
 class EveryRunIsOneEntry(Optimised):
     """A compound page of any order is undone as if one entry mapped all of it.
 
-    One entry maps a compound page only from the order of a PMD on. Smaller compound
-    pages have an entry for each page, and those before the changed one are good.
+    Below the order of a PMD each page has an entry, and those before the changed one are good.
     """
 
     def pin_user_pages_fast_only(self, pages: Sequence[int], changed: int | None) -> int:
@@ -115,8 +109,7 @@ class EveryRunIsOneEntry(Optimised):
 class GoesOnAfterUndo(Optimised):
     """The walk continues behind the entry that changed.
 
-    The number it returns then counts pages that do not follow each other in the caller's
-    list: the caller takes the hole for pinned, and does not know of the pages at the end.
+    The number it returns then counts pages that do not follow each other in the caller's list.
     """
 
     def pin_user_pages_fast_only(self, pages: Sequence[int], changed: int | None) -> int:
