@@ -34,13 +34,10 @@ UNBOUNDED = 1 << 64
 
 @frozen
 class Abilities:
-    """The abilities of a candidate: what programs it can run, and what it shows of them.
+    """What programs a candidate can run, and what it shows of them.
 
     :param name: Its name in messages.
     :param semantics: Kernel versions whose counting it follows.
-    :param calls: Calls it can carry out, by name.
-    :param kinds: Kinds of mapping it can make.
-    :param orders: Orders of compound pages it can make.
     :param fields: What its snapshots show, of `FIELDS`.
     :param listed: Maximum length, in pages, of a page array passed to a call.
     :param span: Maximum distance, in frames, between the lowest frame and the highest.

@@ -51,7 +51,7 @@ class Candidate(ABC):
     @property
     @abstractmethod
     def abilities(self) -> Abilities:
-        """The abilities of the candidate."""
+        """What programs it can run, and what it shows of them."""
 
     @abstractmethod
     def execute(self, program: Program) -> Iterator[Snapshot]:
@@ -93,11 +93,9 @@ class InProcess(Candidate):
 
     @property
     def abilities(self) -> Abilities:
-        """All abilities, because it runs on `Memory`."""
         return Abilities(type(self).__name__)
 
     def execute(self, program: Program) -> Iterator[Snapshot]:
-        """Carry out *program*, each step when its snapshot is asked for."""
         self.memory = Memory(program.semantics, program.mappings, journal=self.journal)
         self._memory = self.memory
         self._table = program.table()
@@ -106,15 +104,12 @@ class InProcess(Candidate):
 
     @property
     def operations(self) -> int:
-        """Number of memory operations in the last program."""
         return self._memory.operations if self._memory else 0
 
     def partial(self) -> Sequence[Event]:
-        """The journal of the last step, even if it did not finish."""
         return self._memory.events if self._memory else ()
 
     def missing_calls(self) -> list[str]:
-        """Calls without a method of their name."""
         return sorted(c for c in self.abilities.calls if not callable(getattr(self, c, None)))
 
     def _take(self, step: Step) -> Snapshot:

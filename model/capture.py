@@ -21,7 +21,7 @@ from attrs import frozen
 
 from model.errors import BadInput
 from model.kpageflags import pieces, present
-from model.mapping import MAX_SCATTERED, Extent, Mapping
+from model.mapping import MAX_SCATTERED, Extent, Mapping, append_joined
 from model.program import HEADER, mapping_lines
 from model.semantics import KINDS
 
@@ -41,7 +41,7 @@ class Capture:
     """A captured layout.
 
     :param mappings: Named p0, p1, ... in the order of capture.
-    :param comments: Comment lines for the top of the file: where, when, how many pages.
+    :param comments: Where, when, and how many pages of each kind and order.
     """
 
     mappings: tuple[Mapping, ...]
@@ -59,25 +59,17 @@ class _Run(NamedTuple):
     kind: str
     extents: list[Extent]
 
-    def add(self, extent: Extent) -> None:
-        """Append *extent*, joined with the last one if it continues that."""
-        last = self.extents[-1] if self.extents else None
-        if last and (last.stop, last.order) == (extent.pfn, extent.order):
-            self.extents[-1] = Extent(last.pfn, last.order, last.count + extent.count)
-        else:
-            self.extents.append(extent)
-
     def npages(self) -> int:
         return sum(e.stop - e.pfn for e in self.extents)
 
     def parts(self) -> Iterator[_Run]:
         """The run in parts, each within the limits of a mapping and its line."""
-        part, left = _Run(self.kind, []), MAX_SCATTERED
+        part = _Run(self.kind, [])
         for extent in self.extents:
-            left -= extent.stop - extent.pfn
-            if part.extents and (left < 0 or len(part.extents) == MAX_EXTENTS):
+            npages = part.npages() + extent.stop - extent.pfn
+            if part.extents and (npages > MAX_SCATTERED or len(part.extents) == MAX_EXTENTS):
                 yield part
-                part, left = _Run(self.kind, []), MAX_SCATTERED - (extent.stop - extent.pfn)
+                part = _Run(self.kind, [])
             part.extents.append(extent)
         yield part
 
@@ -98,7 +90,7 @@ def capture_machine(when: str, *, proc: Path = PROC, limit: int | None = None) -
         if what in KINDS:
             if not runs or (runs[-1].kind, runs[-1].extents[-1].stop) != (what, extent.pfn):
                 runs.append(_Run(what, []))
-            runs[-1].add(extent)
+            append_joined(runs[-1].extents, extent)
         else:
             left[what] += extent.count
     return _capture(f"captured {when} from a live machine", seen, runs, left, limit)
@@ -111,12 +103,10 @@ def capture_process(pid: int, when: str, *, proc: Path = PROC, limit: int | None
     leave no gap. A compound page is captured whole at the first address of its head, even if
     only part of it is mapped there.
 
+    Other parameters and errors are those of `capture_machine`.
+
     :param pid: The process; it should be sleeping.
-    :param when: The date, for the comments.
-    :param proc: Mount point of procfs.
-    :param limit: Maximum number of mappings, chosen to differ; None for all.
-    :raises BadInput: if there is no such process, without /proc/kpageflags or root privileges,
-        or if no page is left.
+    :raises BadInput: if there is no such process.
     """
     vmas = present(pid, proc)
     wanted = set(chain.from_iterable(vmas))
@@ -140,7 +130,8 @@ def capture_process(pid: int, when: str, *, proc: Path = PROC, limit: int | None
             # `pop` removes it from the dictionary, so that no compound page is in two mappings.
             kind, order = heads.pop(pfn, ("", 0))
             if kind:
-                of_kind.setdefault(kind, _Run(kind, [])).add(Extent(pfn, order, 1))
+                run = of_kind.setdefault(kind, _Run(kind, []))
+                append_joined(run.extents, Extent(pfn, order, 1))
         runs += of_kind.values()
     origin = f"captured {when} from a process of a live machine"
     return _capture(origin, len(wanted), runs, left, limit)
@@ -175,10 +166,10 @@ def _capture(
 
 
 def _varied(runs: Sequence[_Run], limit: int) -> list[_Run]:
-    """Up to *limit* different *runs*, in their order.
+    """Up to *limit* of *runs*, in their order: kinds take turns, and runs differ.
 
-    Kinds take turns. Within a kind, runs with more different orders come first; a second run
-    with the same orders and size comes after one run of each.
+    Within a kind, runs with more different orders come first; a second run with the same orders
+    and size comes after one run of each.
     """
     alike: Counter[tuple[str, frozenset[int], int]] = Counter()
     ranked = []

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 
 class BadInput(ValueError):
-    """A trace, a layout, a candidate or an option is invalid.
+    """A trace, a layout, a candidate or an option is invalid; the command's exit status is 2.
 
     The text is one line: file and line if known, what is wrong, and what to do if that is not
-    obvious. The command prints it and exits with status 2.
+    obvious.
     """
 
     def __init__(self, reason: str, *, file: str = "", line: int = 0) -> None:

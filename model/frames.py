@@ -10,10 +10,7 @@ from model.mapping import Extent, Mapping
 
 
 class Block(NamedTuple):
-    """Adjacent compound pages of one order in frames [start, stop).
-
-    *refs* and *kind* are those of their original mapping.
-    """
+    """Adjacent compound pages of one order; *refs* and *kind* are their mapping's."""
 
     start: int
     stop: int
@@ -23,11 +20,7 @@ class Block(NamedTuple):
 
 
 class Frames:
-    """All frames of some mappings, as blocks of compound pages of one order.
-
-    A look-up takes time logarithmic in the number of blocks. `replace` changes the compound
-    pages of some frames, as a split or a new allocation does.
-    """
+    """All frames of some mappings, as ascending blocks of compound pages of one order."""
 
     def __init__(self, mappings: Iterable[Mapping]) -> None:
         self._blocks = sorted(
@@ -43,10 +36,9 @@ class Frames:
         return self._blocks[at]
 
     def replace(self, extents: Iterable[Extent]) -> None:
-        """Replace some compound pages by *extents*.
+        """Replace some compound pages by *extents*, as a split or a new allocation does.
 
-        The extents are ascending, contiguous, and cover exactly the frames of whole compound
-        pages.
+        The extents are ascending, contiguous, and cover exactly the frames of the old pages.
         """
         new = list(extents)
         start, stop = new[0].pfn, new[-1].stop

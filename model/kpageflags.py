@@ -1,16 +1,13 @@
 # SPDX-License-Identifier: MIT
 
-"""Reads /proc/kpageflags and the pagemap of a process.
-
-Both are described in Documentation/admin-guide/mm/pagemap.rst (fs/proc/page.c,
-fs/proc/task_mmu.c).
-"""
+"""Reads /proc/kpageflags and the pagemap of a process."""
 
 from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from io import FileIO
 from itertools import chain, groupby
 from mmap import PAGESIZE
@@ -43,24 +40,20 @@ BROKEN = "not a whole compound page"
 #: An entry of pagemap: whether the page is present, and its frame.
 PRESENT, PFN_MASK = 1 << 63, (1 << 55) - 1
 
-#: Size of an entry of either file in bytes, in the machine's byte order.
-ENTRY = 8
-
-#: Bytes to read at once.
-CHUNK = 1 << 20
+#: Bytes of an entry of either file, and bytes to read at once.
+ENTRY, CHUNK = 8, 1 << 20
 
 
-class _Sorts(dict[int, tuple[int, str]]):
-    """Flags -> (head flag, tail flag or 0; kind, or reason to leave the frame out).
+@cache
+def _sort(flags: int) -> tuple[int, str]:
+    """(head flag, tail flag or 0; kind, or reason to leave the frame out) of *flags*.
 
     Cached, because millions of frames share a few hundred values.
     """
-
-    def __missing__(self, flags: int) -> tuple[int, str]:
-        part = flags & COMPOUND_TAIL or flags & COMPOUND_HEAD
+    if flags & COMPOUND_TAIL:
         # The head decides for its tails: not every kernel repeats the flags there.
-        self[flags] = part, "" if part == COMPOUND_TAIL else _what(flags)
-        return self[flags]
+        return COMPOUND_TAIL, ""
+    return flags & COMPOUND_HEAD, _what(flags)
 
 
 def _what(flags: int) -> str:
@@ -85,7 +78,7 @@ def pieces(proc: Path) -> Iterator[tuple[str, Extent]]:
     pfn, head = 0, ""
     with _opened(proc / "kpageflags") as file:
         flags = chain.from_iterable(_entries(file))
-        for sort, run in groupby(map(_Sorts().__getitem__, flags)):
+        for sort, run in groupby(map(_sort, flags)):
             part, what = sort
             n = countOf(run, sort)
             tails = n if part == COMPOUND_TAIL else 0

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: MIT
 
-"""Parses the values in a trace: literals, and the operators ``+``, ``*`` and ``|``.
+"""Values in a trace: literals, and the operators ``+``, ``*`` and ``|``.
 
-Each function converts a node of Python's syntax tree to a value, or raises `BadInput`. Nothing
-is evaluated.
+Each function converts a node of Python's syntax tree, or raises `BadInput`. None evaluates it.
 """
 
 import ast
@@ -90,23 +89,22 @@ def pages(node: ast.expr) -> PageList:
 
 def _term(node: ast.expr) -> Slice | Group:
     term = _slice_or_group(node)
-    slices = term.slices if isinstance(term, Group) else (term,)
-    times = term.times if isinstance(term, Group) else 1
+    group = term if isinstance(term, Group) else Group((term,), 1)
     # len() fails from 2^63 on.
-    if sum(len(s.indices) * s.times for s in slices) * times > MAX_PFN:
+    if sum(len(s.indices) * s.times for s in group.slices) * group.times > MAX_PFN:
         raise BadInput(f"{shortened(node)} lists more pages than any machine has")
     return term
 
 
 def _slice_or_group(node: ast.expr) -> Slice | Group:
     term, times = _repeated(node)
-    if isinstance(term, ast.Subscript) or _is_null(term):
+    if _is_slice(term):
         return _slice(term, times)
     if isinstance(term, ast.BinOp) and times > 1:
         slices = []
         for operand in _operands(term, ast.Add):
             part, n = _repeated(operand)
-            if not isinstance(part, ast.Subscript) and not _is_null(part):
+            if not _is_slice(part):
                 break
             slices.append(_slice(part, n))
         else:
@@ -115,8 +113,8 @@ def _slice_or_group(node: ast.expr) -> Slice | Group:
     raise BadInput(msg)
 
 
-def _is_null(node: ast.expr) -> bool:
-    return isinstance(node, ast.Name) and node.id == NULL_NAME
+def _is_slice(node: ast.expr) -> bool:
+    return isinstance(node, ast.Subscript) or (isinstance(node, ast.Name) and node.id == NULL_NAME)
 
 
 def _slice(node: ast.expr, times: int) -> Slice:

@@ -26,8 +26,7 @@ MAX_REFS = (1 << 31) - 1
 #: The first frame if no mapping gives its frames.
 FIRST_PFN = 0x1000
 
-#: Maximum number of pages of a mapping that is not contiguous, as it stores a list of frames:
-#: 64 GiB.
+#: Maximum number of pages (64 GiB) of a mapping that is not contiguous: it stores each frame.
 MAX_SCATTERED = 1 << 24
 
 #: Minimum number of equal orders to write ``[0]*4`` instead of ``[0, 0, 0, 0]``.
@@ -61,8 +60,7 @@ def placed(orders: Iterable[tuple[int, int]], pfn: int) -> tuple[Extent, ...]:
     """Extents for runs of (order, count), each at the next aligned frame from *pfn* on."""
     extents = []
     for order, count in orders:
-        at = align_up(pfn, order)
-        extents.append(Extent(at, order, count))
+        extents.append(Extent(align_up(pfn, order), order, count))
         pfn = extents[-1].stop
     return tuple(extents)
 
@@ -72,14 +70,19 @@ def side_by_side(orders: Iterable[int], pfn: int) -> tuple[Extent, ...]:
     return placed(((order, sum(1 for _ in run)) for order, run in groupby(orders)), pfn)
 
 
+def append_joined(extents: list[Extent], extent: Extent) -> None:
+    """Append *extent* to *extents*, or extend the last of them if *extent* continues it."""
+    last = extents[-1] if extents else None
+    if last and (last.stop, last.order) == (extent.pfn, extent.order):
+        extents[-1] = Extent(last.pfn, last.order, last.count + extent.count)
+    else:
+        extents.append(extent)
+
+
 def _joined(extents: Iterable[Extent]) -> tuple[Extent, ...]:
-    """The same frames in the fewest extents."""
     joined: list[Extent] = []
     for extent in extents:
-        if joined and (joined[-1].stop, joined[-1].order) == (extent.pfn, extent.order):
-            last = joined.pop()
-            extent = Extent(last.pfn, last.order, last.count + extent.count)  # noqa: PLW2901 - the joined one replaces both
-        joined.append(extent)
+        append_joined(joined, extent)
     return tuple(joined)
 
 
@@ -93,8 +96,7 @@ class Mapping:
         of their frames; there may be gaps.
     :param refs: References on each head that are not pins: one for each time the page is
         mapped, or the driver's own.
-    :raises BadInput: for an order or frame out of bounds, a frame that is not aligned to its
-        order, or extents that overlap.
+    :raises BadInput: if a value is out of bounds, a frame not aligned, or extents overlap.
     """
 
     name: str
@@ -147,7 +149,7 @@ class Mapping:
 
     @cached_property
     def _contiguous(self) -> bool:
-        return all(a.stop == b.pfn for a, b in zip(self.extents, self.extents[1:], strict=False))
+        return all(a.stop == b.pfn for a, b in pairwise(self.extents))
 
     @cached_property
     def pages(self) -> Sequence[int]:
@@ -184,7 +186,7 @@ class Mapping:
 
 
 def _groups(extents: Sequence[Extent]) -> list[list[list[Extent]]]:
-    """Groups of extents at the next aligned frame each, split into brackets."""
+    """Groups of extents that each begin at the next aligned frame, split into brackets."""
     groups: list[list[Extent]] = []
     for extent in extents:
         if groups and extent.pfn == align_up(groups[-1][-1].stop, extent.order):
@@ -195,7 +197,7 @@ def _groups(extents: Sequence[Extent]) -> list[list[list[Extent]]]:
 
 
 def _brackets(extents: Sequence[Extent]) -> list[list[Extent]]:
-    """*extents* as bracketed lists: long runs of one order get one each, others share one."""
+    """Long runs of one order as a bracket each; runs between them share a bracket."""
     brackets: list[list[Extent]] = []
     for long, found in groupby(extents, key=lambda e: e.count >= MIN_REPEATED):
         run = list(found)
@@ -217,17 +219,13 @@ def orders_text(orders: Iterable[int]) -> str:
 
 def overlap(extents: Iterable[Extent]) -> int | None:
     """A frame that two of *extents* contain, or None."""
-    before = sorted(extents, key=lambda e: e.pfn)
-    for a, b in pairwise(before):
-        if b.pfn < a.stop:
-            return b.pfn
-    return None
+    ascending = sorted(extents, key=lambda e: e.pfn)
+    return next((b.pfn for a, b in pairwise(ascending) if b.pfn < a.stop), None)
 
 
 def default_pfn(end: int, orders: Iterable[int]) -> int:
-    """The first frame of a mapping without ``pfn=``.
+    """The first frame of a mapping without ``pfn=``: aligned to the largest of its *orders*.
 
-    It is aligned to the largest of its *orders*, and at least one frame after *end*, the first
-    frame after all mappings before it.
+    It is at least one frame after *end*, the first frame after all mappings before it.
     """
     return align_up(end + 1, max(orders, default=0))

@@ -2,9 +2,8 @@
 
 """The state of pages and their counters. All changes go through `Memory`.
 
-Each primitive stands for one load or one atomic operation of the kernel. Only pages that were
-touched have a record; the others are in the initial state of their mapping. Counters are signed
-and have 32 bits, like ``atomic_t``.
+Each primitive is one load or one atomic operation of the kernel. Only touched pages have a record.
+Counters are signed and have 32 bits, like ``atomic_t``.
 """
 
 from collections.abc import Iterable, Sequence
@@ -105,10 +104,7 @@ class Memory:
     # Look-ups.
 
     def compound_head(self, page: int) -> int:
-        """The head of the compound page that contains *page*.
-
-        :raises Oops: if no mapping contains the frame.
-        """
+        """The head of the compound page that contains *page*; Oops if no mapping does."""
         self._fuel -= 1
         if self._fuel < 0:
             self._exhausted()
@@ -163,11 +159,7 @@ class Memory:
         return self._page(page).pincount
 
     def page_maybe_dma_pinned(self, page: int) -> bool:
-        """``page_maybe_dma_pinned()`` (include/linux/mm.h, 5.13).
-
-        Without a pincount the refcount is compared *unsigned*, so the result is also true for a
-        wrapped count and for 1024 plain references.
-        """
+        """``page_maybe_dma_pinned()`` (include/linux/mm.h, 5.13)."""
         return self._page(self.compound_head(page)).maybe_dma_pinned()
 
     def page_dirty(self, page: int) -> bool:
@@ -208,10 +200,7 @@ class Memory:
             self.events.append(Event("stat", -1, refs, dirty=False))
 
     def free(self, head: int) -> None:
-        """Free the compound page at *head*.
-
-        The allocator clears its flags (``PAGE_FLAGS_CHECK_AT_PREP``).
-        """
+        """Free the compound page at *head*, which clears its flags (PAGE_FLAGS_CHECK_AT_PREP)."""
         record = self._change(head)
         if self._journal:
             self.events.append(Event("free", head, record.pincount, record.dirty))

@@ -28,8 +28,7 @@ class Optimised(InProcess):
     A sketch of a new path is a subclass that overrides one or more of these methods.
     """
 
-    # The two iterators of unpinning, as methods so that a sketch can override them.
-    # Pinning does not use them: its runs are page table entries.
+    # Pinning does not use these two: its runs are page table entries.
 
     def compound_next(self, i: int, npages: int, pages: Sequence[int]) -> tuple[int, int]:
         """The run that begins at ``pages[i]``: its head and its number of entries."""
@@ -85,8 +84,7 @@ class Optimised(InProcess):
     def _mapped(self, i: int, pages: Sequence[int]) -> tuple[int, int]:
         """The run that begins at ``pages[i]``: head and entries, or 0 entries if not mapped."""
         if isinstance(pages, range) and pages.step == 1:
-            # One page table entry maps the whole compound page, so a walk over
-            # addresses does not look at each page (follow_page_mask()).
+            # One page table entry maps the whole compound page (follow_page_mask()).
             head, ntails = iterators.compound_range_next(self.memory, i, len(pages), pages[0])
         else:
             head, ntails = iterators.compound_next(self.memory, i, len(pages), pages)
@@ -115,9 +113,8 @@ class Optimised(InProcess):
     def pin_user_pages_fast_only(self, pages: Sequence[int], changed: int | None) -> int:
         """Pin run by run without the slow path; the number of pages pinned.
 
-        If the page table entry of position *changed* changed meanwhile, unpin that entry's
-        pages in one put and stop. A huge entry maps its whole run (``gup_huge_pmd``), any
-        other entry one page (``gup_pte_range``).
+        If the entry of position *changed* changed meanwhile, unpin its pages in one put and
+        stop. A huge entry maps a run (``gup_huge_pmd``), others one page (``gup_pte_range``).
         """
         i = 0
         while i < len(pages):
@@ -150,11 +147,9 @@ class Optimised(InProcess):
     # Unpinning.
 
     def put_compound_head(self, head: int, refs: int) -> None:
-        """Drop *refs* pins of *head* in one put; free it if no references are left.
-
-        Count first: after the put the page may be freed (4509b42c3896).
-        """
+        """Drop *refs* pins of *head* in one put; free it if no references are left."""
         if not self.memory.is_zero_page(head):
+            # After the put the page may be freed (4509b42c3896).
             self.count_released(head, refs)
             self.put_page_refs(head, self.drop_pincount(head, refs))
 

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from attrs import define
@@ -66,10 +66,30 @@ class Page:
         return HeadState(self.refcount, self.pincount, self.dirty, self.allocated)
 
     def maybe_dma_pinned(self) -> bool:
-        """``page_maybe_dma_pinned()``; without a pincount, plain references can make it true."""
+        """``page_maybe_dma_pinned()``.
+
+        Without a pincount the refcount is compared *unsigned*, so the result is also true for a
+        wrapped count and for 1024 plain references.
+        """
         if self.exact:
             return self.pincount > 0
         return self.refcount % 0x1_0000_0000 >= BIAS
+
+
+def decoded(
+    heads: Iterable[Sequence[int]],
+) -> tuple[dict[int, HeadState], frozenset[int]]:
+    """The states of *heads* by frame, and the frames that are maybe pinned.
+
+    :param heads: Frame, refcount, pincount and look (1 dirty, 2 allocated, 4 maybe pinned).
+    """
+    states = {}
+    pinned = set()
+    for pfn, refcount, pincount, look in heads:
+        states[pfn] = HeadState(refcount, pincount, bool(look & 1), bool(look & 2))
+        if look & 4:
+            pinned.add(pfn)
+    return states, frozenset(pinned)
 
 
 def wrapped(count: int) -> int:

@@ -50,15 +50,11 @@ class Slice:
         return f"{self.name}[{text}]{times}"
 
     def entries(self) -> Iterator[Entry]:
-        """Each entry as (name, index), in order, with repeats."""
+        """The entries, as `PageList.entries` gives them."""
         return ((self.name, i) for _ in range(self.times) for i in self.indices)
 
     def resolve(self, table: Mapping[str, Sequence[int]]) -> Sequence[int]:
-        """The frames; a range if they are contiguous in a mapping.
-
-        :param table: The pages of each mapping and handle.
-        :raises BadInput: if the name is unknown, or has too few pages.
-        """
+        """The frames, as `PageList.resolve` gives them."""
         pages = table.get(self.name)
         if pages is None:
             raise BadInput(f"{self.name} holds no pages")
@@ -88,11 +84,9 @@ class Group:
         return f"({' + '.join(map(str, self.slices))})*{self.times}"
 
     def entries(self) -> Iterator[Entry]:
-        """Each entry as (name, index), in order, with repeats."""
         return chain.from_iterable(s.entries() for _ in range(self.times) for s in self.slices)
 
     def resolve(self, table: Mapping[str, Sequence[int]]) -> Sequence[int]:
-        """The frames, with repeats."""
         return list(chain.from_iterable(s.resolve(table) for s in self.slices)) * self.times
 
 
@@ -114,10 +108,6 @@ class PageList:
     def __str__(self) -> str:
         return " + ".join(map(str, self.terms))
 
-    def is_slice(self) -> bool:
-        """Whether it is a single slice without repeats."""
-        return len(self.terms) == 1 and self.terms[0].times == 1
-
     def slices(self) -> Iterator[Slice]:
         """All slices, including those in groups."""
         for term in self.terms:
@@ -135,8 +125,9 @@ class PageList:
         return chain.from_iterable(term.entries() for term in self.terms)
 
     def resolve(self, table: Mapping[str, Sequence[int]]) -> Sequence[int]:
-        """The frames; a range if the list is one contiguous slice.
+        """The frames; a range if the list is one slice of contiguous frames.
 
+        :param table: The pages of each mapping and handle.
         :raises BadInput: if a name is unknown or has too few pages.
         """
         if len(self.terms) == 1:

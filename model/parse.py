@@ -25,22 +25,14 @@ from model.steps import STEPS
 
 T = TypeVar("T")
 
-_HEADER = re.compile(r"# headcount ([1-9][0-9]{0,8})")
-
 
 def read_program(path: Path) -> Program:
-    """The program in the trace at *path*.
-
-    :raises BadInput: with file and line, if it is not a valid trace.
-    """
+    """The program in the trace at *path*, or BadInput with file and line."""
     return _read(path, parse_program)
 
 
 def read_layout(path: Path) -> tuple[Mapping, ...]:
-    """The mappings in the layout at *path*: a trace without steps.
-
-    :raises BadInput: with file and line, if it is not a valid layout.
-    """
+    """The mappings in the layout at *path*, or BadInput with file and line."""
     return _read(path, parse_layout)
 
 
@@ -58,10 +50,7 @@ def _read(path: Path, parse: Callable[[str], T]) -> T:
 
 
 def parse_program(text: str) -> Program:
-    """The program of the trace *text*.
-
-    :raises BadInput: at the first error, with its line.
-    """
+    """The program of the trace *text*, or BadInput with the line of the first error."""
     reader = _Reader()
     reader.read(text)
     if reader.semantics is None:
@@ -79,10 +68,7 @@ def parse_program(text: str) -> Program:
 
 
 def parse_layout(text: str) -> tuple[Mapping, ...]:
-    """The mappings of the layout *text*.
-
-    :raises BadInput: at the first error, with its line.
-    """
+    """The mappings of the layout *text*, a trace without steps; errors as for traces."""
     reader = _Reader(layout=True)
     reader.read(text)
     if not reader.mappings:
@@ -110,7 +96,12 @@ class _Reader:
         if "\0" in text:
             raise BadInput("not a text file")
         lines = text.split("\n")
-        self._header(lines[0])
+        match = re.fullmatch(r"# headcount ([1-9][0-9]{0,8})", lines[0])
+        if match is None:
+            raise BadInput(f"does not start with {HEADER!r}", line=1)
+        if int(match[1]) != VERSION:
+            msg = f"unknown format version {match[1]}; this headcount reads version {VERSION}"
+            raise BadInput(msg, line=1)
         if lines[-1]:
             msg = "the last line does not end with a newline: is the file truncated?"
             raise BadInput(msg, line=len(lines))
@@ -120,14 +111,6 @@ class _Reader:
                 self.lines += [number] * (len(self.steps) - len(self.lines))
             except BadInput as err:
                 raise err.at(line=number) from None
-
-    def _header(self, line: str) -> None:
-        match = _HEADER.fullmatch(line)
-        if match is None:
-            raise BadInput(f"does not start with {HEADER!r}", line=1)
-        if int(match[1]) != VERSION:
-            msg = f"unknown format version {match[1]}; this headcount reads version {VERSION}"
-            raise BadInput(msg, line=1)
 
     def _line(self, line: str) -> None:
         if len(line.encode()) > LINE_LIMIT:
@@ -194,18 +177,18 @@ class _Reader:
                 raise BadInput(f"order {order} is not in 0..{MAX_ORDER}")
         if pfn is None:
             return placed(flat, default_pfn(self._end, (order for order, _ in flat)))
-        if not isinstance(pfn, ast.List):
-            start = whole_number(pfn)
-            if flat and start % (1 << flat[0][0]):
-                raise BadInput(f"pfn={start:#x} is not aligned to order {flat[0][0]}")
-            return placed(flat, start)
-        starts = [whole_number(element) for element in pfn.elts]
-        if len(starts) != len(groups):
-            raise BadInput(f"{len(starts)} frames in pfn= for {len(groups)} lists of orders")
+        if isinstance(pfn, ast.List):
+            starts = [whole_number(element) for element in pfn.elts]
+            if len(starts) != len(groups):
+                raise BadInput(f"{len(starts)} frames in pfn= for {len(groups)} lists of orders")
+        else:
+            starts = [whole_number(pfn)]
+            groups = [flat]
         extents: list[Extent] = []
         for bracket, start in zip(groups, starts, strict=True):
-            if bracket and start % (1 << bracket[0][0]):
-                raise BadInput(f"pfn={start:#x} is not aligned to order {bracket[0][0]}")
+            order, _ = bracket[0]
+            if start % (1 << order):
+                raise BadInput(f"pfn={start:#x} is not aligned to order {order}")
             extents += placed(bracket, start)
         return tuple(extents)
 
@@ -217,12 +200,9 @@ class _Reader:
         if self._checker is None:
             self._checker = Checker(self.mappings)
         if bool(name) != bool(cls.name_field()):
-            msg = (
-                f"{cls.call}(…) returns nothing to name"
-                if name
-                else f"{cls.call}(…) needs a name: h1 = {cls.call}(…)"
-            )
-            raise BadInput(msg)
+            if name:
+                raise BadInput(f"{cls.call}(…) returns nothing to name")
+            raise BadInput(f"{cls.call}(…) needs a name: h1 = {cls.call}(…)")
         step = _step(name, cls, call)
         self._checker.step(step)
         self.steps.append(step)

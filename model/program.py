@@ -3,13 +3,14 @@
 """Programs: a few mappings of compound pages, and the steps that use them."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from operator import attrgetter
 from typing import NamedTuple
 
 from attrs import field, frozen
 
 from model.errors import BadInput
-from model.mapping import FIRST_PFN, Mapping, default_pfn
+from model.mapping import FIRST_PFN, Extent, Mapping, default_pfn, overlap
 from model.pagelist import NULL_NAME
 from model.semantics import DEFAULT, Semantics
 from model.step import Step, Table
@@ -30,11 +31,9 @@ MAX_LISTED = 1 << 23
 class Size(NamedTuple):
     """The size of a program. Sizes are compared field by field, in this order.
 
-    :param compound_pages: Number of compound pages of all mappings.
     :param orders: Sum of the orders of all compound pages.
     :param pages_named: Sum of the pages that each step names.
-    :param characters: Length of *text*.
-    :param text: The statements of the program.
+    :param text: The statements of the program, *characters* long.
     """
 
     steps: int
@@ -54,9 +53,7 @@ class Size(NamedTuple):
 class Program:
     """Mappings and steps: what is judged, reduced, saved and replayed.
 
-    :param mappings: The pages.
-    :param steps: The steps in order. A search may append to them while the program runs.
-    :param semantics: How the kernel version counts.
+    :param steps: A search may append to them while the program runs.
     :param misuse: Whether the program breaks the contract on purpose.
     :param comments: Comment lines at the top of the trace, without ``#``.
     :param lines: The number of the line that each step was parsed from; empty if not parsed.
@@ -85,7 +82,7 @@ class Program:
         return "\n".join(lines) + "\n"
 
     def size(self) -> Size:
-        """The size, by which programs are compared."""
+        """The size of the program."""
         text = "\n".join(self.statements())
         return Size(
             steps=len(self.steps),
@@ -111,52 +108,30 @@ class TakenFrames:
     """The frames of mappings; detects frames that belong to two of them."""
 
     def __init__(self) -> None:
-        self._starts: list[int] = []
-        self._stops: list[int] = []
+        self._extents: list[Extent] = []
 
     def add(self, mapping: Mapping) -> None:
-        """Add the frames of *mapping*.
-
-        :raises BadInput: if one belongs to an earlier mapping.
-        """
+        """Add the frames of *mapping*, or raise BadInput if an earlier mapping has one."""
         for extent in mapping.extents:
-            at = bisect_right(self._starts, extent.pfn)
-            if at and extent.pfn < self._stops[at - 1]:
-                clash = extent.pfn
-            elif at < len(self._starts) and self._starts[at] < extent.stop:
-                clash = self._starts[at]
-            else:
-                self._starts.insert(at, extent.pfn)
-                self._stops.insert(at, extent.stop)
-                continue
-            msg = f"mapping {mapping.name}: frame {clash:#x} belongs to a mapping before it"
-            raise BadInput(msg)
-
-
-def check_mappings(mappings: Iterable[Mapping]) -> None:
-    """Check that no frame belongs to two of *mappings*.
-
-    :raises BadInput: if one does.
-    """
-    taken = TakenFrames()
-    for mapping in mappings:
-        taken.add(mapping)
+            at = bisect_right(self._extents, extent.pfn, key=attrgetter("pfn"))
+            clash = overlap([*self._extents[max(at - 1, 0) : at + 1], extent])
+            if clash is not None:
+                raise BadInput(
+                    f"mapping {mapping.name}: frame {clash:#x} belongs to a mapping before it"
+                )
+            self._extents.insert(at, extent)
 
 
 def check_kind(mapping: Mapping, semantics: Semantics) -> None:
-    """Check that *semantics* allows the orders of *mapping* in its kind.
-
-    :raises BadInput: if it does not.
-    """
+    """Raise BadInput if *semantics* does not allow the orders of *mapping* in its kind."""
     allowed = semantics.orders[mapping.kind]
     for extent in mapping.extents:
         if extent.order not in allowed:
             listed = ", ".join(map(str, sorted(allowed)))
-            msg = (
+            raise BadInput(
                 f"mapping {mapping.name}: {mapping.kind} pages of order {extent.order} do not "
                 f"exist in {semantics.version}; existing orders are {listed}"
             )
-            raise BadInput(msg)
 
 
 class Checker:
@@ -186,7 +161,8 @@ class Checker:
         for pages in step.lists():
             if not pages.terms:
                 raise BadInput(f"{step.call} of a list that names nothing")
-            if not pages.is_slice() and len(pages) > MAX_LISTED:
+            one_slice = len(pages.terms) == 1 and pages.terms[0].times == 1
+            if not one_slice and len(pages) > MAX_LISTED:
                 raise BadInput(f"{pages} lists more than {MAX_LISTED} pages")
         if len(step.text()) > LINE_LIMIT:
             raise BadInput(f"the line is longer than {LINE_LIMIT} bytes as headcount writes it")
@@ -205,7 +181,6 @@ class Checker:
                 self._table.umems[step.makes] = step
 
     def _counts(self, step: Step) -> None:
-        """Check the number of pages in the lists of *step*."""
         counts = [len(pages) for pages in step.lists()]
         if step.takes_one_page and counts != [1]:
             raise BadInput(f"{step.call} takes one page, not {counts[0]}")
@@ -214,27 +189,12 @@ class Checker:
 
 
 def check(program: Program) -> None:
-    """Check *program* without running it.
-
-    :raises BadInput: for the first invalid mapping or step.
-    """
-    check_mappings(program.mappings)
+    """Raise BadInput for the first invalid mapping or step of *program*, without running it."""
+    taken = TakenFrames()
+    for mapping in program.mappings:
+        taken.add(mapping)
     for mapping in program.mappings:
         check_kind(mapping, program.semantics)
     checker = Checker(program.mappings)
     for step in program.steps:
         checker.step(step)
-
-
-__all__ = [
-    "HEADER",
-    "LINE_LIMIT",
-    "VERSION",
-    "Checker",
-    "Program",
-    "TakenFrames",
-    "check",
-    "check_kind",
-    "check_mappings",
-    "mapping_lines",
-]

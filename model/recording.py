@@ -71,18 +71,11 @@ class RecordedKernel(Candidate):
 
     @property
     def abilities(self) -> Abilities:
-        """Everything that models can be asked, in the version of the recorded program."""
-        program = self._recording.program
-        return Abilities(
-            f"recording of {self._recording.kernel}",
-            semantics=frozenset({program.semantics.version}),
-        )
+        version = self._recording.program.semantics.version
+        return Abilities(f"recording of {self._recording.kernel}", semantics=frozenset({version}))
 
     def execute(self, program: Program) -> Iterator[Snapshot]:
-        """The recorded snapshots.
-
-        :raises BadInput: if *program* is not the recorded one.
-        """
+        """The recorded snapshots, or BadInput if *program* is not the recorded one."""
         known = self._recording.program
         for index, snapshot in enumerate(self._recording.snapshots):
             if (program.mappings, program.steps[index]) != (known.mappings, known.steps[index]):
@@ -91,10 +84,7 @@ class RecordedKernel(Candidate):
 
 
 def parse_recording(text: str) -> Recording:
-    """The recording in *text*.
-
-    :raises BadInput: with the line number, if *text* is malformed.
-    """
+    """The recording in *text*, or BadInput with the line number."""
     lines = text.splitlines()
     if not lines or not lines[0].startswith(FIRST):
         raise BadInput(f"a recording begins with '{FIRST.strip()}' and the kernel", line=1)
@@ -146,19 +136,13 @@ class _Names:
         runs = [(text, sum(1 for _ in same)) for text, same in groupby(events)]
         journal = " ".join(text if times == 1 else f"{text}*{times}" for text, times in runs)
         returned = "-" if shown.returned is None else shown.returned
-        parts = (
-            f"{STEP}{returned} {shown.acquired} {shown.released}",
-            " ".join(heads),
-            journal,
-            "; ".join(shown.warnings),
-        )
-        return " |".join(f" {part}" if part and i else part for i, part in enumerate(parts))
+        line = f"{STEP}{returned} {shown.acquired} {shown.released}"
+        for part in (" ".join(heads), journal, "; ".join(shown.warnings)):
+            line += f" | {part}" if part else " |"
+        return line
 
     def snapshot(self, text: str, line: int) -> Snapshot:
-        """The snapshot in the line *text*; *line* is its number.
-
-        :raises BadInput: if *text* is malformed.
-        """
+        """The snapshot in *text*, which is line number *line*, or BadInput."""
         found = LINE.fullmatch(text)
         if found is None:
             raise BadInput(f"not the line of a snapshot: {text[:60]!r}", line=line)
@@ -187,10 +171,7 @@ class _Names:
 
 
 def _words(pattern: re.Pattern[str], text: str, line: int) -> Iterator[tuple[str, ...]]:
-    """The groups of *pattern* for each word of *text*.
-
-    :raises BadInput: if a word does not match.
-    """
+    """The groups of *pattern* for each word of *text*, or BadInput if a word does not match."""
     for word in text.split():
         found = pattern.fullmatch(word)
         if found is None:
@@ -199,20 +180,14 @@ def _words(pattern: re.Pattern[str], text: str, line: int) -> Iterator[tuple[str
 
 
 def write_recordings(path: Path, recordings: Sequence[Recording]) -> None:
-    """Write *recordings* to *path*, compressed; equal recordings give equal bytes.
-
-    :raises OSError: if *path* cannot be written.
-    """
+    """Write *recordings* to *path*, compressed; equal recordings give equal bytes."""
     text = "".join(recording.text() for recording in recordings)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(lzma.compress(text.encode(), preset=9 | lzma.PRESET_EXTREME))
 
 
 def read_texts(path: Path) -> list[str]:
-    """The text of each recording in *path*.
-
-    :raises BadInput: if the file cannot be read or decompressed.
-    """
+    """The text of each recording in *path*, or BadInput."""
     try:
         unpacking = lzma.LZMADecompressor()
         text = unpacking.decompress(path.read_bytes(), max_length=MAX_UNPACKED).decode()

@@ -42,10 +42,9 @@ class IbUmemGet(Step):
     def complaint(self, table: Table) -> str:
         if not PAGE_SIZE <= self.max_segment < 1 << 32:
             return f"max_segment={self.max_segment} is not in {PAGE_SIZE}..{(1 << 32) - 1}"
-        if self.nmap is not None and self.nmap < 0:
-            return f"nmap={self.nmap} is below 0"
-        if self.append_fails is not None and self.append_fails < 0:
-            return f"append_fails={self.append_fails} is below 0"
+        for name, value in (("nmap", self.nmap), ("append_fails", self.append_fails)):
+            if value is not None and value < 0:
+                return f"{name}={value} is below 0"
         return ""
 
     def bind(self, table: Table, arguments: tuple[Any, ...], outcome: Any) -> int | None:
@@ -71,10 +70,7 @@ class IbUmem(Step):
     nmap: int | None = argument("int", default=None)
 
     def arguments(self, table: Table) -> tuple[Any, ...]:
-        sgl = [
-            (contiguous(entry.pages.resolve(table), entry.pages)[0], entry.length)
-            for entry in self.sgl
-        ]
+        sgl = [(contiguous(e.pages.resolve(table), e.pages)[0], e.length) for e in self.sgl]
         return (sgl, self.writable, self.nmap)
 
     def complaint(self, table: Table) -> str:

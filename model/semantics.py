@@ -33,13 +33,13 @@ class Semantics:
     """How one kernel version counts pins.
 
     :param version: The version as traces write it.
+    :param orders: The orders that each kind of mapping may have.
     :param exact_order: The lowest order of compound pages with a pincount of their own
         (``hpage_pincount_available()``: order > 1, because the counter was in the third
         ``struct page``, 47e29d32afba; from 5.18 order >= 1, 5232c63f46fd). Below it each
         pin adds `BIAS` to the refcount.
     :param batched: Whether an unpin drops a run in one put (the series, 5.13) or each page
         in a put of its own (before).
-    :param orders: The orders that each kind of mapping may have.
     :param zero_skipped: Whether pins of the zero page change no count, when taken and when
         released (c8070b787519, 6.5 and 6.1-stable).
     :param null_skipped: Whether ``unpin_user_pages()`` skips NULL entries (a1268be280d8,
@@ -47,9 +47,9 @@ class Semantics:
     """
 
     version: str
-    exact_order: int
-    batched: bool
     orders: Mapping[str, frozenset[int]]
+    exact_order: int = 1
+    batched: bool = True
     zero_skipped: bool = False
     null_skipped: bool = False
 
@@ -66,7 +66,7 @@ class Semantics:
 # orders depend on the architecture: 9 and 18 on x86-64, also 4 and 13 on arm64, 2, 7 and
 # 11 on powerpc 8xx, 10, 12, 14 and 16 on e500. Before large folios (5.18) the page cache
 # has orders 0 and 9 only; before c4386bd8ee3a (5.17) device-dax has single pages only.
-_ORDERS_BEFORE_FOLIOS: Mapping[str, frozenset[int]] = MappingProxyType(
+_ORDERS_BEFORE_FOLIOS = MappingProxyType(
     {
         "base": frozenset({0}),
         "thp": frozenset({9}),
@@ -78,18 +78,13 @@ _ORDERS_BEFORE_FOLIOS: Mapping[str, frozenset[int]] = MappingProxyType(
     }
 )
 
-_ORDERS_OF_FOLIOS: Mapping[str, frozenset[int]] = MappingProxyType(
-    {
-        **_ORDERS_BEFORE_FOLIOS,
-        "page-cache": frozenset(range(10)),
-        "device-dax": frozenset({0, 9, 18}),
-    }
+_ORDERS_OF_FOLIOS = MappingProxyType(
+    _ORDERS_BEFORE_FOLIOS
+    | {"page-cache": frozenset(range(10)), "device-dax": frozenset({0, 9, 18})}
 )
 
 # Anonymous folios of orders 2 to 8: 19eaf44954df (6.8).
-_ORDERS_OF_LARGE_FOLIOS: Mapping[str, frozenset[int]] = MappingProxyType(
-    {**_ORDERS_OF_FOLIOS, "thp": frozenset(range(2, 10))}
-)
+_ORDERS_OF_LARGE_FOLIOS = MappingProxyType(_ORDERS_OF_FOLIOS | {"thp": frozenset(range(2, 10))})
 
 KINDS = tuple(_ORDERS_BEFORE_FOLIOS)
 
@@ -97,39 +92,11 @@ SEMANTICS: Mapping[str, Semantics] = MappingProxyType(
     {
         row.version: row
         for row in (
-            Semantics(
-                "5.11",
-                exact_order=2,
-                batched=False,
-                orders=_ORDERS_BEFORE_FOLIOS,
-            ),
-            Semantics(
-                "5.13",
-                exact_order=2,
-                batched=True,
-                orders=_ORDERS_BEFORE_FOLIOS,
-            ),
-            Semantics(
-                "5.18",
-                exact_order=1,
-                batched=True,
-                orders=_ORDERS_OF_FOLIOS,
-            ),
-            Semantics(
-                "6.1",
-                exact_order=1,
-                batched=True,
-                orders=_ORDERS_OF_FOLIOS,
-                zero_skipped=True,
-            ),
-            Semantics(
-                "6.12",
-                exact_order=1,
-                batched=True,
-                orders=_ORDERS_OF_LARGE_FOLIOS,
-                zero_skipped=True,
-                null_skipped=True,
-            ),
+            Semantics("5.11", orders=_ORDERS_BEFORE_FOLIOS, exact_order=2, batched=False),
+            Semantics("5.13", orders=_ORDERS_BEFORE_FOLIOS, exact_order=2),
+            Semantics("5.18", orders=_ORDERS_OF_FOLIOS),
+            Semantics("6.1", orders=_ORDERS_OF_FOLIOS, zero_skipped=True),
+            Semantics("6.12", orders=_ORDERS_OF_LARGE_FOLIOS, zero_skipped=True, null_skipped=True),
         )
     }
 )
@@ -139,10 +106,7 @@ DEFAULT = SEMANTICS["5.13"]
 
 
 def semantics(version: str) -> Semantics:
-    """The row of *version*.
-
-    :raises BadInput: if there is none.
-    """
+    """The row of *version*, or BadInput if there is none."""
     try:
         return SEMANTICS[version]
     except KeyError:

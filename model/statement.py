@@ -24,8 +24,7 @@ def read_statement(line: str) -> tuple[str, ast.Call]:
             warnings.simplefilter("ignore")
             body = ast.parse(line).body
     except SyntaxError as err:
-        msg = f"not a statement: {err.msg}"
-        raise BadInput(msg) from None
+        raise BadInput(f"not a statement: {err.msg}") from None
     except (ValueError, MemoryError, RecursionError):
         raise BadInput("not a statement: nested too deeply") from None
     if len(body) == 1:

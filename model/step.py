@@ -3,8 +3,8 @@
 """The base class of steps.
 
 A step is data. Its methods give its text in a trace (`Step.text`) and the arguments of the
-candidate's method that is named `Step.call` (`Step.arguments`, pages as frames), and store
-the result of that method under the step's handle or region (`Step.bind`).
+candidate's method named `Step.call` (`Step.arguments`), and keep that method's result under the
+step's handle or region (`Step.bind`).
 """
 
 from __future__ import annotations
@@ -19,11 +19,7 @@ from attrs import Attribute, field, fields, frozen
 
 from model.errors import BadInput
 from model.mapping import orders_text
-from model.pagelist import (
-    NULL,
-    NULL_NAME,
-    PageList,
-)
+from model.pagelist import NULL, NULL_NAME, PageList
 from model.semantics import Semantics
 
 
@@ -62,13 +58,11 @@ class SgEntry:
 
 
 def argument(kind: str, **kwargs: Any) -> Any:
-    """A field that is an argument in the text of a step.
+    """An attrs field that is an argument in the text of a step.
 
     The first argument, and flags, are written without their names.
 
-    :param kind: The syntax: ``pages``, ``flags``, ``sgl``, ``orders``, ``umem``, ``bool``
-        or ``int``.
-    :param kwargs: Passed on to `attrs.field`.
+    :param kind: The syntax, one of `model.literals.VALUES`.
     """
     return field(metadata={"kind": kind}, **kwargs)
 
@@ -80,12 +74,12 @@ def shown(step: Step | type[Step]) -> tuple[Attribute[Any], ...]:
 
 
 @cache
-def _shown(cls: type) -> tuple[Attribute[Any], ...]:
+def _shown(cls: Any) -> tuple[Attribute[Any], ...]:
     return tuple(a for a in fields(cls) if "kind" in a.metadata)
 
 
 @cache
-def _listing(cls: type) -> tuple[tuple[str, bool], ...]:
+def _listing(cls: Any) -> tuple[tuple[str, bool], ...]:
     """(name, whether it is a scatterlist) of each field that holds pages."""
     kinds = [(a.name, a.metadata["kind"]) for a in _shown(cls)]
     return tuple((name, kind == "sgl") for name, kind in kinds if kind in {"pages", "sgl"})
@@ -93,13 +87,10 @@ def _listing(cls: type) -> tuple[tuple[str, bool], ...]:
 
 def _written(kind: str, value: Any) -> str:
     """*value* in the syntax of *kind*."""
-    if kind == "flags":
-        return " | ".join(value)
-    if kind == "sgl":
-        return " + ".join(map(str, value))
     if kind == "orders":
         return orders_text(value)
-    return str(value)
+    separators = {"flags": " | ", "sgl": " + "}
+    return separators[kind].join(map(str, value)) if kind in separators else str(value)
 
 
 class Table(dict[str, "Sequence[int]"]):
@@ -115,10 +106,9 @@ class Table(dict[str, "Sequence[int]"]):
 
 @frozen(kw_only=True)
 class Step:
-    """One call with its arguments.
+    """One call with its arguments. Each call is a subclass.
 
-    The class attributes and methods describe the call. Each call is a subclass; other code
-    reads these attributes and does not name calls.
+    The class attributes and methods describe the call, so that other code names no calls.
 
     :param cpu: The processor that it runs on. All candidates ignore it so far.
     """
@@ -126,8 +116,7 @@ class Step:
     #: The name of the call.
     call: ClassVar[str] = ""
 
-    #: It makes a handle, named by its field ``handle``: the pages of its list that were pinned
-    #: or referenced.
+    #: It makes a handle, named by its field ``handle``: the pages that it pinned or referenced.
     binds_handle: ClassVar[bool] = False
     #: It makes a region, named by its field ``umem``.
     binds_umem: ClassVar[bool] = False
@@ -160,8 +149,7 @@ class Step:
     #: The field with a position in its list, or empty.
     position: ClassVar[str] = ""
 
-    #: What it returns: a number of "pages", or of "entries" of a scatterlist, or -errno
-    #: instead; "error": 0 or -errno; empty: nothing.
+    #: What it returns: a number of "pages" or "entries", or -errno; "error": 0 or -errno.
     returns: ClassVar[str] = ""
     #: It changes which frames form a compound page.
     regroups: ClassVar[bool] = False
@@ -190,13 +178,10 @@ class Step:
         parts = []
         for i, a in enumerate(shown(self)):
             value = getattr(self, a.name)
-            kind = a.metadata["kind"]
-            if kind == "flags":
-                parts += [_written(kind, value)] if value else []
-            elif i == 0:
-                parts.append(_written(kind, value))
-            elif value != a.default:
-                parts.append(f"{a.name}={_written(kind, value)}")
+            if i == 0 or value != a.default:
+                kind = a.metadata["kind"]
+                label = "" if i == 0 or kind == "flags" else f"{a.name}="
+                parts.append(label + _written(kind, value))
         if self.cpu:
             parts.append(f"cpu={self.cpu}")
         made = f"{self.makes} = " if self.makes else ""

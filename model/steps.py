@@ -13,15 +13,7 @@ from attrs import frozen
 
 from model.pagelist import PageList
 from model.regions import REGION_STEPS
-from model.step import (
-    MIN_ERRNO,
-    ULONG_VALUES,
-    Need,
-    Step,
-    Table,
-    argument,
-    contiguous,
-)
+from model.step import MIN_ERRNO, ULONG_VALUES, Need, Step, Table, argument, contiguous
 from model.world import WORLD_STEPS
 
 
@@ -125,7 +117,7 @@ class _UnpinMany(Step):
     npages: int | None
 
     def complaint(self, table: Table) -> str:
-        """Why *npages* is invalid: it must be None or an ``IS_ERR_VALUE()``."""
+        """Why *npages* is neither None nor an ``IS_ERR_VALUE()``."""
         if self.npages is None or self.npages % ULONG_VALUES >= ULONG_VALUES + MIN_ERRNO:
             return ""
         return f"npages={self.npages} is not -errno; leave it out for the whole list"

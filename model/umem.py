@@ -52,18 +52,15 @@ def append_pages(sgl: list[Scatterlist], pages: Sequence[int], max_segment: int)
     """
     max_pages = max_segment // PAGE_SIZE
     for first, npages in _contiguous(pages):
-        start = first
-        left = npages
+        start, stop = first, first + npages
         if sgl and sgl[-1].page + sgl[-1].npages == start:
-            joining = min(left, max_pages - sgl[-1].npages)
+            joining = min(npages, max_pages - sgl[-1].npages)
             sgl[-1].length += joining * PAGE_SIZE
             start += joining
-            left -= joining
-        while left:
-            entry = min(left, max_pages)
-            sgl.append(Scatterlist(start, entry * PAGE_SIZE))
-            start += entry
-            left -= entry
+        sgl += [
+            Scatterlist(page, min(max_pages, stop - page) * PAGE_SIZE)
+            for page in range(start, stop, max_pages)
+        ]
 
 
 def _contiguous(pages: Sequence[int]) -> Iterator[tuple[int, int]]:

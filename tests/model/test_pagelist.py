@@ -151,13 +151,6 @@ def test_prefix_of_a_group(text, length):
     assert text == str(PageList((group,)).prefix(length))
 
 
-def test_is_slice():
-    """Only a slice that stands alone and once is no list."""
-    assert span("a", 0, 5).is_slice()
-    assert not PageList((Slice("a", range(5), 2),)).is_slice()
-    assert not joined([span("a", 0, 5), span("a", 5, 6)]).is_slice()
-
-
 def test_names():
     """Names inside groups count as well."""
     group = Group((Slice("a", range(1)), Slice("b", range(1))), 2)

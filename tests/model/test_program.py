@@ -16,7 +16,6 @@ from model.program import (
     Program,
     check,
     check_kind,
-    check_mappings,
     mapping_lines,
 )
 from model.regions import IbUmem, IbUmemGet, IbUmemRelease
@@ -119,13 +118,6 @@ def test_size_ignores_comments():
 
 
 # Mappings.
-
-
-def test_check_mappings():
-    """A frame cannot be in two mappings."""
-    check_mappings((A, B))
-    with pytest.raises(BadInput, match=r"^mapping c: frame 0x1006 belongs to a mapping before it$"):
-        check_mappings((A, B, Mapping("c", "driver", (Extent(0x1006, 1, 1),))))
 
 
 def test_check_kind():

@@ -12,7 +12,7 @@ from model.kernel.guest.guest import Answer, Guest, answer
 from model.kernel.guest.layout import Layout
 from model.kernel.source.segments import signed
 from model.memory import NoProgress, Panic
-from model.page import Event, HeadState
+from model.page import Event, decoded
 from model.program import Program
 from model.semantics import BIAS
 from model.step import Step
@@ -42,8 +42,7 @@ CALLS = {
 class KernelGuest(Candidate):
     """Runs programs in a machine. Starting a program ends the previous one.
 
-    :param slow: Kinds and orders of pages that GUP-fast pins, releases, and leaves to the slow
-        path.
+    :param slow: As `model.kernel.guest.booted.SLOW`.
     """
 
     def __init__(
@@ -55,7 +54,6 @@ class KernelGuest(Candidate):
 
     @property
     def abilities(self) -> Abilities:
-        """What programs can do in the machine."""
         return self._abilities
 
     def execute(self, program: Program) -> Iterator[Snapshot]:
@@ -63,8 +61,6 @@ class KernelGuest(Candidate):
 
         A program that breaks the contract, or whose steps are not known yet, goes step by step.
         If one request fails, running the program step by step shows the failing step.
-
-        :raises Unavailable: if no machine boots.
         """
         if program.misuse or not isinstance(program.steps, tuple):
             yield from self._stepwise(program)
@@ -79,8 +75,7 @@ class KernelGuest(Candidate):
         try:
             self._whole(program)
         except (NoProgress, Panic) as err:
-            msg = f"{err} (only with all steps in one request)"
-            raise type(err)(msg) from None
+            raise type(err)(f"{err} (only with all steps in one request)") from None
         yield last
 
     def _whole(self, program: Program) -> list[Snapshot]:
@@ -88,8 +83,7 @@ class KernelGuest(Candidate):
         calls = [translation.call(step) for step in program.steps]
         lines, left = self._guest.whole([*translation.layout.requests()], calls)
         if left:
-            msg = f"after the last step: {left}"
-            raise Panic(msg)
+            raise Panic(f"after the last step: {left}")
         return [
             translation.snapshot(step, answer(line))
             for step, line in zip(program.steps, lines, strict=True)
@@ -114,13 +108,11 @@ class _Translation:
         self._misuse = MISUSE if program.misuse else 0
 
     def call(self, step: Step) -> str:
-        """The line that requests *step*.
-
-        The number of pages that a pin gets is not known yet, so its handle is bound to all
-        pages that it asks for. Programs that keep the contract use no more than was pinned.
-        """
+        """The line that requests *step*."""
         arguments = step.arguments(self._table)
         line = f"{CALLS[step.call]} {self._operands(step, *arguments)}"
+        # How many pages a pin gets is not known yet, so its handle is bound to all of its list.
+        # Programs that keep the contract use no more than was pinned.
         step.bind(self._table, arguments, len(arguments[0]) if step.makes else None)
         return line
 
@@ -160,13 +152,7 @@ class _Translation:
 
     def snapshot(self, step: Step, result: Answer) -> Snapshot:
         """The snapshot after *step* from the agent's answer *result*, in the program's frames."""
-        heads: dict[int, HeadState] = {}
-        pinned = []
-        for number, refcount, pincount, look in result.heads:
-            pfn = self.layout.pfn(number)
-            heads[pfn] = HeadState(refcount, pincount, bool(look & 1), bool(look & 2))
-            if look & 4:
-                pinned.append(pfn)
+        heads, maybe_pinned = decoded([self.layout.pfn(n), *rest] for n, *rest in result.heads)
         events: list[Event] = []
         for one in result.events:
             pfn = self.layout.pfn(one.number)
@@ -174,17 +160,16 @@ class _Translation:
             # A put of an order-0 page drops the bias for each pin, as there is no pincount.
             refs = one.refs * (BIAS if one.what == "put" and not order else 1)
             events += [Event(one.what, pfn, refs, one.dirty)] * one.times
-        unpins = step.unpins
+        puts = sum(one.times for one in result.events if one.what == "put")
+        dirty_locks = sum(one.times for one in result.events if one.what == "dirty")
         return Snapshot(
             returned=result.returned if step.makes else None,
             heads=heads,
             acquired=result.acquired,
             released=result.released,
             warnings=result.warnings,
-            puts=sum(one.times for one in result.events if one.what == "put") if unpins else 0,
-            dirty_locks=(
-                sum(one.times for one in result.events if one.what == "dirty") if unpins else 0
-            ),
-            maybe_pinned=frozenset(pinned),
+            puts=puts if step.unpins else 0,
+            dirty_locks=dirty_locks if step.unpins else 0,
+            maybe_pinned=maybe_pinned,
             events=events,
         )

@@ -141,8 +141,7 @@ class Emulator:
             line = ""
         if line != "ready":
             self.close()
-            msg = f"the machine did not boot: {self._tail() or 'no console output'}"
-            raise Ended(msg)
+            raise Ended(f"the machine did not boot: {self._tail() or 'no console output'}")
 
     def talk(self, request: bytes, lines: int, seconds: float = SILENT_SECONDS) -> list[str]:
         """Send *request*; the next *lines* lines of the answer.
@@ -168,8 +167,7 @@ class Emulator:
             ready, writable, _ = select.select([self._port, self._console], writing, [], left)
             if not ready and not writable:
                 self._alarm()
-                msg = "does not return"
-                raise NoProgress(msg)
+                raise NoProgress("does not return")
             if self._console in ready:
                 self._listen()
             try:
@@ -208,8 +206,7 @@ class Emulator:
             self._process.wait()
             self._errors.seek(0)
             error = "".join(_lines(self._errors.read())[-1:])
-        msg = f"the machine ended: {error or 'no console output'}"
-        raise Ended(msg)
+        raise Ended(f"the machine ended: {error or 'no console output'}")
 
     def _alarm(self) -> None:
         """Check the console output since the last check.
@@ -221,8 +218,7 @@ class Emulator:
         found = [line for line in lines if any(alarm in line for alarm in ALARMS)]
         self._alarmed = max(self._alarmed, whole)
         if found:
-            msg = " | ".join(found[:CONSOLE_LINES])
-            raise Panic(msg)
+            raise Panic(" | ".join(found[:CONSOLE_LINES]))
 
     def _tail(self) -> str:
         return " | ".join(_lines(self._said)[-CONSOLE_LINES:])

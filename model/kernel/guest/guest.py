@@ -62,12 +62,10 @@ def answer(line: str) -> Answer:
         state, or if *line* is malformed.
     """
     if line.startswith("! "):
-        msg = f"in the machine: {line[2:]}"
-        raise Panic(msg)
+        raise Panic(f"in the machine: {line[2:]}")
     found = ANSWER.fullmatch(line)
     if found is None:
-        msg = f"the machine answers {line[:80]!r}"
-        raise Panic(msg)
+        raise Panic(f"the machine answers {line[:80]!r}")
     heads = [tuple(map(int, head)) for head in HEAD.findall(found["heads"] or "")]
     events = [
         Happened(EVENTS[kind], int(number), int(refs), dirty == "1", int(times))
@@ -90,8 +88,7 @@ def _clean(line: str) -> None:
     """
     unclean, _, why = line.removeprefix(".").strip().partition(" ")
     if unclean != "0":
-        msg = f"{unclean} pages differ from before the program"
-        raise Ended(msg)
+        raise Ended(f"{unclean} pages differ from before the program")
     if why:
         raise Ended(why)
 
@@ -103,11 +100,9 @@ def _settled(line: str) -> None:
     """
     settled = answer(line)
     if settled.warnings:
-        msg = f"a WARN at {'; '.join(settled.warnings)} while pages were mapped"
-        raise Panic(msg)
+        raise Panic(f"a WARN at {'; '.join(settled.warnings)} while pages were mapped")
     if settled.heads:
-        msg = f"page {settled.heads[0][0]} is not in its initial state: {line}"
-        raise Panic(msg)
+        raise Panic(f"page {settled.heads[0][0]} is not in its initial state: {line}")
 
 
 class _State:
@@ -164,8 +159,7 @@ class Guest:
             return self._begin(owner, requests, [call])[0]
         emulator = self._state.emulator
         if self._state.owner is not owner or emulator is None:
-            msg = "another program has started in the machine"
-            raise RuntimeError(msg)
+            raise RuntimeError("another program has started in the machine")
         return self._talk(emulator, f"{call}\n", 1)[0]
 
     def _begin(self, owner: object, requests: Sequence[str], calls: Sequence[str]) -> list[str]:
@@ -183,8 +177,7 @@ class Guest:
                 continue
             self._state.owner = owner
             return self._talk(emulator, "\n".join([*calls, ""]), len(calls))
-        msg = f"the machine cannot start the program: {trouble}"
-        raise Unavailable(msg)
+        raise Unavailable(f"the machine cannot start the program: {trouble}")
 
     def _end(self) -> None:
         """End the running program; stop the machine if its pages differ from before."""
@@ -231,8 +224,7 @@ class Guest:
             state.emulator, state.owner = emulator, None
             state.boots += 1
             return emulator
-        msg = f"no machine boots: {trouble}"
-        raise Unavailable(msg)
+        raise Unavailable(f"no machine boots: {trouble}")
 
     def close(self) -> None:
         """Stop the machine; the next program starts another."""

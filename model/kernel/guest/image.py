@@ -99,8 +99,7 @@ def _run(command: Sequence[str], work: Path) -> None:
         reason = error[0] if error else (text.strip().splitlines() or ["nothing"])[0]
         if "No such file" in reason or "cannot find -lc" in reason:
             reason += " (apt install libc6-dev)"
-        msg = f"the module or the agent cannot be built: {reason}"
-        raise BadInput(msg)
+        raise BadInput(f"the module or the agent cannot be built: {reason}")
 
 
 def _digest(cc: str) -> str:

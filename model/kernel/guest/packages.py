@@ -117,8 +117,7 @@ def _abi(version: str) -> str:
     """The version in package names of the latest kernel of *version*, ``6.1.0-56``."""
     for tool in ("apt-get", "apt-cache", "dpkg-deb"):
         if not shutil.which(tool):
-            msg = f"kernels come from Debian packages, and {tool} is not installed"
-            raise BadInput(msg)
+            raise BadInput(f"kernels come from Debian packages, and {tool} is not installed")
     for package in (f"linux-image-{version}-{FLAVOUR}", f"linux-image-{FLAVOUR}"):
         output = _output(["apt-cache", "depends", package])
         for abi in re.findall(rf"linux-image-(\S+)-{FLAVOUR}$", output, re.MULTILINE):
@@ -182,8 +181,7 @@ def _run(command: Sequence[str], work: Path) -> str:
     if done.returncode:
         errors = [line for line in done.stderr.splitlines() if not line.startswith("W:")]
         reason = errors[0].removeprefix("E: ") if errors else f"status {done.returncode}"
-        msg = f"{command[0]} {command[1]} fails: {reason}"
-        raise BadInput(msg)
+        raise BadInput(f"{command[0]} {command[1]} fails: {reason}")
     return done.stdout
 
 

@@ -80,8 +80,7 @@ def build(tree: Tree, model: str, *, measured: bool = False) -> Library:
     """
     cc = compiler()
     if not cc:
-        msg = "kernel-source needs a C compiler, and none is installed (apt install gcc)"
-        raise BadInput(msg)
+        raise BadInput("kernel-source needs a C compiler, and none is installed (apt install gcc)")
     flags = (*FLAGS, *MODELS[model], *(("-DHC_MEASURE",) if measured else ()))
     place = cache() / "libraries"
     stem = place / _digest(tree, cc, flags)

@@ -12,7 +12,7 @@ from model.candidate import Candidate, Snapshot
 from model.kernel.source.process import EVENTS, FFI, KINDS, Worker
 from model.kernel.source.segments import Segment, operation, segments, signed
 from model.mapping import Mapping, side_by_side
-from model.page import Event, HeadState
+from model.page import Event, decoded
 from model.program import Program
 from model.step import Need, Step, Table
 
@@ -43,11 +43,9 @@ class KernelSource(Candidate):
 
     @property
     def abilities(self) -> Abilities:
-        """What programs can do with the functions of the tree."""
         return self._abilities
 
     def execute(self, program: Program) -> Iterator[Snapshot]:
-        """Execute *program*, each step when its snapshot is requested."""
         table = program.table()
         self._worker.ask("HC_BEGIN", _extents(program.mappings))
         self._worker.owner = self
@@ -55,7 +53,6 @@ class KernelSource(Candidate):
             yield self._take(step, table)
 
     def partial(self) -> list[Event]:
-        """The journal of the current step, even if the step did not finish."""
         return [
             Event(EVENT_NAMES[kind], pfn, refs, bool(dirty))
             for kind, pfn, refs, dirty in self._worker.events()
@@ -75,12 +72,7 @@ class KernelSource(Candidate):
             outcome = Region(self._regions, outcome)
             self._regions += 1
         returned = step.bind(table, arguments, outcome)
-        heads = {}
-        pinned = []
-        for pfn, refcount, pincount, look in self._worker.heads():
-            heads[pfn] = HeadState(refcount, pincount, bool(look & 1), bool(look & 2))
-            if look & 4:
-                pinned.append(pfn)
+        heads, maybe_pinned = decoded(self._worker.heads())
         warnings = FFI.string(shared.warnings)
         return Snapshot(
             returned=returned,
@@ -90,7 +82,7 @@ class KernelSource(Candidate):
             warnings=tuple(warnings.decode(errors="replace").splitlines()) if warnings else (),
             puts=shared.puts,
             dirty_locks=shared.dirty_locks,
-            maybe_pinned=frozenset(pinned),
+            maybe_pinned=maybe_pinned,
             events=self.partial(),
         )
 
@@ -122,14 +114,8 @@ class Region:
 
 def _extents(mappings: Sequence[Mapping]) -> list[Segment]:
     """The extents of *mappings*, lowest frame first."""
-    return sorted(
-        Segment(
-            e.pfn,
-            e.count,
-            order=e.order,
-            refs=m.refs,
-            kind=KIND_OF.get(m.kind, KINDS["HC_KIND_PLAIN"]),
-        )
-        for m in mappings
-        for e in m.extents
-    )
+    found = []
+    for m in mappings:
+        kind = KIND_OF.get(m.kind, KINDS["HC_KIND_PLAIN"])
+        found += [Segment(e.pfn, e.count, order=e.order, refs=m.refs, kind=kind) for e in m.extents]
+    return sorted(found)
