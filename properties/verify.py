@@ -146,5 +146,5 @@ def failure_of(
     failure = Failure(reduced.program, reduced.finding, reduced.text())
     if store is None:
         return failure
-    path = store.path(reduced.finding.signature) or store.keep(reduced.program, reduced.finding)
+    path = store.keep(reduced.program, reduced.finding)
     return failure.kept(path, spec.text, store.trouble)

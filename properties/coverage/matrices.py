@@ -2,7 +2,8 @@
 
 """The combinations: coverage points in three matrices, read off steps that unpin."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import product
 
 from attrs import frozen
 
@@ -32,118 +33,84 @@ class Matrix:
 
     def points(self) -> list[str]:
         """The coverage points of all possible combinations."""
-        return [
-            self.point(row, column)
-            for row in self.rows
-            for column in self.columns
-            if (row, column) not in self.impossible
-        ]
+        possible = [p for p in product(self.rows, self.columns) if p not in self.impossible]
+        return [self.point(row, column) for row, column in possible]
 
     def counts(self, reached: Mapping[str, int]) -> list[list[int | None]]:
         """How often each combination was *reached*, by rows; None if it is impossible."""
-        return [
-            [
-                None
-                if (row, column) in self.impossible
-                else reached.get(self.point(row, column), 0)
-                for column in self.columns
-            ]
-            for row in self.rows
-        ]
+
+        def count(row: str, column: str) -> int | None:
+            if (row, column) in self.impossible:
+                return None
+            return reached.get(self.point(row, column), 0)
+
+        return [[count(row, column) for column in self.columns] for row in self.rows]
 
     def lines(self, reached: Mapping[str, int]) -> list[str]:
         """The table of `counts`: "." for a count of 0, "-" for an impossible combination."""
         body = [[self.across, *self.columns]]
         for row, counts in zip(self.rows, self.counts(reached), strict=True):
             body.append([row, *("-" if n is None else f"{n:,}" if n else "." for n in counts)])
-        left = max(len(line[0]) for line in body)
-        width = max(len(text) for line in body for text in line[1:]) + 2
-        return [
-            self.title,
-            *(
-                "  " + line[0].ljust(left) + "".join(text.rjust(width) for text in line[1:])
-                for line in body
-            ),
-        ]
+        left = max(len(name) for name, *_ in body)
+        width = max(len(cell) for _, *cells in body for cell in cells) + 2
+        lines = [self.title]
+        for name, *cells in body:
+            lines.append(f"  {name:{left}}" + "".join(f"{cell:>{width}}" for cell in cells))
+        return lines
 
 
 #: Maximum number of runs of one step, and of pages of a run, that are examined.
 MAX_RUNS_EXAMINED = 4
 MAX_RUN_PAGES_EXAMINED = 16
 
-SINGLE, SMALL, HUGE = ("0", "1"), ("2", "3 to 8"), ("9", "10 to 17", "18")
 _ORDERS = ("0", "1", "2", *["3 to 8"] * 6, "9", *["10 to 17"] * 8, *["18"] * 46)
-STARTS = ("head", "first tail", "middle", "last tail")
-ENDS = ("single page", "head", "middle", "last tail")
-HEADS = ("1", "2", "3", "4 or more")
-SHAPES = ("single entry", "whole compound page", "part", "repeated", "interleaved", "backwards")
-DIRT = ("not asked", "asked, clean", "asked, dirty")
 
 
-def _starts(record: Record) -> Iterable[tuple[str, str]]:
+def _starts(record: Record) -> Iterator[tuple[str, str]]:
     """The order of a range's first compound page, and the offset at which the range starts."""
     first = record.lists[0][0]
     order = record.ledger.order(first)
-    offset = first - record.runs()[0][0]
-    column = STARTS[2]
-    if offset < 2:
-        column = STARTS[offset]
-    elif offset == (1 << order) - 1:
-        column = STARTS[3]
-    return ((_ORDERS[order], column),)
+    # Later keys win: of two pages the tail is called the first tail, not the last.
+    places = {(1 << order) - 1: "last tail", 1: "first tail", 0: "head"}
+    yield _ORDERS[order], places.get(first - record.runs()[0][0], "middle")
 
 
-def _ends(record: Record) -> Iterable[tuple[str, str]]:
+def _ends(record: Record) -> Iterator[tuple[str, str]]:
     """Where in its compound page a range's last page lies, and how many heads it visits."""
     runs = record.runs()
     last = record.lists[0][-1]
     order = record.ledger.order(last)
-    offset = last - runs[-1][0]
-    if not order:
-        row = ENDS[0]
-    elif not offset:
-        row = ENDS[1]
-    else:
-        row = ENDS[3 if offset == (1 << order) - 1 else 2]
-    return ((row, HEADS[min(len(runs), 4) - 1]),)
+    places = {0: "head", (1 << order) - 1: "last tail"}
+    end = places.get(last - runs[-1][0], "middle") if order else "single page"
+    yield end, "4 or more" if len(runs) >= 4 else str(len(runs))
 
 
-def _shapes(record: Record) -> Iterable[tuple[str, str]]:
+def _shapes(record: Record) -> Iterator[tuple[str, str]]:
     """The shape of each run, and whether its head is dirtied and was dirty."""
-    found = []
-    ledger, runs = record.ledger, record.runs()
-    looked_at = runs[:MAX_RUNS_EXAMINED]
-    among_runs = [head for head, _ in looked_at]
-    interleaved = len(set(among_runs)) < len(among_runs) and len(record.lists) == 1
+    runs = record.runs()[:MAX_RUNS_EXAMINED]
+    heads = [head for head, _ in runs]
     pages = record.lists[0]
+    several = len(record.lists) > 1
     at = 0
-    for number, (head, entries) in enumerate(looked_at):
-        column = DIRT[0]
-        if record.dirties:
-            column = DIRT[2 if record.state_before(head).dirty else 1]
-        if interleaved and among_runs.count(head) > 1:
-            row = SHAPES[4]
+    for number, (head, entries) in enumerate(runs):
+        order = record.ledger.order(head)
+        shape = "whole compound page" if entries == 1 << order else "part"
+        if not several and heads.count(head) > 1:
+            shape = "interleaved"
         elif entries == 1:
-            row = SHAPES[0]
-        elif number and len(record.lists) > 1:
+            shape = "single entry"
+        elif number == 0 or not several:
             # A run of a later list is an entry of a region, which is a range.
-            row = SHAPES[1 if entries == 1 << ledger.order(head) else 2]
-        else:
-            row = _shape(
-                pages[at : at + min(entries, MAX_RUN_PAGES_EXAMINED)], entries, ledger.order(head)
-            )
-        found.append((row, column))
+            some = pages[at : at + min(entries, MAX_RUN_PAGES_EXAMINED)]
+            if some[1] == some[0] - 1:
+                shape = "backwards"
+            elif not isinstance(some, range) and len(set(some)) < len(some):
+                shape = "repeated"
+        dirt = "not asked"
+        if record.dirties:
+            dirt = "asked, dirty" if record.state_before(head).dirty else "asked, clean"
+        yield shape, dirt
         at += entries
-    return found
-
-
-def _shape(pages: Sequence[int], entries: int, order: int) -> str:
-    """The shape of a run of *entries* that begins with *pages*, in a compound page of *order*."""
-    if pages[1] == pages[0] - 1:
-        return SHAPES[5]
-    if not isinstance(pages, range) and len(set(pages)) < len(pages):
-        return SHAPES[3]
-    return SHAPES[1 if entries == 1 << order else 2]
 
 
 MATRICES = (
@@ -151,27 +118,26 @@ MATRICES = (
         "starts",
         "ranges: the order of the first compound page, and where in it they start",
         "order",
-        (*SINGLE, *SMALL, *HUGE),
-        STARTS,
+        tuple(dict.fromkeys(_ORDERS)),
+        ("head", "first tail", "middle", "last tail"),
         _starts,
-        frozenset(
-            [("0", column) for column in STARTS[1:]] + [("1", column) for column in STARTS[2:]]
-        ),
+        # A page of order 0 has no tails, one of order 1 only the first.
+        frozenset({("0", "first tail"), *product("01", ("middle", "last tail"))}),
     ),
     Matrix(
         "ends",
         "ranges: where in the last compound page they end, and how many they visit",
         "end",
-        ENDS,
-        HEADS,
+        ("single page", "head", "middle", "last tail"),
+        ("1", "2", "3", "4 or more"),
         _ends,
     ),
     Matrix(
         "shapes",
         "runs: their shape, and whether the call is to dirty them and they were dirty",
         "run",
-        SHAPES,
-        DIRT,
+        ("single entry", "whole compound page", "part", "repeated", "interleaved", "backwards"),
+        ("not asked", "asked, clean", "asked, dirty"),
         _shapes,
     ),
 )
@@ -185,4 +151,4 @@ def combinations(record: Record) -> set[str]:
     if not record.lists or not record.runs():
         return set()
     matrices = MATRICES if record.step.takes_range else MATRICES[2:]
-    return {matrix.point(row, column) for matrix in matrices for row, column in matrix.read(record)}
+    return {matrix.point(*point) for matrix in matrices for point in matrix.read(record)}

@@ -20,63 +20,40 @@ from model.program import Program
 class Canary:
     """Watches the candidates that one search makes.
 
-    :param base: Makes the candidate of which the fault overrides a part.
+    :param fault: Makes a candidate with the planted bug.
     """
 
-    def __init__(
-        self, fault: Callable[[], Candidate], base: Callable[[], Candidate] = Optimised
-    ) -> None:
+    def __init__(self, fault: Callable[[], Candidate]) -> None:
         self._fault = fault
-        self._base = base
-        self._steps = 0
+        #: Number of steps begun, over all candidates.
+        self.steps = 0
         #: The step in which the fault's code first ran, and the one after which its state
-        #: first differed: counted from 1 over all candidates; None if there is none.
+        #: first differed: counted from 1; None if there is none.
         self.reached: int | None = None
         self.diverged: int | None = None
 
     def make(self) -> Candidate:
-        """A candidate that runs the fault beside its base."""
-        return _Watched(self, self._fault(), self._base())
-
-    def begin(self) -> None:
-        """Count a step."""
-        self._steps += 1
+        """A candidate that runs the fault beside the optimised model."""
+        return _Watched(self, self._fault())
 
     def reach(self) -> None:
         """Note that the fault's own code runs."""
-        if self.reached is None:
-            self.reached = max(self._steps, 1)
+        self.reached = self.reached or max(self.steps, 1)
 
     def diverge(self) -> None:
-        """Note that the snapshot of the fault differs from that of its base."""
-        if self.diverged is None:
-            self.diverged = self._steps
+        """Note that the snapshot of the fault differs from that of the optimised model."""
+        self.diverged = self.diverged or self.steps
 
 
 class _Watched(Candidate):
-    """A fault and its base side by side; the snapshots are the fault's."""
+    """A fault and the optimised model side by side; the snapshots are the fault's."""
 
-    def __init__(self, canary: Canary, fault: Candidate, base: Candidate) -> None:
+    def __init__(self, canary: Canary, fault: Candidate) -> None:
         self._canary = canary
         self._fault = fault
-        self._base = base
         for name, value in vars(type(fault)).items():
             if callable(value) and not name.startswith("__"):
                 setattr(fault, name, self._reaching(getattr(fault, name)))
-
-    @property
-    def abilities(self) -> Abilities:
-        """The abilities of the fault."""
-        return self._fault.abilities
-
-    @property
-    def operations(self) -> int:
-        """Number of memory operations of the fault."""
-        return self._fault.operations
-
-    def partial(self) -> Sequence[Event]:
-        """The journal of the fault."""
-        return self._fault.partial()
 
     def _reaching(self, method: Callable[..., Any]) -> Callable[..., Any]:
         def reaching(*args: Any, **kwargs: Any) -> Any:
@@ -85,11 +62,22 @@ class _Watched(Candidate):
 
         return reaching
 
+    @property
+    def abilities(self) -> Abilities:
+        return self._fault.abilities
+
+    @property
+    def operations(self) -> int:
+        return self._fault.operations
+
+    def partial(self) -> Sequence[Event]:
+        return self._fault.partial()
+
     def execute(self, program: Program) -> Iterator[Snapshot]:
-        """Carry out *program* on both."""
-        fault, base = self._fault.execute(program), self._base.execute(program)
+        right = Optimised().execute(program)
+        fault = self._fault.execute(program)
         while True:
-            self._canary.begin()
+            self._canary.steps += 1
             try:
                 shown = next(fault)
             except StopIteration:
@@ -97,6 +85,6 @@ class _Watched(Candidate):
             except BaseException:
                 self._canary.diverge()
                 raise
-            if shown != next(base):
+            if shown != next(right):
                 self._canary.diverge()
             yield shown

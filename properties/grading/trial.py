@@ -118,7 +118,7 @@ class _Watcher(Tally):
         return self.failure is not None or self.steps >= self._budget
 
     def stop(self) -> None:
-        """Stop the clock."""
+        """Stop the clock, unless it has stopped."""
         self.seconds = self.seconds or time.perf_counter() - self._started
 
 
@@ -131,10 +131,7 @@ def run(trial: Trial) -> Result:
     watcher = _searched(trial, make)
     found = None
     if watcher.failure and watcher.steps <= trial.budget:
-        if trial.reduce:
-            found = _reduced(*watcher.failure, make, trial.prove)
-        else:
-            found = _as_found(*watcher.failure)
+        found = _found(trial, make, *watcher.failure)
     canary = Canary(make)
     if trial.levels:
         _searched(trial, canary.make, watcher.steps)
@@ -163,29 +160,24 @@ def _searched(trial: Trial, make: Callable[[], Candidate], budget: int = 0) -> _
     return watcher
 
 
-def _as_found(program: Program, finding: Finding) -> Found:
+def _found(
+    trial: Trial, make: Callable[[], Candidate], program: Program, finding: Finding
+) -> Found:
+    first = len(program.steps)
+    executions, seconds, proved = 0, 0.0, False
+    if trial.reduce:
+        started = time.perf_counter()
+        reduced = reduce(program, finding, make)
+        seconds = time.perf_counter() - started
+        executions = reduced.executions
+        least = smallest(reduced, make, most=trial.prove)
+        program, finding, proved = least.program, least.finding, least.proved
     return Found(
         signature=finding.signature,
         size=program.size().counts,
         trace=program.text(),
-        first=len(program.steps),
-        executions=0,
-        seconds=0.0,
-        proved=False,
-    )
-
-
-def _reduced(program: Program, finding: Finding, make: Callable[[], Candidate], most: int) -> Found:
-    started = time.perf_counter()
-    reduced = reduce(program, finding, make)
-    seconds = time.perf_counter() - started
-    proved = smallest(reduced, make, most=most)
-    return Found(
-        signature=proved.finding.signature,
-        size=proved.program.size().counts,
-        trace=proved.program.text(),
-        first=len(program.steps),
-        executions=reduced.executions,
+        first=first,
+        executions=executions,
         seconds=seconds,
-        proved=proved.proved,
+        proved=proved,
     )

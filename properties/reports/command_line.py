@@ -3,7 +3,6 @@
 """Commands that repeat a run, for people to copy."""
 
 import shlex
-from pathlib import Path
 
 from model.semantics import DEFAULT
 
@@ -26,8 +25,3 @@ def command(
     parts += ["--semantics", version] if version and version != DEFAULT.version else []
     parts += ["--cost", cost] if cost != "strict" else []
     return shlex.join([*parts, *words])
-
-
-def replay(path: Path, candidate: str) -> str:
-    """The command that replays the trace at *path*."""
-    return command("replay", file=str(path), candidate=candidate)

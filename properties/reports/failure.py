@@ -14,7 +14,7 @@ from model.errors import BadInput
 from model.program import Program
 from properties.judging.finding import Finding, Row
 from properties.judging.ledger import Ledger
-from properties.reports.command_line import replay
+from properties.reports.command_line import command
 from properties.reports.pagemap import in_words, page_map, runs_in_words
 
 
@@ -58,7 +58,8 @@ class Failure:
 
         :param trouble: Why the file could not be written; empty if it was.
         """
-        return evolve(self, saved=trouble or str(path), replay=replay(path, candidate))
+        again = command("replay", file=str(path), candidate=candidate)
+        return evolve(self, saved=trouble or str(path), replay=again)
 
     def lines(self) -> list[str]:
         """The whole report."""
@@ -120,9 +121,10 @@ def _value(value: object) -> str:
 
 def _map(program: Program, finding: Finding) -> list[str]:
     """Page maps of the failing step, its runs, and the candidate's puts."""
-    ledger = ledger_before(program, finding.index)
-    if ledger is None:
-        return []
+    try:
+        ledger = Ledger.after(program, program.steps[: finding.index])
+    except BadInput:
+        return []  # an earlier step breaks the contract
     lines: list[str] = []
     for label, pages in step_lists(program, finding.index, ledger)[:MAX_LISTS_SHOWN]:
         lines += [f"  {line}" for line in page_map(ledger, pages, label)]
@@ -134,14 +136,6 @@ def _map(program: Program, finding: Finding) -> list[str]:
         elif not finding.puts:
             words += "; the candidate took none"
     return lines + wrap(words, WIDTH, initial_indent="  ", subsequent_indent="  ")
-
-
-def ledger_before(program: Program, index: int) -> Ledger | None:
-    """The ledger just before step *index*; None if the program breaks the contract before."""
-    try:
-        return Ledger.after(program, program.steps[:index])
-    except BadInput:
-        return None
 
 
 def step_lists(program: Program, index: int, ledger: Ledger) -> list[tuple[str, Sequence[int]]]:

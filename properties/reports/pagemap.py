@@ -58,6 +58,9 @@ def _rises(pages: Sequence[int]) -> bool:
 def _draw(
     ledger: Ledger, mapping: Mapping, found: dict[int, list[int]], label: str, rising: bool
 ) -> list[str]:
+    def begins(offset: int) -> bool:
+        return ledger.head(mapping.pages[offset]) == mapping.pages[offset]
+
     marks = {o: "+".join(map(str, p[:3])) + "+" * (len(p) > 3) for o, p in found.items()}
     shown = _shown(ledger, mapping, sorted(found))
     widest = max(len(str(max(shown))), 0 if rising else max(map(len, marks.values())))
@@ -70,7 +73,7 @@ def _draw(
         if offset != before + 1:
             top += "..."
             under += inside * 3
-        if _begins(ledger, mapping, offset):
+        if begins(offset):
             top += "|"
             under += inside
         top += str(offset).ljust(cell, "-")
@@ -80,7 +83,7 @@ def _draw(
             under += marks.get(offset, "").ljust(cell)
         before = offset
     ended = before + 1 == mapping.npages
-    top += "|" if ended or _begins(ledger, mapping, before + 1) else ""
+    top += "|" if ended or begins(before + 1) else ""
     top += "" if ended else "..."
     width = max(len(mapping.name), len(label)) + 2
     return [
@@ -109,11 +112,6 @@ def _shown(ledger: Ledger, mapping: Mapping, offsets: list[int]) -> list[int]:
             head = mapping.offset(ledger.head(mapping.pages[offset]))
             wanted.add(offset if head is None else head)
     return sorted(o for o in wanted if 0 <= o < mapping.npages)
-
-
-def _begins(ledger: Ledger, mapping: Mapping, offset: int) -> bool:
-    page = mapping.pages[offset]
-    return ledger.head(page) == page
 
 
 def runs_in_words(runs: Iterable[tuple[str, int]]) -> str:

@@ -33,7 +33,7 @@ def shown_steps(program: Program, candidate: Candidate) -> Iterator[str]:
         raise BadInput(reason)
     alone = for_ledger_alone(program)
     run = Run(candidate, program.mappings, program.semantics, alone=alone)
-    yield from (f"{line}" for line in evolve(program, steps=()).statements())
+    yield from evolve(program, steps=()).statements()
     findings = carry_out(run, program)
     for i, step in enumerate(program.steps):
         lists = step_lists(program, i, run.ledger)

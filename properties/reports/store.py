@@ -20,6 +20,7 @@ from model.candidate import Candidate
 from model.errors import BadInput
 from model.parse import read_program
 from model.program import Program
+from model.semantics import Semantics
 from properties.judging.finding import Finding
 from properties.judging.judge import judge
 
@@ -42,35 +43,26 @@ class Store:
         self._candidate = candidate
         self._comments = comments
         self._directory = directory
-        self._kept: dict[str, tuple[Path, Program]] = {}
-        self._written: dict[Path, bytes] = {}
+        self._seen: dict[Path, tuple[bytes, Program]] = {}
         #: Why a program could not be written; empty if all could.
         self.trouble = ""
 
     def keep(self, program: Program, finding: Finding) -> Path:
         """Write *program* to its signature's file, unless that has a smaller one; its path."""
-        signature = finding.signature
-        # Read the file each time, because another run may have written a smaller program.
-        path, smallest = self._kept[signature] = self._slot(signature, program)
-        if not path.exists() or program.size() < smallest.size():
+        path, smallest = self._slot(finding.signature, program.semantics)
+        if smallest is None or program.size() < smallest.size():
             comments = (" ".join(finding.summary.split()), *self._comments)
             text = evolve(program, comments=comments).text()
             try:
                 write(path, text)
-                self._kept[signature] = (path, program)
-                self._written[path] = text.encode()
+                self._seen[path] = (text.encode(), program)
             except OSError as err:
                 # A finding whose program cannot be written is still reported.
                 self.trouble = f"nowhere: {path}: {err.strerror or err}"
         return path
 
-    def path(self, signature: str) -> Path | None:
-        """The file for *signature*; None if no program was kept for it."""
-        found = self._kept.get(signature)
-        return found[0] if found else None
-
-    def _slot(self, signature: str, program: Program) -> tuple[Path, Program]:
-        """The file for *program*, and the smallest program known for it.
+    def _slot(self, signature: str, semantics: Semantics) -> tuple[Path, Program | None]:
+        """The file for *signature*, and its program; None if the file does not exist.
 
         It is the first file that does not exist, or whose trace fails on this candidate with
         the same signature. Traces of other bugs are skipped.
@@ -79,37 +71,31 @@ class Store:
             suffix = f"-{number}" if number > 1 else ""
             path = self._directory / f"{signature}{suffix}.trace"
             if not path.exists():
-                return path, program
-            known = self._kept.get(signature)
-            if (
-                known
-                and known[0] == path
-                and known[1].semantics == program.semantics
-                and self._as_written(path)
-            ):
-                return known
+                return path, None
             try:
-                stored = read_program(path)
-                if stored.semantics != program.semantics:
-                    continue
-                if known and known[0] == path and known[1].steps == stored.steps:
-                    return known
-                found = judge(stored, self._candidate()).worst
-            except BadInput:
+                stored = self._stored(path, signature, semantics)
+            except (BadInput, OSError):
                 continue
-            if found is not None and found.signature == signature:
+            if stored is not None:
                 return path, stored
         raise AssertionError  # count() does not end
 
-    def _as_written(self, path: Path) -> bool:
-        """Whether *path* still holds what this store wrote.
-
-        This saves parsing: 10^5 steps take seconds, and the reducer keeps fifty programs.
-        """
-        try:
-            return path.read_bytes() == self._written.get(path)
-        except OSError:
-            return False
+    def _stored(self, path: Path, signature: str, semantics: Semantics) -> Program | None:
+        """The program in *path*, if it has these semantics and fails with *signature*."""
+        content = path.read_bytes()
+        seen = self._seen.get(path)
+        if seen and seen[0] == content:
+            # No other run has written the file. This saves parsing: 10^5 steps take seconds,
+            # and the reducer keeps fifty programs.
+            return seen[1] if seen[1].semantics == semantics else None
+        program = read_program(path)
+        if program.semantics != semantics:
+            return None
+        found = judge(program, self._candidate()).worst
+        if found is None or found.signature != signature:
+            return None
+        self._seen[path] = (content, program)
+        return program
 
 
 def write(path: Path, text: str) -> None:

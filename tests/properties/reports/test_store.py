@@ -135,14 +135,6 @@ def test_files_that_are_no_traces_stay(sketches, home, fails):
     assert b"\0\xff" == other.read_bytes()
 
 
-def test_path(sketches, home, fails):
-    """The file of a signature is known once something was kept for it."""
-    traces = store(sketches, home)
-
-    assert traces.path(NAME) is None
-    assert traces.keep(*fails(SMALL)) == traces.path(NAME)
-
-
 def test_write_is_atomic(home, monkeypatch):
     """A write that is cut off leaves the old file, and nothing else."""
     path = home / "x" / "a.trace"
