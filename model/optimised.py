@@ -9,15 +9,11 @@ from model.candidate import InProcess
 from model.memory import NR_FOLL_PIN_ACQUIRED, NR_FOLL_PIN_RELEASED
 from model.pagelist import NULL
 from model.semantics import BIAS
+from model.step import MIN_ERR_VALUE
 from model.umem import BATCH, Scatterlist, Umem, append_pages
 
 
-ENOMEM = -12
-EFAULT = -14
-
-#: The lowest unsigned long for which ``IS_ERR_VALUE()`` is true.
-MIN_ERR_VALUE = 2**64 - 4095
-
+ENOMEM, EFAULT = -12, -14
 #: The lowest refcount that a signed 32-bit integer cannot hold.
 COUNT_LIMIT = 1 << 31
 
@@ -28,23 +24,18 @@ class Optimised(InProcess):
     A sketch of a new path is a subclass that overrides one or more of these methods.
     """
 
-    # Pinning does not use these two: its runs are page table entries.
-
     def compound_next(self, i: int, npages: int, pages: Sequence[int]) -> tuple[int, int]:
-        """The run that begins at ``pages[i]``: its head and its number of entries."""
+        """The run at ``pages[i]`` of an unpin call: its head and its number of entries."""
         return iterators.compound_next(self.memory, i, npages, pages)
 
     def compound_range_next(self, i: int, npages: int, page: int) -> tuple[int, int]:
-        """The run that begins at frame ``page + i``: its head and its number of pages."""
+        """The run at frame ``page + i`` of an unpin call: its head and its number of pages."""
         return iterators.compound_range_next(self.memory, i, npages, page)
-
-    # Pinning.
 
     def try_grab_compound_head(self, head: int, refs: int) -> int:
         """Pin *head* up to *refs* times with one addition; the number of pins taken.
 
-        A kernel takes all of *refs* and may carry the count past 2^31. This model takes
-        as many pins as one page at a time would get: each needs a positive count first.
+        Kernels may carry the count past 2^31. This takes what one page at a time would get.
         """
         memory = self.memory
         if memory.is_zero_page(head):
@@ -113,8 +104,7 @@ class Optimised(InProcess):
     def pin_user_pages_fast_only(self, pages: Sequence[int], changed: int | None) -> int:
         """Pin run by run without the slow path; the number of pages pinned.
 
-        If the entry of position *changed* changed meanwhile, unpin its pages in one put and
-        stop. A huge entry maps a run (``gup_huge_pmd``), others one page (``gup_pte_range``).
+        If the entry of position *changed* changed meanwhile, unpin its pages in one put and stop.
         """
         i = 0
         while i < len(pages):
@@ -123,7 +113,7 @@ class Optimised(InProcess):
                 return i
             if changed is not None and i <= changed < i + ntails:
                 if not self.memory.huge_entry(head):
-                    # Only this entry is undone: pages before it have other entries.
+                    # The entry maps one page (gup_pte_range()); those before it have others.
                     before = changed - i
                     grabbed = self.try_grab_compound_head(head, before) if before else 0
                     i += grabbed
@@ -143,8 +133,6 @@ class Optimised(InProcess):
     def undo_grab(self, head: int, refs: int) -> None:
         """Unpin what the fast path has just pinned, because its entry changed."""
         self.put_compound_head(head, refs)
-
-    # Unpinning.
 
     def put_compound_head(self, head: int, refs: int) -> None:
         """Drop *refs* pins of *head* in one put; free it if no references are left."""
@@ -232,8 +220,6 @@ class Optimised(InProcess):
             self.dirty_head(head)
         self.put_compound_head(head, ntails)
 
-    # RDMA memory regions.
-
     def ib_umem_get(
         self,
         pages: Sequence[int],
@@ -294,9 +280,8 @@ class Optimised(InProcess):
 
     def release_umem(self, umem: Umem, dirty: bool) -> None:
         """``__ib_umem_release()``: unpin the entries, even after mapping failed."""
-        make_dirty = umem.writable and dirty
         for sg in self.released_entries(umem):
-            self.release_entry(sg.page, self.npages_of_entry(sg), make_dirty)
+            self.release_entry(sg.page, self.npages_of_entry(sg), umem.writable and dirty)
 
     def released_entries(self, umem: Umem) -> list[Scatterlist]:
         """The entries that a release unpins: all *sg_nents*, not *nmap*."""

@@ -32,8 +32,9 @@ MAX_SEGMENT = 0xFFFF_F000
 #: Number of values of an unsigned long.
 ULONG_VALUES = 1 << 64
 
-#: The lowest -errno.
+#: The lowest -errno, and the same as an unsigned long: from there on ``IS_ERR_VALUE()`` is true.
 MIN_ERRNO = -4095
+MIN_ERR_VALUE = ULONG_VALUES + MIN_ERRNO
 
 
 class Need(Enum):

@@ -13,7 +13,7 @@ from attrs import frozen
 
 from model.pagelist import PageList
 from model.regions import REGION_STEPS
-from model.step import MIN_ERRNO, ULONG_VALUES, Need, Step, Table, argument, contiguous
+from model.step import MIN_ERR_VALUE, ULONG_VALUES, Need, Step, Table, argument, contiguous
 from model.world import WORLD_STEPS
 
 
@@ -118,7 +118,7 @@ class _UnpinMany(Step):
 
     def complaint(self, table: Table) -> str:
         """Why *npages* is neither None nor an ``IS_ERR_VALUE()``."""
-        if self.npages is None or self.npages % ULONG_VALUES >= ULONG_VALUES + MIN_ERRNO:
+        if self.npages is None or self.npages % ULONG_VALUES >= MIN_ERR_VALUE:
             return ""
         return f"npages={self.npages} is not -errno; leave it out for the whole list"
 

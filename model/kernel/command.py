@@ -1,11 +1,21 @@
 # SPDX-License-Identifier: MIT
 
-"""Runs compilers and package tools, with their output captured."""
+"""Runs compilers and package tools; a hash that names what they make in the cache."""
 
+import hashlib
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+
+
+def digest(compiler: str, files: Iterable[Path], *parts: str) -> str:
+    """A hash of what something is made from: *compiler*, the texts of *files*, and *parts*."""
+    stat = Path(compiler).stat()
+    whole = [compiler, str(stat.st_size), str(stat.st_mtime_ns), *parts]
+    for file in files:
+        whole += [file.name, file.read_text()]
+    return hashlib.sha256("\0".join(whole).encode()).hexdigest()[:24]
 
 
 def run(

@@ -5,8 +5,9 @@
 from collections.abc import Iterator, Sequence
 
 from model.candidate import Snapshot
-from model.optimised import MIN_ERR_VALUE, Optimised
+from model.optimised import Optimised
 from model.program import Program
+from model.step import MIN_ERR_VALUE
 from properties.faults.fault import fault
 
 

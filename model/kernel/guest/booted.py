@@ -24,19 +24,12 @@ GIGANTIC_MEMORY = 5632
 #: Compound pages in the agent's pools. To find consecutive frames, there are several times
 #: as many as a program may have.
 POOLS = {"base": 4096, "thp": 24, "hugetlb": 24, "page-cache": 2048, "zero": 1}
-GIGANTIC_POOLS = {**{name: n for name, n in POOLS.items() if name != "hugetlb"}, "gigantic": 2}
+GIGANTIC_POOLS = {"base": 4096, "thp": 24, "page-cache": 2048, "zero": 1, "gigantic": 2}
 GIGANTIC_WORDS = ("hugepagesz=1G", "hugepages=2")
 
 #: Maximum number of pages of each kind in a program.
-ROOM = {
-    "base": 256,
-    "thp": 6 * 512,
-    "hugetlb": 6 * 512,
-    "page-cache": 256,
-    "zero": 1,
-    "driver": 4096,
-}
-GIGANTIC_ROOM = {**ROOM, "hugetlb": 2 << 18}
+ROOM = {"base": 256, "thp": 3072, "hugetlb": 3072, "page-cache": 256, "zero": 1, "driver": 4096}
+GIGANTIC_ROOM = ROOM | {"hugetlb": 2 << 18}
 
 #: Maximum number of pages that a step may name: the length of the module's list.
 NAMED = 1 << 19
@@ -48,7 +41,7 @@ ORDERS = {
     "page-cache": frozenset({0}),
     "driver": frozenset(range(10)),
 }
-GIGANTIC_ORDERS = {**ORDERS, "hugetlb": frozenset({18})}
+GIGANTIC_ORDERS = ORDERS | {"hugetlb": frozenset({18})}
 
 #: Calls that a version does not export to modules.
 GONE = {"6.12": frozenset({"pin_user_pages_fast_only"})}
@@ -77,12 +70,11 @@ class Booted:
     gigantic: bool = False
     guest: Guest = field(init=False)
 
-    def __attrs_post_init__(self) -> None:
+    @guest.default
+    def _guest(self) -> Guest:
         if self.gigantic:
-            guest = Guest(self.image, GIGANTIC_MEMORY, GIGANTIC_POOLS, GIGANTIC_WORDS)
-        else:
-            guest = Guest(self.image, MEMORY, POOLS)
-        object.__setattr__(self, "guest", guest)
+            return Guest(self.image, GIGANTIC_MEMORY, GIGANTIC_POOLS, GIGANTIC_WORDS)
+        return Guest(self.image, MEMORY, POOLS)
 
     @cached_property
     def abilities(self) -> Abilities:
@@ -111,7 +103,7 @@ class Booted:
 
 
 def load(text: str) -> Booted:
-    """The kernel that *text* names: a version, optionally followed by ``,1g``.
+    """The kernel that *text* names, as in `FORMS` after the colon.
 
     :raises BadInput: if *text* is malformed, the kernel is not prepared, or QEMU is missing.
     """

@@ -50,10 +50,7 @@ CONSOLE_LINES = 4
 
 
 def emulator() -> str:
-    """The path of QEMU.
-
-    :raises BadInput: if it is not installed.
-    """
+    """The path of QEMU, or BadInput if it is not installed."""
     qemu = shutil.which(QEMU)
     if qemu is None:
         msg = f"kernel-guest needs {QEMU}: apt install --no-install-recommends qemu-system-x86"
@@ -131,10 +128,7 @@ class Emulator:
         self._alarmed = 0
 
     def boot(self) -> None:
-        """Wait until the agent is ready.
-
-        :raises Ended: if it does not become ready.
-        """
+        """Wait until the agent is ready, or raise Ended."""
         try:
             (line,) = self.talk(b"", 1, BOOT_SECONDS)
         except NoProgress:
@@ -209,10 +203,7 @@ class Emulator:
         raise Ended(f"the machine ended: {error or 'no console output'}")
 
     def _alarm(self) -> None:
-        """Check the console output since the last check.
-
-        :raises Panic: with the lines that show an error in the kernel.
-        """
+        """Raise Panic with the lines of new console output that show an error in the kernel."""
         whole = self._said.rfind(b"\n") + 1  # the last line may be incomplete
         lines = _lines(self._said[self._alarmed : whole])
         found = [line for line in lines if any(alarm in line for alarm in ALARMS)]

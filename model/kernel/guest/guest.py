@@ -5,7 +5,7 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from attrs import field, frozen
+from attrs import define, field, frozen
 
 from model.candidate import Unavailable
 from model.kernel.guest.emulator import BOOT_SECONDS, Emulator, Ended, Killed
@@ -50,7 +50,7 @@ class Answer:
     returned: int
     acquired: int
     released: int
-    heads: Sequence[tuple[int, int, int, int]] = ()
+    heads: Sequence[Sequence[int]] = ()
     events: Sequence[Happened] = ()
     warnings: tuple[str, ...] = ()
 
@@ -58,34 +58,25 @@ class Answer:
 def answer(line: str) -> Answer:
     """Parse *line*.
 
-    :raises Panic: if the module refused the call, because the pages are in an unexpected
-        state, or if *line* is malformed.
+    :raises Panic: if *line* is malformed, or a refusal: pages are in an unexpected state.
     """
     if line.startswith("! "):
         raise Panic(f"in the machine: {line[2:]}")
     found = ANSWER.fullmatch(line)
     if found is None:
         raise Panic(f"the machine answers {line[:80]!r}")
-    heads = [tuple(map(int, head)) for head in HEAD.findall(found["heads"] or "")]
+    heads = [[*map(int, head)] for head in HEAD.findall(found["heads"] or "")]
     events = [
         Happened(EVENTS[kind], int(number), int(refs), dirty == "1", int(times))
         for kind, number, refs, dirty, times in EVENT.findall(found["events"] or "")
     ]
-    return Answer(
-        int(found["returned"]),
-        int(found["acquired"]),
-        int(found["released"]),
-        heads,  # type: ignore[arg-type]  # four numbers each
-        events,
-        tuple(found["warnings"].split("|")) if found["warnings"] else (),
-    )
+    returned, acquired, released = map(int, found.group("returned", "acquired", "released"))
+    warnings = tuple(found["warnings"].split("|")) if found["warnings"] else ()
+    return Answer(returned, acquired, released, heads, events, warnings)
 
 
 def _clean(line: str) -> None:
-    """Check *line*, the agent's answer at the end of a program.
-
-    :raises Ended: if pages differ from before, so that the machine cannot be reused.
-    """
+    """Raise Ended if the agent's *line* at the end of a program says that pages differ."""
     unclean, _, why = line.removeprefix(".").strip().partition(" ")
     if unclean != "0":
         raise Ended(f"{unclean} pages differ from before the program")
@@ -94,10 +85,7 @@ def _clean(line: str) -> None:
 
 
 def _settled(line: str) -> None:
-    """Check *line*, the agent's answer after mapping the pages of a program.
-
-    :raises Panic: if a page is not in its initial state, or the kernel warned.
-    """
+    """Raise Panic if the agent's *line* after mapping has a changed page or a warning."""
     settled = answer(line)
     if settled.warnings:
         raise Panic(f"a WARN at {'; '.join(settled.warnings)} while pages were mapped")
@@ -105,33 +93,24 @@ def _settled(line: str) -> None:
         raise Panic(f"page {settled.heads[0][0]} is not in its initial state: {line}")
 
 
-class _State:
-    def __init__(self) -> None:
-        self.emulator: Emulator | None = None
-        #: The candidate whose program is running.
-        self.owner: object = None
-        self.boots = 0
-
-
-@frozen(slots=False)
+@define(eq=False)
 class Guest:
     """A machine that starts when it is first needed, and again when it cannot be reused.
 
     :param memory: Memory in MiB.
     :param room: Compound pages in each pool of the agent.
     :param words: More words for the kernel command line.
+    :param boots: Number of boots so far.
     """
 
     image: Image
     memory: int
     room: Mapping[str, int]
     words: tuple[str, ...] = ()
-    _state: _State = field(init=False, factory=_State)
-
-    @property
-    def boots(self) -> int:
-        """Number of boots."""
-        return self._state.boots
+    boots: int = field(init=False, default=0)
+    _emulator: Emulator | None = field(init=False, default=None)
+    #: The candidate whose program is running.
+    _owner: object = field(init=False, default=None)
 
     def whole(self, requests: Sequence[str], calls: Sequence[str]) -> tuple[list[str], str]:
         """Run a whole program: map pages with *requests*, make *calls*, release everything.
@@ -157,10 +136,9 @@ class Guest:
         """
         if requests:
             return self._begin(owner, requests, [call])[0]
-        emulator = self._state.emulator
-        if self._state.owner is not owner or emulator is None:
+        if self._owner is not owner or self._emulator is None:
             raise RuntimeError("another program has started in the machine")
-        return self._talk(emulator, f"{call}\n", 1)[0]
+        return self._talk(self._emulator, f"{call}\n", 1)[0]
 
     def _begin(self, owner: object, requests: Sequence[str], calls: Sequence[str]) -> list[str]:
         text = "\n".join(["begin", *requests, "settle", ""])
@@ -175,18 +153,17 @@ class Guest:
                 trouble = str(err)
                 self.close()
                 continue
-            self._state.owner = owner
+            self._owner = owner
             return self._talk(emulator, "\n".join([*calls, ""]), len(calls))
         raise Unavailable(f"the machine cannot start the program: {trouble}")
 
     def _end(self) -> None:
         """End the running program; stop the machine if its pages differ from before."""
-        emulator, owner = self._state.emulator, self._state.owner
-        self._state.owner = None
-        if emulator is None or owner is None:
+        owner, self._owner = self._owner, None
+        if self._emulator is None or owner is None:
             return
         try:
-            (line,) = emulator.talk(b"end\n", 1)
+            (line,) = self._emulator.talk(b"end\n", 1)
             _clean(line)
         except (Ended, Panic, NoProgress):
             self.close()
@@ -205,9 +182,8 @@ class Guest:
             raise
 
     def _started(self) -> Emulator:
-        state = self._state
-        if state.emulator is not None and state.emulator.running:
-            return state.emulator
+        if self._emulator is not None and self._emulator.running:
+            return self._emulator
         trouble = ""
         for _ in range(TRIES):
             emulator = Emulator(self.image, self.memory, self.words)
@@ -221,13 +197,13 @@ class Guest:
                 trouble = str(err)
                 emulator.close()
                 continue
-            state.emulator, state.owner = emulator, None
-            state.boots += 1
+            self._emulator, self._owner = emulator, None
+            self.boots += 1
             return emulator
         raise Unavailable(f"no machine boots: {trouble}")
 
     def close(self) -> None:
         """Stop the machine; the next program starts another."""
-        if self._state.emulator is not None:
-            self._state.emulator.close()
-        self._state.emulator = self._state.owner = None
+        if self._emulator is not None:
+            self._emulator.close()
+        self._emulator = self._owner = None

@@ -2,18 +2,16 @@
 
 """Compiles the kernel module and the agent, and packs them into an initramfs."""
 
-import hashlib
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from attrs import frozen
 
 from model.errors import BadInput
-from model.kernel.command import run
-from model.kernel.guest.initramfs import archive
+from model.kernel.command import digest, run
 from model.kernel.guest.packages import Unpacked
 
 
@@ -23,14 +21,14 @@ AGENT = ("agent.c", "requests.c", "place.c", "area.c", "pools.c", "ask.c", "port
 #: Maximum number of archives in the cache for one kernel.
 KEPT = 8
 
+#: Modes of entries, and the device number of ``/dev/console``: the kernel opens it before
+#: devtmpfs exists.
+DIRECTORY, PROGRAM, CONSOLE = 0o040755, 0o100755, (0o020600, 5, 1)
+
 
 @frozen
 class Image:
-    """A kernel and an initramfs to boot.
-
-    :param version: ``6.1``.
-    :param abi: The version in the names of packages, ``6.1.0-56``.
-    """
+    """A kernel and an initramfs to boot; *version* and *abi* as of `Unpacked`."""
 
     version: str
     abi: str
@@ -50,7 +48,8 @@ def build(unpacked: Unpacked, progress: Callable[[str], None] = lambda _text: No
         missing = " and ".join(name for name, there in (("gcc", cc), ("make", make)) if not there)
         msg = f"building the module needs gcc and make: apt install {missing.replace(' and', '')}"
         raise BadInput(msg)
-    initrd = unpacked.path / f"initrd-{_digest(cc)}"
+    made_from = digest(cc, [*sorted(INSIDE.iterdir()), Path(__file__)])
+    initrd = unpacked.path / f"initrd-{made_from}"
     image = Image(unpacked.version, unpacked.abi, unpacked.kernel, initrd)
     if initrd.is_file():
         initrd.touch()
@@ -102,12 +101,27 @@ def _run(command: Sequence[str], work: Path) -> None:
         raise BadInput(f"the module or the agent cannot be built: {reason}")
 
 
-def _digest(cc: str) -> str:
-    """A hash of everything that the archive is made from."""
-    stat = Path(cc).stat()
-    parts = [cc, str(stat.st_size), str(stat.st_mtime_ns)]
-    for path in sorted(INSIDE.iterdir()):
-        parts += [path.name, path.read_text()]
-    for path in (Path(__file__), Path(__file__).with_name("initramfs.py")):
-        parts.append(path.read_text())
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+def archive(files: Mapping[str, bytes]) -> bytes:
+    """An initramfs: a ``newc`` cpio archive of *files*, by name, and ``/dev/console``.
+
+    See Documentation/driver-api/early-userspace/buffer-format.rst.
+    """
+    # Inode numbers differ: entries with the same one would be hard links.
+    entries = [_entry(1, "dev", DIRECTORY), _entry(2, "dev/console", *CONSOLE)]
+    for inode, (name, data) in enumerate(files.items(), 3):
+        entries.append(_entry(inode, name, PROGRAM, data=data))
+    return b"".join([*entries, _entry(0, "TRAILER!!!", 0)])
+
+
+def _entry(
+    inode: int, name: str, mode: int, major: int = 0, minor: int = 0, data: bytes = b""
+) -> bytes:
+    path = name.encode() + b"\0"
+    # inode, mode, uid, gid, links, time, size, device, device it stands for, name, checksum
+    fields = (inode, mode, 0, 0, 1, 0, len(data), 0, 0, major, minor, len(path), 0)
+    head = b"070701" + b"".join(b"%08X" % number for number in fields) + path
+    return _padded(head) + _padded(data)
+
+
+def _padded(data: bytes) -> bytes:
+    return data + b"\0" * (-len(data) % 4)

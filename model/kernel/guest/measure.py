@@ -52,11 +52,10 @@ class Ways:
 
 
 class Measure:
-    """A machine for measurements, without kprobes.
+    """A machine for measurements, without kprobes; Unavailable if it does not boot.
 
     :param npages: Pages of each kind; pages of 1 GiB are measured only if this is a multiple.
     :param count: Whether to count instructions instead of time.
-    :raises Unavailable: if the machine does not boot.
     """
 
     def __init__(self, image: Image, npages: int, *, count: bool) -> None:
@@ -75,29 +74,26 @@ class Measure:
             raise Unavailable(str(err)) from None
 
     def ways(self, kind: str, rounds: int) -> Ways:
-        """The median of *rounds* measurements of each way on pages of *kind*.
-
-        :raises Unavailable: if the machine cannot provide such pages.
-        """
+        """The median of *rounds* measurements of each way on pages of *kind*, or Unavailable."""
         order = KINDS[kind]
         self._pending = f"area {kind} {self._npages}\n"  # the agent does not answer this
-        ranges = {each: self._median(RANGE, each, order, rounds) for each in _lengths(order)}
-        whole = self._npages
+
+        def took(way: int, each: int) -> float:
+            # The first measurement, with cold caches, is dropped.
+            asked = f"bench {way} {each} 0 {self._npages} {order}"
+            return float(median([self._ask(asked) for _ in range(rounds + 1)][1:]))
+
+        # Frames are consecutive within a compound page.
+        lengths = sorted(each for each in {1, ENTRY, BATCH, 1 << order} if each <= 1 << order)
         return Ways(
             kind,
-            whole,
-            self._median(ONE, 1, order, rounds),
-            self._median(LIST, BATCH, order, rounds),
-            self._median(LIST, whole, order, rounds),
-            self._median(DIRTY, 1, order, rounds),
-            ranges,
+            self._npages,
+            ranges={each: took(RANGE, each) for each in lengths},
+            one=took(ONE, 1),
+            batches=took(LIST, BATCH),
+            listed=took(LIST, self._npages),
+            dirty_one=took(DIRTY, 1),
         )
-
-    def _median(self, way: int, each: int, order: int, rounds: int) -> float:
-        # The first measurement, with cold caches, is dropped.
-        asked = f"bench {way} {each} 0 {self._npages} {order}"
-        took = [self._ask(asked) for _ in range(rounds + 1)][1:]
-        return float(median(took))
 
     def _ask(self, line: str) -> int:
         request, self._pending = f"{self._pending}{line}\n", ""
@@ -113,8 +109,3 @@ class Measure:
     def close(self) -> None:
         """Stop the machine."""
         self._emulator.close()
-
-
-def _lengths(order: int) -> list[int]:
-    """Lengths of ranges to measure: frames are consecutive within a compound page."""
-    return sorted({each for each in (1, ENTRY, BATCH, 1 << order) if each <= 1 << order})

@@ -142,7 +142,7 @@ def _packages(abi: str) -> list[str]:
 
 
 def _unpacked(work: Path, place: Path, abi: str) -> Path:
-    """Unpack the packages in *work*, with paths for the final directory *place*."""
+    """The unpacked packages in *work*, with paths for the final directory *place*."""
     tree = work / "tree"
     tree.mkdir()
     for package in sorted(work.glob("*.deb")):

@@ -2,7 +2,6 @@
 
 """Compiles the extracted functions to a shared library in the user's cache."""
 
-import hashlib
 import json
 import os
 import re
@@ -10,12 +9,13 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 
 from attrs import frozen
 
 from model.errors import BadInput
-from model.kernel.command import run
+from model.kernel.command import digest, run
 from model.kernel.source.cut import LAST, MEASURED, SHIM, cut
 from model.kernel.source.era import known_for, recognised
 from model.kernel.source.segments import OPERATIONS
@@ -95,18 +95,12 @@ def build(tree: Tree, model: str, *, measured: bool = False) -> Library:
     except OSError as err:
         msg = f"cannot write the compiled library to the cache: {err.strerror or err}"
         raise BadInput(msg, file=str(err.filename or place)) from None
-    return Library(
-        library,
-        tree.version,
-        known["semantics"],
-        model,
-        tuple(known["oddities"]),
-        known["names"],
-    )
+    known["oddities"] = tuple(known["oddities"])
+    return Library(library, tree.version, model=model, **known)
 
 
 def compiler() -> str | None:
-    """Path of the C compiler: ``$CC`` or cc, gcc or clang; None if none is installed."""
+    """Path of ``$CC`` or cc, gcc or clang; None if none is installed."""
     names = (os.environ.get("CC") or "cc", "gcc", "clang")
     return next(filter(None, map(shutil.which, names)), None)
 
@@ -157,15 +151,9 @@ def _complaint(text: str) -> str:
 
 def _digest(tree: Tree, cc: str, flags: tuple[str, ...]) -> str:
     """A hash of everything that the library is made from."""
-    stat = Path(cc).stat()
-    parts = [cc, str(stat.st_size), str(stat.st_mtime_ns), *flags]
-    for shim in sorted(SHIM.iterdir()):
-        parts += [shim.name, shim.read_text()]
-    for name in ("cut.py", "items.py", "conditions.py", "era.py", "build.py"):
-        parts.append(Path(__file__).with_name(name).read_text())
-    for file, text in sorted(tree.files.items()):
-        parts += [file, text]
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
+    names = ("cut.py", "items.py", "conditions.py", "era.py", "build.py")
+    sources = [*sorted(SHIM.iterdir()), *(Path(__file__).with_name(name) for name in names)]
+    return digest(cc, sources, *flags, *chain.from_iterable(sorted(tree.files.items())))
 
 
 def _forget(place: Path) -> None:

@@ -43,10 +43,7 @@ BY_FRAMES = "nth_page"
 
 
 def recognised(tree: Tree, cut: Cut) -> str:
-    """The version in `model.semantics` whose rules *tree* follows.
-
-    :raises BadInput: if it does not match any known version.
-    """
+    """The version in `model.semantics` whose rules *tree* follows, or BadInput."""
     for version, names in ERAS:
         if all(name in cut.known for name in names):
             return version

@@ -67,8 +67,7 @@ class Measure:
     def pages(self, npages: int, order: int, rounds: int) -> Pages:
         """Measure on *npages* pages in compound pages of *order*; medians of *rounds*.
 
-        :raises BadInput: if there is not enough memory for the struct pages, or a call leaves
-            wrong counts.
+        :raises BadInput: if memory is too small for the struct pages, or counts become wrong.
         """
         lib = self._lib
         if lib.hc_measure_on(npages, order):
@@ -76,10 +75,8 @@ class Measure:
         get = self._ffi.new("long *")
         segments = sorted({min(SEGMENT, 1 << order), min(512, 1 << order), 1 << order})
         singly, listed = _unpin("takes_one_page"), _unpin("takes_array")
-        dirtying, ranged = (
-            _unpin("takes_array", asks_dirty=True),
-            _unpin("takes_range", asks_dirty=True),
-        )
+        dirtying = _unpin("takes_array", asks_dirty=True)
+        ranged = _unpin("takes_range", asks_dirty=True)
         if ranged not in self.library.names:
             segments = []
 

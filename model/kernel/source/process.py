@@ -145,10 +145,7 @@ class Worker:
         self._shared.tenths = round(10 * (SECONDS_AGAIN if self._endless else SECONDS))
 
     def _ended(self, answer: bytes) -> None:
-        """Raise for how the child ended.
-
-        :raises Oops: or another exception of `ask`.
-        """
+        """Raise the exception of `ask` for how the child ended."""
         self._alive = False
         if not answer:
             self.close()

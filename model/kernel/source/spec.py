@@ -41,8 +41,9 @@ class Source:
     library: Library
     worker: Worker = field(init=False)
 
-    def __attrs_post_init__(self) -> None:
-        object.__setattr__(self, "worker", Worker(self.library.path))
+    @worker.default
+    def _worker(self) -> Worker:
+        return Worker(self.library.path)
 
     @cached_property
     def abilities(self) -> Abilities:
@@ -64,10 +65,7 @@ class Source:
 
 
 def load(text: str) -> Source:
-    """Compile the tree that *text* names.
-
-    :raises BadInput: if it is no kernel tree, or cannot be compiled.
-    """
+    """Compile the tree that *text* names, or raise BadInput."""
     return Source(text, build(*chosen(text)))
 
 
@@ -81,7 +79,7 @@ def chosen(text: str) -> tuple[Tree, str]:
     """
     parts = OPTIONS.fullmatch(text)
     assert parts is not None
-    where, options = parts[1], parts[2]
+    where, options = parts.groups()
     if not where:
         raise BadInput("kernel-source: needs a directory: kernel-source:DIR")
     model = "vmemmap"

@@ -8,9 +8,10 @@ from itertools import groupby
 
 import pytest
 
-from model.optimised import MIN_ERR_VALUE, Optimised
+from model.optimised import Optimised
 from model.pagelist import NULL, span
 from model.semantics import SEMANTICS
+from model.step import MIN_ERR_VALUE
 from properties.search import Search, Tally
 from properties.searches.registry import SEARCHES
 from properties.strategies.dice import Dice

@@ -12,8 +12,7 @@ import pytest
 
 from model.errors import BadInput
 from model.kernel.guest.booted import load
-from model.kernel.guest.image import build
-from model.kernel.guest.initramfs import archive
+from model.kernel.guest.image import archive, build
 from model.kernel.guest.packages import Unpacked, present, unpack
 
 
