@@ -55,13 +55,11 @@ class Candidate(ABC):
 
     @abstractmethod
     def execute(self, program: Program) -> Iterator[Snapshot]:
-        """Carry out *program* from its beginning: a snapshot for each step.
+        """Carry out *program* from its beginning: a snapshot for each step, or Unavailable.
 
         It continues if steps have been appended since the last snapshot. Given a complete
         program (`Abilities.takes_whole_programs`), it may carry out all steps before it
         shows the first snapshot; such a program keeps the contract.
-
-        :raises Unavailable: if the candidate cannot run on this machine.
         """
 
     @property
@@ -79,10 +77,9 @@ class Candidate(ABC):
 
 
 class InProcess(Candidate):
-    """A candidate in this process: one method for each call, on a `Memory`.
+    """A candidate in this process: a subclass has a method for each call, on a `Memory`.
 
-    A subclass has a method for each of its calls. Pages are frame numbers;
-    numbers of pages are as wide as ``unsigned long``.
+    Pages are frame numbers; numbers of pages are as wide as ``unsigned long``.
     """
 
     journal = True
@@ -173,10 +170,10 @@ class InProcess(Candidate):
         self.memory.rebuild(pages[0], orders, refs=1, dirty=False)
 
     def split_huge_page(self, pages: Sequence[int]) -> int:
-        """Split the compound page of ``pages[0]`` into single ones; -EBUSY if it is held.
+        """Split the compound page of ``pages[0]`` into single ones, or return -EBUSY.
 
-        A head is held if it has references besides those of its mappings. Each single
-        page inherits the mappings and the dirty flag (``__split_huge_page_tail``).
+        It is busy if it has references besides those of its mappings. Each single page
+        inherits the mappings and the dirty flag (``__split_huge_page_tail``).
         """
         memory = self.memory
         head = memory.compound_head(pages[0])

@@ -53,27 +53,20 @@ class Memory:
     ) -> None:
         self.semantics = semantics
         self.stats = {NR_FOLL_PIN_ACQUIRED: 0, NR_FOLL_PIN_RELEASED: 0}
-        self.touched: set[int] = set()
-        self.warnings: list[str] = []
-        self.events: list[Event] = []
-        self.puts = 0
-        self.dirty_locks = 0
         self._journal = journal
         self._frames = Frames(mappings)
         self._pages: dict[int, Page] = {}
-        self._npages = 0
-        self._spent = 0
-        self._allowed = self._fuel = FUEL
-        self._empty_puts = EMPTY_PUTS
+        self._spent = self._allowed = self._fuel = 0
+        self.begin_step(0)
         # The block of the last look-up, as a cache: most look-ups are in the same block.
         self._start = self._stop = self._mask = self._order = self._refs = 0
         self._zero = self._special = False
 
     def begin_step(self, npages: int) -> None:
         """Clear the journal, and set the limits for a step on *npages* pages."""
-        self.touched = set()
-        self.warnings = []
-        self.events = []
+        self.touched: set[int] = set()
+        self.warnings: list[str] = []
+        self.events: list[Event] = []
         self.puts = 0
         self.dirty_locks = 0
         self._npages = npages

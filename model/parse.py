@@ -16,7 +16,7 @@ from typing import TypeVar
 from model.errors import BadInput
 from model.literals import VALUES, boolean, brackets, shortened, string, whole_number
 from model.mapping import FIRST_PFN, Extent, Mapping, default_pfn, placed
-from model.program import HEADER, LINE_LIMIT, VERSION, Checker, Program, TakenFrames, check_kind
+from model.program import HEADER, LINE_LIMIT, VERSION, Checker, Program, check_kind, take_frames
 from model.semantics import MAX_ORDER, Semantics, semantics
 from model.statement import arguments_of, check_name, read_statement
 from model.step import Step, shown
@@ -88,7 +88,7 @@ class _Reader:
         self.misuse = False
         self._layout = layout
         self._names: set[str] = set()
-        self._taken = TakenFrames()
+        self._taken: list[Extent] = []
         self._end = FIRST_PFN - 1
         self._checker: Checker | None = None
 
@@ -163,7 +163,7 @@ class _Reader:
         orders = (order for bracket in groups for order, _ in bracket)
         if len(mapping.text(default_pfn(self._end, orders))) > LINE_LIMIT:
             raise BadInput(f"the line is longer than {LINE_LIMIT} bytes as headcount writes it")
-        self._taken.add(mapping)
+        take_frames(self._taken, mapping)
         self.mappings.append(mapping)
         self._names.add(name)
         self._end = max(self._end, mapping.stop)

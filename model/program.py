@@ -104,22 +104,15 @@ def mapping_lines(mappings: Sequence[Mapping]) -> list[str]:
     return lines
 
 
-class TakenFrames:
-    """The frames of mappings; detects frames that belong to two of them."""
-
-    def __init__(self) -> None:
-        self._extents: list[Extent] = []
-
-    def add(self, mapping: Mapping) -> None:
-        """Add the frames of *mapping*, or raise BadInput if an earlier mapping has one."""
-        for extent in mapping.extents:
-            at = bisect_right(self._extents, extent.pfn, key=attrgetter("pfn"))
-            clash = overlap([*self._extents[max(at - 1, 0) : at + 1], extent])
-            if clash is not None:
-                raise BadInput(
-                    f"mapping {mapping.name}: frame {clash:#x} belongs to a mapping before it"
-                )
-            self._extents.insert(at, extent)
+def take_frames(taken: list[Extent], mapping: Mapping) -> None:
+    """Add the extents of *mapping* to the ascending *taken*; BadInput if one overlaps."""
+    for extent in mapping.extents:
+        at = bisect_right(taken, extent.pfn, key=attrgetter("pfn"))
+        clash = overlap([*taken[max(at - 1, 0) : at + 1], extent])
+        if clash is not None:
+            msg = f"mapping {mapping.name}: frame {clash:#x} belongs to a mapping before it"
+            raise BadInput(msg)
+        taken.insert(at, extent)
 
 
 def check_kind(mapping: Mapping, semantics: Semantics) -> None:
@@ -137,8 +130,7 @@ def check_kind(mapping: Mapping, semantics: Semantics) -> None:
 class Checker:
     """Checks that each step fits the steps before it, without running any.
 
-    It assumes that a handle holds all pages of its list. When the program runs, it may
-    hold fewer.
+    A handle is taken to hold all pages of its list. When the program runs, it may hold fewer.
     """
 
     def __init__(self, mappings: Sequence[Mapping]) -> None:
@@ -190,9 +182,9 @@ class Checker:
 
 def check(program: Program) -> None:
     """Raise BadInput for the first invalid mapping or step of *program*, without running it."""
-    taken = TakenFrames()
+    taken: list[Extent] = []
     for mapping in program.mappings:
-        taken.add(mapping)
+        take_frames(taken, mapping)
     for mapping in program.mappings:
         check_kind(mapping, program.semantics)
     checker = Checker(program.mappings)

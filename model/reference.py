@@ -67,8 +67,7 @@ class Reference(InProcess):
     def pin_user_pages_fast_only(self, pages: Sequence[int], changed: int | None) -> int:
         """Pin each page without the slow path; the number of pages pinned, never -errno.
 
-        If the page table entry of position *changed* changed meanwhile, unpin every page
-        that this entry maps and stop.
+        If the page table entry of position *changed* changed meanwhile, unpin its pages and stop.
         """
         begins, ends = self._same_entry(pages, changed)
         pinned = 0
@@ -162,10 +161,7 @@ class Reference(InProcess):
     def unpin_user_pages_dirty_lock(
         self, pages: Sequence[int], npages: int, make_dirty: bool
     ) -> None:
-        """If *make_dirty*, dirty and unpin each page, without a check for -errno.
-
-        Otherwise the same as `unpin_user_pages`.
-        """
+        """If *make_dirty*, dirty and unpin each page; else the same as `unpin_user_pages`."""
         if not make_dirty:
             self.unpin_user_pages(pages, npages)
             return

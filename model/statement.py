@@ -27,25 +27,16 @@ def read_statement(line: str) -> tuple[str, ast.Call]:
         raise BadInput(f"not a statement: {err.msg}") from None
     except (ValueError, MemoryError, RecursionError):
         raise BadInput("not a statement: nested too deeply") from None
-    if len(body) == 1:
-        statement = body[0]
-        if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
-            return "", statement.value
-        if (
-            isinstance(statement, ast.Assign)
-            and len(statement.targets) == 1
-            and isinstance(statement.targets[0], ast.Name)
-            and isinstance(statement.value, ast.Call)
-        ):
-            return statement.targets[0].id, statement.value
+    match body:
+        case [ast.Expr(value=ast.Call() as call)]:
+            return "", call
+        case [ast.Assign(targets=[ast.Name(id=name)], value=ast.Call() as call)]:
+            return name, call
     raise BadInput("not a call, and not an assignment of one")
 
 
 def check_name(name: str) -> None:
-    """Check the name of a mapping or handle.
-
-    :raises BadInput: if *name* is not allowed.
-    """
+    """Raise BadInput if a mapping or handle may not have *name*."""
     if not _NAME.fullmatch(name) or name == "sg":
         raise BadInput(f"bad name {name!r}: use up to 16 of a-z, 0-9 and _, a letter first; not sg")
 

@@ -47,8 +47,8 @@ class Umem:
 def append_pages(sgl: list[Scatterlist], pages: Sequence[int], max_segment: int) -> None:
     """Append *pages* to *sgl* (``__sg_alloc_table_from_pages()``, lib/scatterlist.c).
 
-    Frames that continue the last entry extend it; the others form new entries. No entry
-    gets longer than *max_segment* bytes, rounded down to whole pages.
+    Frames that continue the last entry extend it. No entry gets longer than *max_segment* bytes,
+    rounded down to whole pages.
     """
     max_pages = max_segment // PAGE_SIZE
     for first, npages in _contiguous(pages):

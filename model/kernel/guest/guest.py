@@ -65,7 +65,7 @@ def answer(line: str) -> Answer:
     found = ANSWER.fullmatch(line)
     if found is None:
         raise Panic(f"the machine answers {line[:80]!r}")
-    heads = [[*map(int, head)] for head in HEAD.findall(found["heads"] or "")]
+    heads = [tuple(map(int, head)) for head in HEAD.findall(found["heads"] or "")]
     events = [
         Happened(EVENTS[kind], int(number), int(refs), dirty == "1", int(times))
         for kind, number, refs, dirty, times in EVENT.findall(found["events"] or "")

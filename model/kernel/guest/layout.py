@@ -13,7 +13,7 @@ from itertools import groupby
 
 from attrs import frozen
 
-from model.kernel.source.segments import Segment, segments
+from model.kernel.source.segments import segments
 from model.mapping import Extent, Mapping, align_up
 from model.pagelist import NULL
 
@@ -124,12 +124,10 @@ class Layout:
             if null:
                 words += ["N" for _ in some]
             else:
-                words += [*map(_word, segments([*map(self.number, some)]))]
+                for part in segments([*map(self.number, some)]):
+                    rest = f":{part.length}:{part.step}" if part.length > 1 else ""
+                    words.append(f"{part.start}{rest}")
         return " ".join(words)
-
-
-def _word(one: Segment) -> str:
-    return f"{one.start}:{one.length}:{one.step}" if one.length > 1 else str(one.start)
 
 
 def _driver(stretches: list[list[Placed]]) -> str:

@@ -123,11 +123,10 @@ def _abi(version: str) -> str:
         for abi in re.findall(rf"linux-image-(\S+)-{FLAVOUR}$", output, re.MULTILINE):
             if str(abi).startswith(f"{version}."):
                 return str(abi)
-    msg = (
+    raise BadInput(
         f"apt knows no {FLAVOUR} kernel {version} (linux-image-{FLAVOUR} of Debian 12): "
         "run apt-get update as root, on Debian"
     )
-    raise BadInput(msg)
 
 
 def _packages(abi: str) -> list[str]:
@@ -157,7 +156,7 @@ def _unpacked(work: Path, place: Path, abi: str) -> Path:
 
 
 def _extract(package: Path, tree: Path) -> None:
-    command = [_tool("dpkg-deb"), "--fsys-tarfile", str(package)]
+    command = ["dpkg-deb", "--fsys-tarfile", str(package)]
     with (
         subprocess.Popen(command, stdout=subprocess.PIPE) as unpacking,  # noqa: S603 - apt's own
         tarfile.open(fileobj=unpacking.stdout, mode="r|") as archive,
@@ -170,14 +169,8 @@ def _extract(package: Path, tree: Path) -> None:
                 path.write_bytes(data.read())
 
 
-def _tool(name: str) -> str:
-    found = shutil.which(name)
-    assert found is not None
-    return found
-
-
 def _run(command: Sequence[str], work: Path) -> str:
-    done = run([_tool(command[0]), *command[1:]], work)
+    done = run(command, work)
     if done.returncode:
         errors = [line for line in done.stderr.splitlines() if not line.startswith("W:")]
         reason = errors[0].removeprefix("E: ") if errors else f"status {done.returncode}"

@@ -75,10 +75,9 @@ def settled(
 
 
 def active(text: str, found: list[Stack | None], holding: set[Stack]) -> str:
-    """*text* with directives, and lines whose conditions do not hold, blanked.
+    """*text* with directives, and lines whose conditions are not in *holding*, blanked.
 
     :param found: The conditions around each line, from `stacks`.
-    :param holding: The conditions that hold.
     """
     lines = text.split("\n")
     return "\n".join(

@@ -41,22 +41,16 @@ MEASURED = ("era.h", "unpin.h", "measure.c")
 FLAG = re.compile(r"(?:Page([A-Z]\w*)|folio_test_(\w+))$")
 
 #: Functions that the shim tests for with ``HC_HAS_name``, as only some kernels have them.
-PROBES = tuple(
-    sorted(
-        {
-            name
-            for file in (INJECT, *LAST, *MEASURED)
-            for name in re.findall(r"HC_HAS_(\w+)", COMMENT.sub("", (SHIM / file).read_text()))
-        }
-    )
+PROBES = sorted(
+    {
+        name
+        for file in (INJECT, *LAST, *MEASURED)
+        for name in re.findall(r"HC_HAS_(\w+)", COMMENT.sub("", (SHIM / file).read_text()))
+    }
 )
 
 #: Calls that every tree must have: those that unpin, except the range call.
-NEEDED = [
-    call
-    for call, cls in STEPS.items()
-    if cls.unpins and not cls.releases_umem and not cls.batched_only
-]
+NEEDED = [c for c, s in STEPS.items() if s.unpins and not s.releases_umem and not s.batched_only]
 
 
 @frozen
@@ -77,7 +71,7 @@ def cut(tree: Tree, compiler: str, flags: Iterable[str] = (), last: Sequence[str
     """Extract from *tree*, under the shim's configuration and *flags* (``-DNAME``).
 
     :param last: Files of the shim that follow, and whose names determine what is extracted.
-    :raises BadInput: if the tree lacks a function that headcount needs.
+    :raises BadInput: if the tree lacks one of `NEEDED`.
     """
     known = index(tree, compiler, tuple(flags))
     roots = [word for name in (SECOND, *last) for word in words((SHIM / name).read_text())]

@@ -105,12 +105,10 @@ def _parser() -> Parser:
 
 def items(file: str, text: str) -> Iterator[Item]:
     """The definitions in *text*, whose inactive lines are blanked."""
-    for found in MACRO.finditer(text):
-        line = text.count("\n", 0, found.start()) + 1
-        yield Item("macro", (found[1],), found[0].strip(), file, line)
-    for found in DEFINED.finditer(text):
-        line = text.count("\n", 0, found.start()) + 1
-        yield Item("variable", (found[1],), found[0], file, line)
+    for kind, pattern in (("macro", MACRO), ("variable", DEFINED)):
+        for found in pattern.finditer(text):
+            line = text.count("\n", 0, found.start()) + 1
+            yield Item(kind, (found[1],), found[0].strip(), file, line)
     data = text.encode()
     blank = ANNOTATIONS.sub(lambda found: " " * len(found[0].encode()), text).encode()
     for node in _definitions(_parser().parse(blank).root_node):
@@ -143,11 +141,9 @@ def _described(node: Node, data: bytes) -> tuple[str, tuple[str, ...], int]:
     if node.type == "function_definition":
         declared = _declared(node.child_by_field_name("declarator"))
         body = node.child_by_field_name("body")
-        return (
-            "function",
-            (_text(declared, data),) if declared and body else (),
-            body.start_byte if body else 0,
-        )
+        if not declared or not body:
+            return "function", (), 0
+        return "function", (_text(declared, data),), body.start_byte
     if node.type in {"struct_specifier", "union_specifier", "enum_specifier"}:
         return "type", _tagged(node, data), 0
     if node.type == "type_definition":
@@ -174,11 +170,8 @@ def _tagged(node: Node, data: bytes) -> tuple[str, ...]:
     word = node.type.removesuffix("_specifier")
     names = [f"{word} {_text(tag, data)}"] if tag else []
     if word == "enum":
-        names += [
-            _text(one.child_by_field_name("name"), data)
-            for one in _all(body)
-            if one.type == "enumerator"
-        ]
+        constants = (one for one in _all(body) if one.type == "enumerator")
+        names += [_text(one.child_by_field_name("name"), data) for one in constants]
     return tuple(names)
 
 

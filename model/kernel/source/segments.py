@@ -50,12 +50,11 @@ def segments(pages: Sequence[int]) -> list[Segment]:
     for page in pages:
         if count == 1:
             step = page - start
-        elif count and page == start + count * step:
-            pass
-        else:
-            if count:
-                found.append(Segment(start, count, step))
+        elif count and page != start + count * step:
+            found.append(Segment(start, count, step))
             start, count, step = page, 0, 0
+        elif not count:
+            start = page
         count += 1
     if count:
         found.append(Segment(start, count, step))

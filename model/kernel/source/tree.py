@@ -75,9 +75,7 @@ class Tree:
     def patched(self, patch: Path) -> Tree:
         """The tree with *patch* applied, a unified diff with paths as in ``git diff``.
 
-        Changes to files not in `FILES` are ignored.
-
-        :raises BadInput: if the patch does not apply, or changes none of the files.
+        :raises BadInput: if the patch does not apply, or changes none of `FILES`.
         """
         if not patch.is_file():
             raise BadInput("no such file", file=str(patch))
@@ -113,16 +111,13 @@ def read(where: str) -> Tree:
     """
     path = Path(where).expanduser()
     try:
-        if path.is_dir():
-            wanted = (*FILES, "Makefile")
-            found = {n: (path / n).read_bytes() for n in wanted if (path / n).is_file()}
-        elif path.is_file():
-            found = _unpacked(path)
-        else:
+        if not path.is_dir() and not path.is_file():
             raise BadInput("no such directory or tarball", file=where)
+        place = path if path.is_dir() else _unpacked(path)
+        wanted = [name for name in (*FILES, "Makefile") if (place / name).is_file()]
+        files = {name: _text((place / name).read_bytes()) for name in wanted}
     except OSError as err:
         raise BadInput(err.strerror or str(err), file=str(err.filename or where)) from None
-    files = {name: _text(data) for name, data in found.items()}
     for name in NEEDED:
         if name not in files:
             raise BadInput(f"not a kernel tree: it has no {name}", file=where)
@@ -142,38 +137,36 @@ def _version(makefile: str) -> str:
     return version + (extra[1] if extra else "")
 
 
-def _unpacked(tarball: Path) -> dict[str, bytes]:
-    """The wanted files of *tarball*, from the cache if possible, as unpacking is slow."""
+def _unpacked(tarball: Path) -> Path:
+    """A directory with the wanted files of *tarball*, cached as unpacking is slow."""
     stat = tarball.stat()
     known = f"{tarball.resolve()} {stat.st_size} {stat.st_mtime_ns} {FILES}"
     kept = cache() / "trees" / hashlib.sha256(known.encode()).hexdigest()[:16]
-    wanted = (*FILES, "Makefile")
     if not kept.is_dir():
         kept.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=kept.parent) as name:
             work = Path(name) / "tree"
             work.mkdir()
-            _extract(tarball, {*wanted}, work)
+            _extract(tarball, work)
             try:
                 work.rename(kept)
             except OSError:
                 if not kept.is_dir():  # else another process has put it there
                     raise
-    return {name: (kept / name).read_bytes() for name in wanted if (kept / name).is_file()}
+    return kept
 
 
-def _extract(tarball: Path, wanted: set[str], work: Path) -> None:
-    left = set(wanted)
+def _extract(tarball: Path, work: Path) -> None:
+    left = {*FILES, "Makefile"}
     try:
         with tarfile.open(tarball, "r|*") as archive:
             for member in archive:
                 name = member.name.removeprefix("./").partition("/")[2]
                 data = archive.extractfile(member) if name in left else None
-                if data is None:
-                    continue
-                (work / name).parent.mkdir(parents=True, exist_ok=True)
-                (work / name).write_bytes(data.read())
-                left.discard(name)
+                if data is not None:
+                    (work / name).parent.mkdir(parents=True, exist_ok=True)
+                    (work / name).write_bytes(data.read())
+                    left.discard(name)
                 if not left:
                     break
     except (tarfile.TarError, EOFError, OSError) as err:
