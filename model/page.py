@@ -76,9 +76,7 @@ class Page:
         return self.refcount % 0x1_0000_0000 >= BIAS
 
 
-def decoded(
-    heads: Iterable[Sequence[int]],
-) -> tuple[dict[int, HeadState], frozenset[int]]:
+def decoded(heads: Iterable[Sequence[int]]) -> tuple[dict[int, HeadState], frozenset[int]]:
     """The states of *heads* by frame, and the frames that are maybe pinned.
 
     :param heads: Frame, refcount, pincount and look (1 dirty, 2 allocated, 4 maybe pinned).

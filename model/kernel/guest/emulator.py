@@ -79,12 +79,7 @@ class Emulator:
     """
 
     def __init__(
-        self,
-        image: Image,
-        memory: int,
-        words: Sequence[str] = (),
-        *,
-        count: bool = False,
+        self, image: Image, memory: int, words: Sequence[str] = (), *, count: bool = False
     ) -> None:
         qemu = emulator()
         self._port, port = socket.socketpair()
