@@ -14,6 +14,8 @@ from model.step import Need, Step, Table, argument, contiguous
 
 @frozen(kw_only=True)
 class _World(Step):
+    names_few = True
+
     pages: PageList = argument("pages")
 
     def arguments(self, table: Table) -> tuple[Any, ...]:
@@ -25,7 +27,6 @@ class Map(_World):
 
     call = "map"
     unordered = True
-    names_few = True
 
 
 class Unmap(_World):
@@ -34,7 +35,6 @@ class Unmap(_World):
     call = "unmap"
     enumerated = True
     unordered = True
-    names_few = True
     undoes = Map.call
 
 
@@ -44,7 +44,6 @@ class SetPageDirty(_World):
     call = "set_page_dirty"
     enumerated = True
     unordered = True
-    names_few = True
     needs = Need.PINS
 
 
@@ -53,7 +52,6 @@ class Clean(_World):
 
     call = "clean"
     unordered = True
-    names_few = True
     undoes = SetPageDirty.call
     needs = Need.PINS
 
@@ -68,7 +66,6 @@ class SplitHugePage(_World):
     returns = "error"
     regroups = True
     needs = Need.SPLITTABLE
-    names_few = True
     draw_weight = 6
 
     def orders_made(self) -> tuple[int, ...]:
@@ -82,7 +79,6 @@ class AllocPages(_World):
     call = "alloc_pages"
     regroups = True
     needs = Need.FREE
-    names_few = True
 
     orders: tuple[int, ...] = argument("orders")
 
@@ -112,7 +108,6 @@ class GetPage(_World):
     call = "get_page"
     gets = True
     unordered = True
-    names_few = True
     draw_weight = 3
 
     n: int = argument("int", default=1)
