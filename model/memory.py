@@ -79,10 +79,6 @@ class Memory:
         """Number of primitives used in all steps so far."""
         return self._spent + self._allowed - max(self._fuel, 0)
 
-    def heads(self) -> dict[int, HeadState]:
-        """The state of each page that this step touched."""
-        return self.looks()[0]
-
     def looks(self) -> tuple[dict[int, HeadState], frozenset[int]]:
         """The state of each touched page, and the pages with ``page_maybe_dma_pinned()`` true."""
         states = {}

@@ -72,4 +72,4 @@ def test_unpin(benchmark, gib, order, call, path):
     puts = len(pages) if path is Reference else heads
     benchmark.extra_info["puts"] = puts
     assert puts == candidate.memory.puts
-    assert 0 == sum(state.pincount for state in candidate.memory.heads().values())
+    assert 0 == sum(state.pincount for state in candidate.memory.looks()[0].values())

@@ -94,7 +94,7 @@ def test_nothing_touched(memory):
     memory.page_dirty(FOUR + 1)
     memory.page_mapped(HUGE)
 
-    assert {} == memory.heads()
+    assert {} == memory.looks()[0]
 
 
 # Counters.
@@ -105,7 +105,7 @@ def test_page_ref_add(memory):
     memory.page_ref_add(FOUR, 3)
     memory.page_ref_add(FOUR, 4)
 
-    assert {FOUR: HeadState(9, 0, False, True)} == memory.heads()
+    assert {FOUR: HeadState(9, 0, False, True)} == memory.looks()[0]
     assert [
         Event("grab", FOUR, 3, dirty=False),
         Event("grab", FOUR, 4, dirty=False),
@@ -144,7 +144,7 @@ def test_pincount(memory):
     memory.pincount_add(FOUR, 2)
     memory.pincount_add(FOUR, -3)
 
-    assert {FOUR: HeadState(2, -1, False, True)} == memory.heads()
+    assert {FOUR: HeadState(2, -1, False, True)} == memory.looks()[0]
     assert -1 == memory.page_pincount(FOUR)
 
 
@@ -198,7 +198,7 @@ def test_dirty_is_the_heads(memory):
     memory.set_page_dirty_lock(FOUR + 2)
 
     assert [True, True, False] == [memory.page_dirty(page) for page in (FOUR, FOUR + 3, PAIR)]
-    assert {FOUR: HeadState(2, 0, True, True)} == memory.heads()
+    assert {FOUR: HeadState(2, 0, True, True)} == memory.looks()[0]
     assert 1 == memory.dirty_locks
     assert [Event("dirty", FOUR, 0, dirty=False)] == memory.events
 
@@ -231,7 +231,7 @@ def test_free(memory):
     memory.set_dirty(FOUR, dirty=True)
     memory.free(FOUR)
 
-    assert {FOUR: HeadState(2, -1, False, False)} == memory.heads()
+    assert {FOUR: HeadState(2, -1, False, False)} == memory.looks()[0]
     assert [Event("free", FOUR, -1, dirty=True)] == memory.events
     assert not memory.page_mapped(FOUR + 1)
 
@@ -283,7 +283,7 @@ def test_rebuild(memory):
     ]
     assert [0, 0, 1] == [memory.compound_order(FOUR + i) for i in range(3)]
     fresh = HeadState(3, 0, True, True)
-    assert {FOUR: fresh, FOUR + 1: fresh, FOUR + 2: fresh} == memory.heads()
+    assert {FOUR: fresh, FOUR + 1: fresh, FOUR + 2: fresh} == memory.looks()[0]
     assert [3, 3, 3] == [memory.page_mapcount(FOUR + i) for i in range(3)]
     assert 0 == memory.page_ref_count(FOUR + 3)
 
@@ -316,7 +316,7 @@ def test_begin_step(memory):
     memory.page_ref_sub_and_test(FOUR, 1)
     memory.begin_step(1)
 
-    assert {} == memory.heads()
+    assert {} == memory.looks()[0]
     assert (0, 0, []) == (memory.puts, memory.dirty_locks, memory.events)
     assert (1, True) == (memory.page_ref_count(FOUR), memory.page_dirty(FOUR))
 
@@ -333,7 +333,7 @@ def test_no_journal():
 
     assert [] == memory.events
     assert (1, 1) == (memory.puts, memory.dirty_locks)
-    assert {1: HeadState(1, 0, False, False)} == memory.heads()
+    assert {1: HeadState(1, 0, False, False)} == memory.looks()[0]
 
 
 # A step that does not end.

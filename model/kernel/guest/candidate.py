@@ -2,6 +2,7 @@
 
 """A booted kernel as a candidate: translates steps to calls of the agent, and back."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any
@@ -84,10 +85,8 @@ class KernelGuest(Candidate):
         lines, left = self._guest.whole([*translation.layout.requests()], calls)
         if left:
             raise Panic(f"after the last step: {left}")
-        return [
-            translation.snapshot(step, answer(line))
-            for step, line in zip(program.steps, lines, strict=True)
-        ]
+        answers = zip(program.steps, map(answer, lines), strict=True)
+        return [translation.snapshot(step, result) for step, result in answers]
 
     def _stepwise(self, program: Program) -> Iterator[Snapshot]:
         translation = _Translation(program, self._slow)
@@ -154,22 +153,21 @@ class _Translation:
         """The snapshot after *step* from the agent's answer *result*, in the program's frames."""
         heads, maybe_pinned = decoded([self.layout.pfn(n), *rest] for n, *rest in result.heads)
         events: list[Event] = []
-        for one in result.events:
-            pfn = self.layout.pfn(one.number)
+        for event, times in result.events:
+            pfn = self.layout.pfn(event.page)
             _, order = self.layout.head(pfn)
             # A put of an order-0 page drops the bias for each pin, as there is no pincount.
-            refs = one.refs * (BIAS if one.what == "put" and not order else 1)
-            events += [Event(one.what, pfn, refs, one.dirty)] * one.times
-        puts = sum(one.times for one in result.events if one.what == "put")
-        dirty_locks = sum(one.times for one in result.events if one.what == "dirty")
+            refs = event.refs * (BIAS if event.what == "put" and not order else 1)
+            events += [event._replace(page=pfn, refs=refs)] * times
+        counted = Counter(event.what for event in events if step.unpins)
         return Snapshot(
             returned=result.returned if step.makes else None,
             heads=heads,
             acquired=result.acquired,
             released=result.released,
             warnings=result.warnings,
-            puts=puts if step.unpins else 0,
-            dirty_locks=dirty_locks if step.unpins else 0,
+            puts=counted["put"],
+            dirty_locks=counted["dirty"],
             maybe_pinned=maybe_pinned,
             events=events,
         )

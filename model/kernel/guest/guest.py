@@ -11,6 +11,7 @@ from model.candidate import Unavailable
 from model.kernel.guest.emulator import BOOT_SECONDS, Emulator, Ended, Killed
 from model.kernel.guest.image import Image
 from model.memory import NoProgress, Panic
+from model.page import Event
 
 
 #: Maximum number of attempts to boot a machine, and to start a program.
@@ -29,29 +30,19 @@ EVENTS = {"g": "grab", "p": "put", "d": "dirty", "f": "free"}
 
 
 @frozen
-class Happened:
-    """An entry of the journal: event *what* on page *number*, *times* times in a row."""
-
-    what: str
-    number: int
-    refs: int
-    dirty: bool
-    times: int
-
-
-@frozen
 class Answer:
     """The results of one call.
 
     :param heads: Number, refcount, pincount and look (1 dirty, 2 allocated, 4 maybe pinned)
         of each head that changed.
+    :param events: Events, on numbered pages, and how many times in a row each happened.
     """
 
     returned: int
     acquired: int
     released: int
     heads: Sequence[Sequence[int]] = ()
-    events: Sequence[Happened] = ()
+    events: Sequence[tuple[Event, int]] = ()
     warnings: tuple[str, ...] = ()
 
 
@@ -67,7 +58,7 @@ def answer(line: str) -> Answer:
         raise Panic(f"the machine answers {line[:80]!r}")
     heads = [tuple(map(int, head)) for head in HEAD.findall(found["heads"] or "")]
     events = [
-        Happened(EVENTS[kind], int(number), int(refs), dirty == "1", int(times))
+        (Event(EVENTS[kind], int(number), int(refs), dirty == "1"), int(times))
         for kind, number, refs, dirty, times in EVENT.findall(found["events"] or "")
     ]
     returned, acquired, released = map(int, found.group("returned", "acquired", "released"))

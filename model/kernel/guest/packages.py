@@ -169,18 +169,15 @@ def _extract(package: Path, tree: Path) -> None:
                 path.write_bytes(data.read())
 
 
-def _run(command: Sequence[str], work: Path) -> str:
+def _run(command: Sequence[str], work: Path) -> None:
     done = run(command, work)
     if done.returncode:
         errors = [line for line in done.stderr.splitlines() if not line.startswith("W:")]
         reason = errors[0].removeprefix("E: ") if errors else f"status {done.returncode}"
         raise BadInput(f"{command[0]} {command[1]} fails: {reason}")
-    return done.stdout
 
 
 def _output(command: Sequence[str]) -> str:
     """The output of *command*; empty if it fails, as for an unknown package."""
-    try:
-        return _run(command, Path.cwd())
-    except BadInput:
-        return ""
+    done = run(command)
+    return "" if done.returncode else done.stdout

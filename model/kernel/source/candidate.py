@@ -53,10 +53,8 @@ class KernelSource(Candidate):
             yield self._take(step, table)
 
     def partial(self) -> list[Event]:
-        return [
-            Event(EVENT_NAMES[kind], pfn, refs, bool(dirty))
-            for kind, pfn, refs, dirty in self._worker.events()
-        ]
+        events = self._worker.events()
+        return [Event(EVENT_NAMES[k], pfn, refs, bool(dirty)) for k, pfn, refs, dirty in events]
 
     def _take(self, step: Step, table: Table) -> Snapshot:
         if self._worker.owner is not self:

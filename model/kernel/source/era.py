@@ -26,7 +26,6 @@ ERAS = (
     ("5.11", ("put_compound_head", "try_grab_compound_head", "try_grab_page")),
 )
 
-
 #: Known oddities of each version's source: names of `properties.judging.oddities`.
 ODDITIES_BY_VERSION = {
     "5.11": ("one-grab",),
@@ -36,9 +35,8 @@ ODDITIES_BY_VERSION = {
     "6.12": ("one-grab", "run-of-zero", "null-in-run"),
 }
 
-#: Since 5.18 the range call uses this to get from one page to the next, by frame. 6.18 has
-#: no nth_page(): callers must pass pages whose struct pages are contiguous, as within one
-#: section.
+#: Since 5.18 the range call uses this to get from one page to the next, by frame. 6.18 lacks it:
+#: callers must pass pages whose struct pages are contiguous, as within one section.
 BY_FRAMES = "nth_page"
 
 

@@ -22,13 +22,10 @@ from model.kernel.source.segments import OPERATIONS, Segment
 from model.memory import NoProgress, Oops, Panic
 
 
-#: Seconds of processor time that a step may take, plus a microsecond per page. A loop that
-#: contains atomic operations is stopped by their number long before.
-SECONDS = 4
-
-#: The limit, in seconds, after the first timeout, as reducing the program repeats it many
-#: times. It is a thousand times what a step takes.
-SECONDS_AGAIN = 0.5
+#: Seconds of processor time that a step may take, plus a microsecond per page, and the seconds
+#: after the first timeout, as reducing the program repeats it many times. A loop that contains
+#: atomic operations is stopped by their number long before.
+SECONDS, SECONDS_AGAIN = 4, 0.5
 
 #: The worker's message for a timeout.
 ENDLESS = "does not return"

@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import pytest
 
-from model.kernel.guest.guest import Answer, Happened, answer
+from model.kernel.guest.guest import Answer, answer
 from model.kernel.guest.layout import Layout
 from model.memory import Panic
+from model.page import Event
 from model.parse import parse_layout
 
 
@@ -138,8 +139,8 @@ def test_answer():
     assert (-14, 3, -2) == (found.returned, found.acquired, found.released)
     assert [(0, 1025, 0, 7), (512, -1, 3, 2)] == found.heads
     assert [
-        Happened("grab", 0, 1, dirty=False, times=3),
-        Happened("put", 512, -2, dirty=True, times=1),
+        (Event("grab", 0, 1, dirty=False), 3),
+        (Event("put", 512, -2, dirty=True), 1),
     ] == found.events
     assert ("mm/gup.c:3", "x.c:9") == found.warnings
 

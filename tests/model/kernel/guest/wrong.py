@@ -117,7 +117,7 @@ class UnmapFrees(Optimised):
     def unmap(self, pages):
         super().unmap(pages)
         for head in self._heads(pages):
-            state = self.memory.heads()[head]
+            state = self.memory.looks()[0][head]
             if state.allocated and not self.memory.page_mapped(head):
                 self.memory.free(head)
 
