@@ -177,12 +177,16 @@ class InProcess(Candidate):
         """
         memory = self.memory
         head = memory.compound_head(pages[0])
-        maps = memory.page_mapcount(head)
-        if memory.page_ref_count(head) != maps:
+        if memory.page_ref_count(head) != self.refs_of_split(head):
             return -16
+        maps = memory.page_mapcount(head)
         orders = [0] * memory.compound_nr(head)
         memory.rebuild(head, orders, refs=maps, dirty=memory.page_dirty(head))
         return 0
+
+    def refs_of_split(self, head: int) -> int:
+        """The references that *head* may have when it is split: those of its mappings."""
+        return self.memory.page_mapcount(head)
 
     def _drop(self, head: int, n: int) -> None:
         if self.memory.page_ref_sub_and_test(head, n):

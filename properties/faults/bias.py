@@ -58,8 +58,7 @@ class OrderTwoBiasedPut(Optimised):
 class OrderTwoBiased(Optimised):
     """Grab and put treat pages of order 2 as pages without a pincount.
 
-    Only the state in between is wrong: the page looks unpinned to readers of the pincount, and
-    a few million pins overflow the refcount.
+    They agree and nothing leaks, but the page looks unpinned to readers of the pincount.
     """
 
     puts_exactly = OrderTwoBiasedPut.puts_exactly

@@ -117,8 +117,7 @@ class DirtiesUnasked(Optimised):
 class DirtiesMappedOnly(Optimised):
     """A page that is no longer mapped is not dirtied.
 
-    The process unmapped its buffer before the device was done. A page of a file may still be
-    in the page cache, and what the device wrote is lost.
+    It may still be page cache of a file; what the device wrote after the unmapping is lost.
     """
 
     def unpin_range_run(self, page: int, head: int, ntails: int, make_dirty: bool) -> None:
@@ -166,8 +165,7 @@ class WritableMeansDirty(Optimised):
 class NeverDirtiesRegion(Optimised):
     """The pages of a region are unpinned clean.
 
-    The same code unwinds a failed registration and releases a region, and loses the flag that
-    says which. What the device wrote is dropped under memory pressure.
+    Code that also unwinds failed registrations loses the flag that tells the two apart.
     """
 
     def release_umem(self, umem: Umem, dirty: bool) -> None:

@@ -31,8 +31,7 @@ class Fault:
     """A planted bug, or a variant that is right although different.
 
     :param group: One of `GROUPS`.
-    :param source: Its source: a commit, a review remark or a mutation, with the id in the
-        project's catalogue of bugs if it has one.
+    :param source: A commit, a review remark or a mutation, and the id in the authors' notes.
     :param versions: The semantics it applies to.
     :param long: Whether short programs hardly ever show it.
     """
@@ -45,7 +44,7 @@ class Fault:
 
     @property
     def name(self) -> str:
-        """The name in the table."""
+        """The name of the class."""
         return self.candidate.__name__
 
     @property

@@ -78,8 +78,7 @@ class GrabPastLimit(Optimised):
 class GetUnchecked(Optimised):
     """Plain references are taken whatever the refcount is.
 
-    Until 2019 a user could take references until the refcount wrapped to zero, and the page was
-    freed under all its other users.
+    A user could take references until the refcount wrapped to zero and the page was freed.
     """
 
     def try_get_compound_head(self, head: int, refs: int) -> int:
@@ -152,8 +151,7 @@ class GrabsTail(Optimised):
 class ProductIsInt(Optimised):
     """The references of a run are multiplied by 1024 in an int.
 
-    2^21 entries of one page give 2^31, which is negative: the put subtracts nothing but the
-    last reference, and two million pins leak.
+    2^21 entries of one page give 2^31, which is negative: the put drops a single one.
     """
 
     def drop_pincount(self, head: int, refs: int) -> int:

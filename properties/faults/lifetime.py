@@ -125,19 +125,11 @@ class UnderflowKeepsPins(Optimised):
 class SplitsPinned(Optimised):
     """A huge page is split although it is pinned.
 
-    Pins counted in the pincount also hold references; here a split expects these, and the pins
-    then belong to a head that counts for one page only.
+    It expects the references of pins, which then belong to a head that counts one page only.
     """
 
-    def split_huge_page(self, pages: Sequence[int]) -> int:
-        memory = self.memory
-        head = memory.compound_head(pages[0])
-        maps = memory.page_mapcount(head)
-        if memory.page_ref_count(head) != maps + memory.page_pincount(head):
-            return -16
-        orders = [0] * memory.compound_nr(head)
-        memory.rebuild(head, orders, refs=maps, dirty=memory.page_dirty(head))
-        return 0
+    def refs_of_split(self, head: int) -> int:
+        return super().refs_of_split(head) + self.memory.page_pincount(head)
 
 
 @fault("lifetime", "B18, c56b6f3d801d, 6.11", versions=("5.11", "5.13"))

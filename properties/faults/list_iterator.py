@@ -110,8 +110,7 @@ class AdjacentForSameHead(Optimised):
 class HeadOfNextRun(Optimised):
     """The run is counted right, and put on the head that ended it.
 
-    One variable holds the head of the run and the head just read, as in a macro whose
-    parameters have the names of its caller's variables.
+    One variable holds both: a macro's parameter has the name of its caller's variable.
     """
 
     def compound_next(self, i: int, npages: int, pages: Sequence[int]) -> tuple[int, int]:

@@ -67,8 +67,7 @@ class EmptyListWalked(Optimised):
 class RefusedGrabRepeated(Optimised):
     """A grab that is refused is repeated until it succeeds.
 
-    This is how to take a page that another CPU is about to free. But a refcount that
-    overflowed never stops refusing.
+    Right for a page that another CPU frees; a refcount that overflowed never stops refusing.
     """
 
     def _grab_runs(self, pages: Sequence[int], grab: Callable[[int, int], int]) -> int:

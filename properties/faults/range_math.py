@@ -27,8 +27,7 @@ class NoTailOffset(Optimised):
 class CutAtNpages(Optimised):
     """The run is cut at the number of pages of the range, not of those that are left.
 
-    Only the last compound page is wrong, if the range stops inside it: it loses pins of pages
-    that the caller never named.
+    If the range stops inside its last compound page, that loses pins of pages not named.
     """
 
     def compound_range_next(self, i: int, npages: int, page: int) -> tuple[int, int]:
@@ -89,8 +88,7 @@ class OrderPlusOne(Optimised):
 class HeadIsPage(Optimised):
     """The put goes to the first page of the run, even if that is a tail.
 
-    The counters of the tail become negative, and the head keeps its pins. Only ranges that
-    begin in a tail show it, because any later run begins with its head.
+    Only ranges that begin in a tail show it, because any later run begins with its head.
     """
 
     def compound_range_next(self, i: int, npages: int, page: int) -> tuple[int, int]:
@@ -157,8 +155,7 @@ class WrapsInSection(Optimised):
 class NpagesTruncated(Optimised):
     """The number of pages is narrowed on the way in, and its upper bits are lost.
 
-    If a parameter is an int instead of an unsigned long, a range of 2^31 pages or more loses
-    all but the rest. Here 4096 pages are enough.
+    As if a parameter were an int, not an unsigned long; here 4096 pages are enough.
     """
 
     def unpin_user_page_range_dirty_lock(self, page: int, npages: int, make_dirty: bool) -> None:

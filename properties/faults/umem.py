@@ -69,8 +69,7 @@ class LengthToNearest(Optimised):
 class LengthWraps(Optimised):
     """Rounding up the length of an entry wraps, and the entry has no pages.
 
-    In 32 bits a length close to 4 GiB plus a page less one byte is almost zero; here 128 KiB are
-    enough.
+    In 32 bits, 4 GiB less a few bytes plus a page are almost zero; here 128 KiB are enough.
     """
 
     def npages_of_entry(self, sg: Scatterlist) -> int:

@@ -74,8 +74,7 @@ class UndoTakesEverything(Optimised):
 class HugeEntryHalfUndone(Optimised):
     """If a huge entry changed, only the page in question is unpinned.
 
-    The pages before it come from the same entry: the huge page may have been moved, and the
-    caller then writes to its old place.
+    The pages before it come from the same entry: the huge page may have been moved.
     """
 
     def pin_user_pages_fast_only(self, pages: Sequence[int], changed: int | None) -> int:

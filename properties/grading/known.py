@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from attrs import define, field
+from attrs import asdict, define, field
 
 from properties.grading.trial import Result
 
@@ -45,10 +45,7 @@ class Known:
     def learn(self, results: Iterable[Result]) -> None:
         """Add the *results* of one search on this fault."""
         results = list(results)
-        for result in results:
-            found = result.found
-            if found is None or not result.trial.reduce:
-                continue
+        for found in [r.found for r in results if r.found and r.trial.reduce]:
             # A fault keeps one trace: the smallest, whatever its signature is.
             best = min(self.sizes.values(), default=None)
             mine = _rank(found.size, found.trace)
@@ -68,9 +65,7 @@ def _rank(size: tuple[int, ...], trace: str) -> tuple[Any, ...]:
 
 
 def load(path: Path = FILE) -> dict[str, Known]:
-    """The recorded grades of each fault, by its name; empty if there is no file."""
-    if not path.exists():
-        return {}
+    """The recorded grades of each fault, by its name."""
     entries = json.loads(path.read_text(encoding="utf-8"))
     return {
         name: Known(
@@ -86,10 +81,6 @@ def text(known: dict[str, Known]) -> str:
     """*known* as a JSON object with one line for each fault, in alphabetical order."""
     lines = []
     for name, one in sorted(known.items()):
-        entry = {
-            "budgets": dict(sorted(one.budgets.items())),
-            "sizes": dict(sorted(one.sizes.items())),
-            "trace": one.trace.splitlines(),
-        }
-        lines.append(f"{json.dumps(name)}: {json.dumps(entry)}")
+        entry = asdict(one) | {"trace": one.trace.splitlines()}
+        lines.append(f"{json.dumps(name)}: {json.dumps(entry, sort_keys=True)}")
     return "{\n" + ",\n".join(lines) + "\n}\n"

@@ -36,20 +36,13 @@ def prepare(directory: Path) -> None:
 
 
 def draw(grades: Grades, directory: Path) -> list[Path]:
-    """Draw *grades* (by fault and search) into *directory*; the files written.
-
-    :raises BadInput: if matplotlib is not installed or *directory* cannot be created.
-    """
-    prepare(directory)
+    """Draw *grades* (by fault and search) into *directory*, after `prepare`; the files written."""
     faults = list(dict.fromkeys(fault for fault, _ in grades))
     searches = list(dict.fromkeys(search for _, search in grades))
     files = []
-    for name, figure in (
-        ("heat", _heat(grades, faults, searches)),
-        ("curve", _curve(grades, faults, searches)),
-    ):
+    for name, figure in (("heat", _heat), ("curve", _curve)):
         path = directory / f"faults-{name}.svg"
-        figure.savefig(path, metadata={"Date": None}, bbox_inches="tight")
+        figure(grades, faults, searches).savefig(path, metadata={"Date": None}, bbox_inches="tight")
         files.append(path)
     return files
 

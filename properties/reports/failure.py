@@ -65,13 +65,9 @@ class Failure:
         """The whole report."""
         lines = [*explained(self.program, self.finding), ""]
         lines += self.program.text().splitlines()
-        known = [
-            ("", self.smallest),
-            ("saved", self.saved),
-            ("replay", self.replay),
-            ("found by", self.found),
-        ]
-        footer = [f"{word.ljust(9)}{text}" if word else text for word, text in known if text]
+        known = {"saved": self.saved, "replay": self.replay, "found by": self.found}
+        footer = [self.smallest] if self.smallest else []
+        footer += [f"{word:9}{text}" for word, text in known.items() if text]
         return [*lines, "", *footer] if footer else lines
 
 
@@ -125,31 +121,26 @@ def _map(program: Program, finding: Finding) -> list[str]:
         ledger = Ledger.after(program, program.steps[: finding.index])
     except BadInput:
         return []  # an earlier step breaks the contract
-    lines: list[str] = []
-    for label, pages in step_lists(program, finding.index, ledger)[:MAX_LISTS_SHOWN]:
-        lines += [f"  {line}" for line in page_map(ledger, pages, label)]
-    words = ""
-    if finding.runs:
-        words = runs_in_words(finding.runs)
-        if finding.puts and finding.puts != finding.runs:
-            words += f"; the candidate took {in_words(finding.puts)}"
-        elif not finding.puts:
-            words += "; the candidate took none"
+    lines = [f"  {line}" for line in step_maps(program, finding.index, ledger)]
+    words = runs_in_words(finding.runs) if finding.runs else ""
+    if words and finding.puts != finding.runs:
+        words += f"; the candidate took {in_words(finding.puts) or 'none'}"
     return lines + wrap(words, WIDTH, initial_indent="  ", subsequent_indent="  ")
 
 
-def step_lists(program: Program, index: int, ledger: Ledger) -> list[tuple[str, Sequence[int]]]:
-    """The lists that step *index* names, as (label, frames)."""
+def step_maps(program: Program, index: int, ledger: Ledger) -> list[str]:
+    """The page maps of the first MAX_LISTS_SHOWN lists that step *index* names."""
     step = program.steps[index]
     if step.releases_umem:
         (name,) = step.uses()
         region = ledger.umems.get(name)
-        lists = region.entries if region else []
+        lists: Sequence[Sequence[int]] = region.entries if region else []
     else:
         try:
             lists = [pages.resolve(ledger.table) for pages in step.lists()]
         except BadInput:
             return []
-    if len(lists) == 1:
-        return [("list", lists[0])]
-    return [(f"sg {i}", pages) for i, pages in enumerate(lists)]
+    lines = []
+    for i, pages in enumerate(lists[:MAX_LISTS_SHOWN]):
+        lines += page_map(ledger, pages, "list" if len(lists) == 1 else f"sg {i}")
+    return lines

@@ -8,7 +8,7 @@
 A list that is not a rising range shows the position of each entry in the list instead.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import groupby, pairwise
 
 from model.mapping import Mapping
@@ -114,11 +114,9 @@ def _shown(ledger: Ledger, mapping: Mapping, offsets: list[int]) -> list[int]:
     return sorted(o for o in wanted if 0 <= o < mapping.npages)
 
 
-def runs_in_words(runs: Iterable[tuple[str, int]]) -> str:
+def runs_in_words(runs: Sequence[tuple[str, int]]) -> str:
     """``2 runs: 3 of a+0, 1 of a+4``."""
-    listed = list(runs)
-    noun = "run" if len(listed) == 1 else "runs"
-    return f"{len(listed)} {noun}: {in_words(listed)}"
+    return f"{len(runs)} {'run' if len(runs) == 1 else 'runs'}: {in_words(runs)}"
 
 
 def in_words(counts: Sequence[tuple[str, int]]) -> str:

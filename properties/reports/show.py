@@ -13,8 +13,8 @@ from model.program import Program
 from properties.judging.applicable import for_ledger_alone, inapplicable
 from properties.judging.judge import Run, carry_out
 from properties.judging.oracles.record import Record
-from properties.reports.failure import MAX_LISTS_SHOWN, explained, step_lists
-from properties.reports.pagemap import page_map, runs_in_words
+from properties.reports.failure import explained, step_maps
+from properties.reports.pagemap import runs_in_words
 
 
 #: Maximum number of heads whose state is listed after a step.
@@ -36,11 +36,9 @@ def shown_steps(program: Program, candidate: Candidate) -> Iterator[str]:
     yield from evolve(program, steps=()).statements()
     findings = carry_out(run, program)
     for i, step in enumerate(program.steps):
-        lists = step_lists(program, i, run.ledger)
         yield ""
         yield f"{i + 1}  {step.text()}"
-        for label, pages in lists[:MAX_LISTS_SHOWN]:
-            yield from (f"     {line}" for line in page_map(run.ledger, pages, label))
+        yield from (f"     {line}" for line in step_maps(program, i, run.ledger))
         finding = next(findings)
         record = run.record
         assert record is not None

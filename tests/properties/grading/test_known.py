@@ -146,4 +146,3 @@ def test_text_reads_back(tmp_path):
     assert load(path) == KNOWN
     assert text(load(path)) == text(KNOWN) == FILE.read_text()
     assert len(KNOWN) + 2 == len(text(KNOWN).splitlines())
-    assert {} == load(tmp_path / "none.json")
