@@ -237,8 +237,8 @@ class Step:
     def arguments(self, table: Table) -> tuple[Any, ...]:
         """The arguments of the candidate's method.
 
-        :raises BadInput: if a page lies outside the mapping or handle that it is named by,
-            a range is not contiguous, or a region does not exist.
+        :raises BadInput: if a page lies outside its mapping or handle, a range is not
+            contiguous, or a region does not exist.
         """
         raise NotImplementedError
 
@@ -248,11 +248,7 @@ class Step:
 
 
 def contiguous(pages: Sequence[int], named: PageList) -> Sequence[int]:
-    """*pages*, if each frame is the previous one plus 1.
-
-    :param named: The list that *pages* are the frames of, for the message.
-    :raises BadInput: if *pages* are not contiguous.
-    """
+    """The frames *pages* of the list *named*, or BadInput if they are not contiguous."""
     if isinstance(pages, range):
         good = pages.step == 1 or len(pages) < 2
     else:

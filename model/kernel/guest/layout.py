@@ -16,6 +16,7 @@ from attrs import frozen
 from model.kernel.source.segments import segments
 from model.mapping import Extent, Mapping, align_up
 from model.pagelist import NULL
+from model.semantics import PMD_ORDER
 
 
 #: The agent's names of its pools, by kind of mapping and order.
@@ -27,9 +28,6 @@ POOLS = {
     ("page-cache", 0): "page-cache",
     ("zero", 0): "zero",
 }
-
-#: Compound pages of at least this order are mapped by one page table entry, except a driver's.
-HUGE = 9
 
 
 @frozen
@@ -49,7 +47,7 @@ class Layout:
         number = 0
         for mapping in mappings:
             for extent in mapping.extents:
-                if extent.order >= HUGE and mapping.kind != "driver":
+                if extent.order >= PMD_ORDER and mapping.kind != "driver":
                     number = align_up(number, extent.order)
                 self._placed.append(Placed(extent, mapping.kind, number))
                 number += extent.count << extent.order
@@ -90,8 +88,7 @@ class Layout:
         """The kinds of mapping that contain *pages*, with their orders."""
         if len(self._kinds) == 1:
             return self._kinds
-        found = map(self._at, pages)
-        return frozenset((one.kind, one.extent.order) for one in found)
+        return frozenset((one.kind, one.extent.order) for one in map(self._at, pages))
 
     def number(self, pfn: int) -> int:
         """The number of the page with the program's frame *pfn*."""
@@ -115,10 +112,9 @@ class Layout:
     def words(self, pages: Sequence[int]) -> str:
         """The frames *pages* as a list in the agent's protocol."""
         if isinstance(pages, range) and pages and pages.step > 0:
-            one = self._at(pages[0])
-            if pages[-1] < one.extent.stop:
-                first = one.number + pages[0] - one.extent.pfn
-                return f"{first}:{len(pages)}:{pages.step}"
+            stop = self._at(pages[0]).extent.stop
+            if pages[-1] < stop:
+                return f"{self.number(pages[0])}:{len(pages)}:{pages.step}"
         words: list[str] = []
         for null, some in groupby(pages, NULL.__eq__):
             if null:

@@ -10,6 +10,7 @@ not stored.
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
 from attrs import frozen
@@ -74,7 +75,8 @@ def cut(tree: Tree, compiler: str, flags: Iterable[str] = (), last: Sequence[str
     :raises BadInput: if the tree lacks one of `NEEDED`.
     """
     known = index(tree, compiler, tuple(flags))
-    roots = [word for name in (SECOND, *last) for word in words((SHIM / name).read_text())]
+    shim = "\n".join((SHIM / name).read_text() for name in (SECOND, *last))
+    roots = [" ".join(word.split()) for word in WORD.findall(COMMENT.sub(" ", shim))]
     for name in NEEDED:
         if known.get(name) is None or known[name].file != "mm/gup.c":
             msg = f"mm/gup.c has no {name}()"
@@ -100,20 +102,12 @@ def index(tree: Tree, compiler: str, flags: tuple[str, ...]) -> dict[str, Item]:
     return known
 
 
-def words(text: str) -> list[str]:
-    """The identifiers in C *text*, in order."""
-    bare = COMMENT.sub(" ", text)
-    return [" ".join(word.split()) for word in WORD.findall(bare)]
-
-
 @cache
 def _supplied() -> frozenset[str]:
     """The names that the shim defines."""
-    found: set[str] = set()
-    for file in ("config.h", "headcount.h", "shared.h", *FIRST, SECOND):
-        for item in items(file, (SHIM / file).read_text()):
-            found.update(item.names)
-    return frozenset(found)
+    files = ("config.h", "headcount.h", "shared.h", *FIRST, SECOND)
+    found = chain.from_iterable(items(file, (SHIM / file).read_text()) for file in files)
+    return frozenset(name for item in found for name in item.names)
 
 
 def _closure(roots: Iterable[str], known: dict[str, Item]) -> Iterator[tuple[str, Item]]:
@@ -129,8 +123,7 @@ def _closure(roots: Iterable[str], known: dict[str, Item]) -> Iterator[tuple[str
             yield name, item
             seen.update(item.names)
             waiting += sorted(item.follows)
-        flag = FLAG.match(name)
-        if item is None and flag:
+        elif FLAG.match(name):
             waiting.append("enum pageflags")
 
 
