@@ -141,9 +141,8 @@ def _described(node: Node, data: bytes) -> tuple[str, tuple[str, ...], int]:
     if node.type == "function_definition":
         declared = _declared(node.child_by_field_name("declarator"))
         body = node.child_by_field_name("body")
-        if not declared or not body:
-            return "function", (), 0
-        return "function", (_text(declared, data),), body.start_byte
+        names: tuple[str, ...] = (_text(declared, data),) if declared and body else ()
+        return "function", names, body.start_byte if body else 0
     if node.type in {"struct_specifier", "union_specifier", "enum_specifier"}:
         return "type", _tagged(node, data), 0
     if node.type == "type_definition":
