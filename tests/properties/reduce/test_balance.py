@@ -128,10 +128,14 @@ def unpins(whole):
     return sum(step.unpins for step in whole.steps)
 
 
-def test_same_state():
+@pytest.mark.parametrize(
+    "seeds",
+    [range(60), pytest.param(range(60, 240), marks=pytest.mark.slow("the same from more seeds"))],
+)
+def test_same_state(seeds):
     """Fewer pins and unpins leave what is held in the end, where the rest keeps the contract."""
     made = broken = 0
-    for seed in range(60):
+    for seed in seeds:
         whole = soaked(seed, MAX_STEPS_BALANCED - 4)
         if any(isinstance(s, GetPage) and s.n > 1 << 20 for s in whole.steps):
             # Near 2^31 fewer references mean more pins.

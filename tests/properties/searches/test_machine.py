@@ -28,18 +28,19 @@ from tests.helpers import Listener
 MORE_SEEDS = pytest.mark.slow("the same from other seeds")
 
 
-def listen():
-    """What some hundred programs tell."""
+def listen(rounds):
+    """What *rounds* rounds of 40 programs tell."""
     listener = Listener()
-    for number in range(4):
+    for number in range(rounds):
         explore(Search(Optimised, captured=layouts.shipped(), watcher=listener), number, 40)
     return listener
 
 
-@pytest.fixture(scope="module")
-def heard():
+@pytest.fixture(scope="module", params=[4, pytest.param(8, marks=MORE_SEEDS)])
+def heard(request):
     """The same from a process of its own: Hypothesis draws constants of what is imported here."""
-    told = subprocess.run([sys.executable, __file__], check=True, capture_output=True).stdout
+    command = [sys.executable, __file__, str(request.param)]
+    told = subprocess.run(command, check=True, capture_output=True).stdout
     listener = Listener()
     *counted, programs = pickle.loads(told)  # noqa: S301 - our own, from a moment ago
     listener.calls, listener.reached, listener.refused, listener.failures = counted
@@ -206,7 +207,7 @@ def test_every_call_has_a_rule():
 
 
 if __name__ == "__main__":
-    said = listen()
+    said = listen(int(sys.argv[1]))
     summaries = [finding.summary for _, finding in said.failures]
     # Rows of the semantics cannot be pickled; all these programs are of the default one.
     kept = [(program.mappings, program.steps) for program in said.programs]
