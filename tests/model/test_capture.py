@@ -544,6 +544,7 @@ def test_machine_here() -> None:
 
 
 @readable
+@pytest.mark.slow("reads the flags of each frame of this process")
 def test_process_here() -> None:
     """So can what this process holds."""
     process = capture_process(os.getpid(), "now")

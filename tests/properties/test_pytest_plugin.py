@@ -94,6 +94,7 @@ def test_right_candidate(folder):
     }
 
 
+@pytest.mark.slow("all searches in processes of their own")
 def test_strict_and_distributed(folder):
     """Strict mode, warnings as errors, processes beside each other and a report in XML go well."""
     folder.makepyprojecttoml('[tool.pytest]\nstrict = true\nfilterwarnings = ["error"]\n')

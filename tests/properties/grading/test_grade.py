@@ -34,7 +34,19 @@ def plain(result):
     return evolve(result, seconds=0.0, found=found)
 
 
-@pytest.mark.parametrize("search", ["machine", "soak", "wide", "laws", "exhaustive"])
+DEAR = pytest.mark.slow("four seconds of one search")
+
+
+@pytest.mark.parametrize(
+    "search",
+    [
+        "soak",
+        "laws",
+        "exhaustive",
+        pytest.param("machine", marks=DEAR),
+        pytest.param("wide", marks=DEAR),
+    ],
+)
 def test_trial(search):
     """Each search finds a plain fault: first reached, then diverged, then reported."""
     result = run(Trial(search, SPEC, "5.13", 1, 40_000))

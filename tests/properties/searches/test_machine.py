@@ -36,7 +36,7 @@ def listen(rounds):
     return listener
 
 
-@pytest.fixture(scope="module", params=[4, pytest.param(8, marks=MORE_SEEDS)])
+@pytest.fixture(scope="module", params=[3, pytest.param(8, marks=MORE_SEEDS)])
 def heard(request):
     """The same from a process of its own: Hypothesis draws constants of what is imported here."""
     command = [sys.executable, __file__, str(request.param)]

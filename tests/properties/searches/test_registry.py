@@ -39,7 +39,7 @@ def test_of_another_module(home):
         ("broken:search", "cannot be imported: SyntaxError"),
         ("raises:search", "cannot be imported: ZeroDivisionError"),
         ("properties.searches.soak:nothing", "is not a search"),
-        ("properties.searches.soak:Search", "is not a search"),
+        ("properties.search:attempt", "is not a search"),
         ("properties.searches.soak:__doc__", "is not a search"),
     ],
 )

@@ -61,8 +61,12 @@ def able(**abilities):
 
 @pytest.mark.parametrize(
     ("search", "rounds", "arguments"),
-    [("soak", 4, "number, 400"), ("wide", 1, "number")],
-    ids=["soak", "wide"],
+    [
+        pytest.param("soak", 4, "number, 400", id="soak"),
+        pytest.param(
+            *("wide", 1, "number"), id="wide", marks=pytest.mark.slow("two processes run wide")
+        ),
+    ],
 )
 def test_repeats(search, rounds, arguments):
     """The same number gives the same programs in every process, whatever its strings hash to."""
@@ -125,15 +129,18 @@ def test_length_as_drawn(monkeypatch):
     assert max(m.npages for program in programs for m in program.mappings) > 1_000
 
 
+@pytest.mark.parametrize(
+    "rounds", [10, pytest.param(60, marks=pytest.mark.slow("two seconds for each version"))]
+)
 @pytest.mark.parametrize("version", SEMANTICS)
-def test_nothing_found_in_what_is_right(version):
+def test_nothing_found_in_what_is_right(version, rounds):
     """The optimised model fails on no program, and is never dearer where it is batched."""
     listener = heard(
-        range(30), 300, semantics=SEMANTICS[version], captured=layouts.shipped(), strict=True
+        range(rounds), 300, semantics=SEMANTICS[version], captured=layouts.shipped(), strict=True
     )
 
     assert [] == listener.failures
-    assert 30 == len(listener.programs)
+    assert rounds == len(listener.programs)
     assert all(check(program) is None for program in listener.programs)
 
 

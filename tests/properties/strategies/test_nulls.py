@@ -76,8 +76,20 @@ class SkipsOne(Wrong):
         return 1
 
 
-@pytest.mark.parametrize(("make", "wrong"), [(Stops, True), (SkipsTwo, True), (SkipsOne, False)])
-@pytest.mark.parametrize("search", ["machine", "soak"])
+DEAR = pytest.mark.slow("three seconds of the machine; soak shows the same")
+
+
+@pytest.mark.parametrize(
+    ("search", "make", "wrong"),
+    [
+        ("soak", Stops, True),
+        ("soak", SkipsTwo, True),
+        ("soak", SkipsOne, False),
+        ("machine", Stops, True),
+        pytest.param("machine", SkipsTwo, True, marks=DEAR),
+        pytest.param("machine", SkipsOne, False, marks=DEAR),
+    ],
+)
 def test_found(search, make, wrong):
     """Who steps over NULL wrongly is found, who does so rightly is not."""
     tally = Tally()
