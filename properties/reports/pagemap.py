@@ -61,35 +61,30 @@ def _draw(
     def begins(offset: int) -> bool:
         return ledger.head(mapping.pages[offset]) == mapping.pages[offset]
 
-    marks = {o: "+".join(map(str, p[:3])) + "+" * (len(p) > 3) for o, p in found.items()}
     shown = _shown(ledger, mapping, sorted(found))
-    widest = max(len(str(max(shown))), 0 if rising else max(map(len, marks.values())))
-    cell = max(4, widest + 1)
     first, last = min(found), max(found)
+    cell = max(4, len(str(shown[-1])) + 1)
+    if rising:
+        marks = {offset: "^" * cell for offset in shown if first <= offset <= last}
+    else:
+        marks = {o: "+".join(map(str, p[:3])) + "+" * (len(p) > 3) for o, p in found.items()}
+        cell = max(cell, *(len(mark) + 1 for mark in marks.values()))
     top = under = ""
     before = -1
     for offset in shown:
+        gap = "" if offset == before + 1 else "..."
+        gap += "|" if begins(offset) else ""
+        top += gap + str(offset).ljust(cell, "-")
         inside = "^" if rising and first < offset <= last else " "
-        if offset != before + 1:
-            top += "..."
-            under += inside * 3
-        if begins(offset):
-            top += "|"
-            under += inside
-        top += str(offset).ljust(cell, "-")
-        if rising:
-            under += ("^" if first <= offset <= last else " ") * cell
-        else:
-            under += marks.get(offset, "").ljust(cell)
+        under += inside * len(gap) + marks.get(offset, "").ljust(cell)
         before = offset
-    ended = before + 1 == mapping.npages
-    top += "|" if ended or begins(before + 1) else ""
-    top += "" if ended else "..."
+    if before + 1 == mapping.npages:
+        top += "|"
+    else:
+        top += "|..." if begins(before + 1) else "..."
     width = max(len(mapping.name), len(label)) + 2
-    return [
-        f"{mapping.name.ljust(width)}{top}"[:WIDTH].rstrip(),
-        f"{label.ljust(width)}{under}"[:WIDTH].rstrip(),
-    ]
+    lines = (f"{mapping.name:{width}}{top}", f"{label:{width}}{under}")
+    return [line[:WIDTH].rstrip() for line in lines]
 
 
 def _shown(ledger: Ledger, mapping: Mapping, offsets: list[int]) -> list[int]:
