@@ -6,23 +6,14 @@ Each is a candidate: a small override of the optimised model. The table is used 
 how well the searches find bugs.
 """
 
-# Importing a module enters its faults into the table, in this order.
-from properties.faults import (  # noqa: F401 - see above
-    bias,
-    cost,
-    dirty_flag,
-    equivalent,
-    grab,
-    lifetime,
-    list_iterator,
-    no_progress,
-    range_math,
-    statistics,
-    umem,
-    umem_get,
-    undo,
-)
+from importlib import import_module
+from pkgutil import iter_modules
+
 from properties.faults.fault import FAULTS, GROUPS, Fault
 
 
 __all__ = ["FAULTS", "GROUPS", "Fault"]
+
+# Importing a module enters its faults into the table, in the order of the modules' names.
+for _module in iter_modules(__path__, f"{__name__}."):
+    import_module(_module.name)

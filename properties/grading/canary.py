@@ -8,6 +8,7 @@ levels are those of the Magma benchmark: reached, triggered, detected.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from model.abilities import Abilities
@@ -53,14 +54,11 @@ class _Watched(Candidate):
         self._fault = fault
         for name, value in vars(type(fault)).items():
             if callable(value) and not name.startswith("__"):
-                setattr(fault, name, self._reaching(getattr(fault, name)))
+                setattr(fault, name, partial(self._reaching, getattr(fault, name)))
 
-    def _reaching(self, method: Callable[..., Any]) -> Callable[..., Any]:
-        def reaching(*args: Any, **kwargs: Any) -> Any:
-            self._canary.reach()
-            return method(*args, **kwargs)
-
-        return reaching
+    def _reaching(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        self._canary.reach()
+        return method(*args, **kwargs)
 
     @property
     def abilities(self) -> Abilities:
