@@ -4,7 +4,7 @@
 
 from collections.abc import Callable, Sequence
 
-from model.optimised import Optimised
+from model.optimised import EFAULT, Optimised
 from model.semantics import PAGE_SIZE
 from model.umem import Umem
 from properties.faults.fault import fault
@@ -71,13 +71,13 @@ class RefusedGrabRepeated(Optimised):
     """
 
     def _grab_runs(self, pages: Sequence[int], grab: Callable[[int, int], int]) -> int:
-        def repeated(head: int, refs: int) -> int:
-            grabbed = 0
-            while grabbed < refs:
-                grabbed += grab(head, refs - grabbed)
-            return grabbed
-
-        return super()._grab_runs(pages, repeated)
+        i = 0
+        while i < len(pages):
+            head, ntails = self._mapped(i, pages)
+            if not ntails:
+                return i or EFAULT
+            i += grab(head, ntails)
+        return i
 
 
 @fault("no progress", "mutation", versions=("5.11", "5.13"))
