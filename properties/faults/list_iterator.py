@@ -122,9 +122,9 @@ class HeadOfNextRun(Optimised):
 
 @fault("list iterator", "mutation")
 class LastEntryStays(Optimised):
-    """The walk ends before the last entry, if that is a run of its own.
+    """The last entry of a list that is dirtied stays pinned, if it is a run of its own.
 
-    The bound is one too low. A run before it that has the same head includes the entry.
+    The bound is one too low. If the entry before has the same head, their run includes both.
     """
 
     def unpin_dirty_runs(self, pages: Sequence[int], npages: int) -> None:
