@@ -134,12 +134,12 @@ def _head(record: Record, head: int, held: Held) -> Iterator[str]:
 def _turns(record: Record, runs: list[tuple[int, int]]) -> Iterator[str]:
     """The situations of the order of *runs* in one list."""
     heads = [head for head, _ in runs]
+    pairs = list(pairwise(heads))
     if len(set(heads)) < len(heads):
         yield "a-b-a"
-        twice = list(pairwise(heads))
-        if any(a == b for a, b in zip(twice, twice[2:], strict=False)):
+        if any(pair == later for pair, later in zip(pairs, pairs[2:], strict=False)):
             yield "a-b-a-b"
-    for a, b in pairwise(heads):
+    for a, b in pairs:
         if b < a:
             yield "falling"
         elif b > a + (1 << record.ledger.order(a)):
