@@ -22,9 +22,6 @@ from model.semantics import DEFAULT, SEMANTICS, Semantics, semantics
 #: old name would have no effect, and nobody would notice.
 RENAMED = MappingProxyType({"_ib_umem_release": "release_umem"})
 
-#: Candidates that come with headcount, by name.
-NAMED: dict[str, type[Candidate]] = {"optimised": Optimised}
-
 #: Candidates that are written SCHEME:ARGUMENT: the module whose `load` makes them from the
 #: argument, the packages it needs beside headcount, and the extra that installs these.
 SCHEMES = {
@@ -56,11 +53,12 @@ def load(text: str) -> Spec:
 
     :raises BadInput: if there is no such candidate, or it cannot be imported, made or used.
     """
-    if text in NAMED:
-        return Spec(text, NAMED[text])
+    if text == "optimised":
+        return Spec(text, Optimised)
     scheme, _, rest = text.partition(":")
     if scheme in SCHEMES:
-        return Spec(text, _scheme(scheme, rest))
+        available(scheme)
+        return Spec(text, importlib.import_module(SCHEMES[scheme][0]).load(rest))
     where, colon, name = text.rpartition(":")
     if not colon or not where or not name:
         raise BadInput(f"candidate {text!r} is none of {FORMS}")
@@ -92,18 +90,8 @@ def counting_as(spec: Spec, version: str | None) -> Semantics:
     return found
 
 
-def _scheme(scheme: str, rest: str) -> Callable[[], Candidate]:
-    available(scheme)
-    load: Callable[[str], Callable[[], Candidate]]
-    load = importlib.import_module(SCHEMES[scheme][0]).load
-    return load(rest)
-
-
 def available(scheme: str) -> None:
-    """Check that the packages for *scheme* are installed.
-
-    :raises BadInput: if one is not, with the command that installs it.
-    """
+    """Raise `BadInput` if a package that *scheme* needs is not installed."""
     reason = missing(scheme)
     if reason:
         raise BadInput(reason)

@@ -57,10 +57,18 @@ class Searches(pytest.Collector):
             yield RoundsItem.from_parent(self, name=name)
 
 
-class MachineItem(pytest.Item):
-    """Hypothesis's state machine on the candidate."""
+class SearchItem(pytest.Item):
+    """A search on the candidate. It raises `Diverged` if a program is counted wrongly."""
 
     parent: Searches
+
+    def reportinfo(self) -> tuple[os.PathLike[str] | str, int | None, str]:
+        """The location that pytest shows for the test."""
+        return self.path, None, self.nodeid
+
+
+class MachineItem(SearchItem):
+    """Hypothesis's state machine."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -75,32 +83,16 @@ class MachineItem(pytest.Item):
         run._hypothesis_internal_use_settings = quiet  # type: ignore[attr-defined]  # noqa: SLF001
         self.obj = run
 
-    def reportinfo(self) -> tuple[os.PathLike[str] | str, int | None, str]:
-        """Where pytest says that it is."""
-        return self.path, None, self.nodeid
-
     def runtest(self) -> None:
-        """Run it.
-
-        :raises Diverged: if a program is counted wrongly.
-        """
+        """Run it."""
         self.obj()
 
 
-class RoundsItem(pytest.Item):
-    """Rounds of a search other than the machine on the candidate."""
-
-    parent: Searches
-
-    def reportinfo(self) -> tuple[os.PathLike[str] | str, int | None, str]:
-        """The location that pytest shows for the test."""
-        return self.path, None, self.nodeid
+class RoundsItem(SearchItem):
+    """Rounds of a search other than the machine."""
 
     def runtest(self) -> None:
-        """Run the rounds.
-
-        :raises Diverged: if a program is counted wrongly.
-        """
+        """Run the rounds."""
         search = self.parent.search
         drawn = self.config.getoption("--hypothesis-seed", None) or "0"
         seed = int(drawn) if drawn.isdecimal() else 0
@@ -132,7 +124,7 @@ class TraceItem(pytest.Item):
     parent: TraceFile
 
     def reportinfo(self) -> tuple[os.PathLike[str] | str, int | None, str]:
-        """Where pytest says that it is."""
+        """The location that pytest shows for the test."""
         return self.path, 0, f"replay of {self.path.name}"
 
     def runtest(self) -> None:

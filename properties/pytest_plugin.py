@@ -12,7 +12,7 @@ import re
 from collections.abc import Generator
 from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
-from typing import Any, Self
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -21,7 +21,6 @@ from hypothesis.errors import InvalidArgument
 from model.errors import BadInput
 from model.program import Program
 from properties import candidates, layouts
-from properties.candidates import Spec
 from properties.judging.finding import Diverged, Finding
 from properties.pytest_items import Searches, TraceFile
 from properties.reports.command_line import CANDIDATE
@@ -51,40 +50,30 @@ RULES = re.compile(r"sampled_from\(\[Rule\(.*\]\)\.filter\(.*?_rule_is_enabled\)
 class Active:
     """A plugin with the candidate of one run.
 
+    :param config: Its options name the candidate, and where it is searched.
     :ivar search: What is under test, and where it is searched.
-    :ivar profile: Hypothesis settings for the searches.
+    :raises pytest.UsageError: if the candidate, or an option for it, cannot be used.
     """
 
-    def __init__(self, spec: Spec, search: Search, store: Store, profile: settings) -> None:
-        self.search = search
-        self.profile = profile
-        self._spec = spec
-        self._store = store
-
-    @classmethod
-    def of(cls, config: pytest.Config) -> Self:
-        """The plugin for the options of *config*.
-
-        :raises pytest.UsageError: if the candidate, or an option for it, cannot be used.
-        """
+    def __init__(self, config: pytest.Config) -> None:
         text = _option(config, "candidate") or config.getini("headcount_candidate") or CANDIDATE
         files = [Path(name) for name in _option(config, "layout") or []]
         try:
-            spec = candidates.load(text)
-            version = candidates.counting_as(spec, _option(config, "semantics"))
+            self._spec = candidates.load(text)
+            version = candidates.counting_as(self._spec, _option(config, "semantics"))
             captured = layouts.load(files) if files else layouts.shipped()
         except BadInput as err:
             raise pytest.UsageError(str(err)) from None
-        store = Store(spec.make, (f"found by pytest, candidate {text}",))
-        search = Search(
-            spec.make,
+        self._store = Store(self._spec.make, (f"found by pytest, candidate {text}",))
+        self._profile = _profile(config)
+        self.search = Search(
+            self._spec.make,
             version,
             captured,
             captured_only=bool(files),
             strict=_option(config, "cost") != "report",
-            watcher=_Keeper(store),
+            watcher=_Keeper(self._store),
         )
-        return cls(spec, search, store, _profile(config))
 
     def trace(self, path: Path, parent: pytest.Collector) -> pytest.Collector:
         """The saved trace at *path*, as a file of one test."""
@@ -107,7 +96,7 @@ class Active:
         """Add the searches to the tests that pytest collects, as the first ones."""
         report = yield
         if isinstance(collector, pytest.Session) and report.passed and searching(collector.config):
-            found = Searches.from_parent(collector, search=self.search, profile=self.profile)
+            found = Searches.from_parent(collector, search=self.search, profile=self._profile)
             report.result = [found, *report.result]
         return report
 

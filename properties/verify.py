@@ -60,39 +60,35 @@ class _Collector(Tally):
     def __init__(self, store: Store, progress: Callable[[Coverage], None]) -> None:
         super().__init__(store.keep)
         self.rounds = 0
-        self.reached: Counter[str] = Counter()
-        self.rejections: Counter[str] = Counter()
-        self.oddities: Counter[str] = Counter()
+        self._coverage = Coverage()
         self._progress = progress
         self._started = time.monotonic()
 
     def step(self, run: Run, reached: set[str]) -> None:
         super().step(run, reached)
         if reached:
-            self.reached.update(reached)
+            self._coverage.reached.update(reached)
         if run.record and run.record.lists:
-            self.reached.update(combinations(run.record))
+            self._coverage.reached.update(combinations(run.record))
         if self.steps % 200 == 0:
             self._progress(self.coverage())
 
     def rejected(self, call: str) -> None:
-        self.rejections[call] += 1
+        self._coverage.rejected[call] += 1
 
     def avoided(self, oddity: str) -> None:
-        self.oddities[oddity] += 1
+        self._coverage.avoided[oddity] += 1
 
     def seconds(self) -> float:
         return time.monotonic() - self._started
 
     def coverage(self) -> Coverage:
-        return Coverage(
+        return evolve(
+            self._coverage,
             rounds=self.rounds,
             programs=self.programs,
             steps=self.steps,
             seconds=self.seconds(),
-            reached=self.reached,
-            rejected=self.rejections,
-            avoided=self.oddities,
         )
 
 

@@ -9,12 +9,8 @@ import click
 
 from model.capture import capture_machine, capture_process
 from model.errors import BadInput
-from properties.cli.common import (
-    PATH,
-    console,
-    put,
-    reported,
-)
+from properties.cli.console import console, put, reported
+from properties.cli.options import PATH
 
 
 @click.command()
@@ -35,5 +31,5 @@ def capture(output: Path | None, pid: int | None, limit: int | None, when: str) 
     put(output, found.text())
     pages = sum(m.npages for m in found.mappings)
     console.print(f"captured {len(found.mappings)} mappings, {pages:,} pages into {output}")
-    console.print(f"search   headcount verify --layout {shlex.quote(str(output))}", markup=False)
+    console.print(f"search   headcount verify --layout {shlex.quote(str(output))}")
     return 0

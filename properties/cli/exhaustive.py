@@ -2,10 +2,8 @@
 
 """``headcount exhaustive``: judge every program of a scope."""
 
-import json
 import sys
 import textwrap
-from collections.abc import Callable
 from contextlib import redirect_stdout
 from typing import Any
 
@@ -15,18 +13,15 @@ from attrs import evolve
 from model.errors import BadInput
 from model.steps import STEPS
 from properties import candidates
+from properties.cli import options
 from properties.cli.bar import Bar
-from properties.cli.common import (
-    FINDING,
-    candidate_option,
+from properties.cli.console import (
     console,
-    cost_option,
+    exit_status,
     finding_json,
-    json_option,
-    print_failure,
-    prove_option,
+    print_json,
+    print_lines,
     reported,
-    semantics_option,
 )
 from properties.enumeration.exhaustive import judge_scope, nodes, with_calls
 from properties.enumeration.scope import CALLS, UNBOUNDED, Scope
@@ -52,24 +47,14 @@ class _Counter(Tally):
             self._bar.update(self.programs, f"{self.programs:,} of {self._total:,} programs")
 
 
-def _at_most(name: str, default: int, what: str) -> Callable[[Callable[..., Any]], Any]:
-    return click.option(
-        f"--{name}", type=click.IntRange(min=1), default=default, show_default=True, help=what
-    )
-
-
 @click.command()
-@candidate_option
-@semantics_option
-@_at_most("steps", 2, "Maximum steps of a program.")
-@_at_most("compound", 2, "Maximum compound pages, which are adjacent.")
-@click.option(
-    "--order", type=click.IntRange(0, 6), default=2, show_default=True, help="Maximum order."
-)
-@_at_most("listed", 2, "Maximum pages in a list, including repeats.")
-@click.option(
-    "--frames", type=click.IntRange(min=1), help="Maximum pages of all compound pages together."
-)
+@options.candidate
+@options.semantics
+@options.count("--steps", default=2, help="Maximum steps of a program.")
+@options.count("--compound", default=2, help="Maximum compound pages, which are adjacent.")
+@options.count("--order", least=0, most=6, default=2, help="Maximum order.")
+@options.count("--listed", default=2, help="Maximum pages in a list, including repeats.")
+@options.count("--frames", help="Maximum pages of all compound pages together.")
 @click.option(
     "--call",
     "calls",
@@ -78,9 +63,9 @@ def _at_most(name: str, default: int, what: str) -> Callable[[Callable[..., Any]
     metavar="CALL",
     help=f"A call to use; can be repeated. Default: {', '.join(CALLS)}.",
 )
-@prove_option(MAX_TRIES_FOR_REPORT)
-@cost_option
-@json_option
+@options.prove(MAX_TRIES_FOR_REPORT)
+@options.cost
+@options.json
 @reported
 def exhaustive(
     candidate: str,
@@ -127,11 +112,12 @@ def exhaustive(
         said: dict[str, Any] = {"programs": counter.programs, "of": total, "scope": scope.text()}
         if failure:
             said["finding"] = finding_json(failure)
-        click.echo(json.dumps(said, indent=2))
+        print_json(said)
     elif failure:
-        print_failure(evolve(failure, found=again))
+        print_lines(evolve(failure, found=again).lines(), "bold red")
     else:
-        console.print(f"[bold green]agreed[/]   in every one of {total:,} programs, which proves")
+        agreed = f"[bold green]agreed[/]   in every one of {total:,} programs, which proves"
+        console.print(agreed, markup=True)
         sets = ", ".join(call for call in scope.calls if STEPS[call].unordered)
         proves = (
             f"no disagreement in any program with {scope.text()}, of the calls "
@@ -141,8 +127,6 @@ def exhaustive(
             f"ones; semantics {scope.semantics.version}"
         )
         for line in textwrap.wrap(proves, 91):
-            console.print(f"         {line}", markup=False)
-        console.print(f"repeat   {again}", markup=False)
-    if failure is None:
-        return 0
-    return 0 if counter.failure is None and cost == "report" else FINDING
+            console.print(f"         {line}")
+        console.print(f"repeat   {again}")
+    return exit_status(failure, cost)

@@ -11,9 +11,11 @@ from pathlib import Path
 import click
 
 from model.errors import BadInput
+from properties.cli import options
 from properties.cli.bar import Bar
-from properties.cli.common import FINDING, INTERRUPTED, PATH, console, put, reported, touch
+from properties.cli.console import FINDING, INTERRUPTED, about, console, put, reported
 from properties.cli.grades import show
+from properties.cli.options import PATH
 from properties.faults import FAULTS, Fault
 from properties.faults.fault import GROUPS
 from properties.grading.grade import Grade, budget, results
@@ -46,19 +48,15 @@ from properties.searches import registry
     metavar="NAME",
     help=f"The search to grade; can be repeated. One of {registry.FORMS}.",
 )
-@click.option("--seeds", type=click.IntRange(min=1), default=10, show_default=True)
-@click.option(
-    "--first", type=click.IntRange(min=0), default=0, show_default=True, help="The first seed."
-)
-@click.option(
+@options.count("--seeds", default=10)
+@options.count("--first", least=0, default=0, help="The first seed.")
+@options.count(
     "--budget",
     "steps",
-    type=click.IntRange(min=1),
     default=200_000,
-    show_default=True,
     help="Maximum steps of a trial; half of it for machine, a hundredth for wide.",
 )
-@click.option("--jobs", type=click.IntRange(min=1), default=os.cpu_count() or 1, show_default=True)
+@options.count("--jobs", default=os.cpu_count() or 1)
 @click.option("--levels/--no-levels", default=True, help="Also record when a fault is reached.")
 @click.option("--reduce/--no-reduce", default=True, help="Also reduce the failures.")
 @click.option("--json", "json_file", type=PATH, help="Write all results to this file.")
@@ -117,13 +115,14 @@ def faults(
         how = tuple(dict.fromkeys(result.trial.search for result in ran))
     else:
         ran = _run(chosen, how, range(first, first + seeds), steps, jobs, levels, reduce)
-    tried = {_name(result) for result in ran}
+    by: defaultdict[tuple[str, str], list[Result]] = defaultdict(list)
+    for result in sorted(ran, key=lambda r: r.trial.seed):
+        name = result.trial.candidate.rpartition(":")[2]
+        by[name, result.trial.search].append(result)
+    tried = {name for name, _ in by}
     chosen = [fault for fault in chosen if fault.name in tried]
     if former and not chosen:
         raise BadInput("the files have no results of these faults")
-    by: defaultdict[tuple[str, str], list[Result]] = defaultdict(list)
-    for result in sorted(ran, key=lambda r: r.trial.seed):
-        by[_name(result), result.trial.search].append(result)
     known = _learned(chosen, by)
     grades = {
         (fault.name, search): Grade(by[fault.name, search], known[fault.name].sizes)
@@ -139,7 +138,7 @@ def faults(
     if pictures:
         real = {key: g for key, g in grades.items() if not FAULTS[key[0]].equivalent}
         for path in draw(real, pictures):
-            console.print(f"drawn    {path}", markup=False)
+            console.print(f"drawn    {path}")
     if ran and not former and len(ran) < len(chosen) * len(how) * seeds:
         return INTERRUPTED
     return FINDING if alarms else 0
@@ -152,7 +151,9 @@ def _prepare(chosen: Sequence[Fault], pictures: Path | None, json_file: Path | N
     if pictures:
         prepare(pictures)
     if json_file:
-        touch(json_file)
+        with about(json_file):
+            json_file.parent.mkdir(parents=True, exist_ok=True)
+            json_file.open("a").close()
 
 
 def _learned(
@@ -168,22 +169,17 @@ def _learned(
     return known
 
 
-def _name(result: Result) -> str:
-    """The name of the fault of *result*."""
-    return result.trial.candidate.rpartition(":")[2]
-
-
 def _run(
     chosen: Sequence[Fault],
     how: Sequence[str],
     seeds: Iterable[int],
     steps: int,
     jobs: int,
-    *options: bool,
+    *flags: bool,
 ) -> list[Result]:
     """Run each search on each fault with each seed, in *jobs* processes."""
     trials = [
-        Trial(name, fault.spec, fault.versions[-1], seed, budget(name, steps), *options)
+        Trial(name, fault.spec, fault.versions[-1], seed, budget(name, steps), *flags)
         for fault in chosen
         for name in how
         for seed in seeds
@@ -215,7 +211,7 @@ def _print_stories(chosen: Sequence[Fault]) -> None:
     for fault in chosen:
         if fault.group != group:
             group = fault.group
-            console.print(f"[bold]{group}[/]")
-        console.print(f"  {fault.name} ({fault.source})", markup=False)
+            console.print(group, style="bold")
+        console.print(f"  {fault.name} ({fault.source})")
         for line in fault.story.splitlines():
-            console.print(f"    {line}".rstrip(), markup=False)
+            console.print(f"    {line}".rstrip())

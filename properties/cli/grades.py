@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from operator import attrgetter
 from statistics import median
 
-from properties.cli.common import console
+from properties.cli.console import console
 from properties.faults import Fault
 from properties.grading.grade import Grade
 
@@ -34,10 +34,8 @@ def show(
     # With three or more searches, 100 columns have no room for the ranges.
     wide = 24 if len(how) <= MOST_SPREAD else 13
     cells = f"solved {unit} (IQR)" if len(how) <= MOST_SPREAD else unit
-    console.print(
-        f"{'fault':<25}" + "".join(f"{s[:11]:>{wide}}" for s in short) + "  smallest", markup=False
-    )
-    console.print(" " * 25 + f"{cells:>{wide}}" * len(how) + "  or proved", markup=False)
+    console.print(f"{'fault':<25}" + "".join(f"{s[:11]:>{wide}}" for s in short) + "  smallest")
+    console.print(" " * 25 + f"{cells:>{wide}}" * len(how) + "  or proved")
     alarms = []
     for fault in chosen:
         mine = [grades[fault.name, search] for search in how]
@@ -51,14 +49,12 @@ def show(
         if bad:
             alarms.append(fault.name)
         mark = "*" if fault.long else "=" if fault.equivalent else " "
-        console.print(
-            f"{fault.name:<24}{mark}{cells}{tail}", markup=False, style="red" if bad else None
-        )
-    console.print("* long   = equivalent: must survive", markup=False)
+        console.print(f"{fault.name:<24}{mark}{cells}{tail}", style="red" if bad else None)
+    console.print("* long   = equivalent: must survive")
     for search, name in zip(how, short, strict=True):
         _print_summary(name, [grades[f.name, search] for f in chosen if not f.equivalent])
     if alarms:
-        console.print(f"[bold red]not solved, or false alarm:[/] {', '.join(alarms)}")
+        console.print(f"[bold red]not solved, or false alarm:[/] {', '.join(alarms)}", markup=True)
     return alarms
 
 
@@ -94,26 +90,23 @@ def _print_summary(name: str, grades: Sequence[Grade]) -> None:
     diverged = sum(r.diverged is not None for r in trials)
     console.print(
         f"{name:<10}{len(solved):,} of {len(trials):,} trials solved, {whole} of {tried} "
-        f"faults on every seed",
-        markup=False,
+        f"faults on every seed"
     )
     if reached:
         console.print(
             f"{'':<10}fault reached in {reached:,}, state diverged in {diverged:,}, "
-            f"reported in {len(solved):,}",
-            markup=False,
+            f"reported in {len(solved):,}"
         )
     if solved:
         console.print(
             f"{'':<10}median {median(r.programs for r in solved):,.0f} programs, "
             f"{median(r.steps for r in solved):,.0f} steps, "
-            f"{median(r.seconds for r in solved):.3f} s to the first failure",
-            markup=False,
+            f"{median(r.seconds for r in solved):.3f} s to the first failure"
         )
     founds = [(found, g.is_smallest(found)) for g in grades for found in g.reduced]
     short = [pair for pair in founds if pair[0].first <= SHORT_STEPS]
     if founds:
-        console.print(f"{'':<10}reduced (median)", markup=False)
+        console.print(f"{'':<10}reduced (median)")
     for which, some in (
         (f"of up to {SHORT_STEPS} steps", short),
         ("of any length", founds),
@@ -123,6 +116,5 @@ def _print_summary(name: str, grades: Sequence[Grade]) -> None:
                 f"{'':<12}{which}: {median(f.executions for f, _ in some):.0f} programs, "
                 f"{1000 * median(f.seconds for f, _ in some):.0f} ms; "
                 f"{100 * sum(at for _, at in some) / len(some):.1f} % at the smallest known, "
-                f"{100 * sum(f.proved for f, _ in some) / len(some):.0f} % proved",
-                markup=False,
+                f"{100 * sum(f.proved for f, _ in some) / len(some):.0f} % proved"
             )

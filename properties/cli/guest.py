@@ -2,17 +2,13 @@
 
 """``headcount guest``: prepare a kernel to boot, record programs on it, measure in it."""
 
-from __future__ import annotations
-
-import json
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 from attrs import asdict
+from rich.table import Table
 
-from model.errors import BadInput
 from model.kernel.guest.booted import load
 from model.kernel.guest.emulator import emulator
 from model.kernel.guest.image import build
@@ -21,14 +17,14 @@ from model.kernel.guest.packages import VERSIONS, unpack
 from model.memory import NoProgress, Panic
 from model.recording import RecordedKernel, Recording, write_recordings
 from model.semantics import semantics
+from properties.cli import options
 from properties.cli.bar import Bar
-from properties.cli.common import (
+from properties.cli.console import (
     FINDING,
-    PATH,
-    Seed,
+    about,
     console,
-    json_option,
-    print_failure,
+    print_json,
+    print_lines,
     reported,
     table,
     times,
@@ -38,9 +34,6 @@ from properties.recordings import draw, groups, record
 from properties.reports.failure import Failure
 from properties.search import SEED_STRIDE, Search
 
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 #: Recordings of each group: more than a hundred for seven groups.
 EACH = 16
@@ -84,34 +77,30 @@ def prepare(version: str) -> int:
 
     def progress(what: str) -> None:
         done.append(what)
-        console.print(f"{what} ...", markup=False)
+        console.print(f"{what} ...")
 
     image = build(unpack(version, progress), progress)
     spec = "kernel-guest" if version == VERSIONS[0] else f"kernel-guest:{version}"
     emulator()
     took = f"{time.monotonic() - began:.1f} s"
     state = f"ready in {took}" if done else f"was ready ({took})"
-    console.print(f"kernel   {image.abi}, {state}", markup=False)
-    console.print(f"in       {image.initrd.parent}", markup=False)
-    console.print(f"try      headcount verify --candidate {spec}", markup=False)
+    console.print(f"kernel   {image.abi}, {state}")
+    console.print(f"in       {image.initrd.parent}")
+    console.print(f"try      headcount verify --candidate {spec}")
     return 0
 
 
 @guest.command(name="record")
 @kernel_option
 @click.option("--gigantic", is_flag=True, help="Record on pages of 1 GiB only; the machine has 2.")
+@options.count("--each", default=EACH, help="Recordings of each group.")
 @click.option(
-    "--each",
-    type=click.IntRange(min=1),
-    default=EACH,
-    show_default=True,
-    help="Recordings of each group.",
+    "--seed", type=options.Seed(), default=1, show_default=True, help="Seed of the programs."
 )
-@click.option("--seed", type=Seed(), default=1, show_default=True, help="Seed of the programs.")
 @click.option(
     "-o",
     "--output",
-    type=PATH,
+    type=options.PATH,
     default=Path("recordings"),
     show_default=True,
     help="The directory to write to.",
@@ -122,40 +111,36 @@ def record_(version: str, gigantic: bool, each: int, seed: int, output: Path) ->
     booted = load(f"{version},1g" if gigantic else version)
     search = Search(booted, semantics(version))
     chosen = [*groups(booted.abilities)]
-    rows: list[tuple[Path, list[Recording]]] = []
+    grid = table("recordings", "steps", "bytes", first="file")
+    total = 0
     with Bar("record", len(chosen) * each) as bar:
-        for name, abilities in chosen:
+        for group, (name, abilities) in enumerate(chosen):
             found: list[Recording] = []
-            for i in range(each):
-                program = draw(search, abilities, seed * SEED_STRIDE + len(rows) * each + i)
+            for i in range(group * each, (group + 1) * each):
+                program = draw(search, abilities, seed * SEED_STRIDE + i)
                 try:
                     found.append(record(search, booted.image.abi, program))
                     finding = judge(program, RecordedKernel(found[-1])).worst
                 except (NoProgress, Panic):
                     finding = judge(program, booted()).worst
                 if finding:
-                    print_failure(Failure(program, finding))
+                    print_lines(Failure(program, finding).lines(), "bold red")
                     return FINDING
-                bar.update(len(rows) * each + i + 1, f"{name} pages")
+                bar.update(i + 1, f"{name} pages")
             path = output / f"{version}-{name}.recording"
-            try:
+            with about(path):
                 write_recordings(path, found)
-            except OSError as err:
-                raise BadInput(err.strerror or str(err), file=str(path)) from None
-            rows.append((path, found))
-    steps = sum(len(one.program.steps) for _, found in rows for one in found)
-    grid = table("recordings", "steps", "bytes", first="file")
-    for path, found in rows:
-        length = sum(len(one.program.steps) for one in found)
-        grid.add_row(str(path), str(len(found)), f"{length:,}", f"{path.stat().st_size:,}")
+            steps = sum(len(one.program.steps) for one in found)
+            total += steps
+            grid.add_row(str(path), str(len(found)), f"{steps:,}", f"{path.stat().st_size:,}")
     console.print(grid, width=WIDTH)
     console.print()
     console.print(
-        f"recorded {steps:,} steps on {booted.image.abi}; the models agree with all of them"
+        f"recorded {total:,} steps on {booted.image.abi}; the models agree with all of them"
     )
     words = ["--kernel", version, *(["--gigantic"] if gigantic else [])]
     words += ["--each", str(each), "--seed", str(seed), "-o", str(output)]
-    console.print(f"repeat   headcount guest record {' '.join(words)}", markup=False)
+    console.print(f"repeat   headcount guest record {' '.join(words)}")
     return 0
 
 
@@ -164,19 +149,14 @@ def record_(version: str, gigantic: bool, each: int, seed: int, output: Path) ->
 @click.option(
     "--instructions", is_flag=True, help="Count instructions in place of time; exact but slow."
 )
-@click.option(
+@options.count(
     "--mib",
-    type=click.IntRange(2, 4096),
+    least=2,
+    most=4096,
     help=f"MiB of pages of each kind; default: {CLOCKED >> 8}, or {COUNTED >> 8} for instructions.",
 )
-@click.option(
-    "--rounds",
-    type=click.IntRange(min=1),
-    default=ROUNDS,
-    show_default=True,
-    help="Measurements; the result is their median.",
-)
-@json_option
+@options.rounds(ROUNDS)
+@options.json
 @reported
 def measure_(version: str, instructions: bool, mib: int | None, rounds: int, as_json: bool) -> int:
     """Compare ways to unpin the same pages, in one boot."""
@@ -193,54 +173,40 @@ def measure_(version: str, instructions: bool, mib: int | None, rounds: int, as_
     finally:
         measured.close()
     if as_json:
-        click.echo(json.dumps([asdict(ways) for ways in found], indent=2))
+        print_json([asdict(ways) for ways in found])
         return 0
     unit = "instructions" if instructions else "ns"
+    taken, ratios = _tables(found)
     what = "instructions" if instructions else "time in an emulated machine"
     console.print(f"{npages >> 8} MiB of each, {image.abi}, {what}, median of {rounds}")
     console.print()
     console.print(f"{unit} for each page")
-    console.print(_taken(found), width=WIDTH)
+    console.print(taken, width=WIDTH)
     console.print()
     console.print("speedup over one page at a time; of ranges, over dirtying one page at a time")
-    console.print(_ratios(found), width=WIDTH)
+    console.print(ratios, width=WIDTH)
     console.print()
     words = ["--kernel", version] if version != VERSIONS[0] else []
     words += ["--instructions"] if instructions else []
     words += ["--mib", str(mib)] if mib is not None else []
     words += ["--rounds", str(rounds)] if rounds != ROUNDS else []
-    console.print(f"repeat   {' '.join(['headcount guest measure', *words])}", markup=False)
+    console.print(f"repeat   {' '.join(['headcount guest measure', *words])}")
     return 0
 
 
-def _lengths(found: list[Ways]) -> list[int]:
-    return sorted({length for ways in found for length in ways.ranges if length > 1})
-
-
-def _taken(found: list[Ways]) -> Table:
-    lengths = _lengths(found)
-    titles = [f"of {length:,}" for length in lengths]
-    grid = table("one", "list of 512", "one list", "dirty one", "range of 1", *titles)
+def _tables(found: list[Ways]) -> tuple[Table, Table]:
+    """The time or the instructions for each page, and the speedups."""
+    lengths = sorted({length for ways in found for length in ways.ranges if length > 1})
+    titles = ["range of 1", *(f"of {length:,}" for length in lengths)]
+    taken = table("one", "list of 512", "one list", "dirty one", *titles)
+    ratios = table("list of 512", "one list", *titles)
     for ways in found:
+        lists = (ways.batches, ways.listed)
         ranges = [ways.ranges.get(length) for length in (1, *lengths)]
-        values = (ways.one, ways.batches, ways.listed, ways.dirty_one, *ranges)
-        grid.add_row(NAMES[ways.kind], *(_each(value, ways.npages) for value in values))
-    return grid
-
-
-def _each(value: float | None, npages: int) -> str:
-    return "-" if value is None else f"{value / npages:.3g}"
-
-
-def _ratios(found: list[Ways]) -> Table:
-    lengths = _lengths(found)
-    titles = [f"of {length:,}" for length in lengths]
-    grid = table("list of 512", "one list", "range of 1", *titles)
-    for ways in found:
-        grid.add_row(
-            NAMES[ways.kind],
-            times(ways.one, ways.batches),
-            times(ways.one, ways.listed),
-            *(times(ways.dirty_one, ways.ranges.get(length)) for length in (1, *lengths)),
-        )
-    return grid
+        values = (ways.one, *lists, ways.dirty_one, *ranges)
+        each = ("-" if value is None else f"{value / ways.npages:.3g}" for value in values)
+        taken.add_row(NAMES[ways.kind], *each)
+        speedups = [times(ways.one, value) for value in lists]
+        speedups += [times(ways.dirty_one, value) for value in ranges]
+        ratios.add_row(NAMES[ways.kind], *speedups)
+    return taken, ratios

@@ -4,32 +4,23 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import click
 from attrs import asdict
+from rich.table import Table
 
 from model.errors import BadInput
 from properties import candidates
+from properties.cli import options
 from properties.cli.bar import Bar
-from properties.cli.common import (
-    FINDING,
-    candidate_option,
-    console,
-    json_option,
-    reported,
-    table,
-    times,
-)
+from properties.cli.console import FINDING, console, print_json, reported, table, times
 from properties.reports.command_line import command
 from properties.search import Search, Tally
 from properties.searches import registry
 
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from model.kernel.source.measure import Pages
 
 #: Speedups that the series gives, by the order of the pages: of the list call (patch 2, v1 to
@@ -45,22 +36,10 @@ PAGES_OF_GIB = 1 << 18
 
 
 @click.command()
-@candidate_option
-@click.option(
-    "--gib",
-    type=click.IntRange(min=1, max=64),
-    default=GIB,
-    show_default=True,
-    help="GiB of pages.",
-)
-@click.option(
-    "--rounds",
-    type=click.IntRange(min=1),
-    default=ROUNDS,
-    show_default=True,
-    help="Measurements; the result is their median.",
-)
-@json_option
+@options.candidate
+@options.count("--gib", most=64, default=GIB, help="GiB of pages.")
+@options.rounds(ROUNDS)
+@options.json
 @reported
 def measure(candidate: str, gib: int, rounds: int, as_json: bool) -> int:
     """Measure the speed of a kernel tree's unpin functions."""
@@ -77,8 +56,8 @@ def measure(candidate: str, gib: int, rounds: int, as_json: bool) -> int:
         raise BadInput("measure supports only vmemmap: leave classic out")
     wrong = _wrong(candidates.Spec(candidate, Source(rest, build(tree, model))))
     if wrong:
-        console.print(f"not measured, because it counts wrongly: {wrong}", markup=False)
-        console.print(f"see      {command('verify', candidate=candidate)}", markup=False)
+        console.print(f"not measured, because it counts wrongly: {wrong}")
+        console.print(f"see      {command('verify', candidate=candidate)}")
         return FINDING
     measured = Measure(tree)
     found: list[Pages] = []
@@ -87,10 +66,10 @@ def measure(candidate: str, gib: int, rounds: int, as_json: bool) -> int:
             found.append(measured.pages(gib * PAGES_OF_GIB, order, rounds))
             bar.update(len(found), f"pages of {size}")
     if as_json:
-        click.echo(json.dumps([asdict(pages) for pages in found], indent=2))
+        print_json([asdict(pages) for pages in found])
         return 0
     version = measured.library.version or "of unknown version"
-    console.print(f"{gib} GiB, kernel source {version}, median of {rounds}", highlight=False)
+    console.print(f"{gib} GiB, kernel source {version}, median of {rounds}")
     console.print()
     console.print("speedup over one page at a time, and the speedup that the series gives")
     console.print(_ratios(found))
@@ -100,7 +79,7 @@ def measure(candidate: str, gib: int, rounds: int, as_json: bool) -> int:
     console.print()
     words = ["--gib", str(gib)] if gib != GIB else []
     words += ["--rounds", str(rounds)] if rounds != ROUNDS else []
-    console.print(f"repeat   {command('measure', *words, candidate=candidate)}", markup=False)
+    console.print(f"repeat   {command('measure', *words, candidate=candidate)}")
     return 0
 
 

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -13,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from model.errors import BadInput
-from properties.cli.common import FINDING, console, json_option, reported
+from properties.cli import options
+from properties.cli.console import FINDING, console, print_json, reported
 from properties.proof import ABOUT, ASSUMED, FOLLOWS
 
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@json_option
+@options.json
 @reported
 def prove(as_json: bool) -> int:
     """Prove the range iterator's arithmetic, and refute it in the kernel's types."""
@@ -39,7 +39,7 @@ def prove(as_json: bool) -> int:
     started = time.monotonic()
     results = [settle(lemma) for lemma in lemmas()]
     if as_json:
-        _print_json(results)
+        print_json(_json(results))
     else:
         _print_results(results, time.monotonic() - started)
     return 0 if all(result.as_stated for result in results) else FINDING
@@ -52,20 +52,20 @@ def _alarm(wrong: object) -> str | None:
 def _print_results(results: Sequence[Result], seconds: float) -> None:
     for result in results:
         line = f"{result.verdict:8} {result.lemma.types:15} {result.lemma.text}"
-        console.print(line, style=_alarm(not result.as_stated), markup=False)
+        console.print(line, style=_alarm(not result.as_stated))
         if result.told:
-            console.print(f"         {result.told}", markup=False)
+            console.print(f"         {result.told}")
     wrong = sum(not result.as_stated for result in results)
     sections = {"assumed": ASSUMED, "about": ABOUT, "so": () if wrong else FOLLOWS}
     for name, lines in sections.items():
         for number, line in enumerate(lines):
-            console.print(f"{name if number == 0 else '':8} {line}", markup=False)
+            console.print(f"{name if number == 0 else '':8} {line}")
     total = f"{len(results) - wrong} of {len(results)} as stated, in {seconds:.1f} s"
-    console.print(f"settled  {total}", style=_alarm(wrong), markup=False)
+    console.print(f"settled  {total}", style=_alarm(wrong))
 
 
-def _print_json(results: Sequence[Result]) -> None:
-    said: dict[str, Any] = {
+def _json(results: Sequence[Result]) -> dict[str, Any]:
+    return {
         "as_stated": all(result.as_stated for result in results),
         "assumed": list(ASSUMED),
         "lemmas": [
@@ -79,4 +79,3 @@ def _print_json(results: Sequence[Result]) -> None:
             for result in results
         ],
     }
-    click.echo(json.dumps(said, indent=2))

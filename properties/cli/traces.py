@@ -2,7 +2,6 @@
 
 """``headcount replay``, ``reduce`` and ``show``: commands on saved traces."""
 
-import json
 from pathlib import Path
 
 import click
@@ -12,19 +11,10 @@ from model.errors import BadInput
 from model.parse import read_program
 from model.semantics import SEMANTICS, semantics
 from properties import candidates
+from properties.cli import options
 from properties.cli.bar import Bar
-from properties.cli.common import (
-    FINDING,
-    PATH,
-    candidate_option,
-    console,
-    cost_option,
-    json_option,
-    print_failure,
-    prove_option,
-    put,
-    reported,
-)
+from properties.cli.console import FINDING, about, console, print_json, print_lines, put, reported
+from properties.cli.options import PATH
 from properties.judging.judge import Verdict, judge
 from properties.reduce.smallest import MAX_TRIES
 from properties.reports.failure import Failure
@@ -35,12 +25,12 @@ from properties.verify import failure_of
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=PATH)
-@candidate_option
+@options.candidate
 @click.option(
     "--semantics", "version", help="Judge by the rules of this kernel version, or 'all' versions."
 )
-@cost_option
-@json_option
+@options.cost
+@options.json
 @reported
 def replay(
     files: tuple[Path, ...], candidate: str, version: str | None, cost: str, as_json: bool
@@ -57,10 +47,8 @@ def replay(
     for path, original in programs:
         for name in versions:
             program = evolve(original, semantics=semantics(name)) if name else original
-            try:
+            with about(path):
                 verdict = judge(program, spec.make())
-            except BadInput as err:
-                raise err.at(file=str(path)) from None
             failed = verdict.kind == "diverges" or (verdict.kind == "dearer" and cost == "strict")
             status = max(status, FINDING if failed else 0)
             results.append(
@@ -74,13 +62,13 @@ def replay(
             if as_json:
                 continue
             style = "bold red" if failed else "bold green" if verdict.kind == "agrees" else "yellow"
-            console.print(f"{path}  semantics {program.semantics.version}", markup=False)
-            console.print(f"  {_said(verdict)}", style=style, markup=False)
+            console.print(f"{path}  semantics {program.semantics.version}")
+            console.print(f"  {_said(verdict)}", style=style)
             if verdict.worst and len(versions) == 1:
                 for line in Failure(program, verdict.worst).lines():
-                    console.print(f"  {line}".rstrip(), markup=False)
+                    console.print(f"  {line}".rstrip())
     if as_json:
-        click.echo(json.dumps(results, indent=2))
+        print_json(results)
     return status
 
 
@@ -101,27 +89,24 @@ def _detail(verdict: Verdict) -> str:
         return f"{verdict.oddity.name}: {verdict.oddity.story}"
     if verdict.worst:
         return verdict.worst.summary
-    alone = (
-        ", checked only by the ledger: too many pages for the reference" if verdict.alone else ""
-    )
-    steps = f"{verdict.steps} step{'' if verdict.steps == 1 else 's'}{alone}"
+    steps = f"{verdict.steps} step{'' if verdict.steps == 1 else 's'}"
+    if verdict.alone:
+        steps += ", checked only by the ledger: too many pages for the reference"
     return verdict.inapplicable or verdict.unjudged or steps
 
 
 @click.command()
 @click.argument("file", type=PATH)
-@candidate_option
+@options.candidate
 @click.option("-o", "--output", type=PATH, help="File to write; default: one in .headcount/.")
-@prove_option(MAX_TRIES)
+@options.prove(MAX_TRIES)
 @reported
 def reduce(file: Path, candidate: str, output: Path | None, prove: int) -> int:
     """Reduce a failing trace to the smallest one."""
     spec = candidates.load(candidate)
     program = read_program(file)
-    try:
+    with about(file):
         verdict = judge(program, spec.make())
-    except BadInput as err:
-        raise err.at(file=str(file)) from None
     if verdict.worst is None:
         reason = f"nothing to reduce: {_said(verdict)}"
         raise BadInput(reason, file=str(file))
@@ -134,22 +119,21 @@ def reduce(file: Path, candidate: str, output: Path | None, prove: int) -> int:
     before, after = program.size(), failure.program.size()
     less = f"{before.steps} steps to {after.steps}, "
     less += f"{before.pages_named} pages named to {after.pages_named}"
-    print_failure(evolve(failure, smallest=f"{less}: {failure.smallest}"))
+    failure = evolve(failure, smallest=f"{less}: {failure.smallest}")
+    print_lines(failure.lines(), "bold red")
     return FINDING
 
 
 @click.command()
 @click.argument("file", type=PATH)
-@candidate_option
+@options.candidate
 @reported
 def show(file: Path, candidate: str) -> int:
     """Draw the page map at each step of a trace."""
     spec = candidates.load(candidate)
     program = read_program(file)
-    try:
+    with about(file):
         lines = list(shown_steps(program, spec.make()))
-    except BadInput as err:
-        raise err.at(file=str(file)) from None
     for line in lines:
-        console.print(line, markup=False)
+        console.print(line)
     return 0

@@ -2,7 +2,6 @@
 
 """``headcount verify``: search for a program that a candidate counts wrongly."""
 
-import json
 import secrets
 import sys
 import textwrap
@@ -17,20 +16,15 @@ from attrs import evolve
 
 from model.errors import BadInput
 from properties import candidates, layouts
+from properties.cli import options
 from properties.cli.bar import Bar
-from properties.cli.common import (
-    FINDING,
-    PATH,
-    Seed,
-    candidate_option,
+from properties.cli.console import (
     console,
-    cost_option,
+    exit_status,
     finding_json,
-    json_option,
-    print_failure,
-    prove_option,
+    print_json,
+    print_lines,
     reported,
-    semantics_option,
 )
 from properties.coverage.matrices import COMBINATIONS, MATRICES
 from properties.coverage.points import SITUATIONS
@@ -46,8 +40,8 @@ from properties.verify import verify as run_verify
 
 
 @click.command()
-@candidate_option
-@semantics_option
+@options.candidate
+@options.semantics
 @click.option(
     "--seconds",
     type=click.FloatRange(min=0),
@@ -55,9 +49,7 @@ from properties.verify import verify as run_verify
     show_default=True,
     help="Time to search.",
 )
-@click.option(
-    "--rounds", type=click.IntRange(min=1), help="Number of rounds to search, in place of a time."
-)
+@options.count("--rounds", help="Number of rounds to search, in place of a time.")
 @click.option(
     "--search",
     "names",
@@ -65,18 +57,18 @@ from properties.verify import verify as run_verify
     metavar="NAME",
     help=f"The search; can be repeated, then they take turns. One of {registry.FORMS}.",
 )
-@click.option("--seed", type=Seed(), help="Seed of the searches; default: random.")
+@click.option("--seed", type=options.Seed(), help="Seed of the searches; default: random.")
 @click.option(
     "--layout",
     "layout_files",
-    type=PATH,
+    type=options.PATH,
     multiple=True,
     help="Search only on parts of this captured layout; can be repeated.",
 )
 @click.option("--matrices", is_flag=True, help="Print tables of the combinations reached.")
-@prove_option(MAX_TRIES_FOR_REPORT)
-@cost_option
-@json_option
+@options.prove(MAX_TRIES_FOR_REPORT)
+@options.cost
+@options.json
 @reported
 def verify(
     candidate: str,
@@ -129,10 +121,7 @@ def verify(
         _print_json(outcome.coverage, failure, seed, again)
     else:
         _print_outcome(outcome.coverage, failure, search, again, matrices=matrices)
-    if failure is None:
-        return 0
-    dearer = failure.finding.oracle == "cost"
-    return 0 if dearer and cost == "report" else FINDING
+    return exit_status(failure, cost)
 
 
 def _update(bar: Bar, rounds: int | None, coverage: Coverage) -> None:
@@ -157,13 +146,14 @@ def _print_outcome(
     coverage: Coverage, failure: Failure | None, search: Search, again: str, *, matrices: bool
 ) -> None:
     if failure:
-        print_failure(evolve(failure, found=again))
+        print_lines(evolve(failure, found=again).lines(), "bold red")
         if matrices:
             _print_matrices(coverage)
         return
     console.print(
         f"[bold green]agreed[/]   {coverage.programs:,} programs, {coverage.steps:,} steps in "
-        f"{coverage.seconds:.1f} s ({_rate(coverage)} a second)"
+        f"{coverage.seconds:.1f} s ({_rate(coverage)} a second)",
+        markup=True,
     )
     where = f"semantics {search.semantics.version}, captured layouts"
     console.print(f"on       {where}{'' if search.captured_only else ' and random ones'}")
@@ -172,23 +162,22 @@ def _print_outcome(
         f"{_reached(coverage, COMBINATIONS)} combinations"
     )
     for name in coverage.missed(SITUATIONS):
-        console.print(f"         not reached: {name} ({SITUATIONS[name]})", markup=False)
+        console.print(f"         not reached: {name} ({SITUATIONS[name]})")
     for name, count in sorted(coverage.avoided.items()):
         steps = f"{count:,} step{'s' * (count != 1)}"
         skipped = f"{steps} that would trigger the known oddity {name}"
-        console.print(f"skipped  {skipped}:", markup=False)
+        console.print(f"skipped  {skipped}:")
         for line in textwrap.wrap(ODDITIES[name].story, 91):
-            console.print(f"         {line}", markup=False)
+            console.print(f"         {line}")
     if matrices:
         _print_matrices(coverage)
-    console.print(f"repeat   {again}", markup=False)
+    console.print(f"repeat   {again}")
 
 
 def _print_matrices(coverage: Coverage) -> None:
     for matrix in MATRICES:
         console.print()
-        for number, line in enumerate(matrix.lines(coverage.reached)):
-            console.print(line, style="bold" if number == 0 else None, markup=False)
+        print_lines(matrix.lines(coverage.reached), "bold")
     console.print()
 
 
@@ -219,4 +208,4 @@ def _print_json(coverage: Coverage, failure: Failure | None, seed: int, again: s
     }
     if failure:
         result["finding"] = finding_json(failure)
-    click.echo(json.dumps(result, indent=2))
+    print_json(result)

@@ -3,8 +3,8 @@
 """Which situations a step is in, and the readers of world steps.
 
 A reader yields the situations of a step that was carried out; some depend on earlier steps
-(`properties.judging.history`). Searches read every step, so at most `MAX_EXAMINED` runs of a
-step are examined.
+(`properties.judging.oracles.record`). Searches read every step, so at most `MAX_EXAMINED` runs
+of a step are examined.
 """
 
 from collections.abc import Callable, Iterable, Iterator

@@ -125,6 +125,6 @@ def active(config: pytest.Config) -> Active:
         except ImportError as err:
             msg = f"headcount: cannot be imported beside what is here: {err}"
             raise pytest.UsageError(msg) from None
-        found = Active.of(config)
+        found = Active(config)
         config.pluginmanager.register(found, "headcount-active")
     return found

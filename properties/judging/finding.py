@@ -2,10 +2,10 @@
 
 """Findings: what an oracle reports when something does not hold."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 
-from attrs import field, frozen
+from attrs import frozen
 
 from model.page import HeadState
 from model.program import Program
@@ -33,10 +33,18 @@ class Row:
     shown: object
 
 
+def differing(
+    values: Iterable[tuple[str, object, object]], where: str = "", order: int | None = None
+) -> Iterator[Row]:
+    """A row for each (what, expected, shown) of *values* in which the two differ."""
+    for what, expected, shown in values:
+        if expected != shown:
+            yield Row(where, order, what, expected, shown)
+
+
 def state_rows(ledger: Ledger, page: int, expected: HeadState, shown: HeadState) -> Iterator[Row]:
     """A row for each field in which two states of *page* differ."""
-    for what, a, b in expected.differences(shown):
-        yield Row(ledger.name(page), ledger.order(page), what, a, b)
+    return differing(expected.differences(shown), ledger.name(page), ledger.order(page))
 
 
 def first_rows(rows: Sequence[Row]) -> tuple[tuple[Row, ...], list[str]]:
@@ -69,7 +77,7 @@ class Finding:
     sides: tuple[str, str] = ("reference", "candidate")
     runs: tuple[tuple[str, int], ...] = ()
     puts: tuple[tuple[str, int], ...] = ()
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
 
     @property
     def signature(self) -> str:

@@ -50,7 +50,7 @@ class Guarded:
         try:
             return self._step(step, npages)
         except Hang:
-            # The timer fired again before `_step` had handled the first `Hang`.
+            # The timer may have fired again, before `_step` ended the watch.
             self._watchdog.rest()
             return NoSnapshot("no_progress", f"{step.call} does not return")
 
@@ -74,8 +74,6 @@ class Guarded:
             if isinstance(shown, Snapshot):
                 return shown
             return NoSnapshot("no_snapshot", f"{call} gave {type(shown).__name__}, not a snapshot")
-        except Hang:
-            return NoSnapshot("no_progress", f"{call} does not return")
         except NoProgress as err:
             empty = any(e.what == "put" and not e.refs for e in self.partial().events)
             why = "a run of 0 pages makes no progress" if empty else str(err)
@@ -84,7 +82,7 @@ class Guarded:
             return NoSnapshot("oops", f"{call} leaves its pages: {err}", _where(err))
         except StopIteration:
             return NoSnapshot("no_snapshot", f"the candidate ended before {call}")
-        except (KeyboardInterrupt, Unavailable):
+        except (Hang, KeyboardInterrupt, Unavailable):
             raise
         except BaseException as err:
             name = type(err).__name__

@@ -21,13 +21,12 @@ from model.step import Step
 from properties.judging.applicable import for_ledger_alone, inapplicable
 from properties.judging.finding import Finding
 from properties.judging.guard import Guarded, NoSnapshot
-from properties.judging.history import HeadHistory
 from properties.judging.holdings import ContractBroken
 from properties.judging.ledger import Ledger
 from properties.judging.oddities import ODDITIES, KnownOddity, Oddity
 from properties.judging.oracles import ORACLES
 from properties.judging.oracles.cost import cost
-from properties.judging.oracles.record import Record
+from properties.judging.oracles.record import HeadHistory, Record
 
 
 @frozen

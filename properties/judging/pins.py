@@ -8,7 +8,7 @@ return, or None if it returns none. The errors raised are those of `Ledger.take`
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain, groupby
 from typing import TYPE_CHECKING
 
@@ -40,20 +40,6 @@ ENOMEM = -12
 # Pinning.
 
 
-def pin(ledger: Ledger, pages: Sequence[int]) -> tuple[int, int]:
-    """Pin the longest possible prefix of *pages*; its length, and the error at its end or 0."""
-    done = 0
-    for head, entries in ledger.runs(pages):
-        held = ledger.held(head)
-        if not held.mapped:
-            return done, EFAULT
-        taken = _grab(ledger, head, held, entries)
-        done += taken
-        if taken < entries:
-            return done, ENOMEM
-    return done, 0
-
-
 def _grab(ledger: Ledger, head: int, held: Held, entries: int) -> int:
     """Pin *head* up to *entries* times; the number of pins that its refcount allows."""
     count = wrapped(held.total)
@@ -69,6 +55,34 @@ def _grab(ledger: Ledger, head: int, held: Held, entries: int) -> int:
     return taken
 
 
+def _get(ledger: Ledger, head: int, held: Held, entries: int) -> int:
+    """Add up to *entries* plain references to *head*; the number that its refcount allows."""
+    count = wrapped(held.total)
+    taken = min(entries, COUNT_LIMIT - count) if count > 0 else 0
+    if taken:
+        held.gets += taken
+        ledger.got[head] = None
+    if taken < entries:
+        ledger.warned = True
+    return taken
+
+
+def pin(
+    ledger: Ledger, pages: Sequence[int], grab: Callable[[Ledger, int, Held, int], int] = _grab
+) -> tuple[int, int]:
+    """Pin the longest possible prefix of *pages*; its length, and the error at its end or 0."""
+    done = 0
+    for head, entries in ledger.runs(pages):
+        held = ledger.held(head)
+        if not held.mapped:
+            return done, EFAULT
+        taken = grab(ledger, head, held, entries)
+        done += taken
+        if taken < entries:
+            return done, ENOMEM
+    return done, 0
+
+
 def _put_back(ledger: Ledger, head: int, held: Held, entries: int, *, dirty: bool = False) -> None:
     held.pins -= entries
     held.dirty = held.dirty or dirty
@@ -78,45 +92,29 @@ def _put_back(ledger: Ledger, head: int, held: Held, entries: int, *, dirty: boo
     ledger.free_if_last(head, held)
 
 
-def _bind(ledger: Ledger, name: str, pages: Sequence[int], done: int) -> None:
-    if done:
-        ledger.table[name] = pages[:done]
-
-
 def _pin_user_pages(ledger: Ledger, step: PinUserPages) -> int:
     pages = step.pages.resolve(ledger.table)
     done, error = pin(ledger, pages)
-    _bind(ledger, step.handle, pages, done)
-    return done or error
+    return _bound(ledger, step.handle, pages[:done]) or error
 
 
 def _get_user_pages(ledger: Ledger, step: GetUserPages) -> int:
     pages = step.pages.resolve(ledger.table)
-    done = error = 0
-    for head, entries in ledger.runs(pages):
-        held = ledger.held(head)
-        if not held.mapped:
-            error = EFAULT
-            break
-        count = wrapped(held.total)
-        taken = min(entries, COUNT_LIMIT - count) if count > 0 else 0
-        if taken:
-            held.gets += taken
-            ledger.got[head] = None
-        done += taken
-        if taken < entries:
-            ledger.warned = True
-            error = ENOMEM
-            break
-    _bind(ledger, step.handle, pages, done)
-    return done or error
+    done, error = pin(ledger, pages, _get)
+    return _bound(ledger, step.handle, pages[:done]) or error
 
 
 def _pin_user_pages_fast_only(ledger: Ledger, step: PinUserPagesFastOnly) -> int:
     pages = step.pages.resolve(ledger.table)
     done = _pin_fast(ledger, pages, step.changed)
-    _bind(ledger, step.handle, pages, done)
-    return done
+    return _bound(ledger, step.handle, pages[:done])
+
+
+def _bound(ledger: Ledger, handle: str, pages: Sequence[int]) -> int:
+    """Bind *handle* to *pages*, unless there are none; their number."""
+    if pages:
+        ledger.table[handle] = pages
+    return len(pages)
 
 
 def _pin_fast(ledger: Ledger, pages: Sequence[int], changed: int | None) -> int:
@@ -170,10 +168,6 @@ def _unpin_user_page(ledger: Ledger, step: UnpinUserPage) -> None:
     unpin(ledger, step.page.resolve(ledger.table), step.page)
 
 
-def _unpin_user_pages(ledger: Ledger, step: UnpinUserPages) -> None:
-    _unpin_list(ledger, step)
-
-
 def _unpin_user_pages_dirty_lock(ledger: Ledger, step: UnpinUserPagesDirtyLock) -> None:
     if step.npages is not None and step.make_dirty:
         raise ContractBroken(f"{step.call} does not notice npages={step.npages} when it dirties")
@@ -207,7 +201,7 @@ ENTRIES: Entries = {
     GetUserPages.call: _get_user_pages,
     PinUserPagesFastOnly.call: _pin_user_pages_fast_only,
     UnpinUserPage.call: _unpin_user_page,
-    UnpinUserPages.call: _unpin_user_pages,
+    UnpinUserPages.call: _unpin_list,
     UnpinUserPagesDirtyLock.call: _unpin_user_pages_dirty_lock,
     UnpinUserPageRangeDirtyLock.call: _unpin_user_page_range_dirty_lock,
 }

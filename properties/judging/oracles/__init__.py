@@ -7,9 +7,8 @@ Each takes a `properties.judging.oracles.record.Record` and returns a finding, o
 invariants come last: a count that differs says more than a page that was freed too early.
 """
 
-from properties.judging.oracles.agreement import agreement
+from properties.judging.oracles.agreement import agreement, legal
 from properties.judging.oracles.invariants import counted_before_put, dirty_before_put, freed_once
-from properties.judging.oracles.ledger import legal
 
 
 ORACLES = (dirty_before_put, agreement, legal, freed_once, counted_before_put)

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT
 
-"""Agreement: every field that the candidate shows equals the reference's."""
+"""Agreement: every field of the candidate equals the reference's, whose state is legal."""
 
 from collections.abc import Iterator
 
 from model.abilities import FIELDS
+from model.candidate import Snapshot
 from model.memory import NR_FOLL_PIN_ACQUIRED, NR_FOLL_PIN_RELEASED
-from properties.judging.finding import Finding, Row, first_rows, state_rows
+from properties.judging.finding import Finding, Row, differing, first_rows, state_rows
 from properties.judging.oracles.record import Record
 
 
@@ -26,7 +27,8 @@ def agreement(record: Record) -> Finding | None:
         and bool(ours.warnings) == bool(theirs.warnings)
     ):
         return None
-    rows = sorted(_rows(record), key=lambda row: FIELDS.index(row.what))
+    rows = [row for row in _rows(record) if row.what in record.fields]
+    rows.sort(key=lambda row: FIELDS.index(row.what))
     if not rows:
         return None
     what = rows[0].what
@@ -41,27 +43,74 @@ def _rows(record: Record) -> Iterator[Row]:
     ours, theirs = record.reference, record.candidate
     # Candidates word warnings differently, so only whether there is a warning is compared.
     both_warn = ours.warnings and theirs.warnings
-    for what, expected, shown in (
-        ("returned", ours.returned, theirs.returned),
-        (NR_FOLL_PIN_ACQUIRED, ours.acquired, theirs.acquired),
-        (NR_FOLL_PIN_RELEASED, ours.released, theirs.released),
-        ("warnings", _some(ours.warnings), _some((ours if both_warn else theirs).warnings)),
-    ):
-        if expected != shown and what in record.fields:
-            yield Row("", None, what, expected, shown)
+    yield from differing(
+        (
+            ("returned", ours.returned, theirs.returned),
+            (NR_FOLL_PIN_ACQUIRED, ours.acquired, theirs.acquired),
+            (NR_FOLL_PIN_RELEASED, ours.released, theirs.released),
+            ("warnings", _some(ours.warnings), _some((ours if both_warn else theirs).warnings)),
+        )
+    )
     for page in sorted(ours.heads.keys() | theirs.heads.keys()):
-        expected_state = ours.heads.get(page) or record.state_before(page)
-        shown_state = theirs.heads.get(page) or record.state_before(page)
-        if expected_state != shown_state:
-            rows = state_rows(record.ledger, page, expected_state, shown_state)
-            yield from (row for row in rows if row.what in record.fields)
-        elif page in ours.heads and page in theirs.heads and "maybe_dma_pinned" in record.fields:
-            expected_pinned, shown_pinned = page in ours.maybe_pinned, page in theirs.maybe_pinned
-            if expected_pinned != shown_pinned:
-                name, order = record.ledger.name(page), record.ledger.order(page)
-                yield Row(name, order, "maybe_dma_pinned", expected_pinned, shown_pinned)
+        expected = ours.heads.get(page) or record.state_before(page)
+        shown = theirs.heads.get(page) or record.state_before(page)
+        if expected != shown:
+            yield from state_rows(record.ledger, page, expected, shown)
+        elif page in ours.heads and page in theirs.heads:
+            yield from _pinned(record, page, page in ours.maybe_pinned, theirs)
 
 
 def _some(warnings: tuple[str, ...]) -> str:
     """The first of *warnings*, or "none"; the number of warnings is not compared."""
     return warnings[0] if warnings else "none"
+
+
+def _pinned(record: Record, page: int, expected: bool, snapshot: Snapshot) -> Iterator[Row]:
+    values = (("maybe_dma_pinned", expected, page in snapshot.maybe_pinned),)
+    return differing(values, record.ledger.name(page), record.ledger.order(page))
+
+
+def legal(record: Record) -> Finding | None:
+    """A finding if the reference shows a state that the ledger does not allow.
+
+    Candidate and reference can share a mistake; the ledger is a third opinion.
+    """
+    ledger, reference = record.ledger, record.reference
+    if (
+        _legal_heads(record)
+        and ledger.acquired == reference.acquired
+        and ledger.released == reference.released
+        and ledger.warned == bool(reference.warnings)
+        and record.returned in (None, reference.returned)
+    ):
+        return None
+    rows = [*_illegal_rows(record)]
+    summary = f"{rows[0].what} after {record.step.call}: the reference breaks the ledger"
+    what = f"ledger_{rows[0].what}"
+    return record.finding("ledger", what, summary, rows, ("ledger", "reference"))
+
+
+def _legal_heads(record: Record) -> bool:
+    """Whether every head that the reference shows is in the state that the ledger requires."""
+    looks, pinned = record.ledger.looks, record.reference.maybe_pinned
+    for page, state in record.reference.heads.items():
+        if looks(page) != (state, page in pinned):
+            return False
+    return True
+
+
+def _illegal_rows(record: Record) -> Iterator[Row]:
+    ledger, reference = record.ledger, record.reference
+    for page, state in reference.heads.items():
+        must, pinned = ledger.looks(page)
+        yield from state_rows(ledger, page, must, state)
+        yield from _pinned(record, page, pinned, reference)
+    returned = reference.returned
+    yield from differing(
+        (
+            (NR_FOLL_PIN_ACQUIRED, ledger.acquired, reference.acquired),
+            (NR_FOLL_PIN_RELEASED, ledger.released, reference.released),
+            ("returned", returned if record.returned is None else record.returned, returned),
+            ("warnings", ledger.warned, bool(reference.warnings)),
+        )
+    )

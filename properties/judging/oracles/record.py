@@ -4,18 +4,33 @@
 
 from collections.abc import Iterable, Sequence
 
-from attrs import define
+from attrs import define, field
 
 from model.candidate import Snapshot
 from model.page import HeadState
 from model.step import Step
 from properties.judging.finding import Finding, Row
-from properties.judging.history import HeadHistory
 from properties.judging.ledger import Ledger
 
 
 #: Maximum number of runs, and of puts, in a finding.
 MAX_RUNS_SHOWN = 1 << 14
+
+
+@define
+class HeadHistory:
+    """What happened to heads in earlier steps of a run and is not part of their state.
+
+    The functions in `properties.coverage` add to it, and use it in later steps.
+
+    :param cleaned: Heads that were cleaned while they were pinned.
+    :param unpinned: Heads of order 9 or more that lost their last pin and stayed allocated.
+    :param again: Heads that were allocated again after they were free.
+    """
+
+    cleaned: set[int] = field(factory=set)
+    unpinned: set[int] = field(factory=set)
+    again: set[int] = field(factory=set)
 
 
 @define

@@ -2,7 +2,7 @@
 
 """Variants of a program that must end in the same state, and their comparison."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from attrs import evolve, frozen
 
@@ -11,7 +11,14 @@ from model.memory import NR_FOLL_PIN_ACQUIRED, NR_FOLL_PIN_RELEASED
 from model.page import HeadState
 from model.program import Program
 from model.step import Step
-from properties.judging.finding import MAX_ROWS, Finding, Row, first_rows, state_rows
+from properties.judging.finding import (
+    MAX_ROWS,
+    Finding,
+    Row,
+    differing,
+    first_rows,
+    state_rows,
+)
 from properties.judging.guard import Guarded, NoSnapshot
 from properties.judging.ledger import Ledger
 
@@ -88,13 +95,10 @@ def difference(
         if isinstance(second, Finding):
             return comparison.program(other), second
         rows = [
-            row
-            for row in (
-                *_states(comparison, first, second),
-                *_statistics(comparison, other, first, second),
-            )
-            if row.what in made.abilities.fields
+            *_states(comparison, first, second),
+            *_statistics(comparison, other, first, second),
         ]
+        rows = [row for row in rows if row.what in made.abilities.fields]
         if rows:
             return _finding(comparison, other, rows)
     return None
@@ -121,28 +125,26 @@ def _end(program: Program, candidate: Candidate) -> End | Finding:
     return End(heads, acquired, released)
 
 
-def _states(comparison: Comparison, first: End, second: End) -> list[Row]:
+def _states(comparison: Comparison, first: End, second: End) -> Iterator[Row]:
     if first.heads == second.heads:
-        return []
+        return
     fresh = Ledger(comparison.prefix.semantics, comparison.prefix.mappings)
     now = Ledger.after(comparison.prefix, comparison.prefix.steps)
-    rows: list[Row] = []
     for page in sorted(first.heads.keys() | second.heads.keys()):
         if page not in comparison.may_differ:
             here, there = (e.heads.get(page) or fresh.first_state(page) for e in (first, second))
-            rows += state_rows(now, page, here, there)
-    return rows
+            yield from state_rows(now, page, here, there)
 
 
-def _statistics(comparison: Comparison, other: Variant, first: End, second: End) -> list[Row]:
+def _statistics(comparison: Comparison, other: Variant, first: End, second: End) -> Iterator[Row]:
     acquired = first.acquired if comparison.same_statistics else second.acquired
     released = acquired - first.acquired + first.released - other.pins
-    rows = []
-    if acquired != second.acquired:
-        rows.append(Row("", None, NR_FOLL_PIN_ACQUIRED, acquired, second.acquired))
-    if released != second.released:
-        rows.append(Row("", None, NR_FOLL_PIN_RELEASED, released, second.released))
-    return rows
+    return differing(
+        (
+            (NR_FOLL_PIN_ACQUIRED, acquired, second.acquired),
+            (NR_FOLL_PIN_RELEASED, released, second.released),
+        )
+    )
 
 
 def _finding(comparison: Comparison, other: Variant, rows: list[Row]) -> tuple[Program, Finding]:

@@ -17,7 +17,7 @@ from properties.faults import FAULTS
 from properties.judging import judge as runner
 from properties.judging.judge import judge
 from properties.judging.oracles import ORACLES
-from properties.judging.oracles.ledger import legal
+from properties.judging.oracles.agreement import legal
 from properties.reports.failure import Failure
 from properties.search import Search
 from properties.searches.laws import LAWS, difference, laws

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: MIT
+
+"""How the commands print, write files, and exit."""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+from attrs import asdict
+from rich.console import Console
+from rich.table import Table
+
+from model.candidate import Unavailable
+from model.errors import BadInput
+from properties.reports.failure import Failure
+from properties.reports.store import write
+
+
+FINDING = 1
+BAD_INPUT = 2
+#: The exit status that shells report for a program killed by SIGINT.
+INTERRUPTED = 130
+
+
+class Paper(Console):
+    """A console that survives a closed pipe, so that the exit status is still the verdict."""
+
+    def on_broken_pipe(self) -> None:
+        """Discard all further output."""
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+#: The console of all commands. It does not wrap: lines are at most 100 columns.
+console = Paper(highlight=False, soft_wrap=True, emoji=False, markup=False)
+
+
+def reported(command: Callable[..., int]) -> Callable[..., None]:
+    """Exit with the status that *command* returns; bad input prints one line and exits with 2."""
+
+    @wraps(command)
+    def run(**kwargs: Any) -> None:
+        try:
+            status = command(**kwargs)
+        except (BadInput, Unavailable) as err:
+            click.echo(f"headcount: {err}", err=True)
+            status = BAD_INPUT
+        except KeyboardInterrupt:
+            click.echo("headcount: interrupted; failures found so far are saved", err=True)
+            status = INTERRUPTED
+        except BrokenPipeError:
+            status = 0
+            sys.stderr.close()
+        except OSError as err:
+            click.echo(f"headcount: cannot print: {err.strerror or err}", err=True)
+            status = BAD_INPUT
+            with suppress(OSError):
+                sys.stdout.close()
+        sys.exit(status)
+
+    return run
+
+
+@contextmanager
+def about(path: Path) -> Iterator[None]:
+    """Raise errors of the block as `BadInput` that names *path*."""
+    try:
+        yield
+    except BadInput as err:
+        raise err.at(file=str(path)) from None
+    except OSError as err:
+        raise BadInput(err.strerror or str(err), file=str(path)) from None
+
+
+def put(path: Path, text: str) -> None:
+    """Write *text* to *path*.
+
+    :raises BadInput: if that fails.
+    """
+    with about(path):
+        write(path, text)
+
+
+def print_json(value: object) -> None:
+    """Print *value* as JSON."""
+    click.echo(json.dumps(value, indent=2))
+
+
+def print_lines(lines: Iterable[str], style: str) -> None:
+    """Print *lines*, the first one in *style*."""
+    for number, line in enumerate(lines):
+        console.print(line, style=None if number else style)
+
+
+def finding_json(failure: Failure) -> dict[str, Any]:
+    """The JSON object of a failure."""
+    finding = failure.finding
+    return {
+        "signature": finding.signature,
+        "oracle": finding.oracle,
+        "step": finding.index + 1,
+        "summary": finding.summary,
+        "rows": [asdict(row, recurse=False) for row in finding.rows],
+        "saved": failure.saved,
+        "replay": failure.replay,
+        "trace": failure.program.text(),
+    }
+
+
+def exit_status(failure: Failure | None, cost: str) -> int:
+    """FINDING for a *failure*; 0 for none, or one of cost if *cost* is ``report``."""
+    if failure is None or (cost == "report" and failure.finding.oracle == "cost"):
+        return 0
+    return FINDING
+
+
+def table(*titles: str, first: str = "pages of") -> Table:
+    """An empty table of numbers without lines; the *first* column names the rows."""
+    grid = Table(box=None, padding=(0, 0, 0, 3), pad_edge=False)
+    grid.add_column(first)
+    for title in titles:
+        grid.add_column(title, justify="right")
+    return grid
+
+
+def times(before: float, after: float | None) -> str:
+    """The ratio *before* / *after* as text; ``-`` if *after* is None or 0."""
+    if not after:
+        return "-"
+    ratio = before / after
+    return f"{ratio:,.0f}" if ratio >= 100 else f"{ratio:.3g}"

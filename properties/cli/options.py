@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: MIT
+
+"""Options that several commands have."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import click
+
+from properties import candidates
+from properties.reports.command_line import CANDIDATE
+
+
+Option: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+PATH = click.Path(path_type=Path)
+
+
+class Seed(click.ParamType):  # type: ignore[type-arg]
+    """An integer from 0 to 2^64-1."""
+
+    name = "seed"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int:
+        """Parse *value*."""
+        try:
+            number = int(value)
+        except ValueError:
+            number = -1
+        if not 0 <= number < 1 << 64:
+            self.fail(f"{value!r} is not an integer from 0 to 2^64-1", param, ctx)
+        return number
+
+
+def count(*names: str, least: int = 1, most: int | None = None, **settings: Any) -> Option:
+    """An option that takes an integer from *least* to *most*."""
+    return click.option(*names, type=click.IntRange(least, most), show_default=True, **settings)
+
+
+def rounds(default: int) -> Option:
+    """The option --rounds of commands that measure."""
+    return count("--rounds", default=default, help="Measurements; the result is their median.")
+
+
+def prove(most: int) -> Option:
+    """The option --prove: how many smaller programs to try, *most* by default."""
+    text = "Try up to N smaller programs to prove the reduced one smallest; 0 for none."
+    return count("--prove", least=0, default=most, metavar="N", help=text)
+
+
+def candidate(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options --candidate and --patch; a patch becomes a part of the candidate's name."""
+
+    def patched(context: click.Context, _option: Any, value: Path | None) -> None:
+        context.meta["headcount.patch"] = value
+
+    def named(context: click.Context, _option: Any, value: str) -> str:
+        patch = context.meta.get("headcount.patch")
+        if patch is None:
+            return value
+        if not value.startswith("kernel-source:"):
+            msg = "--patch needs --candidate kernel-source:DIR"
+            raise click.UsageError(msg)
+        return f"{value},patch={patch}"
+
+    command = click.option(
+        "--patch",
+        type=PATH,
+        is_eager=True,
+        expose_value=False,
+        callback=patched,
+        help="Patch to apply to the tree of kernel-source:DIR.",
+    )(command)
+    return click.option(
+        "--candidate",
+        default=CANDIDATE,
+        metavar="SPEC",
+        callback=named,
+        help=f"The candidate to test: {candidates.FORMS}.",
+    )(command)
+
+
+semantics = click.option(
+    "--semantics",
+    "version",
+    help="Kernel version whose counting rules apply; default: the candidate's, or 5.13.",
+)
+json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+cost = click.option(
+    "--cost",
+    type=click.Choice(["strict", "report"]),
+    default="strict",
+    help="Exit status if counts agree at a higher cost: 1 (strict) or 0 (report).",
+)
