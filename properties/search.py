@@ -8,7 +8,7 @@ the same seed and number of rounds repeat a search.
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, TypeAlias
 
 from attrs import field, frozen
 
@@ -111,11 +111,8 @@ class Search:
     watcher: Watcher = field(factory=Watcher)
 
 
-class Searcher(Protocol):
-    """A search: a function that runs one round."""
-
-    def __call__(self, search: Search, number: int, /) -> None:
-        """Draw the programs of one round from *number*, and judge them."""
+#: A search: draws the programs of one round from a number, and judges them.
+Searcher: TypeAlias = Callable[[Search, int], None]
 
 
 class Taken(NamedTuple):

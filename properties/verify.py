@@ -43,17 +43,6 @@ class Coverage:
         return [point for point in points if point not in self.reached]
 
 
-@frozen
-class Outcome:
-    """The result of a search.
-
-    :param worst: The first program that failed, or else the first that was dearer.
-    """
-
-    coverage: Coverage
-    worst: tuple[Program, Finding] | None = None
-
-
 class _Collector(Tally):
     """A Tally that also counts coverage, and reports it to *progress* every 200 steps."""
 
@@ -101,8 +90,10 @@ def verify(
     rounds: int | None = None,
     seconds: float = 10.0,
     progress: Callable[[Coverage], None] = lambda _coverage: None,
-) -> Outcome:
+) -> tuple[Coverage, tuple[Program, Finding] | None]:
     """Search until a program fails, or for *rounds* or *seconds*.
+
+    Returns the coverage, and the first program that failed, or else the first dearer one.
 
     :param searchers: They take turns, a round each.
     :param store: Keeps the programs that fail.
@@ -119,7 +110,7 @@ def verify(
             break
         searchers[collector.rounds % len(searchers)](search, seed * SEED_STRIDE + collector.rounds)
         collector.rounds += 1
-    return Outcome(collector.coverage(), collector.worst)
+    return collector.coverage(), collector.worst
 
 
 def failure_of(

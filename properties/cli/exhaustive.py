@@ -93,8 +93,7 @@ def exhaustive(
     )
     scope = with_calls(scope, spec.make().abilities.calls)
     if not scope.calls:
-        reason = f"{candidate} has none of the requested calls"
-        raise BadInput(reason)
+        raise BadInput(f"{candidate} has none of the requested calls")
     total = sum(1 for _ in nodes(scope))
     if not total:
         reason = f"there is no program with {scope.text()}, of the calls {', '.join(scope.calls)}"

@@ -32,14 +32,15 @@ def show(
     """
     short = [name.rpartition(":")[2] for name in how]
     # With three or more searches, 100 columns have no room for the ranges.
-    wide = 24 if len(how) <= MOST_SPREAD else 13
-    cells = f"solved {unit} (IQR)" if len(how) <= MOST_SPREAD else unit
+    spreads = len(how) <= MOST_SPREAD
+    wide = 24 if spreads else 13
+    cells = f"solved {unit} (IQR)" if spreads else unit
     console.print(f"{'fault':<25}" + "".join(f"{s[:11]:>{wide}}" for s in short) + "  smallest")
     console.print(" " * 25 + f"{cells:>{wide}}" * len(how) + "  or proved")
     alarms = []
     for fault in chosen:
         mine = [grades[fault.name, search] for search in how]
-        cells = "".join(f"{_cell(grade, unit, len(how) <= MOST_SPREAD):>{wide}}" for grade in mine)
+        cells = "".join(f"{_cell(grade, unit, spreads):>{wide}}" for grade in mine)
         small = sum(g.at_smallest for g in mine)
         proved = sum(g.proved for g in mine)
         solved = sum(len(g.solved) for g in mine)

@@ -60,8 +60,7 @@ def candidate(command: Callable[..., Any]) -> Callable[..., Any]:
         if patch is None:
             return value
         if not value.startswith("kernel-source:"):
-            msg = "--patch needs --candidate kernel-source:DIR"
-            raise click.UsageError(msg)
+            raise click.UsageError("--patch needs --candidate kernel-source:DIR")
         return f"{value},patch={patch}"
 
     command = click.option(

@@ -108,8 +108,7 @@ def reduce(file: Path, candidate: str, output: Path | None, prove: int) -> int:
     with about(file):
         verdict = judge(program, spec.make())
     if verdict.worst is None:
-        reason = f"nothing to reduce: {_said(verdict)}"
-        raise BadInput(reason, file=str(file))
+        raise BadInput(f"nothing to reduce: {_said(verdict)}", file=str(file))
     store = None if output else Store(spec.make, (f"reduced from {file.name}",))
     with Bar("prove", prove) as bar:
         failure = failure_of(program, verdict.worst, spec, store, prove=prove, progress=bar.update)

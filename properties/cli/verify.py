@@ -103,7 +103,7 @@ def verify(
     store = Store(spec.make, (f"found by {repeat(*words)}",))
     # Output of the candidate goes to standard error, not into the report.
     with Bar("verify", rounds or seconds, quiet=as_json) as bar, redirect_stdout(sys.stderr):
-        outcome = run_verify(
+        coverage, worst = run_verify(
             searchers,
             search,
             store,
@@ -112,15 +112,14 @@ def verify(
             seconds=seconds,
             progress=partial(_update, bar, rounds),
         )
-        failure = failure_of(*outcome.worst, spec, store, prove=prove) if outcome.worst else None
-    again = repeat(*words, "--rounds", str(outcome.coverage.rounds))
-    if not outcome.coverage.steps:
-        reason = f"no step of {candidate} was executed"
-        raise BadInput(reason)
+        failure = failure_of(*worst, spec, store, prove=prove) if worst else None
+    again = repeat(*words, "--rounds", str(coverage.rounds))
+    if not coverage.steps:
+        raise BadInput(f"no step of {candidate} was executed")
     if as_json:
-        _print_json(outcome.coverage, failure, seed, again)
+        _print_json(coverage, failure, seed, again)
     else:
-        _print_outcome(outcome.coverage, failure, search, again, matrices=matrices)
+        _print_outcome(coverage, failure, search, again, matrices=matrices)
     return exit_status(failure, cost)
 
 

@@ -22,7 +22,7 @@ from properties.judging.applicable import for_ledger_alone, inapplicable
 from properties.judging.finding import Finding
 from properties.judging.guard import Guarded, NoSnapshot
 from properties.judging.holdings import ContractBroken
-from properties.judging.ledger import Ledger
+from properties.judging.ledger import Ledger, at_step
 from properties.judging.oddities import ODDITIES, KnownOddity, Oddity
 from properties.judging.oracles import ORACLES
 from properties.judging.oracles.cost import cost
@@ -192,7 +192,7 @@ def judge(program: Program, candidate: Candidate, reference: Candidate | None = 
     alone = for_ledger_alone(program)
     complete = None
     if candidate.abilities.takes_whole_programs:
-        check_kept(program)
+        Ledger.after(program, program.steps)  # the contract is kept to the last step
         complete = evolve(program, steps=tuple(program.steps))
     run = Run(
         candidate,
@@ -210,19 +210,6 @@ def judge(program: Program, candidate: Candidate, reference: Candidate | None = 
     return Verdict(steps, finding, run.dearer, alone=alone)
 
 
-def check_kept(program: Program) -> None:
-    """Check that *program* keeps the contract from its first step to its last.
-
-    :raises BadInput: with the line, if it does not.
-    """
-    ledger = Ledger(program.semantics, program.mappings)
-    for index, step in enumerate(program.steps):
-        try:
-            ledger.take(step)
-        except BadInput as err:
-            raise _at(err, program, index) from None
-
-
 def carry_out(run: Run, program: Program) -> Iterator[Finding | None]:
     """Carry out *program* on *run*: the finding after each step, up to the first one.
 
@@ -232,7 +219,7 @@ def carry_out(run: Run, program: Program) -> Iterator[Finding | None]:
         try:
             finding = run.step(step)
         except BadInput as err:
-            raise _at(err, program, index) from None
+            raise at_step(err, program, index) from None
         yield finding
         if finding:
             return
@@ -244,13 +231,6 @@ def first_finding(run: Run, program: Program) -> Finding | None:
     :raises BadInput: with the line, at a step that cannot be carried out.
     """
     return next(filter(None, carry_out(run, program)), None)
-
-
-def _at(err: BadInput, program: Program, index: int) -> BadInput:
-    """*err*, with the line of step *index*."""
-    line = program.lines[index] if program.lines else 0
-    reason = err.reason if line else f"step {index + 1}: {err.reason}"
-    return type(err)(reason, line=line)
 
 
 def _unjudged(program: Program, candidate: Candidate) -> Verdict:

@@ -13,6 +13,7 @@ The entry of each call is a function in `pins`, `regions` or `world`.
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Self, TypeAlias
 
+from model.errors import BadInput
 from model.frames import Block, Frames
 from model.mapping import Extent, Mapping, side_by_side
 from model.page import HeadState, wrapped
@@ -63,11 +64,14 @@ class Ledger:
     def after(cls, program: Program, steps: Sequence[Step]) -> Self:
         """The ledger of *program* after *steps*, its first ones.
 
-        :raises BadInput: if one of them cannot be entered.
+        :raises BadInput: with the line, if one of them cannot be entered.
         """
         ledger = cls(program.semantics, program.mappings)
-        for step in steps:
-            ledger.take(step)
+        for index, step in enumerate(steps):
+            try:
+                ledger.take(step)
+            except BadInput as err:
+                raise at_step(err, program, index) from None
         return ledger
 
     def take(self, step: Step) -> int | None:
@@ -251,3 +255,10 @@ class Ledger:
         """The frame *page* by mapping and offset: ``a+0``."""
         where = self.where(page)
         return f"{where[0]}+{where[1]}" if where else f"frame {page:#x}"
+
+
+def at_step(err: BadInput, program: Program, index: int) -> BadInput:
+    """*err*, with the line of step *index*, or else its number."""
+    line = program.lines[index] if program.lines else 0
+    reason = err.reason if line else f"step {index + 1}: {err.reason}"
+    return type(err)(reason, line=line)

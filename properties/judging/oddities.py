@@ -83,12 +83,10 @@ def _walked(ledger: Ledger, step: Any) -> Iterator[Sequence[int]]:
 
 
 def _product(ledger: Ledger, step: Any) -> bool:
-    pages: Sequence[int] = ()
-    if step.takes_array:
-        pages = step.pages.resolve(ledger.table)
-    if len(pages) < PRODUCT:
+    if not step.takes_array:
         return False
-    return any(
+    pages = step.pages.resolve(ledger.table)
+    return len(pages) >= PRODUCT and any(
         entries >= PRODUCT and ledger.held(head).each == BIAS
         for head, entries in ledger.runs(pages)
     )

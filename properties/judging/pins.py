@@ -12,19 +12,11 @@ from collections.abc import Callable, Sequence
 from itertools import chain, groupby
 from typing import TYPE_CHECKING
 
+from model import steps
 from model.page import wrapped
 from model.pagelist import NULL, NULL_NAME, PageList
 from model.semantics import PMD_ORDER
 from model.step import contiguous
-from model.steps import (
-    GetUserPages,
-    PinUserPages,
-    PinUserPagesFastOnly,
-    UnpinUserPage,
-    UnpinUserPageRangeDirtyLock,
-    UnpinUserPages,
-    UnpinUserPagesDirtyLock,
-)
 from properties.judging.holdings import ContractBroken, Held
 
 
@@ -92,19 +84,19 @@ def _put_back(ledger: Ledger, head: int, held: Held, entries: int, *, dirty: boo
     ledger.free_if_last(head, held)
 
 
-def _pin_user_pages(ledger: Ledger, step: PinUserPages) -> int:
+def _pin_user_pages(ledger: Ledger, step: steps.PinUserPages) -> int:
     pages = step.pages.resolve(ledger.table)
     done, error = pin(ledger, pages)
     return _bound(ledger, step.handle, pages[:done]) or error
 
 
-def _get_user_pages(ledger: Ledger, step: GetUserPages) -> int:
+def _get_user_pages(ledger: Ledger, step: steps.GetUserPages) -> int:
     pages = step.pages.resolve(ledger.table)
     done, error = pin(ledger, pages, _get)
     return _bound(ledger, step.handle, pages[:done]) or error
 
 
-def _pin_user_pages_fast_only(ledger: Ledger, step: PinUserPagesFastOnly) -> int:
+def _pin_user_pages_fast_only(ledger: Ledger, step: steps.PinUserPagesFastOnly) -> int:
     pages = step.pages.resolve(ledger.table)
     done = _pin_fast(ledger, pages, step.changed)
     return _bound(ledger, step.handle, pages[:done])
@@ -164,18 +156,21 @@ def unpin(
     ledger.dirties = dirty
 
 
-def _unpin_user_page(ledger: Ledger, step: UnpinUserPage) -> None:
+def _unpin_user_page(ledger: Ledger, step: steps.UnpinUserPage) -> None:
     unpin(ledger, step.page.resolve(ledger.table), step.page)
 
 
-def _unpin_user_pages_dirty_lock(ledger: Ledger, step: UnpinUserPagesDirtyLock) -> None:
+def _unpin_user_pages_dirty_lock(ledger: Ledger, step: steps.UnpinUserPagesDirtyLock) -> None:
     if step.npages is not None and step.make_dirty:
         raise ContractBroken(f"{step.call} does not notice npages={step.npages} when it dirties")
     _unpin_list(ledger, step, dirty=step.make_dirty)
 
 
 def _unpin_list(
-    ledger: Ledger, step: UnpinUserPages | UnpinUserPagesDirtyLock, *, dirty: bool = False
+    ledger: Ledger,
+    step: steps.UnpinUserPages | steps.UnpinUserPagesDirtyLock,
+    *,
+    dirty: bool = False,
 ) -> None:
     if step.npages is not None:
         ledger.warned = True  # an error value, for which the call warns
@@ -189,7 +184,9 @@ def _unpin_list(
     ledger.unpinned = pieces
 
 
-def _unpin_user_page_range_dirty_lock(ledger: Ledger, step: UnpinUserPageRangeDirtyLock) -> None:
+def _unpin_user_page_range_dirty_lock(
+    ledger: Ledger, step: steps.UnpinUserPageRangeDirtyLock
+) -> None:
     if step.npages is not None:
         raise ContractBroken(f"{step.call} does not notice npages={step.npages}")
     pages = contiguous(step.pages.resolve(ledger.table), step.pages)
@@ -197,11 +194,11 @@ def _unpin_user_page_range_dirty_lock(ledger: Ledger, step: UnpinUserPageRangeDi
 
 
 ENTRIES: Entries = {
-    PinUserPages.call: _pin_user_pages,
-    GetUserPages.call: _get_user_pages,
-    PinUserPagesFastOnly.call: _pin_user_pages_fast_only,
-    UnpinUserPage.call: _unpin_user_page,
-    UnpinUserPages.call: _unpin_list,
-    UnpinUserPagesDirtyLock.call: _unpin_user_pages_dirty_lock,
-    UnpinUserPageRangeDirtyLock.call: _unpin_user_page_range_dirty_lock,
+    steps.PinUserPages.call: _pin_user_pages,
+    steps.GetUserPages.call: _get_user_pages,
+    steps.PinUserPagesFastOnly.call: _pin_user_pages_fast_only,
+    steps.UnpinUserPage.call: _unpin_user_page,
+    steps.UnpinUserPages.call: _unpin_list,
+    steps.UnpinUserPagesDirtyLock.call: _unpin_user_pages_dirty_lock,
+    steps.UnpinUserPageRangeDirtyLock.call: _unpin_user_page_range_dirty_lock,
 }

@@ -47,7 +47,7 @@ class DrawnPrograms(Watcher):
 def predrawn(searcher: Searcher) -> Searcher:
     """A search that passes the programs of *searcher* to the candidate as a whole."""
 
-    def search(search: Search, number: int, /) -> None:
+    def search(search: Search, number: int) -> None:
         drawn = DrawnPrograms(search.watcher)
         make = model_within(search.candidate().abilities)
         searcher(evolve(search, candidate=make, watcher=drawn), number)

@@ -3,6 +3,7 @@
 """The record of one step: what reference, candidate and ledger say about it."""
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 
 from attrs import define, field
 
@@ -86,15 +87,12 @@ class Record:
     ) -> Finding:
         """A finding about this step, with its runs and the candidate's puts."""
         ledger = self.ledger
-        puts: list[tuple[str, int]] = []
-        if self.step.unpins:
-            for event in self.candidate.events:
-                if (
-                    event.what == "put"
-                    and isinstance(event.refs, int)
-                    and len(puts) < MAX_RUNS_SHOWN
-                ):
-                    puts.append((ledger.name(event.page), event.refs // ledger.each(event.page)))
+        events = self.candidate.events if self.step.unpins else ()
+        puts = (
+            (ledger.name(event.page), event.refs // ledger.each(event.page))
+            for event in events
+            if event.what == "put" and isinstance(event.refs, int)
+        )
         runs = [(ledger.name(head), entries) for head, entries in self.runs()[:MAX_RUNS_SHOWN]]
         return Finding(
             oracle=oracle,
@@ -105,6 +103,6 @@ class Record:
             rows=tuple(rows),
             sides=sides or (self.judge, "candidate"),
             runs=tuple(runs),
-            puts=tuple(puts),
+            puts=tuple(islice(puts, MAX_RUNS_SHOWN)),
             notes=tuple(notes),
         )

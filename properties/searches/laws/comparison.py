@@ -2,11 +2,11 @@
 
 """Variants of a program that must end in the same state, and their comparison."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 
 from attrs import evolve, frozen
 
-from model.candidate import Candidate
+from model.candidate import Candidate, Snapshot
 from model.memory import NR_FOLL_PIN_ACQUIRED, NR_FOLL_PIN_RELEASED
 from model.page import HeadState
 from model.program import Program
@@ -64,20 +64,6 @@ class Comparison:
         return evolve(self.prefix, steps=(*self.prefix.steps, *variant.steps))
 
 
-@frozen
-class End:
-    """The state that a candidate shows after a whole program.
-
-    :param heads: The last state of every frame that any snapshot showed.
-    :param acquired: NR_FOLL_PIN_ACQUIRED since the program began.
-    :param released: NR_FOLL_PIN_RELEASED since the program began.
-    """
-
-    heads: Mapping[int, HeadState]
-    acquired: int
-    released: int
-
-
 def difference(
     comparison: Comparison, candidate: Callable[[], Candidate]
 ) -> tuple[Program, Finding] | None:
@@ -94,22 +80,18 @@ def difference(
         second = _end(comparison.program(other), made)
         if isinstance(second, Finding):
             return comparison.program(other), second
-        rows = [
-            *_states(comparison, first, second),
-            *_statistics(comparison, other, first, second),
-        ]
+        rows = [*_rows(comparison, other, first, second)]
         rows = [row for row in rows if row.what in made.abilities.fields]
         if rows:
             return _finding(comparison, other, rows)
     return None
 
 
-def _end(program: Program, candidate: Candidate) -> End | Finding:
-    """The end of *program* on *candidate*; a finding if a step gives no snapshot."""
-    guarded = Guarded(candidate, program)
+def _end(program: Program, candidate: Candidate) -> Snapshot | Finding:
+    """The last snapshot of *program*, with all heads; a finding if a step gives none."""
     heads: dict[int, HeadState] = {}
-    acquired = released = 0
-    for index, shown in enumerate(guarded.run()):
+    end = Snapshot(returned=None, heads=heads, acquired=0, released=0)
+    for index, shown in enumerate(Guarded(candidate, program).run()):
         if isinstance(shown, NoSnapshot):
             # Report it like `judge` does, so that it can be reduced.
             return Finding(
@@ -121,25 +103,24 @@ def _end(program: Program, candidate: Candidate) -> End | Finding:
                 notes=shown.notes,
             )
         heads.update(shown.heads)
-        acquired, released = shown.acquired, shown.released
-    return End(heads, acquired, released)
+        end = evolve(shown, heads=heads)
+    return end
 
 
-def _states(comparison: Comparison, first: End, second: End) -> Iterator[Row]:
-    if first.heads == second.heads:
-        return
-    fresh = Ledger(comparison.prefix.semantics, comparison.prefix.mappings)
-    now = Ledger.after(comparison.prefix, comparison.prefix.steps)
-    for page in sorted(first.heads.keys() | second.heads.keys()):
-        if page not in comparison.may_differ:
+def _rows(
+    comparison: Comparison, other: Variant, first: Snapshot, second: Snapshot
+) -> Iterator[Row]:
+    """A row for each value that differs between *first* and *second*, the end of *other*."""
+    prefix = comparison.prefix
+    if first.heads != second.heads:
+        fresh = Ledger(prefix.semantics, prefix.mappings)
+        now = Ledger.after(prefix, prefix.steps)
+        for page in sorted((first.heads.keys() | second.heads.keys()) - comparison.may_differ):
             here, there = (e.heads.get(page) or fresh.first_state(page) for e in (first, second))
             yield from state_rows(now, page, here, there)
-
-
-def _statistics(comparison: Comparison, other: Variant, first: End, second: End) -> Iterator[Row]:
     acquired = first.acquired if comparison.same_statistics else second.acquired
     released = acquired - first.acquired + first.released - other.pins
-    return differing(
+    yield from differing(
         (
             (NR_FOLL_PIN_ACQUIRED, acquired, second.acquired),
             (NR_FOLL_PIN_RELEASED, released, second.released),

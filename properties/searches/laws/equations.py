@@ -34,14 +34,9 @@ def parts(prefix: Prefix) -> Comparison | None:
         return None
     cut = 1 + prefix.dice.randrange(len(entries) - 1)
     unpin = prefix.unpin()
-    return _comparison(
-        prefix,
-        parts,
-        (
-            Variant("at once", (unpin(entries),)),
-            Variant("in two", (unpin(entries[:cut]), unpin(entries[cut:]))),
-        ),
-    )
+    at_once = Variant("at once", (unpin(entries),))
+    in_two = Variant("in two", (unpin(entries[:cut]), unpin(entries[cut:])))
+    return _comparison(prefix, parts, at_once, in_two)
 
 
 def forms(prefix: Prefix) -> Comparison | None:
@@ -57,17 +52,12 @@ def forms(prefix: Prefix) -> Comparison | None:
     sgl = _scatterlist(prefix.dice, pages)
     nmap = 1 if one_in(prefix.dice, 3) else None
     region = MakeRegion(umem=name, sgl=sgl, writable=writable, nmap=nmap)
-    return _comparison(
-        prefix,
-        forms,
-        (
-            *(
-                Variant(name, (unpin(pages=pages, make_dirty=make_dirty),))
-                for name, unpin in DIRTYING.items()
-            ),
-            Variant("region", (region, Release(umem=name, dirty=dirty))),
-        ),
-    )
+    variants = [
+        Variant(form, (unpin(pages=pages, make_dirty=make_dirty),))
+        for form, unpin in DIRTYING.items()
+    ]
+    variants.append(Variant("region", (region, Release(umem=name, dirty=dirty))))
+    return _comparison(prefix, forms, *variants)
 
 
 def _scatterlist(dice: Dice, pages: PageList) -> tuple[SgEntry, ...]:
@@ -97,9 +87,8 @@ def undone(prefix: Prefix) -> Comparison | None:
         handle = prefix.steps.name("h")
         back = from_entries([(handle, i) for i in range(len(pages))])
         steps = (Pin(handle=handle, pages=pages), Unpin(pages=back))
-    return _comparison(
-        prefix, undone, (Variant("before"), Variant("after", steps)), same_statistics=False
-    )
+    variants = (Variant("before"), Variant("after", steps))
+    return _comparison(prefix, undone, *variants, same_statistics=False)
 
 
 def _registered(prefix: Prefix, pages: PageList, *, fails: bool) -> Register:
@@ -120,9 +109,9 @@ def singly(prefix: Prefix) -> Comparison | None:
     if entries is None:
         return None
     entries = entries[:MAX_ENTRIES]
+    at_once = Variant("at once", (Unpin(pages=from_entries(entries)),))
     each = tuple(UnpinOne(page=from_entries([entry])) for entry in entries)
-    at_once = Unpin(pages=from_entries(entries))
-    return _comparison(prefix, singly, (Variant("at once", (at_once,)), Variant("singly", each)))
+    return _comparison(prefix, singly, at_once, Variant("singly", each))
 
 
 def order(prefix: Prefix) -> Comparison | None:
@@ -132,11 +121,8 @@ def order(prefix: Prefix) -> Comparison | None:
         return None
     unpin = prefix.unpin()
     other = entries[::-1] if one_in(prefix.dice, 3) else prefix.shuffled(entries)
-    return _comparison(
-        prefix,
-        order,
-        (Variant("in order", (unpin(entries),)), Variant("reordered", (unpin(other),))),
-    )
+    in_order = Variant("in order", (unpin(entries),))
+    return _comparison(prefix, order, in_order, Variant("reordered", (unpin(other),)))
 
 
 def elsewhere(prefix: Prefix) -> Comparison | None:
@@ -153,11 +139,8 @@ def elsewhere(prefix: Prefix) -> Comparison | None:
         pages = prefix.range()
         if pages is None:
             return None
-        make_dirty = one_in(prefix.dice, 2)
-        step, pins = (
-            DIRTYING["range"](pages=pages, make_dirty=make_dirty),
-            -prefix.counted(pages),
-        )
+        step = DIRTYING["range"](pages=pages, make_dirty=one_in(prefix.dice, 2))
+        pins = -prefix.counted(pages)
     else:
         entries = prefix.held()
         if entries is None:
@@ -165,19 +148,20 @@ def elsewhere(prefix: Prefix) -> Comparison | None:
         pages = from_entries(entries)
         step, pins = prefix.unpin()(entries), -prefix.counted(pages)
     variants = (Variant("before"), Variant("after", (step,), pins))
-    return _comparison(prefix, elsewhere, variants, prefix.heads(pages), same_statistics=False)
+    heads = prefix.heads(pages)
+    return _comparison(prefix, elsewhere, *variants, may_differ=heads, same_statistics=False)
 
 
-_ALL: tuple[Law, ...] = (parts, forms, undone, singly, order, elsewhere)
-LAWS: dict[str, Law] = {law.__name__: law for law in _ALL}
+LAWS: dict[str, Law] = {
+    law.__name__: law for law in (parts, forms, undone, singly, order, elsewhere)
+}
 
 
 def _comparison(
     prefix: Prefix,
     law: Law,
-    variants: tuple[Variant, ...],
+    *variants: Variant,
     may_differ: frozenset[int] = frozenset(),
-    *,
     same_statistics: bool = True,
 ) -> Comparison:
     """The comparison of *variants* after *prefix*, with the name and first line of *law*."""
