@@ -38,11 +38,7 @@ FORMS = "optimised, FILE.py:CLASS, package.module:CLASS, kernel-source:DIR or ke
 
 @frozen
 class Spec:
-    """A candidate, as named on the command line.
-
-    :param text: The text after ``--candidate``.
-    :param make: Makes a new candidate.
-    """
+    """The text after ``--candidate``, and what makes a new candidate of it."""
 
     text: str
     make: Callable[[], Candidate]

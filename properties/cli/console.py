@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""How the commands print, write files, and exit."""
+"""How the commands print, show progress, write files, and exit."""
 
 import json
 import os
@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import click
 from attrs import asdict
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from model.candidate import Unavailable
@@ -36,9 +37,48 @@ class Paper(Console):
         self.quiet = True
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
+    def lines(self, lines: Iterable[str], style: str) -> None:
+        """Print *lines*, the first one in *style*."""
+        for number, line in enumerate(lines):
+            self.print(line, style=None if number else style)
+
+    def json(self, value: object) -> None:
+        """Print *value* as JSON."""
+        click.echo(json.dumps(value, indent=2))
+
 
 #: The console of all commands. It does not wrap: lines are at most 100 columns.
 console = Paper(highlight=False, soft_wrap=True, emoji=False, markup=False)
+
+
+class Bar:
+    """A progress bar on standard error, erased at the end; only on a terminal.
+
+    :param total: The final value of `update`, in any unit.
+    """
+
+    def __init__(self, what: str, total: float, *, quiet: bool = False) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[state]}"),
+            console=Console(stderr=True),
+            transient=True,
+            disable=quiet or not sys.stderr.isatty(),
+        )
+        self._task = self._progress.add_task(what, total=total, state="")
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def update(self, done: float, state: str = "") -> None:
+        """Show *done* of the total, and the text *state*."""
+        self._progress.update(self._task, completed=done, state=state)
 
 
 def reported(command: Callable[..., int]) -> Callable[..., None]:
@@ -79,23 +119,9 @@ def about(path: Path) -> Iterator[None]:
 
 
 def put(path: Path, text: str) -> None:
-    """Write *text* to *path*.
-
-    :raises BadInput: if that fails.
-    """
+    """Write *text* to *path*; raise `BadInput` if that fails."""
     with about(path):
         write(path, text)
-
-
-def print_json(value: object) -> None:
-    """Print *value* as JSON."""
-    click.echo(json.dumps(value, indent=2))
-
-
-def print_lines(lines: Iterable[str], style: str) -> None:
-    """Print *lines*, the first one in *style*."""
-    for number, line in enumerate(lines):
-        console.print(line, style=None if number else style)
 
 
 def finding_json(failure: Failure) -> dict[str, Any]:

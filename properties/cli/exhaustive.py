@@ -14,15 +14,7 @@ from model.errors import BadInput
 from model.steps import STEPS
 from properties import candidates
 from properties.cli import options
-from properties.cli.bar import Bar
-from properties.cli.console import (
-    console,
-    exit_status,
-    finding_json,
-    print_json,
-    print_lines,
-    reported,
-)
+from properties.cli.console import Bar, console, exit_status, finding_json, reported
 from properties.enumeration.exhaustive import judge_scope, nodes, with_calls
 from properties.enumeration.scope import CALLS, UNBOUNDED, Scope
 from properties.judging.judge import Run
@@ -111,9 +103,9 @@ def exhaustive(
         said: dict[str, Any] = {"programs": counter.programs, "of": total, "scope": scope.text()}
         if failure:
             said["finding"] = finding_json(failure)
-        print_json(said)
+        console.json(said)
     elif failure:
-        print_lines(evolve(failure, found=again).lines(), "bold red")
+        console.lines(evolve(failure, found=again).lines(), "bold red")
     else:
         agreed = f"[bold green]agreed[/]   in every one of {total:,} programs, which proves"
         console.print(agreed, markup=True)

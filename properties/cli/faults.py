@@ -12,8 +12,7 @@ import click
 
 from model.errors import BadInput
 from properties.cli import options
-from properties.cli.bar import Bar
-from properties.cli.console import FINDING, INTERRUPTED, about, console, put, reported
+from properties.cli.console import FINDING, INTERRUPTED, Bar, about, console, put, reported
 from properties.cli.grades import show
 from properties.cli.options import PATH
 from properties.faults import FAULTS, Fault

@@ -18,17 +18,7 @@ from model.memory import NoProgress, Panic
 from model.recording import RecordedKernel, Recording, write_recordings
 from model.semantics import semantics
 from properties.cli import options
-from properties.cli.bar import Bar
-from properties.cli.console import (
-    FINDING,
-    about,
-    console,
-    print_json,
-    print_lines,
-    reported,
-    table,
-    times,
-)
+from properties.cli.console import FINDING, Bar, about, console, reported, table, times
 from properties.judging.judge import judge
 from properties.recordings import draw, groups, record
 from properties.reports.failure import Failure
@@ -124,7 +114,7 @@ def record_(version: str, gigantic: bool, each: int, seed: int, output: Path) ->
                 except (NoProgress, Panic):
                     finding = judge(program, booted()).worst
                 if finding:
-                    print_lines(Failure(program, finding).lines(), "bold red")
+                    console.lines(Failure(program, finding).lines(), "bold red")
                     return FINDING
                 bar.update(i + 1, f"{name} pages")
             path = output / f"{version}-{name}.recording"
@@ -173,7 +163,7 @@ def measure_(version: str, instructions: bool, mib: int | None, rounds: int, as_
     finally:
         measured.close()
     if as_json:
-        print_json([asdict(ways) for ways in found])
+        console.json([asdict(ways) for ways in found])
         return 0
     unit = "instructions" if instructions else "ns"
     taken, ratios = _tables(found)

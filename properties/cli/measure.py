@@ -13,8 +13,7 @@ from rich.table import Table
 from model.errors import BadInput
 from properties import candidates
 from properties.cli import options
-from properties.cli.bar import Bar
-from properties.cli.console import FINDING, console, print_json, reported, table, times
+from properties.cli.console import FINDING, Bar, console, reported, table, times
 from properties.reports.command_line import command
 from properties.search import Search, Tally
 from properties.searches import registry
@@ -66,7 +65,7 @@ def measure(candidate: str, gib: int, rounds: int, as_json: bool) -> int:
             found.append(measured.pages(gib * PAGES_OF_GIB, order, rounds))
             bar.update(len(found), f"pages of {size}")
     if as_json:
-        print_json([asdict(pages) for pages in found])
+        console.json([asdict(pages) for pages in found])
         return 0
     version = measured.library.version or "of unknown version"
     console.print(f"{gib} GiB, kernel source {version}, median of {rounds}")

@@ -13,7 +13,7 @@ import click
 
 from model.errors import BadInput
 from properties.cli import options
-from properties.cli.console import FINDING, console, print_json, reported
+from properties.cli.console import FINDING, console, reported
 from properties.proof import ABOUT, ASSUMED, FOLLOWS
 
 
@@ -39,7 +39,7 @@ def prove(as_json: bool) -> int:
     started = time.monotonic()
     results = [settle(lemma) for lemma in lemmas()]
     if as_json:
-        print_json(_json(results))
+        console.json(_json(results))
     else:
         _print_results(results, time.monotonic() - started)
     return 0 if all(result.as_stated for result in results) else FINDING

@@ -12,8 +12,7 @@ from model.parse import read_program
 from model.semantics import SEMANTICS, semantics
 from properties import candidates
 from properties.cli import options
-from properties.cli.bar import Bar
-from properties.cli.console import FINDING, about, console, print_json, print_lines, put, reported
+from properties.cli.console import FINDING, Bar, about, console, put, reported
 from properties.cli.options import PATH
 from properties.judging.judge import Verdict, judge
 from properties.reduce.smallest import MAX_TRIES
@@ -68,7 +67,7 @@ def replay(
                 for line in Failure(program, verdict.worst).lines():
                     console.print(f"  {line}".rstrip())
     if as_json:
-        print_json(results)
+        console.json(results)
     return status
 
 
@@ -119,7 +118,7 @@ def reduce(file: Path, candidate: str, output: Path | None, prove: int) -> int:
     less = f"{before.steps} steps to {after.steps}, "
     less += f"{before.pages_named} pages named to {after.pages_named}"
     failure = evolve(failure, smallest=f"{less}: {failure.smallest}")
-    print_lines(failure.lines(), "bold red")
+    console.lines(failure.lines(), "bold red")
     return FINDING
 
 

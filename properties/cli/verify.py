@@ -17,15 +17,7 @@ from attrs import evolve
 from model.errors import BadInput
 from properties import candidates, layouts
 from properties.cli import options
-from properties.cli.bar import Bar
-from properties.cli.console import (
-    console,
-    exit_status,
-    finding_json,
-    print_json,
-    print_lines,
-    reported,
-)
+from properties.cli.console import Bar, console, exit_status, finding_json, reported
 from properties.coverage.matrices import COMBINATIONS, MATRICES
 from properties.coverage.points import SITUATIONS
 from properties.judging.oddities import ODDITIES
@@ -145,7 +137,7 @@ def _print_outcome(
     coverage: Coverage, failure: Failure | None, search: Search, again: str, *, matrices: bool
 ) -> None:
     if failure:
-        print_lines(evolve(failure, found=again).lines(), "bold red")
+        console.lines(evolve(failure, found=again).lines(), "bold red")
         if matrices:
             _print_matrices(coverage)
         return
@@ -176,7 +168,7 @@ def _print_outcome(
 def _print_matrices(coverage: Coverage) -> None:
     for matrix in MATRICES:
         console.print()
-        print_lines(matrix.lines(coverage.reached), "bold")
+        console.lines(matrix.lines(coverage.reached), "bold")
     console.print()
 
 
@@ -207,4 +199,4 @@ def _print_json(coverage: Coverage, failure: Failure | None, seed: int, again: s
     }
     if failure:
         result["finding"] = finding_json(failure)
-    print_json(result)
+    console.json(result)

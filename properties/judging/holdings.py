@@ -17,12 +17,9 @@ class ContractBroken(BadInput):
 
 @define
 class Held:
-    """What is held of one compound page.
+    """What is held of one compound page: mappings, plain references (*gets*) and pins.
 
     :param each: The number that one pin adds to the refcount; 0 if pins are not counted.
-    :param maps: Number of mappings.
-    :param gets: Number of plain references.
-    :param pins: Number of pins.
     :param alive: Whether it is allocated.
     """
 

@@ -34,7 +34,6 @@ class Verdict:
     """The result of judging a program on a candidate.
 
     :param steps: Number of steps carried out.
-    :param finding: The finding, if there is one.
     :param dearer: The cost finding of the first step that was right but dearer, if any.
     :param inapplicable: Why the program cannot be judged on the candidate; empty if it can.
     :param unjudged: How a program that misuses the calls ended; empty for other programs.

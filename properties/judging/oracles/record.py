@@ -40,14 +40,12 @@ class Record:
 
     :param index: The step's position in the program, from 0.
     :param reference: The snapshot that the candidate's must equal.
-    :param candidate: The candidate's snapshot.
     :param ledger: The ledger after the step.
     :param returned: The number that the call must return by the ledger, or None.
     :param lists: For a step that unpins, the lists of frames that it unpins, each of which
         the code under test gets as one list.
     :param dirties: Whether the call dirties the pages that it unpins.
     :param before: State by head, of each head that an earlier step touched.
-    :param history: What happened to heads in earlier steps.
     :param fields: The fields that the candidate shows.
     :param judge: Where *reference* comes from: ``reference``, or ``ledger`` without one.
     """
