@@ -124,10 +124,8 @@ def record_(version: str, gigantic: bool, each: int, seed: int, output: Path) ->
             total += steps
             grid.add_row(str(path), str(len(found)), f"{steps:,}", f"{path.stat().st_size:,}")
     console.print(grid, width=WIDTH)
-    console.print()
-    console.print(
-        f"recorded {total:,} steps on {booted.image.abi}; the models agree with all of them"
-    )
+    steps_of = f"recorded {total:,} steps on {booted.image.abi}"
+    console.print(f"\n{steps_of}; the models agree with all of them")
     words = ["--kernel", version, *(["--gigantic"] if gigantic else [])]
     words += ["--each", str(each), "--seed", str(seed), "-o", str(output)]
     console.print(f"repeat   headcount guest record {' '.join(words)}")
@@ -168,19 +166,16 @@ def measure_(version: str, instructions: bool, mib: int | None, rounds: int, as_
     unit = "instructions" if instructions else "ns"
     taken, ratios = _tables(found)
     what = "instructions" if instructions else "time in an emulated machine"
-    console.print(f"{npages >> 8} MiB of each, {image.abi}, {what}, median of {rounds}")
-    console.print()
+    console.print(f"{npages >> 8} MiB of each, {image.abi}, {what}, median of {rounds}\n")
     console.print(f"{unit} for each page")
     console.print(taken, width=WIDTH)
-    console.print()
-    console.print("speedup over one page at a time; of ranges, over dirtying one page at a time")
+    console.print("\nspeedup over one page at a time; of ranges, over dirtying one page at a time")
     console.print(ratios, width=WIDTH)
-    console.print()
     words = ["--kernel", version] if version != VERSIONS[0] else []
     words += ["--instructions"] if instructions else []
     words += ["--mib", str(mib)] if mib is not None else []
     words += ["--rounds", str(rounds)] if rounds != ROUNDS else []
-    console.print(f"repeat   {' '.join(['headcount guest measure', *words])}")
+    console.print(f"\nrepeat   {' '.join(['headcount guest measure', *words])}")
     return 0
 
 

@@ -68,17 +68,15 @@ def measure(candidate: str, gib: int, rounds: int, as_json: bool) -> int:
         console.json([asdict(pages) for pages in found])
         return 0
     version = measured.library.version or "of unknown version"
-    console.print(f"{gib} GiB, kernel source {version}, median of {rounds}")
-    console.print()
+    ratios, bounds = _tables(found, gib * PAGES_OF_GIB)
+    console.print(f"{gib} GiB, kernel source {version}, median of {rounds}\n")
     console.print("speedup over one page at a time, and the speedup that the series gives")
-    console.print(_ratios(found))
-    console.print()
-    console.print("time for each page or head, and lower bounds (reading all, one atomic)")
-    console.print(_bounds(found, gib * PAGES_OF_GIB))
-    console.print()
+    console.print(ratios)
+    console.print("\ntime for each page or head, and lower bounds (reading all, one atomic)")
+    console.print(bounds)
     words = ["--gib", str(gib)] if gib != GIB else []
     words += ["--rounds", str(rounds)] if rounds != ROUNDS else []
-    console.print(f"repeat   {command('measure', *words, candidate=candidate)}")
+    console.print(f"\nrepeat   {command('measure', *words, candidate=candidate)}")
     return 0
 
 
@@ -93,13 +91,15 @@ def _wrong(spec: candidates.Spec) -> str:
     return ""
 
 
-def _ratios(found: list[Pages]) -> Table:
-    grid = table("list", "series", "ranges of 16", "of 512", "of a page", "region", "series")
+def _tables(found: list[Pages], npages: int) -> tuple[Table, Table]:
+    """The speedups, and the times with their lower bounds, on *npages* pages of each size."""
+    ratios = table("list", "series", "ranges of 16", "of 512", "of a page", "region", "series")
+    bounds = table("one by one", "list", "reading all", "ranges of a page", "one atomic")
     for pages in found:
         size = 1 << pages.order
         lengths = [length for length in (16, 512, size) if length <= size]
         ranges = {length: times(pages.released, pages.ranges.get(length)) for length in lengths}
-        grid.add_row(
+        ratios.add_row(
             SIZES[pages.order],
             times(pages.singly, pages.listed),
             SERIES_LIST.get(pages.order, "-"),
@@ -109,18 +109,12 @@ def _ratios(found: list[Pages]) -> Table:
             times(pages.registered + pages.released, pages.region),
             SERIES_REGION.get(pages.order, "-"),
         )
-    return grid
-
-
-def _bounds(found: list[Pages], npages: int) -> Table:
-    grid = table("one by one", "list", "reading all", "ranges of a page", "one atomic")
-    for pages in found:
         heads = npages >> pages.order
-        whole = pages.ranges.get(1 << pages.order)
-        grid.add_row(
+        whole = pages.ranges.get(size)
+        bounds.add_row(
             SIZES[pages.order],
             *(f"{taken / npages:.1f} ns" for taken in (pages.singly, pages.listed, pages.walk)),
             "-" if whole is None else f"{whole / heads:.0f} ns a head",
             f"{pages.heads / heads:.0f} ns a head",
         )
-    return grid
+    return ratios, bounds

@@ -45,14 +45,10 @@ def prove(as_json: bool) -> int:
     return 0 if all(result.as_stated for result in results) else FINDING
 
 
-def _alarm(wrong: object) -> str | None:
-    return "bold red" if wrong else None
-
-
 def _print_results(results: Sequence[Result], seconds: float) -> None:
     for result in results:
         line = f"{result.verdict:8} {result.lemma.types:15} {result.lemma.text}"
-        console.print(line, style=_alarm(not result.as_stated))
+        console.print(line, style=None if result.as_stated else "bold red")
         if result.told:
             console.print(f"         {result.told}")
     wrong = sum(not result.as_stated for result in results)
@@ -61,7 +57,7 @@ def _print_results(results: Sequence[Result], seconds: float) -> None:
         for number, line in enumerate(lines):
             console.print(f"{name if number == 0 else '':8} {line}")
     total = f"{len(results) - wrong} of {len(results)} as stated, in {seconds:.1f} s"
-    console.print(f"settled  {total}", style=_alarm(wrong))
+    console.print(f"settled  {total}", style="bold red" if wrong else None)
 
 
 def _json(results: Sequence[Result]) -> dict[str, Any]:

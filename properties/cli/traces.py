@@ -2,6 +2,7 @@
 
 """``headcount replay``, ``reduce`` and ``show``: commands on saved traces."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -9,7 +10,7 @@ from attrs import evolve
 
 from model.errors import BadInput
 from model.parse import read_program
-from model.semantics import SEMANTICS, semantics
+from model.semantics import SEMANTICS, Semantics, semantics
 from properties import candidates
 from properties.cli import options
 from properties.cli.console import FINDING, Bar, about, console, put, reported
@@ -36,16 +37,15 @@ def replay(
 ) -> int:
     """Judge saved traces again."""
     spec = candidates.load(candidate)
-    versions = list(SEMANTICS) if version == "all" else [version] if version else [None]
-    for name in versions:
-        if name:
-            semantics(name)
+    versions: Sequence[Semantics | None] = [None]
+    if version:
+        versions = [*SEMANTICS.values()] if version == "all" else [semantics(version)]
     programs = [(path, read_program(path)) for path in files]
     status = 0
     results = []
     for path, original in programs:
-        for name in versions:
-            program = evolve(original, semantics=semantics(name)) if name else original
+        for judged_as in versions:
+            program = evolve(original, semantics=judged_as) if judged_as else original
             with about(path):
                 verdict = judge(program, spec.make())
             failed = verdict.kind == "diverges" or (verdict.kind == "dearer" and cost == "strict")

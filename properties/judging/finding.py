@@ -33,18 +33,17 @@ class Row:
     shown: object
 
 
-def differing(
-    values: Iterable[tuple[str, object, object]], where: str = "", order: int | None = None
-) -> Iterator[Row]:
-    """A row for each (what, expected, shown) of *values* in which the two differ."""
+def differing(values: Iterable[tuple[str, object, object]]) -> Iterator[Row]:
+    """A row for each (what, expected, shown) of *values*, which belong to no page, that differ."""
     for what, expected, shown in values:
         if expected != shown:
-            yield Row(where, order, what, expected, shown)
+            yield Row("", None, what, expected, shown)
 
 
 def state_rows(ledger: Ledger, page: int, expected: HeadState, shown: HeadState) -> Iterator[Row]:
     """A row for each field in which two states of *page* differ."""
-    return differing(expected.differences(shown), ledger.name(page), ledger.order(page))
+    for what, a, b in expected.differences(shown):
+        yield Row(ledger.name(page), ledger.order(page), what, a, b)
 
 
 def first_rows(rows: Sequence[Row]) -> tuple[tuple[Row, ...], list[str]]:

@@ -51,12 +51,13 @@ def _rows(record: Record) -> Iterator[Row]:
             ("warnings", _some(ours.warnings), _some((ours if both_warn else theirs).warnings)),
         )
     )
+    shows_pinned = "maybe_dma_pinned" in record.fields
     for page in sorted(ours.heads.keys() | theirs.heads.keys()):
         expected = ours.heads.get(page) or record.state_before(page)
         shown = theirs.heads.get(page) or record.state_before(page)
         if expected != shown:
             yield from state_rows(record.ledger, page, expected, shown)
-        elif page in ours.heads and page in theirs.heads:
+        elif shows_pinned and page in ours.heads and page in theirs.heads:
             yield from _pinned(record, page, page in ours.maybe_pinned, theirs)
 
 
@@ -66,8 +67,10 @@ def _some(warnings: tuple[str, ...]) -> str:
 
 
 def _pinned(record: Record, page: int, expected: bool, snapshot: Snapshot) -> Iterator[Row]:
-    values = (("maybe_dma_pinned", expected, page in snapshot.maybe_pinned),)
-    return differing(values, record.ledger.name(page), record.ledger.order(page))
+    shown = page in snapshot.maybe_pinned
+    if expected != shown:
+        name, order = record.ledger.name(page), record.ledger.order(page)
+        yield Row(name, order, "maybe_dma_pinned", expected, shown)
 
 
 def legal(record: Record) -> Finding | None:
