@@ -70,6 +70,8 @@ def load(name: str) -> Searcher:
         raise BadInput(msg) from None
     except Exception as err:
         raise BadInput(f"search {name!r} cannot be imported: {type(err).__name__}: {err}") from None
+    if inspect.isclass(found):
+        found = None  # some classes can be called with two arguments, but none searches
     try:
         inspect.signature(found).bind(None, 0)
     except (TypeError, ValueError):
