@@ -111,14 +111,11 @@ class Active:
         report = yield
         error = call.excinfo.value if call.excinfo else None
         if isinstance(error, Diverged) and not report.passed:
-            report.longrepr = self._told(error)  # type: ignore[assignment]
+            failure = failure_of(error.program, error.finding, self._spec, self._store)
+            notes = getattr(error, "__notes__", ())
+            blob = [note.strip() for note in notes if "reproduce_failure" in note]
+            report.longrepr = Told([*failure.lines(), *blob])  # type: ignore[assignment]
         return report
-
-    def _told(self, error: Diverged) -> Told:
-        failure = failure_of(error.program, error.finding, self._spec, self._store)
-        notes = getattr(error, "__notes__", ())
-        blob = [note.strip() for note in notes if "reproduce_failure" in note]
-        return Told([*failure.lines(), *blob])
 
 
 class _Keeper(Watcher):
@@ -148,10 +145,9 @@ class Told:
 
 
 def searching(config: pytest.Config) -> bool:
-    """Whether this run searches.
+    """Whether this run searches: if ``--candidate`` is given, or `_whole`.
 
-    It does if ``--candidate`` is given, or if the setting ``headcount_candidate`` is and no
-    files or folders are named. It does not if only single tests are named, as by editors.
+    It does not if only single tests are named, as by editors.
     """
     if config.args and all("::" in arg for arg in config.args):
         return False

@@ -108,10 +108,7 @@ def _print_summary(name: str, grades: Sequence[Grade]) -> None:
     short = [pair for pair in founds if pair[0].first <= SHORT_STEPS]
     if founds:
         console.print(f"{'':<10}reduced (median)")
-    for which, some in (
-        (f"of up to {SHORT_STEPS} steps", short),
-        ("of any length", founds),
-    ):
+    for which, some in ((f"of up to {SHORT_STEPS} steps", short), ("of any length", founds)):
         if some:
             console.print(
                 f"{'':<12}{which}: {median(f.executions for f, _ in some):.0f} programs, "

@@ -11,14 +11,7 @@ from model.memory import NR_FOLL_PIN_ACQUIRED, NR_FOLL_PIN_RELEASED
 from model.page import HeadState
 from model.program import Program
 from model.step import Step
-from properties.judging.finding import (
-    MAX_ROWS,
-    Finding,
-    Row,
-    differing,
-    first_rows,
-    state_rows,
-)
+from properties.judging.finding import MAX_ROWS, Finding, Row, differing, first_rows, state_rows
 from properties.judging.guard import Guarded, NoSnapshot
 from properties.judging.ledger import Ledger
 
