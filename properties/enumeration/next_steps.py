@@ -6,26 +6,16 @@ Lists name pages by mapping, never by handle: a candidate sees frames only, so h
 would give the same steps again.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import combinations, product
 from typing import Any
 
 from model.mapping import Mapping
 from model.pagelist import PageList, from_entries, span
-from model.regions import IbUmem, IbUmemGet, IbUmemRelease
 from model.semantics import PAGE_SIZE
 from model.step import SgEntry, Step
-from model.steps import (
-    STEPS,
-    GetUserPages,
-    PinUserPages,
-    PinUserPagesFastOnly,
-    UnpinUserPage,
-    UnpinUserPageRangeDirtyLock,
-    UnpinUserPages,
-    UnpinUserPagesDirtyLock,
-)
-from model.world import AllocPages, GetPage, PutPage, SplitHugePage, Unmap
+from model.steps import STEPS
 from properties.enumeration.scope import Scope
 from properties.judging.ledger import Ledger
 
@@ -53,12 +43,15 @@ class NextSteps:
         self._left = left
 
     def steps(self, call: str) -> Iterator[Step]:
-        """Every step of *call*; a few may break the contract."""
-        yield from getattr(self, f"_{call}")()
+        """Every step of *call*; a few may break the contract.
+
+        The method of the call's name yields them. It is called with the class of the step.
+        """
+        yield from getattr(self, f"_{call}")(STEPS[call])
 
     # Lists of pages.
 
-    def _named(self, positions: tuple[int, ...]) -> PageList:
+    def _named(self, positions: Sequence[int]) -> PageList:
         """The list of the mapping's pages at *positions*; possibly empty."""
         entries = [(self._name, i) for i in positions]
         return from_entries(entries) if entries else span(self._name, 0, 0)
@@ -101,17 +94,12 @@ class NextSteps:
         """Every range whose pins are all held."""
         pages = self._pages
         for start in range(len(pages)):
-            left: dict[int, int] = {}
             stop = start
-            while stop < min(start + self._most, len(pages)):
-                if pages[stop] != pages[start] + stop - start:
-                    break
-                head = self._ledger.head(pages[stop])
-                left[head] = left.get(head, self._ledger.held(head).pins) - 1
-                if left[head] < 0:
-                    break
+            end = min(start + self._most, len(pages))
+            while stop < end and pages[stop] == pages[start] + stop - start:
                 stop += 1
-                yield self._named(tuple(range(start, stop)))
+            for npages in range(self._ledger.releasable(pages[start:stop])):
+                yield self._named(range(start, start + npages + 1))
 
     def _heads(self, what: str = "alive", least: int = 1) -> Iterator[PageList]:
         """Every set of allocated heads whose ledger field *what* is at least *least*."""
@@ -126,54 +114,45 @@ class NextSteps:
 
     # Calls.
 
-    def _pin_user_pages(self) -> Iterator[Step]:
-        return (PinUserPages(handle=f"h{self._nth}", pages=pages) for pages in self._lists())
+    def _pin_user_pages(self, make: Any) -> Iterator[Step]:
+        return (make(handle=f"h{self._nth}", pages=pages) for pages in self._lists())
 
-    def _get_user_pages(self) -> Iterator[Step]:
-        return (GetUserPages(handle=f"h{self._nth}", pages=pages) for pages in self._lists())
+    _get_user_pages = _pin_user_pages
 
-    def _pin_user_pages_fast_only(self) -> Iterator[Step]:
+    def _pin_user_pages_fast_only(self, make: Any) -> Iterator[Step]:
         for pages in self._lists():
             for changed in (None, *range(len(pages))):
-                yield PinUserPagesFastOnly(handle=f"h{self._nth}", pages=pages, changed=changed)
+                yield make(handle=f"h{self._nth}", pages=pages, changed=changed)
 
-    def _unpin_user_page(self) -> Iterator[Step]:
+    def _unpin_user_page(self, make: Any) -> Iterator[Step]:
         for positions in self._pinned():
             if len(positions) == 1:
-                yield UnpinUserPage(page=self._named(positions))
+                yield make(page=self._named(positions))
 
-    def _unpin_user_pages(self) -> Iterator[Step]:
+    def _unpin_user_pages(self, make: Any) -> Iterator[Step]:
         for npages in self._scope.values["npages"]:
             for pages in self._unpinned(npages):
-                yield UnpinUserPages(pages=pages, npages=npages)
+                yield make(pages=pages, npages=npages)
 
-    def _unpin_user_pages_dirty_lock(self) -> Iterator[Step]:
+    def _unpin_user_pages_dirty_lock(self, make: Any) -> Iterator[Step]:
         for pages in self._unpinned(None):
-            yield UnpinUserPagesDirtyLock(pages=pages, make_dirty=True)
-        for npages in self._scope.values["npages"]:
-            for pages in self._unpinned(npages):
-                yield UnpinUserPagesDirtyLock(pages=pages, make_dirty=False, npages=npages)
+            yield make(pages=pages, make_dirty=True)
+        yield from self._unpin_user_pages(partial(make, make_dirty=False))
 
-    def _unpin_user_page_range_dirty_lock(self) -> Iterator[Step]:
+    def _unpin_user_page_range_dirty_lock(self, make: Any) -> Iterator[Step]:
         for pages in (self._named(()), *self._ranges()):
             for make_dirty in YES_NO:
-                yield UnpinUserPageRangeDirtyLock(pages=pages, make_dirty=make_dirty)
+                yield make(pages=pages, make_dirty=make_dirty)
 
-    def _ib_umem_get(self) -> Iterator[Step]:
-        values = self._scope.values
-        rest = (YES_NO, values["max_segment"], values["nmap"], values["append_fails"])
+    def _ib_umem_get(self, make: Any) -> Iterator[Step]:
+        names = ("writable", "max_segment", "nmap", "append_fails")
+        values = {"writable": YES_NO, **self._scope.values}
         for pages in self._lists():
-            for writable, max_segment, nmap, append_fails in product(*rest):
-                yield IbUmemGet(
-                    umem=f"m{self._nth}",
-                    pages=pages,
-                    writable=writable,
-                    max_segment=max_segment,
-                    nmap=nmap,
-                    append_fails=append_fails,
-                )
+            for row in product(*(values[name] for name in names)):
+                arguments = dict(zip(names, row, strict=True))
+                yield make(umem=f"m{self._nth}", pages=pages, **arguments)
 
-    def _ib_umem(self) -> Iterator[Step]:
+    def _ib_umem(self, make: Any) -> Iterator[Step]:
         entries = [
             SgEntry(pages, len(pages) * PAGE_SIZE - short)
             for pages in self._ranges()
@@ -184,61 +163,51 @@ class NextSteps:
             if sum(len(e.pages) for e in sgl) <= self._left:
                 for nmap in self._scope.values["nmap"]:
                     if nmap is None or nmap <= len(sgl):
-                        yield IbUmem(umem=f"m{self._nth}", sgl=sgl, writable=writable, nmap=nmap)
+                        yield make(umem=f"m{self._nth}", sgl=sgl, writable=writable, nmap=nmap)
 
-    def _ib_umem_release(self) -> Iterator[Step]:
+    def _ib_umem_release(self, make: Any) -> Iterator[Step]:
         for umem, region in self._ledger.umems.items():
             pages = region.pages()
-            if self._ledger.releasable(pages) < len(pages):
-                continue
-            for dirty in YES_NO:
-                yield IbUmemRelease(umem=umem, dirty=dirty)
+            if self._ledger.releasable(pages) == len(pages):
+                for dirty in YES_NO:
+                    yield make(umem=umem, dirty=dirty)
 
-    def _map(self) -> Iterator[Step]:
-        return self._world("map")
+    def _map(self, make: Any) -> Iterator[Step]:
+        return (make(pages=pages) for pages in self._heads())
 
-    def _unmap(self) -> Iterator[Step]:
-        return (Unmap(pages=pages) for pages in self._heads("maps"))
+    _set_page_dirty = _map
+    _clean = _map
 
-    def _set_page_dirty(self) -> Iterator[Step]:
-        return self._world("set_page_dirty")
+    def _unmap(self, make: Any) -> Iterator[Step]:
+        return (make(pages=pages) for pages in self._heads("maps"))
 
-    def _clean(self) -> Iterator[Step]:
-        return self._world("clean")
-
-    def _get_page(self) -> Iterator[Step]:
+    def _get_page(self, make: Any) -> Iterator[Step]:
         for pages in self._heads():
             for n in self._scope.values["n"]:
-                yield GetPage(pages=pages, n=n)
+                yield make(pages=pages, n=n)
 
-    def _put_page(self) -> Iterator[Step]:
+    def _put_page(self, make: Any) -> Iterator[Step]:
         for n in self._scope.values["n"]:
             for pages in self._heads("gets", n):
-                yield PutPage(pages=pages, n=n)
+                yield make(pages=pages, n=n)
 
-    def _world(self, call: str) -> Iterator[Step]:
-        """Every step of *call*, which takes a set of heads and nothing else."""
-        make: Any = STEPS[call]
-        for pages in self._heads():
-            yield make(pages=pages)
-
-    def _split_huge_page(self) -> Iterator[Step]:
-        if self._kind in SplitHugePage.kinds:
+    def _split_huge_page(self, make: Any) -> Iterator[Step]:
+        if self._kind in make.kinds:
             for pages in self._heads():
                 (_, i), *more = pages.entries()
                 if not more and self._ledger.order(self._pages[i]):
-                    yield SplitHugePage(pages=pages)
+                    yield make(pages=pages)
 
-    def _alloc_pages(self) -> Iterator[Step]:
+    def _alloc_pages(self, make: Any) -> Iterator[Step]:
         ledger = self._ledger
         for head in ledger.freed:
             order = ledger.order(head)
             first = self._pages.index(head)
             if 1 << order <= self._left:
-                pages = self._named(tuple(range(first, first + (1 << order))))
+                pages = self._named(range(first, first + (1 << order)))
                 for orders in _fillings(order):
                     if self._orders.issuperset(orders):
-                        yield AllocPages(pages=pages, orders=orders)
+                        yield make(pages=pages, orders=orders)
 
 
 def _fillings(order: int) -> Iterator[tuple[int, ...]]:

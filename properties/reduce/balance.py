@@ -7,24 +7,20 @@ release too much or leave too much held. If both are dropped, the same is held a
 them as before. A head may be pinned by one name and unpinned by another.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from attrs import evolve
 
 from model.program import Program
 from properties.judging.ledger import Ledger
 from properties.reduce.mappings import with_mapping
+from properties.reduce.proposals import Proposals, first_accepted
 from properties.reduce.remove import with_step, without_entries, without_steps
 from properties.reduce.standing import unmaps
 
-
-if TYPE_CHECKING:
-    from properties.reduce.passes import Proposals
 
 #: Maximum number of steps of a program in which equal amounts are looked for.
 MAX_STEPS_BALANCED = 64
@@ -37,15 +33,12 @@ def balance(program: Program) -> Proposals:
     """Drop a step that releases, and an equal amount that earlier steps take."""
     later = len(program.steps) - 2
     while 0 <= later <= MAX_STEPS_BALANCED:
-        for smaller in chain(
+        smaller = chain(
             _undone_less(program, later),
             _unpinned_less(program, later),
             _unmapped_less(program, later),
-        ):
-            answer = yield smaller
-            if answer:
-                program = answer
-                break
+        )
+        program = (yield from first_accepted(smaller)) or program
         later = min(later, len(program.steps) - 1) - 1
 
 
@@ -71,11 +64,10 @@ def _unpinned_less(program: Program, later: int) -> Iterator[Program]:
     """*program* without step *later*, which unpins, and without pins that nothing else names."""
     steps = program.steps
     giving = steps[later]
+    # A region's release names no pages, and a call with an error value for npages unpins none.
     if not giving.unpins or not 0 < giving.npages_named <= MAX_PAGES_BALANCED:
-        # A region's release names no pages.
         return
     if getattr(giving, "npages", None) is not None:
-        # A call with an error value for npages unpins no page.
         return
     released = {name for step in steps if step.releases_umem for name in step.uses()}
     pins = [
@@ -88,12 +80,12 @@ def _unpinned_less(program: Program, later: int) -> Iterator[Program]:
     ]
     heads = _heads(program, {*pins, later})
     named = {
-        entry
+        (term.name, at)
         for i, step in enumerate(steps)
         if i != later
         for pages in step.lists()
         for term in pages.slices()
-        for entry in ((term.name, at) for at in term.indices)
+        for at in term.indices
     }
     missing = Counter(heads[later])
     fewer = without_steps(program, later, later + 1)

@@ -2,19 +2,13 @@
 
 """Passes that drop parts of a program: steps, compound pages, entries of lists."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from model.program import Program
 from model.step import shown
 from properties.reduce.lists import CannotRewrite
-from properties.reduce.mappings import mapping_of, without_compound
+from properties.reduce.mappings import ncompound, without_compound
+from properties.reduce.proposals import Proposals, first_accepted
 from properties.reduce.remove import without_entries, without_steps
 
-
-if TYPE_CHECKING:
-    from properties.reduce.passes import Proposals
 
 #: `halve_lists` shortens lists of more pages than this.
 LONG_LIST_PAGES = 256
@@ -41,20 +35,14 @@ def drop_steps(program: Program) -> Proposals:
 def drop_compound(program: Program) -> Proposals:
     """Drop compound pages, and whatever names them."""
     for name in [m.name for m in program.mappings]:
-        size = mapping_of(program, name).ncompound
+        size = ncompound(program, name)
         while size:
-            stop = mapping_of(program, name).ncompound
+            stop = ncompound(program, name)
             while stop > 0:
                 start = max(0, stop - size)
-                for smaller in without_compound(program, name, start, stop):
-                    answer = yield smaller
-                    if answer:
-                        program = answer
-                        break
-                if all(m.name != name for m in program.mappings):
-                    size = 0
-                    break
-                stop = min(start, mapping_of(program, name).ncompound)
+                smaller = without_compound(program, name, start, stop)
+                program = (yield from first_accepted(smaller)) or program
+                stop = min(start, ncompound(program, name))
             size //= 2
 
 

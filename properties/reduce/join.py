@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: MIT
 
-"""Passes that let one step do the work of two."""
+"""Passes that let one step do the work of several."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 from attrs import evolve
 
@@ -14,68 +13,59 @@ from model.regions import IbUmemGet
 from model.semantics import PAGE_SIZE
 from model.step import MAX_SEGMENT, Step
 from properties.reduce.lists import MAX_PAGES_REWRITTEN, plain, with_lists, with_slices
-from properties.reduce.remove import with_step
+from properties.reduce.proposals import Proposals, first_accepted
 
 
-if TYPE_CHECKING:
-    from properties.reduce.passes import Proposals
+def fail_alone(program: Program) -> Proposals:
+    """Let a registration fail because mapping its scatterlist fails, with no other step."""
+    step: Any = program.steps[-1]
+    if step.pins and step.binds_umem:
+        alone = evolve(step, nmap=0, append_fails=None)
+        yield evolve(program, steps=(alone,), lines=())
 
 
 def join(program: Program) -> Proposals:
     """Drop a pin whose uses can take another handle, or join the lists of two pins."""
     second = len(program.steps) - 1
     while second > 0:
-        for first in range(second - 1, -1, -1):
-            answer = None
-            for joined in (with_one_handle, with_one_pin):
-                smaller = joined(program, first, second)
-                answer = (yield smaller) if smaller else None
-                if answer:
-                    break
-            if answer:
-                program = answer
-                break
+        program = (yield from first_accepted(_joined(program, second))) or program
         second = min(second, len(program.steps)) - 1
 
 
-def with_one_handle(program: Program, first: int, second: int) -> Program | None:
-    """*program* without the pin of step *second*; step *first*'s handle is used instead."""
-    a, b = program.steps[first], program.steps[second]
-    if not (a.binds_handle and b.binds_handle):
-        return None
-    steps = [_moved(step, b.makes, a.makes, 0) for step in program.steps]
-    return evolve(program, steps=(*steps[:second], *steps[second + 1 :]), lines=())
-
-
-def with_one_pin(program: Program, first: int, second: int) -> Program | None:
-    """*program* with the list of the pin of step *second* appended to step *first*'s."""
-    a: Any = program.steps[first]
+def _joined(program: Program, second: int) -> Iterator[Program]:
+    """*program* without the pin of step *second*: an earlier handle is used, or made longer."""
     b: Any = program.steps[second]
-    if type(a) is not type(b) or not a.binds_handle:
-        return None
-    both = PageList((*a.pages.terms, *b.pages.terms))
-    if a.makes in b.pages.names() or len(both) > MAX_PAGES_REWRITTEN:
-        return None
-    after = [
-        _moved(step, b.makes, a.makes, len(a.pages))
-        for i, step in enumerate(program.steps)
-        if i > first and i != second
-    ]
-    made = evolve(a, pages=plain(both))
-    return evolve(program, steps=(*program.steps[:first], made, *after), lines=())
+    for first in reversed(range(second)):
+        a: Any = program.steps[first]
+        if not (a.binds_handle and b.binds_handle):
+            continue
+        yield _without_pin(program, second, a, 0)
+        both = PageList((*a.pages.terms, *b.pages.terms))
+        long = len(both) > MAX_PAGES_REWRITTEN
+        if type(a) is type(b) and a.makes not in b.pages.names() and not long:
+            joined = _without_pin(program, second, a, len(a.pages))
+            made = evolve(a, pages=plain(both))
+            steps = (*joined.steps[:first], made, *joined.steps[first + 1 :])
+            yield evolve(joined, steps=steps)
 
 
-def _moved(step: Step, name: str, to: str, shift: int) -> Step:
-    """*step* with page ``i + shift`` of *to* in the place of each page *i* of *name*."""
+def _without_pin(program: Program, index: int, other: Step, shift: int) -> Program:
+    """*program* without the pin of step *index*.
+
+    Page ``i + shift`` of the handle of *other* takes the place of each page *i* of its handle.
+    """
+    name = program.steps[index].makes
 
     def moved(term: Slice) -> Slice:
         r = term.indices
         indices = range(r.start + shift, r.stop + shift, r.step)
-        return evolve(term, name=to, indices=indices) if term.name == name else term
+        return evolve(term, name=other.makes, indices=indices) if term.name == name else term
 
-    return with_lists(
-        step, lambda pages: plain(with_slices(pages, moved)) if name in pages.names() else pages
-    )
+    def change(pages: PageList) -> PageList:
+        return plain(with_slices(pages, moved)) if name in pages.names() else pages
+
+    steps = tuple(with_lists(s, change) for i, s in enumerate(program.steps) if i != index)
+    return evolve(program, steps=steps, lines=())
 
 
 def register(program: Program) -> Proposals:
@@ -103,6 +93,6 @@ def register(program: Program) -> Proposals:
         used = step.uses()
         before = [s for s in program.steps[:index] if s.makes not in used]
         for made in (got, merged):
-            registered = with_step(program, index, made)
-            if (yield evolve(registered, steps=(*before, *registered.steps[index:]))):
+            steps = (*before, made, *program.steps[index + 1 :])
+            if (yield evolve(program, steps=steps, lines=())):
                 return

@@ -1,27 +1,41 @@
 # SPDX-License-Identifier: MIT
 
-"""The pass that drops references while a count stays near 2^31."""
-
-from __future__ import annotations
+"""Passes for programs in which a count comes near 2^31."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import Any
 
 from attrs import evolve
 
 from model.errors import BadInput
+from model.mapping import FIRST_PFN, MAX_REFS, Mapping, placed
+from model.pagelist import PageList, Slice, span
 from model.program import Program
 from properties.judging.ledger import Ledger
 from properties.judging.pins import COUNT_LIMIT
-from properties.reduce.lists import CannotRewrite
+from properties.reduce.lists import CannotRewrite, with_pages
+from properties.reduce.proposals import Proposals
 from properties.reduce.remove import with_step, without_entries, without_steps
+from properties.reduce.standing import get_step
 
-
-if TYPE_CHECKING:
-    from properties.reduce.passes import Proposals
 
 #: A step that takes at least this many plain references brings a count near `COUNT_LIMIT`.
 MIN_REFERENCES_NEAR_LIMIT = 1 << 20
+
+
+def at_limit(program: Program) -> Proposals:
+    """Let the last call take a page twice, though its count has room for one reference only.
+
+    A call with a slow path keeps what it took before it fails. Other passes would have to drop
+    all other steps and add one at once.
+    """
+    last = program.steps[-1]
+    if last.slow_path:
+        page = Mapping("a", "base", placed([(0, 1)], FIRST_PFN))
+        fill = get_step(span("a", 0, 1), MAX_REFS - page.refs)
+        twice = with_pages(last, PageList((Slice("a", range(1), times=2),)))
+        yield evolve(program, mappings=(page,), steps=(fill, twice), lines=())
 
 
 def keep_near_limit(program: Program) -> Proposals:
@@ -52,10 +66,8 @@ def _smaller(program: Program, index: int) -> Iterator[Program]:
             length = step.npages_named
             for kept in dict.fromkeys((1, 2, 3, length // 2, length - 1)):
                 if 0 < kept < length:
-                    try:
+                    with suppress(CannotRewrite):
                         yield without_entries(program, other, kept, length)
-                    except CannotRewrite:
-                        continue
 
 
 def _total(program: Program, filling: Any) -> int:
@@ -70,8 +82,7 @@ def _total(program: Program, filling: Any) -> int:
         last: Any = program.steps[-1]
         if last.binds_handle or last.pins:
             each = 1 if last.gets else ledger.each(head)
-            runs = ledger.runs(last.pages.resolve(ledger.table))
-            total += sum(each * entries for of, entries in runs if of == head)
+            total += each * ledger.counts(last.pages.resolve(ledger.table)).get(head, 0)
     except BadInput:
         return 0
     return total

@@ -2,11 +2,9 @@
 
 """Passes that lower the orders of compound pages."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
-from itertools import permutations, product
-from typing import TYPE_CHECKING, Any
+from itertools import product
+from typing import Any
 
 from attrs import evolve
 
@@ -23,6 +21,7 @@ from properties.reduce.mappings import (
     at_default_frames,
     lowered,
     mapping_of,
+    ncompound,
     npages,
     pages_of,
     placements,
@@ -31,11 +30,9 @@ from properties.reduce.mappings import (
     with_order,
     without_compound,
 )
+from properties.reduce.proposals import Proposals, first_accepted
 from properties.reduce.remove import without_pages
 
-
-if TYPE_CHECKING:
-    from properties.reduce.passes import Proposals
 
 #: `lower_orders` tries the first compound pages of a mapping, at most this many.
 MAX_COMPOUND_LOWERED = 64
@@ -58,20 +55,19 @@ def lower_orders(program: Program) -> Proposals:
     """Lower orders, lowest first, and drop the removed pages from all lists."""
     for name in [m.name for m in program.mappings]:
         index = 0
-        while index < min(mapping_of(program, name).ncompound, MAX_COMPOUND_LOWERED):
-            order = _order(mapping_of(program, name), index)
-            low = min(order, LOW_ORDERS)
-            answer = None
-            for lower in [*range(low), *range(max(order - 1, low), order)]:
-                for smaller in with_order(program, name, index, lower):
-                    answer = yield smaller
-                    if answer:
-                        program = answer
-                        break
-                if answer:
-                    break
-            if answer is None or lower == 0:
+        while index < min(ncompound(program, name), MAX_COMPOUND_LOWERED):
+            answer = yield from first_accepted(_lowered(program, name, index))
+            program = answer or program
+            if answer is None or not _order(mapping_of(program, name), index):
                 index += 1
+
+
+def _lowered(program: Program, name: str, index: int) -> Iterator[Program]:
+    """*program* with compound page *index* of mapping *name* at lower orders, lowest first."""
+    order = _order(mapping_of(program, name), index)
+    low = min(order, LOW_ORDERS)
+    for lower in (*range(low), *range(max(order - 1, low), order)):
+        yield from with_order(program, name, index, lower)
 
 
 def _order(mapping: Mapping, index: int) -> int:
@@ -85,12 +81,13 @@ def clamp(program: Program) -> Proposals:
 
     Lists keep their lengths, because some calls fail only on a long list.
     """
-    for mapping in program.mappings:
-        for index in range(min(mapping.ncompound, MAX_COMPOUND_CLAMPED)):
-            for lower in range(min(_order(mapping, index), CLAMPED_ORDERS)):
-                for smaller in _clamped(program, mapping, index, lower):
-                    if (yield smaller):
-                        return
+    yield from first_accepted(
+        smaller
+        for mapping in program.mappings
+        for index in range(min(mapping.ncompound, MAX_COMPOUND_CLAMPED))
+        for lower in range(min(_order(mapping, index), CLAMPED_ORDERS))
+        for smaller in _clamped(program, mapping, index, lower)
+    )
 
 
 def _clamped(program: Program, mapping: Mapping, index: int, lower: int) -> Iterator[Program]:
@@ -120,12 +117,14 @@ def _clamped(program: Program, mapping: Mapping, index: int, lower: int) -> Iter
 
 def merge(program: Program) -> Proposals:
     """Remove a compound page, and replace its pages in lists by pages of another one."""
-    for mapping in program.mappings:
-        most = min(mapping.ncompound, MAX_COMPOUND_CLAMPED)
-        for gone, stays in sorted(permutations(range(most), 2), key=lambda p: (-p[0], p[1])):
-            for smaller in _merged(program, mapping, gone, stays):
-                if (yield smaller):
-                    return
+    yield from first_accepted(
+        smaller
+        for mapping in program.mappings
+        for gone in reversed(range(min(mapping.ncompound, MAX_COMPOUND_CLAMPED)))
+        for stays in range(min(mapping.ncompound, MAX_COMPOUND_CLAMPED))
+        if stays != gone
+        for smaller in _merged(program, mapping, gone, stays)
+    )
 
 
 def _merged(program: Program, mapping: Mapping, gone: int, stays: int) -> Iterator[Program]:
@@ -172,13 +171,13 @@ def lower_neighbours(program: Program) -> Proposals:
     Many bugs show at a boundary of compound pages. The order of one of the two may rise if
     that of the other falls further.
     """
-    if any(step.regroups for step in program.steps):
-        return
-    for mapping in program.mappings:
-        for index in range(min(mapping.ncompound, MAX_COMPOUND_CLAMPED) - 1):
-            for smaller in _neighbours_lowered(program, mapping, index):
-                if (yield smaller):
-                    return
+    if not any(step.regroups for step in program.steps):
+        yield from first_accepted(
+            smaller
+            for mapping in program.mappings
+            for index in range(min(mapping.ncompound, MAX_COMPOUND_CLAMPED) - 1)
+            for smaller in _neighbours_lowered(program, mapping, index)
+        )
 
 
 def _neighbours_lowered(program: Program, mapping: Mapping, index: int) -> Iterator[Program]:

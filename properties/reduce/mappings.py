@@ -17,6 +17,11 @@ def mapping_of(program: Program, name: str) -> Mapping:
     return next(m for m in program.mappings if m.name == name)
 
 
+def ncompound(program: Program, name: str) -> int:
+    """Number of compound pages of the mapping called *name*; 0 if *program* has none."""
+    return sum(m.ncompound for m in program.mappings if m.name == name)
+
+
 def with_mapping(program: Program, mapping: Mapping) -> tuple[Mapping, ...]:
     """The mappings of *program*, with *mapping* replacing the one that has its name."""
     return tuple(mapping if m.name == mapping.name else m for m in program.mappings)

@@ -51,32 +51,15 @@ than one program in a thousand ends larger, or if it saves more executions than 
 costs; or if a person reads the result more easily.
 """
 
-from collections.abc import Generator
-from typing import Protocol
-
-from model.program import Program
 from properties.reduce.balance import balance
 from properties.reduce.drop import drop_compound, drop_steps, fewer_pages, halve_lists
-from properties.reduce.guess import at_limit, fail_alone
-from properties.reduce.join import join, register
-from properties.reduce.limit import keep_near_limit
+from properties.reduce.join import fail_alone, join, register
+from properties.reduce.limit import at_limit, keep_near_limit
 from properties.reduce.lower import clamp, lower_neighbours, lower_orders, merge
 from properties.reduce.plainer import pin_what_is_unpinned, simplify
+from properties.reduce.proposals import Pass
 from properties.reduce.repeat import repeat
 from properties.reduce.shortcut import shortcut
-
-
-#: Yields proposals, and is sent the accepted program for each, or None.
-Proposals = Generator[Program, Program | None, None]
-
-
-class Pass(Protocol):
-    """A function that makes proposals for a program."""
-
-    __name__: str
-
-    def __call__(self, program: Program, /) -> Proposals:
-        """Yield proposals for *program*."""
 
 
 PASSES: tuple[Pass, ...] = (

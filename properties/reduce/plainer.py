@@ -2,10 +2,8 @@
 
 """Passes that make a program easier to read: plainer arguments, mappings, lists and names."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from attrs import evolve
 
@@ -15,12 +13,10 @@ from model.semantics import PAGE_SIZE
 from model.step import MAX_SEGMENT, SgEntry, Step
 from properties.reduce.lists import MAX_PAGES_REWRITTEN, plain, with_lists, with_pages, with_slices
 from properties.reduce.mappings import at_default_frames
+from properties.reduce.proposals import Proposals
 from properties.reduce.remove import with_step
 from properties.reduce.standing import pin_step
 
-
-if TYPE_CHECKING:
-    from properties.reduce.passes import Proposals
 
 #: The plainest value of each argument.
 PLAINEST: dict[str, Any] = {
@@ -105,18 +101,14 @@ def _rising(pages: PageList) -> PageList:
 def _plainer_scatterlist(step: Any) -> Iterator[Step]:
     """*step* without one entry, or with one that has fewer pages, or whole pages."""
     for i, entry in enumerate(step.sgl):
-        rest = (*step.sgl[:i], *step.sgl[i + 1 :])
-        if rest:
-            nmap = step.nmap if step.nmap is None else min(step.nmap, len(rest))
-            yield evolve(step, sgl=rest, nmap=nmap)
         npages = len(entry.pages)
-        whole = evolve(entry, length=npages * PAGE_SIZE)
-        for fewer in dict.fromkeys((1, npages // 2, npages - 1)):
-            if 0 < fewer < npages:
-                shorter = SgEntry(entry.pages.prefix(fewer), fewer * PAGE_SIZE)
-                yield evolve(step, sgl=(*step.sgl[:i], shorter, *step.sgl[i + 1 :]))
-        if whole != entry:
-            yield evolve(step, sgl=(*step.sgl[:i], whole, *step.sgl[i + 1 :]))
+        lengths = [n for n in dict.fromkeys((1, npages // 2, npages - 1, npages)) if n]
+        plainer = [(SgEntry(entry.pages.prefix(n), n * PAGE_SIZE),) for n in lengths]
+        for others in ((), *plainer):
+            sgl = (*step.sgl[:i], *others, *step.sgl[i + 1 :])
+            if sgl and sgl != step.sgl:
+                nmap = step.nmap if step.nmap is None else min(step.nmap, len(sgl))
+                yield evolve(step, sgl=sgl, nmap=nmap)
 
 
 def _named_in_order(program: Program) -> Program:

@@ -8,11 +8,8 @@ and in 94 % with a reducer like this after it. `properties.reduce.passes` lists
 the passes, and says how to write one.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from attrs import define, evolve, field, frozen
 
@@ -26,11 +23,9 @@ from properties.reduce.condense import condensed
 from properties.reduce.lists import CannotRewrite
 from properties.reduce.passes import PASSES
 from properties.reduce.project import projected
+from properties.reduce.proposals import Pass
 from properties.search import forget
 
-
-if TYPE_CHECKING:
-    from properties.reduce.passes import Pass
 
 #: Maximum number of programs to execute in one reduction.
 MAX_EXECUTIONS = 5_000

@@ -2,11 +2,9 @@
 
 """The pass that lets a list repeat few pages, so that all others can be removed."""
 
-from __future__ import annotations
-
 from bisect import bisect_left
 from itertools import accumulate, pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from attrs import evolve
 
@@ -15,11 +13,9 @@ from model.program import Program
 from model.step import MAX_SEGMENT
 from properties.reduce.lists import MAX_PAGES_REWRITTEN, plain, with_lists, with_pages
 from properties.reduce.mappings import without_compound
+from properties.reduce.proposals import Proposals
 from properties.reduce.remove import with_step
 
-
-if TYPE_CHECKING:
-    from properties.reduce.passes import Proposals
 
 #: Mappings of more compound pages than this are left to other passes.
 MAX_COMPOUND_SCANNED = 1024

@@ -6,20 +6,15 @@ If a page is mapped, pinned, unpinned and unmapped, none of these steps can be d
 alone: the later ones would release what is not held.
 """
 
-from __future__ import annotations
-
 from itertools import count
-from typing import TYPE_CHECKING
 
 from attrs import evolve
 
 from model.program import Program
 from properties.judging.ledger import Ledger
+from properties.reduce.proposals import Proposals
 from properties.reduce.standing import Standing, bridge
 
-
-if TYPE_CHECKING:
-    from properties.reduce.passes import Proposals
 
 #: Before a step, what is held of each head.
 Standings = dict[int, Standing]

@@ -10,7 +10,7 @@ that name a few pages more.
 
 from collections.abc import Callable, Iterator
 
-from attrs import evolve
+from attrs import define, evolve
 
 from model.candidate import Candidate
 from model.errors import BadInput
@@ -88,24 +88,17 @@ class _Spent(Exception):
     """No more programs may be tried."""
 
 
+@define
 class _Proof:
-    """Tries the programs smaller than *program*; `program` is the smallest that fails so far."""
+    """Tries the programs smaller than *program*, which is the smallest that fails so far."""
 
-    def __init__(
-        self,
-        program: Program,
-        finding: Finding,
-        make: Callable[[], Candidate],
-        most: int,
-        progress: Callable[[int], None],
-    ) -> None:
-        self.program = program
-        self.finding = finding
-        self.tried = 0
-        self._spent = 0
-        self._make = make
-        self._most = most
-        self._progress = progress
+    program: Program
+    finding: Finding
+    make: Callable[[], Candidate]
+    most: int
+    progress: Callable[[int], None]
+    tried: int = 0
+    spent: int = 0
 
     def run(self) -> bool:
         """Whether all smaller programs of the scope of `program` were tried.
@@ -114,32 +107,27 @@ class _Proof:
         """
         while True:
             scope = scope_of(self.program)
-            if (scope.highest + 1) ** scope.compound > self._most:
+            if (scope.highest + 1) ** scope.compound > self.most:
                 # The scope has more layouts than the number of programs that may be tried.
                 return False
             inside = 0
+            found = None
             try:
-                found = self._found(scope)
+                found = next(self._smaller(scope), None)
                 if not found:
                     inside = self.tried
-                    found = self._found(one_step_less(scope))
+                    found = next(self._smaller(one_step_less(scope)), None)
             except _Spent:
-                found = None
                 if not inside:
                     return False
             if not found:
                 self.tried = inside
                 return True
-            comments = self.program.comments
-            self.program = evolve(found[0].program(scope), comments=comments)
-            self.finding = found[1]
+            node, self.finding = found
+            self.program = evolve(node.program(scope), comments=self.program.comments)
 
-    def _found(self, scope: Scope) -> tuple[Node, Finding] | None:
-        """The first program of *scope* that is smaller and fails with the same signature."""
-        return next(filter(None, self._each(scope)), None)
-
-    def _each(self, scope: Scope) -> Iterator[tuple[Node, Finding] | None]:
-        """For each smaller program: node and finding if it has the same signature, or None."""
+    def _smaller(self, scope: Scope) -> Iterator[tuple[Node, Finding]]:
+        """The smaller programs of *scope* with the same signature, each with its finding."""
         steps, compound, orders, named = self.program.size().counts
         kinds = {"driver"}
         if "split_huge_page" in scope.calls:
@@ -156,23 +144,28 @@ class _Proof:
                     most = min(most, named - 1)
                 if most < 0:
                     continue
-                self._spent += 1
+                self.spent += 1
                 part = evolve(scope, steps=length, named=most, mappings=(mapping,))
                 for node in nodes(part, self.finding.step.call, self._failed):
-                    yield self._fails(node)
+                    try:
+                        found = self._judge(node)
+                    except BadInput:
+                        continue
+                    if found and found.signature == self.finding.signature:
+                        yield evolve(node, steps=node.steps[: found.index + 1]), found
 
     def _judge(self, node: Node) -> Finding | None:
         """The finding on the program of *node*, or None; counts the try."""
-        if self._spent >= self._most:
+        if self.spent >= self.most:
             raise _Spent
         self.tried += 1
-        self._spent += 1 + node.named // PAGES_PER_TRY
+        self.spent += 1 + node.named // PAGES_PER_TRY
         if self.tried % 1000 == 0:
-            self._progress(self.tried)
-        judged, found = run(node, self.program.semantics, self._make)
+            self.progress(self.tried)
+        judged, found = run(node, self.program.semantics, self.make)
         found = found or judged.dearer
         if found and found.what == "no_progress":
-            self._spent += TRIES_PER_HANG
+            self.spent += TRIES_PER_HANG
         return found
 
     def _failed(self, node: Node) -> bool:
@@ -182,12 +175,3 @@ class _Proof:
         except BadInput:
             return True
         return found is not None and found.oracle != "cost"
-
-    def _fails(self, node: Node) -> tuple[Node, Finding] | None:
-        try:
-            found = self._judge(node)
-        except BadInput:
-            return None
-        if found is None or found.signature != self.finding.signature:
-            return None
-        return evolve(node, steps=node.steps[: found.index + 1]), found

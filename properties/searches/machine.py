@@ -28,7 +28,6 @@ from properties.judging.finding import Finding, diverged
 from properties.judging.judge import Run
 from properties.search import Search, attempt
 from properties.strategies.layouts import draw_layout
-from properties.strategies.needs import possible
 from properties.strategies.steps import RandomSteps
 
 
@@ -50,7 +49,7 @@ def _call(name: str) -> Any:
         machine.act(name, random)
 
     def makes_sense(machine: Machine) -> bool:
-        return possible(name, machine.ledger, machine.draw)
+        return machine.draw.possible(name)
 
     act.__name__ = name
     act.__doc__ = f"Draw a step of {name}()."

@@ -23,7 +23,6 @@ from properties.judging.judge import Run
 from properties.search import Search, attempt, report_end
 from properties.strategies.dice import Dice
 from properties.strategies.layouts import draw_layout, draw_small, small_orders
-from properties.strategies.needs import possible
 from properties.strategies.short import PINNING, UNPINNING, ShortSteps
 from properties.strategies.steps import RandomSteps
 
@@ -186,7 +185,7 @@ class _Soak:
                 name, draw = "unpin", self._short.unpin
         elif name in UNPINNING and self._short.empty:
             name, draw = "pin", self._short.pin
-        if form.call and not possible(form.call, self._run.ledger, self._steps):
+        if form.call and not self._steps.possible(form.call):
             return None
         step = draw(self._dice)
         if step is None or step.call not in self._calls or beyond(step, self._abilities):

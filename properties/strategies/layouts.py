@@ -43,14 +43,19 @@ SMALL_LAYOUT_ORDERS = (0, 0, 1, 1, 2, 2, 3)
 
 
 def draw_layout(random: Random, search: Search, abilities: Abilities) -> tuple[Mapping, ...]:
-    """A random layout for *search*, within *abilities*."""
-    return draw_mappings(
-        random,
-        search.semantics,
-        abilities,
-        search.captured,
-        captured_only=search.captured_only,
-    )
+    """One to MAX_MAPPINGS mappings that the semantics of *search* and *abilities* both allow.
+
+    If *search* has captured layouts, one layout in three consists of windows cut from them.
+    """
+    if search.captured and (search.captured_only or one_in(random, 3)):
+        mappings = _windows(random, search.semantics, search.captured)
+    else:
+        mappings = _generated(random, search.semantics, abilities)
+    usable: list[Mapping] = []
+    for mapping in mappings:
+        if not abilities.lacks([*usable, mapping]):
+            usable.append(mapping)
+    return tuple(usable) or _plainest(abilities)
 
 
 def small_orders(search: Search, abilities: Abilities) -> list[int]:
@@ -67,31 +72,6 @@ def draw_small(random: Random, orders: Sequence[int]) -> tuple[Extent, ...]:
     if one_in(random, 2):
         drawn.sort(reverse=True)
     return placed([(order, 1) for order in drawn], FIRST_PFN)
-
-
-def draw_mappings(
-    random: Random,
-    semantics: Semantics,
-    abilities: Abilities,
-    captured: Sequence[Mapping] = (),
-    *,
-    captured_only: bool = False,
-) -> tuple[Mapping, ...]:
-    """One to MAX_MAPPINGS mappings that *semantics* and *abilities* both allow.
-
-    :param captured: Mappings of captured layouts; if there are any, one layout in three
-        consists of windows cut from them.
-    :param captured_only: Whether every layout consists of such windows.
-    """
-    if captured and (captured_only or one_in(random, 3)):
-        mappings = _windows(random, semantics, captured)
-    else:
-        mappings = _generated(random, semantics, abilities)
-    usable: list[Mapping] = []
-    for mapping in mappings:
-        if not abilities.lacks([*usable, mapping]):
-            usable.append(mapping)
-    return tuple(usable) or _plainest(abilities)
 
 
 def _plainest(abilities: Abilities) -> tuple[Mapping, ...]:

@@ -112,12 +112,9 @@ def draw_pins(random: Random, ledger: Ledger, handles: list[str]) -> PageList:
 def _again(random: Random, ledger: Ledger, handles: list[str]) -> PageList:
     """A short stretch that starts at a page of one of the last *handles*."""
     frames = ledger.table[handles[-1 - random.randrange(min(len(handles), LATEST))]]
-    first = by_mapping(ledger, frames[random.randrange(len(frames))])
-    (start,) = first.slices()
-    (mapping,) = (m for m in ledger.mappings if m.name == start.name)
-    at = start.indices[0]
+    mapping, at = place(ledger, frames[random.randrange(len(frames))])
     length = draw_length(random, min(mapping.npages - at, SHORT_LENGTHS[-1]))
-    return span(start.name, at, at + length)
+    return span(mapping.name, at, at + length)
 
 
 def draw_pieces(random: Random, ledger: Ledger, handles: list[str]) -> PageList:
@@ -134,15 +131,12 @@ def draw_pieces(random: Random, ledger: Ledger, handles: list[str]) -> PageList:
     if len(pieces) == 2 and one_in(random, 2):
         # A-B-A: another head interrupts the run of a head. Each piece is cut to one or
         # two pages, because the list unpins them twice.
-        a, b = (_first_one_or_two(random, next(piece.slices())) for piece in pieces)
+        slices = [next(piece.slices()) for piece in pieces]
+        a, b = (Slice(s.name, s.indices[: 1 + random.randrange(2)]) for s in slices)
         if one_in(random, 2):
             return PageList((Group((a, b), 2),))
         return PageList((a, b, a))
     return joined(pieces)
-
-
-def _first_one_or_two(random: Random, piece: Slice) -> Slice:
-    return Slice(piece.name, piece.indices[: 1 + random.randrange(2)])
 
 
 def _piece(random: Random, ledger: Ledger, handles: list[str]) -> PageList:
@@ -222,11 +216,12 @@ def releasable(ledger: Ledger, pages: PageList, what: str = "pins") -> PageList 
 
 def draw_held_page(random: Random, ledger: Ledger, heads: dict[int, None]) -> PageList | None:
     """One of the first four pages of a recently added head of *heads*, named by its mapping."""
-    if not heads:
-        return None
+    return by_mapping(ledger, _held_page(random, ledger, heads)) if heads else None
+
+
+def _held_page(random: Random, ledger: Ledger, heads: dict[int, None]) -> int:
     head = among(random, latest(heads))
-    page = head + random.randrange(min(4, 1 << ledger.order(head)))
-    return by_mapping(ledger, page)
+    return head + random.randrange(min(4, 1 << ledger.order(head)))
 
 
 def latest(heads: dict[int, None]) -> list[int]:
@@ -235,15 +230,21 @@ def latest(heads: dict[int, None]) -> list[int]:
 
 
 def by_mapping(ledger: Ledger, page: int) -> PageList:
-    """The frame *page*, named by its mapping.
+    """The frame *page*, named by its mapping."""
+    mapping, offset = place(ledger, page)
+    return span(mapping.name, offset, offset + 1)
+
+
+def place(ledger: Ledger, page: int) -> tuple[Mapping, int]:
+    """The mapping that contains the frame *page*, and the offset of *page* in it.
 
     :raises LookupError: if it is in no mapping.
     """
-    where = ledger.where(page)
-    if where is None:
-        raise LookupError(f"frame {page:#x} is in no mapping")
-    name, offset = where
-    return span(name, offset, offset + 1)
+    for mapping in ledger.mappings:
+        offset = mapping.offset(page)
+        if offset is not None:
+            return mapping, offset
+    raise LookupError(f"frame {page:#x} is in no mapping")
 
 
 def draw_range(random: Random, ledger: Ledger, handles: list[str]) -> PageList | None:
@@ -253,22 +254,17 @@ def draw_range(random: Random, ledger: Ledger, handles: list[str]) -> PageList |
         pages = across
     elif handles and not one_in(random, 3):
         pages = _piece(random, ledger, handles)
+    elif not ledger.pinned:
+        return None
     else:
-        held = draw_held_page(random, ledger, ledger.pinned)
-        if held is None:
-            return None
-        start = next(held.slices())
-        (mapping,) = (m for m in ledger.mappings if m.name == start.name)
-        first = start.indices[0]
+        mapping, first = place(ledger, _held_page(random, ledger, ledger.pinned))
         length = draw_length(random, mapping.npages - first)
         pages = span(mapping.name, first, first + length)
     frames = pages.resolve(ledger.table)
-    if isinstance(frames, range) and frames.step == 1:
-        follow = len(frames)
-    else:
-        follow = 1
-        while follow < len(frames) and frames[follow] == frames[follow - 1] + 1:
-            follow += 1
+    # Not page by page where the whole list is a range.
+    follow = len(frames) if isinstance(frames, range) and frames.step == 1 else 1
+    while follow < len(frames) and frames[follow] == frames[follow - 1] + 1:
+        follow += 1
     return releasable(ledger, pages.prefix(follow))
 
 

@@ -29,9 +29,7 @@ from properties.strategies.steps import RandomSteps
 
 
 #: Forms that pin.
-PINNING = frozenset(
-    {"pin", "pin_across", "pin_again", "pin_strided", "pin_two", "pin_fast"},
-)
+PINNING = frozenset({"pin", "pin_across", "pin_again", "pin_strided", "pin_two", "pin_fast"})
 
 #: Forms that unpin entries of handles.
 UNPINNING = frozenset(
@@ -118,9 +116,10 @@ class ShortSteps:
         """Forget a random handle; the entries that it still held, or None without handles."""
         return self._release(dice, lambda held: held)
 
-    def _part(self, dice: Dice) -> Slice | None:
+    def _part(self, dice: Dice) -> PageList | None:
         """Forget some of the first entries of a random handle; these entries, or None."""
-        return self._release(dice, lambda held: 1 + dice.randrange(held))
+        part = self._release(dice, lambda held: 1 + dice.randrange(held))
+        return PageList((part,)) if part else None
 
     def _pin(self, *terms: Slice | Group) -> Step:
         return Pin(handle=self._steps.name("h"), pages=PageList(terms))
@@ -182,26 +181,21 @@ class ShortSteps:
     def unpin_part(self, dice: Dice) -> Step | None:
         """Unpin the first entries that a handle still holds."""
         part = self._part(dice)
-        if part is None:
-            return None
-        pages = with_nulls(dice, self._ledger.semantics, PageList((part,)))
-        return Unpin(pages=pages)
+        return Unpin(pages=with_nulls(dice, self._ledger.semantics, part)) if part else None
 
     def unpin_dirty(self, dice: Dice) -> Step | None:
         """Unpin the first pages of a handle, with make_dirty two times in three."""
         part = self._part(dice)
         if part is None:
             return None
-        return UnpinUserPagesDirtyLock(pages=PageList((part,)), make_dirty=dice.randrange(3) > 0)
+        return UnpinUserPagesDirtyLock(pages=part, make_dirty=dice.randrange(3) > 0)
 
     def unpin_range(self, dice: Dice) -> Step | None:
         """Unpin the first pages of a handle as a range; refused if they are not contiguous."""
         part = self._part(dice)
         if part is None:
             return None
-        return UnpinUserPageRangeDirtyLock(
-            pages=PageList((part,)), make_dirty=dice.randrange(2) > 0
-        )
+        return UnpinUserPageRangeDirtyLock(pages=part, make_dirty=dice.randrange(2) > 0)
 
     def unpin_one(self, dice: Dice) -> Step | None:
         """Unpin the first page of a handle."""
@@ -234,16 +228,13 @@ class ShortSteps:
         form = dice.randrange(3)
         if form == 0:
             return Unpin(pages=nothing)
-        if form == 1:
-            return UnpinUserPagesDirtyLock(pages=nothing, make_dirty=dice.randrange(2) == 0)
-        return UnpinUserPageRangeDirtyLock(pages=nothing, make_dirty=dice.randrange(2) == 0)
+        make = UnpinUserPagesDirtyLock if form == 1 else UnpinUserPageRangeDirtyLock
+        return make(pages=nothing, make_dirty=dice.randrange(2) == 0)
 
     def release(self, dice: Dice) -> Step | None:
         """Release a region."""
-        umems = self._ledger.umems
-        if not umems:
-            return None
-        return Release(umem=next(iter(umems)), dirty=dice.randrange(2) == 0)
+        umem = next(iter(self._ledger.umems), None)
+        return Release(umem=umem, dirty=dice.randrange(2) == 0) if umem else None
 
     # World steps.
 

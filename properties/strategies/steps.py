@@ -6,13 +6,15 @@ A method returns None if there is no such step. The few drawn steps that break t
 contract are refused when they are run.
 """
 
+from collections.abc import Collection
 from random import Random
 
 from model.pagelist import PageList, span
 from model.regions import IbUmem, IbUmemGet, IbUmemRelease
 from model.semantics import PAGE_SIZE
-from model.step import MAX_SEGMENT, SgEntry, Step
+from model.step import MAX_SEGMENT, Need, SgEntry, Step
 from model.steps import (
+    STEPS,
     GetUserPages,
     PinUserPages,
     PinUserPagesFastOnly,
@@ -27,7 +29,6 @@ from properties.judging.pins import COUNT_LIMIT
 from properties.judging.regions import BATCH
 from properties.strategies import among, one_in
 from properties.strategies.lists import (
-    by_mapping,
     draw_held_page,
     draw_pieces,
     draw_pins,
@@ -35,6 +36,7 @@ from properties.strategies.lists import (
     draw_stretch,
     latest,
     live,
+    place,
     releasable,
 )
 from properties.strategies.nulls import with_nulls
@@ -70,6 +72,18 @@ class RandomSteps:
             if m.kind in SplitHugePage.kinds and any(e.order for e in m.extents)
         ]
         self._made = {"h": 0, "m": 0}
+        held: dict[Need | None, Collection[object]] = {
+            Need.PINS: ledger.pinned,
+            Need.REFERENCES: ledger.got,
+            Need.REGION: ledger.umems,
+            Need.FREE: ledger.freed,
+            Need.SPLITTABLE: self.splittable,
+        }
+        self._needed = {call: held[cls.needs] for call, cls in STEPS.items() if cls.needs}
+
+    def possible(self, call: str) -> bool:
+        """Whether what a step of *call* needs exists, so that one may be drawn now."""
+        return call not in self._needed or bool(self._needed[call])
 
     def taken(self, step: Step) -> None:
         """Note that *step* was carried out: its handle or region exists now."""
@@ -269,15 +283,11 @@ class RandomSteps:
         frames = 1 << self.ledger.order(head)
         while frames < 8 and head + frames in self.ledger.freed:
             frames += 1 << self.ledger.order(head + frames)
-        first = by_mapping(self.ledger, head)
-        start = next(first.slices())
-        pages = span(start.name, start.indices[0], start.indices[0] + frames)
-        (mapping,) = (m for m in self.ledger.mappings if m.name == start.name)
-        if start.indices[0] + frames > mapping.npages:
+        mapping, first = place(self.ledger, head)
+        last = first + frames - 1
+        if last >= mapping.npages or mapping.pages[last] != head + frames - 1:
             return None
-        resolved = pages.resolve(self.ledger.table)
-        if resolved[-1] != head + frames - 1:
-            return None
+        pages = span(mapping.name, first, last + 1)
         allowed = self.ledger.semantics.orders[mapping.kind]
         orders = _fill(random, head, frames, allowed)
         return AllocPages(pages=pages, orders=orders) if orders else None

@@ -23,7 +23,6 @@ from properties.strategies import among, one_in
 from properties.strategies.dice import Dice
 from properties.strategies.layouts import draw_layout, draw_small, small_orders
 from properties.strategies.lists import draw_stretch
-from properties.strategies.needs import possible
 from properties.strategies.short import UNPINNING, ShortSteps
 from properties.strategies.steps import RandomSteps
 
@@ -129,7 +128,7 @@ class _Trial:
         """The next step of the prefix; None if the drawn call or form makes no sense now."""
         if one_in(self._dice, 6):
             call = among(self._dice, RICH_CALLS)
-            if not possible(call, self._run.ledger, self._steps):
+            if not self._steps.possible(call):
                 return None
             drawn: Step | None = getattr(self._steps, call)(self._dice)
             return drawn

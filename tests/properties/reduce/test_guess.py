@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from properties.reduce.guess import at_limit, fail_alone
 
 from model.program import check
 from properties.judging.ledger import Ledger
-from properties.reduce.guess import at_limit, fail_alone
 from properties.reduce.limit import MIN_REFERENCES_NEAR_LIMIT, keep_near_limit
 from tests.helpers import program
 from tests.properties.reduce.programs import offers

@@ -14,7 +14,6 @@ from model.steps import STEPS, PinUserPages, UnpinUserPages
 from properties.judging.ledger import Ledger
 from properties.searches.soak import SHORT_WEIGHTS
 from properties.strategies.dice import Dice
-from properties.strategies.needs import possible
 from properties.strategies.short import MAX_HELD, NEAR_ENDS, UNPINNING, ShortSteps, _spots
 from properties.strategies.steps import RandomSteps
 
@@ -248,17 +247,17 @@ def test_needs():
     steps = RandomSteps(ledger)
 
     assert {call: cls.needs is None for call, cls in STEPS.items()} == {
-        call: possible(call, ledger, steps) for call in STEPS
+        call: steps.possible(call) for call in STEPS
     }
 
 
 def test_needs_are_met(books):
     """What can be drawn changes with what is held."""
-    ledger, steps, short = books
+    _, steps, short = books
 
     def now():
         needing = [call for call, cls in STEPS.items() if cls.needs]
-        return {call for call in needing if possible(call, ledger, steps)}
+        return {call for call in needing if steps.possible(call)}
 
     carry_out(books, PinUserPages(handle="h1", pages=span("a", 0, 2)))
     pinned = now()
@@ -277,4 +276,4 @@ def test_needs_of_a_split():
     """A split needs a transparent huge page, from the beginning."""
     ledger = Ledger(DEFAULT, (Mapping("a", "thp", placed([(9, 1)], FIRST_PFN)),))
 
-    assert possible("split_huge_page", ledger, RandomSteps(ledger))
+    assert RandomSteps(ledger).possible("split_huge_page")
