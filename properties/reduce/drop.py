@@ -10,12 +10,6 @@ from properties.reduce.proposals import Proposals, first_accepted
 from properties.reduce.remove import without_entries, without_steps
 
 
-#: `halve_lists` shortens lists of more pages than this.
-LONG_LIST_PAGES = 256
-
-#: `halve_lists` drops pieces of more than 1/COARSEST_PARTS of a list.
-COARSEST_PARTS = 8
-
 #: Pieces of less than 1/FINEST_PARTS of a list are dropped from its ends only.
 FINEST_PARTS = 16
 
@@ -46,29 +40,16 @@ def drop_compound(program: Program) -> Proposals:
             size //= 2
 
 
-def halve_lists(program: Program) -> Proposals:
-    """Drop large parts of long lists, before steps are tried one by one."""
-    return _fewer_pages(program, LONG_LIST_PAGES, COARSEST_PARTS)
-
-
 def fewer_pages(program: Program) -> Proposals:
     """Drop entries of lists: halves first, then smaller parts."""
-    return _fewer_pages(program, 0, None)
-
-
-def _fewer_pages(program: Program, longer: int, parts: int | None) -> Proposals:
-    """Drop entries of lists of more than *longer* pages.
-
-    :param parts: Drop at once only pieces longer than 1/*parts* of the list; None: any piece.
-    """
     index = len(program.steps) - 1
     while index >= 0:
         step = program.steps[index]
         kinds = [a.metadata["kind"] for a in shown(step)]
         if kinds[0] == "pages" and not step.takes_one_page and "orders" not in kinds:
             length = step.npages_named
-            size = length // 2 if length > longer else 0
-            while size > (length // parts if parts else 0):
+            size = length // 2
+            while size:
                 stop = length
                 while stop > 0:
                     if size * FINEST_PARTS < length and 0 < stop < length:

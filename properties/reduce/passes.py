@@ -39,7 +39,7 @@ What makes a good pass
 The order
 ---------
 Passes that remove much in few tries come first, as each later try is on a smaller
-program: guesses, then stretches of steps, long lists, steps, and the rest. Passes
+program: guesses, then steps, and the rest. Passes
 that only make a text plainer are cheap after that, and passes for rare cases are last.
 
 Whether a pass earns its keep
@@ -52,21 +52,18 @@ costs; or if a person reads the result more easily.
 """
 
 from properties.reduce.balance import balance
-from properties.reduce.drop import drop_compound, drop_steps, fewer_pages, halve_lists
+from properties.reduce.drop import drop_compound, drop_steps, fewer_pages
 from properties.reduce.join import fail_alone, join, register
 from properties.reduce.limit import at_limit, keep_near_limit
 from properties.reduce.lower import clamp, lower_neighbours, lower_orders, merge
-from properties.reduce.plainer import pin_what_is_unpinned, simplify
+from properties.reduce.plainer import simplify
 from properties.reduce.proposals import Pass
 from properties.reduce.repeat import repeat
-from properties.reduce.shortcut import shortcut
 
 
 PASSES: tuple[Pass, ...] = (
     fail_alone,
     at_limit,
-    shortcut,
-    halve_lists,
     drop_steps,
     balance,
     simplify,
@@ -80,5 +77,4 @@ PASSES: tuple[Pass, ...] = (
     join,
     register,
     repeat,
-    pin_what_is_unpinned,
 )

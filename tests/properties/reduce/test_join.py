@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from properties.reduce.join import join, register, with_one_handle, with_one_pin
-from tests.helpers import program, text_of
+from properties.reduce.join import fail_alone, join, register
 from tests.properties.reduce.programs import offers
 
 
@@ -26,11 +25,20 @@ def test_what_cannot_be_joined():
     other = TWO.replace("h2 = pin_user_pages(", "h2 = get_user_pages(")
     nested = TWO.replace("h2 = pin_user_pages(a[2:4])", "h2 = pin_user_pages(h1[0:2])")
 
-    assert with_one_pin(program(TWO), 0, 2) is None
-    assert with_one_handle(program(TWO), 0, 2) is None
-    assert with_one_pin(program(other), 0, 1) is None
-    assert with_one_pin(program(nested), 0, 1) is None
-    assert "unpin_user_pages(h1[0:2])\n" in text_of(with_one_handle(program(other), 0, 1))
+    one_handle = PAGES + "h1 = pin_user_pages(a[0:2])\nunpin_user_pages(h1[0:2])\n"
+    assert [one_handle] == offers(join, other)
+    assert [one_handle] == offers(join, nested)
+    assert [] == offers(join, PAGES, "h1 = pin_user_pages(a[0:2])\nunpin_user_pages(h1[0:2])\n")
+
+
+def test_fail_alone():
+    """A registration alone, whose mapping fails and whose batches do not."""
+    last = "m1 = ib_umem_get(a[0:1], append_fails=0)"
+
+    assert [PAGES + "m1 = ib_umem_get(a[0:1], nmap=0)\n"] == offers(
+        fail_alone, PAGES, "get_page(a[0:1])", last
+    )
+    assert [] == offers(fail_alone, PAGES, "unmap(a[0:1])")
 
 
 def test_register():

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from properties.reduce.guess import at_limit, fail_alone
 
 from model.program import check
 from properties.judging.ledger import Ledger
-from properties.reduce.limit import MIN_REFERENCES_NEAR_LIMIT, keep_near_limit
+from properties.reduce.limit import MIN_REFERENCES_NEAR_LIMIT, at_limit, keep_near_limit
 from tests.helpers import program
 from tests.properties.reduce.programs import offers
 
@@ -25,17 +24,9 @@ def test_at_limit(grab):
     assert [PAGE + f"get_page(a[0:1], n=2147483646)\n{grab}a[0:1]*2)\n"] == offers(at_limit, *lines)
 
 
-def test_fail_alone():
-    """A registration alone, whose mapping fails and whose batches do not."""
-    lines = (PAGE, "get_page(a[0:1])", "m1 = ib_umem_get(a[0:1], append_fails=0)")
-
-    assert [PAGE + "m1 = ib_umem_get(a[0:1], nmap=0)\n"] == offers(fail_alone, *lines)
-
-
-@pytest.mark.parametrize("propose", [at_limit, fail_alone])
-def test_what_takes_nothing(propose):
+def test_what_takes_nothing():
     """A step that takes no references is not refused any."""
-    assert [] == offers(propose, PAGE, "unmap(a[0:1])")
+    assert [] == offers(at_limit, PAGE, "unmap(a[0:1])")
 
 
 NEAR = (
