@@ -20,47 +20,40 @@ def steps(run: Callable[[Place], Any], types: str, *, wide: bool) -> list[Lemma]
     """
     place = Place()
     got = run(place)
-    below = z3.ULT(place.left, 1 << 32)
-    multiple = z3.And(place.compound, z3.Extract(31, 0, place.left) == 0)
     progress = z3.UGE(got, 1)
     maximal = z3.Or(got == place.left, got == place.rest)
-    least = {
-        "left": place.left,
-        "order": place.order,
-        "page": place.page,
-        "i": place.i,
-        "head": place.head,
-        "npages": place.npages,
-        "rest": place.rest,
-        "run": got,
-    }
-
-    def lemma(text: str, claim: Any, *, holds: bool = True) -> Lemma:
-        return Lemma(types, text, holds, place.assumed, claim, least, _tell_step)
-
-    lemmas = [
-        lemma("no run goes beyond the range", z3.ULE(got, place.left)),
-        lemma("no run leaves its compound page", z3.ULE(got, place.rest)),
-        lemma("every run has at least one page", progress, holds=wide),
+    claims = [
+        ("no run goes beyond the range", True, z3.ULE(got, place.left)),
+        ("no run leaves its compound page", True, z3.ULE(got, place.rest)),
+        ("every run has at least one page", wide, progress),
     ]
     if wide:
-        text = "every run ends where the range or its compound page ends"
-        return [*lemmas, lemma(text, maximal)]
+        claims += [("every run ends where the range or its compound page ends", True, maximal)]
+    else:
+        multiple = z3.And(place.compound, z3.Extract(31, 0, place.left) == 0)
+        below = z3.ULT(place.left, 1 << 32)
+        claims += [
+            (
+                "a run is 0 on compound pages where npages - i = k * 2^32, and only there",
+                True,
+                (got == 0) == multiple,
+            ),
+            (
+                "a run that is not 0 ends where the range or its compound page ends",
+                False,
+                z3.Implies(progress, maximal),
+            ),
+            (
+                "if npages - i < 2^32, no run is 0 and each ends with range or compound page",
+                True,
+                z3.Implies(below, z3.And(progress, maximal)),
+            ),
+        ]
+    names = ("left", "order", "page", "i", "head", "npages", "rest")
+    least = {**{name: getattr(place, name) for name in names}, "run": got}
     return [
-        *lemmas,
-        lemma(
-            "a run is 0 on compound pages where npages - i = k * 2^32, and only there",
-            (got == 0) == multiple,
-        ),
-        lemma(
-            "a run that is not 0 ends where the range or its compound page ends",
-            z3.Implies(progress, maximal),
-            holds=False,
-        ),
-        lemma(
-            "if npages - i < 2^32, no run is 0 and each ends with range or compound page",
-            z3.Implies(below, z3.And(progress, maximal)),
-        ),
+        Lemma(types, text, holds, place.assumed, claim, least, _tell_step)
+        for text, holds, claim in claims
     ]
 
 
@@ -81,16 +74,14 @@ def puts(dropped: Callable[[Any], Any], types: str, *, wide: bool) -> list[Lemma
     right = z3.SignExt(64, got) == z3.ZeroExt(64, refs) * BIAS
     most = 1 << 53 if wide else 1 << 31
     assumed = z3.And(z3.UGE(refs, 1), z3.ULT(refs, most))
-    least = {"refs": refs, "dropped": got}
-
-    def lemma(text: str, claim: Any, *, holds: bool = True) -> Lemma:
-        return Lemma(types, text, holds, assumed, claim, least, _tell_put)
-
-    lemmas = [lemma(f"a put of refs pins drops {BIAS} * refs references", right, holds=wide)]
+    claims = [(f"a put of refs pins drops {BIAS} * refs references", wide, right)]
     if not wide:
-        text = "it drops that number if refs < 2^21, and only then"
-        lemmas.append(lemma(text, right == z3.ULT(refs, 1 << 21)))
-    return lemmas
+        only = right == z3.ULT(refs, 1 << 21)
+        claims += [("it drops that number if refs < 2^21, and only then", True, only)]
+    least = {"refs": refs, "dropped": got}
+    return [
+        Lemma(types, text, holds, assumed, claim, least, _tell_put) for text, holds, claim in claims
+    ]
 
 
 def _tell_put(at: Mapping[str, int]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from attrs import evolve
 
-from model.pagelist import Entry, Group, PageList, Slice, from_entries, span
+from model.pagelist import Group, PageList, Slice, from_entries, span
 from model.step import Step, shown
 
 
@@ -51,12 +51,6 @@ def with_pages(step: Step, pages: PageList) -> Step:
 def plain(pages: PageList) -> PageList:
     """*pages* in the shortest text without groups."""
     entries = list(pages.entries()) if len(pages) <= MAX_PAGES_REWRITTEN else []
-    return from_entries(entries) if entries else pages
-
-
-def with_entries(pages: PageList, change: Callable[[Entry], Entry]) -> PageList:
-    """*pages* with *change* applied to each entry."""
-    entries = list(map(change, pages.entries()))
     return from_entries(entries) if entries else pages
 
 

@@ -9,12 +9,11 @@ from typing import Any
 from attrs import evolve
 
 from model.mapping import Extent, Mapping, placed
-from model.pagelist import span
+from model.pagelist import PageList, from_entries, span
 from model.program import Program
 from model.step import Step, shown
 from properties.reduce.lists import (
     MAX_PAGES_REWRITTEN,
-    with_entries,
     with_lists,
 )
 from properties.reduce.mappings import (
@@ -149,19 +148,13 @@ def _with_pages_of(program: Program, name: str, change: Callable[[int], int]) ->
     """
     if any(step.npages_named > MAX_PAGES_REWRITTEN for step in program.steps):
         return None
-    steps = [
-        step
-        if _has_orders(step)
-        else with_lists(
-            step,
-            lambda pages: (
-                with_entries(pages, lambda e: (name, change(e[1])) if e[0] == name else e)
-                if name in pages.names()
-                else pages
-            ),
-        )
-        for step in program.steps
-    ]
+
+    def changed(pages: PageList) -> PageList:
+        if name not in pages.names():
+            return pages
+        return from_entries([(n, change(i) if n == name else i) for n, i in pages.entries()])
+
+    steps = [s if _has_orders(s) else with_lists(s, changed) for s in program.steps]
     return evolve(program, steps=tuple(steps), lines=())
 
 
