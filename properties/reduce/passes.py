@@ -56,7 +56,7 @@ from properties.reduce.drop import drop_compound, drop_steps, fewer_pages
 from properties.reduce.join import fail_alone, join, register
 from properties.reduce.limit import at_limit, keep_near_limit
 from properties.reduce.lower import clamp, lower_neighbours, lower_orders, merge
-from properties.reduce.plainer import simplify
+from properties.reduce.plainer import pin_what_is_unpinned, simplify
 from properties.reduce.proposals import Pass
 from properties.reduce.repeat import repeat
 
@@ -77,4 +77,5 @@ PASSES: tuple[Pass, ...] = (
     join,
     register,
     repeat,
+    pin_what_is_unpinned,
 )

@@ -11,9 +11,9 @@ from model.pagelist import PageList, Slice, from_entries
 from model.program import Program
 from model.semantics import PAGE_SIZE
 from model.step import MAX_SEGMENT, SgEntry, Step
-from properties.reduce.lists import MAX_PAGES_REWRITTEN, plain, with_lists, with_slices
+from properties.reduce.lists import MAX_PAGES_REWRITTEN, plain, with_lists, with_pages, with_slices
 from properties.reduce.mappings import at_default_frames
-from properties.reduce.proposals import Proposals
+from properties.reduce.proposals import Proposals, first_accepted
 from properties.reduce.remove import with_step
 from properties.reduce.standing import pin_step
 
@@ -75,6 +75,18 @@ def _plainer(step: Any) -> Iterator[Step]:
         yield from _plainer_scatterlist(step)
     for power in range(1, getattr(step, "n", 1).bit_length()):
         yield evolve(step, n=1 << power)
+
+
+def pin_what_is_unpinned(program: Program) -> Proposals:
+    """Let a pin name the pages that a later step names, unless these are more pages."""
+    mappings = {mapping.name for mapping in program.mappings}
+    yield from first_accepted(
+        with_step(program, earlier, with_pages(pin, pages))
+        for later in range(len(program.steps) - 1, 0, -1)
+        for earlier, pin in enumerate(program.steps[:later])
+        for pages in program.steps[later].lists()
+        if pin.binds_handle and len(pages) <= pin.npages_named and pages.names() <= mappings
+    )
 
 
 def _rising(pages: PageList) -> PageList:

@@ -24,6 +24,7 @@ from model.steps import (
     UnpinUserPagesDirtyLock,
 )
 from model.world import AllocPages, Clean, GetPage, Map, PutPage, SetPageDirty, SplitHugePage, Unmap
+from properties.judging.holdings import Held
 from properties.judging.ledger import Ledger
 from properties.judging.pins import COUNT_LIMIT
 from properties.judging.regions import BATCH
@@ -149,9 +150,7 @@ class RandomSteps:
         """Unpin contiguous frames."""
         pages = draw_range(random, self.ledger, self.handles)
         make_dirty = one_in(random, 2)
-        if pages is None:
-            return None
-        return UnpinUserPageRangeDirtyLock(pages=pages, make_dirty=make_dirty)
+        return UnpinUserPageRangeDirtyLock(pages=pages, make_dirty=make_dirty) if pages else None
 
     def _pieces(self, random: Random) -> PageList | None:
         """Entries that may be unpinned, one time in 40 none at all; None if nothing is held."""
@@ -210,10 +209,9 @@ class RandomSteps:
 
     def ib_umem_release(self, random: Random) -> Step | None:
         """Release a region; None if there is none or some of its pins were released."""
-        umems = list(self.ledger.umems)
-        if not umems:
+        if not self.ledger.umems:
             return None
-        umem = among(random, umems)
+        umem = among(random, list(self.ledger.umems))
         pages = self.ledger.umems[umem].pages()
         if self.ledger.releasable(pages) < len(pages):
             return None
@@ -237,10 +235,9 @@ class RandomSteps:
         if self.handles and one_in(random, 3):
             # Unmap the last page of a handle: unpinning the handle may then free its head alone.
             name = live(random, self.ledger, self.handles)
-            last = len(self.ledger.table[name]) - 1
-            held = self.ledger.held(self.ledger.head(self.ledger.table[name][last]))
-            if held.mapped:
-                return Unmap(pages=span(name, last, last + 1))
+            frames = self.ledger.table[name]
+            if self.ledger.held(self.ledger.head(frames[-1])).mapped:
+                return Unmap(pages=span(name, len(frames) - 1, len(frames)))
         return Unmap(pages=self._few_pages(random))
 
     def set_page_dirty(self, random: Random) -> Step | None:
@@ -265,12 +262,9 @@ class RandomSteps:
         """A page that may belong to a huge page; preferably one that was pinned before."""
         ledger = self.ledger
         if not one_in(random, 3):
-            known = [
-                name
-                for name in self.handles[-8:]
-                if ledger.kind(ledger.table[name][0]) in SplitHugePage.kinds
-            ]
-            unpinned = [n for n in known if ledger.head(ledger.table[n][0]) not in ledger.pinned]
+            firsts = {name: ledger.table[name][0] for name in self.handles[-8:]}
+            known = [n for n, page in firsts.items() if ledger.kind(page) in SplitHugePage.kinds]
+            unpinned = [n for n in known if ledger.head(firsts[n]) not in ledger.pinned]
             if known:
                 return span(among(random, unpinned or known), 0, 1)
         return draw_stretch(random, among(random, self.splittable), longest=1)
@@ -298,8 +292,7 @@ class RandomSteps:
         n = 1 + random.randrange(3)
         if one_in(random, 6):
             pages = pages.prefix(1)
-            head = self.ledger.head(pages.resolve(self.ledger.table)[0])
-            left = COUNT_LIMIT - 1 - self.ledger.held(head).total
+            left = COUNT_LIMIT - 1 - self._held(pages).total
             n = max(1, left - (random.randrange(4096) if one_in(random, 2) else 0))
         return GetPage(pages=pages, n=n)
 
@@ -312,8 +305,11 @@ class RandomSteps:
         page = draw_held_page(random, self.ledger, self.ledger.got)
         if page is None:
             return None
-        gets = self.ledger.held(self.ledger.head(page.resolve(self.ledger.table)[0])).gets
-        return PutPage(pages=page, n=gets if one_in(random, 2) else 1)
+        return PutPage(pages=page, n=self._held(page).gets if one_in(random, 2) else 1)
+
+    def _held(self, page: PageList) -> Held:
+        """What is held of the compound page of *page*."""
+        return self.ledger.held(self.ledger.head(page.resolve(self.ledger.table)[0]))
 
     def name(self, letter: str) -> str:
         """The next unused name of a handle (*letter* ``h``) or a region (``m``)."""
@@ -324,12 +320,9 @@ def _fill(random: Random, pfn: int, frames: int, allowed: frozenset[int]) -> tup
     """Random orders from *allowed* that fill *frames* frames from *pfn* on; empty if impossible."""
     orders: list[int] = []
     stop = pfn + frames
+    sizes = {order: 1 << order for order in range(10) if order in allowed}
     while pfn < stop:
-        fitting = [
-            order
-            for order in range(10)
-            if order in allowed and pfn % (1 << order) == 0 and pfn + (1 << order) <= stop
-        ]
+        fitting = [o for o, size in sizes.items() if pfn % size == 0 and pfn + size <= stop]
         if not fitting or len(orders) == 32:
             return ()
         order = fitting[-1] if frames > 64 else among(random, fitting)
