@@ -13,13 +13,12 @@ from collections.abc import Iterator, Sequence
 from attrs import evolve
 
 from model.mapping import Mapping
-from model.pagelist import PageList, from_entries
 from model.program import Program
 from model.step import Step
 from properties.judging.ledger import Ledger
 from properties.judging.pins import COUNT_LIMIT
 from properties.reduce.lists import CannotRewrite, with_lists, with_pages
-from properties.reduce.standing import Standing, bridge, pin_step
+from properties.reduce.standing import Standing, bridge, named, pin_step
 
 
 #: Maximum number of pages of a handle or region that the new steps make again.
@@ -93,13 +92,6 @@ def _rebuilt(step: Step, ledger: Ledger) -> Step:
     if step.binds_umem and not step.pins:
         # The region holds no pins of its own: `bridge` takes the pins of its pages.
         entries = iter(parts)
-        return with_lists(step, lambda _: _pages(next(entries), ledger))
-    pages = _pages([frame for part in parts for frame in part], ledger)
+        return with_lists(step, lambda _: named(next(entries), ledger))
+    pages = named([frame for part in parts for frame in part], ledger)
     return pin_step(name, pages) if step.one_walk and step.pins else with_pages(step, pages)
-
-
-def _pages(frames: Sequence[int], ledger: Ledger) -> PageList:
-    places = [ledger.where(frame) for frame in frames]
-    if None in places:
-        raise CannotRewrite
-    return from_entries([place for place in places if place])

@@ -10,7 +10,7 @@ from typing import Self
 
 from attrs import evolve, frozen
 
-from model.pagelist import PageList, Slice
+from model.pagelist import PageList, Slice, from_entries
 from model.step import Step
 from model.steps import PinUserPages, UnpinUserPage, UnpinUserPages
 from model.world import Clean, GetPage, Map, PutPage, SetPageDirty, Unmap
@@ -44,11 +44,7 @@ class Standing:
         :raises CannotRewrite: if no mapping has that frame.
         """
         held = ledger.held(head)
-        place = ledger.where(head)
-        if place is None:
-            raise CannotRewrite
-        name, offset = place
-        page = Slice(name, range(offset, offset + 1), 1)
+        (page,) = named([head], ledger).slices()
         return cls(
             page, ledger.order(head), held.maps, held.gets, held.pins, held.dirty, held.alive
         )
@@ -57,9 +53,16 @@ class Standing:
         """The standing of the page before any step, in a mapping with *refs* references."""
         return evolve(self, maps=refs, gets=0, pins=0, dirty=False, alive=True)
 
-    def times(self, n: int) -> Slice:
-        """A slice that names the head *n* times."""
-        return evolve(self.page, times=n)
+
+def named(frames: Sequence[int], ledger: Ledger) -> PageList:
+    """The list of *frames*, one or more, each named by its mapping.
+
+    :raises CannotRewrite: if a frame is in no mapping.
+    """
+    places = [ledger.where(frame) for frame in frames]
+    if None in places:
+        raise CannotRewrite
+    return from_entries([place for place in places if place])
 
 
 def bridge(
@@ -72,31 +75,25 @@ def bridge(
     :param handle: The name of the handle, if a pin is needed.
     :param one_by_one: Unpin with one call for each pin, not with lists.
     """
-    maps = [(now, now.maps - then.maps) for then, now in changes]
-    gets = [(now, now.gets - then.gets) for then, now in changes]
-    pins = [(now, now.pins - then.pins) for then, now in changes]
+    maps = [(now.page, now.maps - then.maps) for then, now in changes]
+    gets = [(PageList((now.page,)), now.gets - then.gets) for then, now in changes]
+    pins = [(now.page, now.pins - then.pins) for then, now in changes]
+    alive = [(then, now) for then, now in changes if now.alive]
     for level in range(max((n for _, n in maps), default=0)):
-        yield from _each(Map, [page.times(1) for page, n in maps if n > level])
-    for page, n in gets:
-        if n > 0:
-            yield GetPage(pages=PageList((page.times(1),)), n=n)
-    for number, pages in enumerate(_lists(page.times(n) for page, n in pins if n > 0)):
-        yield PinUserPages(handle=f"{handle}_{number}" if number else handle, pages=pages)
-    dirty = [now.times(1) for then, now in changes if now.alive and now.dirty > then.dirty]
-    yield from _each(SetPageDirty, dirty)
-    clean = [now.times(1) for then, now in changes if now.alive and now.dirty < then.dirty]
-    yield from _each(Clean, clean)
-    fewer = [page.times(-n) for page, n in pins if n < 0]
+        yield from _each(Map, [page for page, n in maps if n > level])
+    yield from (GetPage(pages=page, n=n) for page, n in gets if n > 0)
+    for number, pages in enumerate(_lists(evolve(page, times=n) for page, n in pins if n > 0)):
+        yield pin_step(f"{handle}_{number}" if number else handle, pages)
+    yield from _each(SetPageDirty, [now.page for then, now in alive if now.dirty > then.dirty])
+    yield from _each(Clean, [now.page for then, now in alive if now.dirty < then.dirty])
     if one_by_one:
-        single = (evolve(page, times=1) for page in fewer for _ in range(page.times))
-        yield from (UnpinUserPage(page=PageList((page,))) for page in single)
+        single = (PageList((page,)) for page, n in pins for _ in range(-n))
+        yield from (UnpinUserPage(page=page) for page in single)
     else:
-        yield from _each(UnpinUserPages, fewer)
-    for page, n in gets:
-        if n < 0:
-            yield PutPage(pages=PageList((page.times(1),)), n=-n)
+        yield from _each(UnpinUserPages, [evolve(page, times=-n) for page, n in pins if n < 0])
+    yield from (PutPage(pages=page, n=-n) for page, n in gets if n < 0)
     for level in range(max((-n for _, n in maps), default=0)):
-        yield from _each(Unmap, [page.times(1) for page, n in maps if -n > level])
+        yield from _each(Unmap, [page for page, n in maps if -n > level])
 
 
 def _each(make: Callable[..., Step], pages: Sequence[Slice]) -> Iterator[Step]:
