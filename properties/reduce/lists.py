@@ -2,7 +2,9 @@
 
 """Rewrites lists of pages: without some of their pages, or with other pages."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable
+from operator import neg
 from typing import Any
 
 from attrs import evolve
@@ -171,15 +173,9 @@ def between(pages: PageList, start: int, stop: int) -> tuple[Slice | Group, ...]
 def inside(indices: range, interval: tuple[int, int]) -> tuple[int, int]:
     """The positions (from, to) of *indices* whose values are in *interval*."""
     lo, hi = interval
-    if not indices:
-        return 0, 0
     if indices.step > 0:
-        first = -((indices.start - lo) // indices.step)
-        stop = -((indices.start - hi) // indices.step)
-    else:
-        first = -((hi - 1 - indices.start) // -indices.step)
-        stop = (indices.start - lo) // -indices.step + 1
-    return min(max(first, 0), len(indices)), min(max(stop, 0), len(indices))
+        return bisect_left(indices, lo), bisect_left(indices, hi)
+    return bisect_left(indices, 1 - hi, key=neg), bisect_left(indices, 1 - lo, key=neg)
 
 
 def adjoined(terms: Iterable[Slice | Group]) -> tuple[Slice | Group, ...]:
