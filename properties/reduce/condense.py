@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""Replaces all but the last steps of a long program by a few that lead to the same state.
+"""Replaces all but the last steps of a program by a few that lead to the same state.
 
 The result of a step depends on the state before it. A few pins, references and flags
 lead to the state that the first hundred thousand steps led to. A failure that

@@ -42,9 +42,6 @@ OPERATIONS_PER_VISIT = 12
 #: The findings of `properties.searches.laws` begin with this.
 LAW = "law_"
 
-#: Programs of at most this many steps are not condensed.
-MAX_STEPS_UNCONDENSED = 12
-
 
 @define
 class PassCounts:
@@ -183,14 +180,14 @@ class _Reducer:
             answer = self.best if self._accepts(program, propose.__name__) else None
 
     def shorten_history(self) -> None:
-        """Replace the beginning of a long program by a few steps that lead to the same state.
+        """Replace the beginning of a program by a few steps that lead to the same state.
 
         If the result does not fail, the failure depends on more than the state. Then only
         the steps on the pages of the last step are kept, if those fail.
         """
         window = 1
         filtered = False
-        while window * 2 < len(self.best.steps) > MAX_STEPS_UNCONDENSED:
+        while window * 2 < len(self.best.steps):
             if self._shortened(condensed(self.best, window), "condensed"):
                 return
             # Try this before longer windows: each of them takes as long as the one before.
