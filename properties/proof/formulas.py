@@ -47,12 +47,6 @@ class Place:
     i: Any = field(factory=lambda: z3.BitVec("i", 64))
     left: Any = field(factory=lambda: z3.BitVec("left", 64))
 
-    @classmethod
-    def at(cls, order: int, head: int, page: int, i: int, npages: int) -> Place:
-        """The place whose expressions have these values."""
-        numbers = (order, head, page + i - head, i, npages - i)
-        return cls(*(_number(value) for value in numbers))
-
     @property
     def page(self) -> Any:
         """The first frame of the range."""

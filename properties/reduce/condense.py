@@ -9,6 +9,7 @@ depends on nothing else is short at once.
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import count
 
 from attrs import evolve
 
@@ -65,7 +66,9 @@ def condensed(program: Program, window: int) -> Iterator[Program]:
         ready = evolve(fresh, maps=max(refs, held.maps), gets=early)
         before.append((fresh, ready))
         between.append((evolve(ready, gets=early + gets[head], pins=pins[head]), held))
-    steps = (*bridge(before, ""), *again, *bridge(between, "h0"), *last)
+    taken = {step.makes for step in (*again, *last)}
+    handle = next(name for name in (f"h{i}" for i in count(1)) if name not in taken)
+    steps = (*bridge(before, ""), *again, *bridge(between, handle), *last)
     yield evolve(program, mappings=mappings, steps=steps, lines=())
 
 

@@ -121,34 +121,28 @@ def reduce(
     return Reduced(reducer.best, reducer.finding, reducer.executions, passes=dict(reducer.passes))
 
 
+@define
 class _Reducer:
     """Keeps the smallest failing program so far, and what was executed."""
 
-    def __init__(
-        self,
-        finding: Finding,
-        candidate: Callable[[], Candidate],
-        better: Callable[[Program, Finding], object],
-        most: int,
-    ) -> None:
-        self.finding = finding
-        self.executions = 0
-        self.best: Program
-        self.passes: defaultdict[str, PassCounts] = defaultdict(PassCounts)
-        self._candidate = candidate
-        self._better = better
-        self._most = most
-        self._visits = 0
-        self._tried: set[str] = set()
+    finding: Finding
+    candidate: Callable[[], Candidate]
+    better: Callable[[Program, Finding], object]
+    most: int
+    best: Program = field(init=False)
+    executions: int = 0
+    visits: int = 0
+    tried: set[str] = field(factory=set)
+    passes: defaultdict[str, PassCounts] = field(factory=lambda: defaultdict(PassCounts))
 
     @property
     def spent(self) -> bool:
         """Whether no more programs may be executed."""
-        return self.executions >= self._most or self._visits >= MAX_VISITS
+        return self.executions >= self.most or self.visits >= MAX_VISITS
 
     def fails(self, program: Program) -> bool:
         """Whether *program* fails with the same signature; if so it becomes the best."""
-        candidate = self._candidate()
+        candidate = self.candidate()
         try:
             check(program)
             verdict = judge(program, candidate)
@@ -156,15 +150,15 @@ class _Reducer:
             return False
         finally:
             self.executions += 1
-            self._visits += max(effort(program), candidate.operations // OPERATIONS_PER_VISIT)
+            self.visits += max(effort(program), candidate.operations // OPERATIONS_PER_VISIT)
         found = verdict.worst
         if found and found.what == "no_progress":
-            self._visits += VISITS_PER_HANG
+            self.visits += VISITS_PER_HANG
         if found is None or found.signature != self.finding.signature:
             return False
         self.best = evolve(program, steps=tuple(program.steps[: found.index + 1]))
         self.finding = found
-        self._better(self.best, found)
+        self.better(self.best, found)
         return True
 
     def run(self, propose: Pass) -> None:
@@ -211,9 +205,9 @@ class _Reducer:
     def _accepts(self, program: Program, name: str) -> bool:
         """Whether *program*, proposed by pass *name*, is smaller than the best, and fails."""
         size = program.size()
-        if size >= self.best.size() or size.text in self._tried:
+        if size >= self.best.size() or size.text in self.tried:
             return False
-        self._tried.add(size.text)
+        self.tried.add(size.text)
         counts = self.passes[name]
         counts.tries += 1
         steps = len(self.best.steps)

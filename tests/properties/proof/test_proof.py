@@ -74,6 +74,12 @@ def places(draw):
     return order, head, following - i, i, i + left
 
 
+def place_at(order, head, page, i, npages):
+    """The arguments of a step of the iterator, as numbers."""
+    numbers = (order, head, page + i - head, i, npages - i)
+    return formulas.Place(*(z3.BitVecVal(value, 64) for value in numbers))
+
+
 def settled(result_of):
     """Verdicts by text."""
     return {lemma.text: solver.settle(lemma).verdict for lemma in result_of}
@@ -86,8 +92,8 @@ def test_formula_is_the_iterators(place):
     order, head, page, i, npages = place
     run = compound_range_next(OneHead(head, 1 << order), i, npages, page)[1]
 
-    assert z3.is_true(z3.simplify(formulas.Place.at(*place).assumed))
-    assert run == number(formulas.wide_run(formulas.Place.at(*place)))
+    assert z3.is_true(z3.simplify(place_at(*place).assumed))
+    assert run == number(formulas.wide_run(place_at(*place)))
 
 
 @settings(max_examples=400)
@@ -99,7 +105,7 @@ def test_kernel_formula_truncates(place):
     rest = head + (1 << order) - (page + i)
     run = min(rest % BELOW, (npages - i) % BELOW) if order else 1
 
-    assert run == number(formulas.kernel_run(formulas.Place.at(*place)))
+    assert run == number(formulas.kernel_run(place_at(*place)))
 
 
 @pytest.mark.parametrize(
@@ -116,7 +122,7 @@ def test_kernel_formula_truncates(place):
 )
 def test_assumptions_refuse(outside):
     """Nothing is claimed of a place that the iterator is never at."""
-    assert z3.is_false(z3.simplify(formulas.Place.at(*outside).assumed))
+    assert z3.is_false(z3.simplify(place_at(*outside).assumed))
 
 
 def test_assumptions_reach_the_edges():
@@ -126,7 +132,7 @@ def test_assumptions_reach_the_edges():
         (0, 0, 0, 0, formulas.FRAME_LIMIT),
         (0, formulas.FRAME_LIMIT - 1, 0, formulas.FRAME_LIMIT - 1, formulas.FRAME_LIMIT),
     ):
-        assert z3.is_true(z3.simplify(formulas.Place.at(*place).assumed))
+        assert z3.is_true(z3.simplify(place_at(*place).assumed))
 
 
 @given(st.integers(1, (1 << 53) - 1))
@@ -179,8 +185,8 @@ def test_counterexamples_are_so():
     place = [least[name] for name in ("order", "head", "page", "i", "npages")]
 
     assert least["npages"] - least["i"] == BELOW
-    assert 0 == number(formulas.kernel_run(formulas.Place.at(*place)))
-    assert 2 == number(formulas.wide_run(formulas.Place.at(*place)))
+    assert 0 == number(formulas.kernel_run(place_at(*place)))
+    assert 2 == number(formulas.wide_run(place_at(*place)))
 
 
 @pytest.mark.parametrize(

@@ -152,7 +152,7 @@ def test_by_hand():
         'a = mapping("driver", orders=[1, 0])\n'
         "map(a[0:1])\n"
         "get_page(a[2:3], n=3)\n"
-        "h0 = pin_user_pages(a[0:1] + a[2:3])\n"
+        "h1 = pin_user_pages(a[0:1] + a[2:3])\n"
         "set_page_dirty(a[2:3])\n"
         "unpin_user_page(a[0:1])\n"
     ) == text_of(condensed(long, 1))
