@@ -9,7 +9,6 @@ depends on nothing else is short at once.
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import count
 
 from attrs import evolve
 
@@ -19,7 +18,7 @@ from model.step import Step
 from properties.judging.ledger import Ledger
 from properties.judging.pins import COUNT_LIMIT
 from properties.reduce.lists import CannotRewrite, with_lists, with_pages
-from properties.reduce.standing import Standing, bridge, named, pin_step
+from properties.reduce.standing import Standing, bridge, named, new_handles, pin_step
 
 
 #: Maximum number of pages of a handle or region that the new steps make again.
@@ -66,8 +65,7 @@ def condensed(program: Program, window: int) -> Iterator[Program]:
         ready = evolve(fresh, maps=max(refs, held.maps), gets=early)
         before.append((fresh, ready))
         between.append((evolve(ready, gets=early + gets[head], pins=pins[head]), held))
-    taken = {step.makes for step in (*again, *last)}
-    handle = next(name for name in (f"h{i}" for i in count(1)) if name not in taken)
+    handle = next(new_handles(step.makes for step in (*again, *last)))
     steps = (*bridge(before, ""), *again, *bridge(between, handle), *last)
     yield evolve(program, mappings=mappings, steps=steps, lines=())
 

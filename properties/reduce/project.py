@@ -21,7 +21,7 @@ from model.program import Program
 from model.step import Step
 from properties.judging.ledger import Ledger
 from properties.reduce.lists import MAX_PAGES_REWRITTEN, CannotRewrite, with_pages
-from properties.reduce.standing import Standing, bridge
+from properties.reduce.standing import Standing, bridge, new_handles
 
 
 #: If the last step names more pages than this, nothing is removed.
@@ -30,10 +30,6 @@ MAX_PAGES_NAMED = 1024
 #: Steps that take more plain references than this bring a count near 2^31, and are
 #: removed. `properties.reduce.condense` keeps what depends on such a count.
 MAX_REFERENCES = 1 << 20
-
-#: First letters for the handles of replacement pins; the first that no other name begins
-#: with is used.
-LETTERS = "pqrstuvwxyz"
 
 
 def projected(program: Program) -> Iterator[Program]:
@@ -78,23 +74,19 @@ class _Projection:
         self._whole = Ledger(program.semantics, program.mappings)
         self._small = Ledger(program.semantics, program.mappings)
         self._steps: list[Step] = []
-        # An earlier projection may have used a letter for its replacement pins.
-        names = [step.makes for step in program.steps] + [m.name for m in program.mappings]
-        taken = {name[:1] for name in names}
-        self._letter = next((c for c in LETTERS if c not in taken), "")
-        if not self._letter:
-            raise CannotRewrite
+        self._handles = new_handles(step.makes for step in program.steps)
 
     def made(self) -> Program:
         """The smaller program."""
-        around = self._around()
+        fresh = Ledger(self._program.semantics, self._program.mappings)
+        around = {fresh.head(page) for page in self._kept if fresh.where(page)}
         *before, last = self._program.steps
         for step in before:
             less: Step | None
             if step.regroups:
                 frames = next(step.lists()).resolve(self._whole.table)
                 less = None
-                if any(page in one for one in around for page in frames):
+                if any(fresh.head(page) in around for page in frames):
                     less = self._on(step, frames)
                     self._replace({self._whole.head(page) for page in frames})
             else:
@@ -114,17 +106,6 @@ class _Projection:
     def _take(self, step: Step) -> None:
         self._small.take(step)
         self._steps.append(step)
-
-    def _around(self) -> list[range]:
-        """The compound pages that contain the kept pages before any step."""
-        found = {}
-        for mapping in self._program.mappings:
-            for extent in mapping.extents:
-                for frame in self._ordered:
-                    if extent.pfn <= frame < extent.stop:
-                        start = frame - (frame - extent.pfn) % (1 << extent.order)
-                        found[start] = range(start, start + (1 << extent.order))
-        return list(found.values())
 
     def _matters(self, head: int) -> bool:
         """Whether *head* is a head now, and its compound page contains a kept page."""
@@ -165,8 +146,7 @@ class _Projection:
             raise CannotRewrite
         differ = [(then, now) for then, now in changes if then != now and then.alive]
         if differ:
-            handle = f"{self._letter}{len(self._steps) + 1}"
-            for step in bridge(differ, handle, one_by_one=self._one_by_one):
+            for step in bridge(differ, next(self._handles), one_by_one=self._one_by_one):
                 self._take(step)
 
 

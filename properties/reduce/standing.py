@@ -6,6 +6,7 @@ Passes that replace many steps by few make them here.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import count
 from typing import Self
 
 from attrs import evolve, frozen
@@ -106,6 +107,12 @@ def _lists(pages: Iterable[Slice]) -> Iterator[PageList]:
     terms = adjoined(pages)
     for at in range(0, len(terms), MAX_TERMS):
         yield PageList(terms[at : at + MAX_TERMS])
+
+
+def new_handles(taken: Iterable[str]) -> Iterator[str]:
+    """Names of handles that are not in *taken*: h1, h2 and so on."""
+    names = set(taken)
+    return (name for name in (f"h{i}" for i in count(1)) if name not in names)
 
 
 def get_step(pages: PageList, n: int) -> Step:

@@ -28,7 +28,7 @@ def test_other_pages_are_made_up_for():
 
     assert (
         pages + "h1 = pin_user_pages(a[3:4])\n"
-        "p2 = pin_user_pages(a[0:1]*3)\n"
+        "h2 = pin_user_pages(a[0:1]*3)\n"
         "unpin_user_pages(a[0:1]*2)\n"
         "get_page(a[0:1], n=5)\n"
         "put_page(a[0:1], n=2)\n"
@@ -51,7 +51,7 @@ def test_regrouped_as_they_were():
     )
 
     assert (
-        pages + "p1 = pin_user_pages(a[0:1]*2)\n"
+        pages + "h1 = pin_user_pages(a[0:1]*2)\n"
         "unmap(a[0:1])\n"
         "unpin_user_pages(a[0:1]*2)\n"
         "alloc_pages(a[0:4], orders=[1, 0, 0])\n"
@@ -86,25 +86,25 @@ def test_made_up_apart():
 
     assert (
         pages + "h1 = pin_user_pages(a[3:4])\n"
-        "p2 = pin_user_pages(a[0:1]*3)\n"
+        "h2 = pin_user_pages(a[0:1]*3)\n"
         "unpin_user_page(a[0:1])\n"
         "unpin_user_page(a[0:1])\n"
         "unpin_user_pages(a[3:4])\n"
     ) == left[1]
 
 
-def test_again():
-    """A second projection gives its pins other names than the first."""
+def test_names_are_new():
+    """Pins that are added have names that no step makes."""
     pages = 'p = mapping("driver", orders=[2])\n'
     whole = program(
-        pages + "q1 = pin_user_pages(p[3:4])\n"
-        "q2 = pin_user_pages(p[0:1]*3)\n"
+        pages + "h1 = pin_user_pages(p[3:4])\n"
+        "h2 = pin_user_pages(p[0:1]*3)\n"
         "unpin_user_pages(p[3:4])\n"
     )
 
     left = next(projected(whole))
 
-    assert ["q1", "r2"] == [step.makes for step in left.steps if step.makes]
+    assert ["h1", "h3"] == [step.makes for step in left.steps if step.makes]
     assert "agrees" == judge(left, Optimised()).kind
 
 
@@ -123,7 +123,7 @@ def test_no_count_is_driven_to_its_limit():
     assert (
         f"{pages}get_page(a[0:1], n={MAX_REFERENCES})\n"
         "h1 = pin_user_pages(a[0:1])\n"
-        "p3 = pin_user_pages(a[0:1])\n"
+        "h3 = pin_user_pages(a[0:1])\n"
         f"put_page(a[0:1], n={MAX_REFERENCES})\n"
         "unpin_user_pages(a[0:1])\n"
     ) == left[0]
