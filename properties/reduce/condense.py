@@ -58,7 +58,7 @@ def condensed(program: Program, window: int) -> Iterator[Program]:
         refs = ledger.first_refs(head)
         extra = max(0, held.maps - refs - MAX_MAPS)
         held = evolve(held, maps=held.maps - extra, gets=held.gets + extra)
-        fresh = held.at_first(refs)
+        fresh = evolve(held, maps=refs, gets=0, pins=0, dirty=False, alive=True)
         # Only a pin can carry a count past 2^31, so plain references are taken before it.
         wrapped = ledger.held(head).total >= COUNT_LIMIT
         early = max(0, held.gets - gets[head]) if wrapped else 0

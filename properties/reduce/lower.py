@@ -95,7 +95,8 @@ def _clamped(program: Program, mapping: Mapping, index: int, lower: int) -> Iter
     named = _with_pages_of(program, mapping.name, lambda i: min(i, stop - 1) if lo <= i < hi else i)
     if named is None:
         return
-    less = lowered(program, mapping, index, lower)
+    mappings = with_mapping(program, lowered(program, mapping, index, lower))
+    gone = {mapping.name: [(stop, hi)]}
     whole = span(mapping.name, lo, hi)
     steps: Sequence[Any] = named.steps
     for orders in dict.fromkeys(((0,) * (1 << lower), (lower,))):
@@ -105,13 +106,8 @@ def _clamped(program: Program, mapping: Mapping, index: int, lower: int) -> Iter
             else step
             for step in steps
         )
-        yield from placements(
-            without_pages(
-                evolve(named, steps=again),
-                {mapping.name: [(stop, hi)]},
-                with_mapping(program, less),
-            )
-        )
+        less = without_pages(evolve(named, steps=again), gone)
+        yield from placements(evolve(less, mappings=mappings))
 
 
 def merge(program: Program) -> Proposals:

@@ -3,6 +3,7 @@
 """Removes compound pages from the mappings of a program, or lowers their orders."""
 
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 
 from attrs import evolve
 
@@ -27,7 +28,7 @@ def with_mapping(program: Program, mapping: Mapping) -> tuple[Mapping, ...]:
     return tuple(mapping if m.name == mapping.name else m for m in program.mappings)
 
 
-def extents_between(extents: Iterable[Extent], start: int, stop: int) -> list[Extent]:
+def _between(extents: Iterable[Extent], start: int, stop: int) -> list[Extent]:
     """Compound pages *start* to *stop* (exclusive) of *extents*."""
     found = []
     for extent in extents:
@@ -40,14 +41,10 @@ def extents_between(extents: Iterable[Extent], start: int, stop: int) -> list[Ex
     return found
 
 
-def split_at(
-    mapping: Mapping, start: int, stop: int
-) -> tuple[list[Extent], list[Extent], list[Extent]]:
+def split_at(mapping: Mapping, start: int, stop: int) -> list[list[Extent]]:
     """The extents of *mapping* before, in and after compound pages *start* to *stop*."""
-    front = extents_between(mapping.extents, 0, start)
-    middle = extents_between(mapping.extents, start, stop)
-    back = extents_between(mapping.extents, stop, mapping.ncompound)
-    return front, middle, back
+    bounds = pairwise((0, start, stop, mapping.ncompound))
+    return [_between(mapping.extents, first, last) for first, last in bounds]
 
 
 def npages(extents: Iterable[Extent]) -> int:
@@ -90,12 +87,12 @@ def without_compound(program: Program, name: str, start: int, stop: int) -> Iter
     if not front and not back:
         others = [m for m in program.mappings if m.name != name]
         if others:
-            yield without_pages(program, {name: ALL}, others)
+            yield evolve(without_pages(program, {name: ALL}), mappings=tuple(others))
         return
     lo = npages(front)
     gone = {name: [(lo, lo + npages(middle))]}
-    smaller = evolve(mapping, extents=(*front, *back))
-    yield from placements(without_pages(program, gone, with_mapping(program, smaller)))
+    smaller = with_mapping(program, evolve(mapping, extents=(*front, *back)))
+    yield from placements(evolve(without_pages(program, gone), mappings=smaller))
 
 
 def with_order(program: Program, name: str, index: int, order: int) -> Iterator[Program]:
@@ -107,11 +104,11 @@ def with_order(program: Program, name: str, index: int, order: int) -> Iterator[
     mapping = mapping_of(program, name)
     lo, hi = pages_of(mapping, index)
     left = 1 << order
-    smaller = lowered(program, mapping, index, order)
+    smaller = with_mapping(program, lowered(program, mapping, index, order))
     around = max(_first_named(program, name, lo, hi) - 1, lo)
     for start in dict.fromkeys((lo, hi - left, min(around, hi - left), min(around + 1, hi - left))):
-        gone = [(a, b) for a, b in ((lo, start), (start + left, hi)) if a < b]
-        yield from placements(without_pages(program, {name: gone}, with_mapping(program, smaller)))
+        gone = {name: [(a, b) for a, b in ((lo, start), (start + left, hi)) if a < b]}
+        yield from placements(evolve(without_pages(program, gone), mappings=smaller))
 
 
 def lowered(program: Program, mapping: Mapping, index: int, order: int) -> Mapping:

@@ -12,7 +12,6 @@ from typing import Any
 
 from attrs import evolve
 
-from model.mapping import Mapping
 from model.pagelist import PageList, span
 from model.program import Program
 from model.semantics import PAGE_SIZE
@@ -26,12 +25,11 @@ def with_step(program: Program, index: int, *steps: Step) -> Program:
     return evolve(program, steps=(*before, *steps, *after), lines=())
 
 
-def without_pages(
-    program: Program, gone: Gone, mappings: Sequence[Mapping] | None = None
-) -> Program:
+def without_pages(program: Program, gone: Gone) -> Program:
     """*program* without the pages in *gone*: in all lists, and in handles that hold them.
 
-    :param mappings: The mappings after the removal, if they change.
+    The mappings stay as they are.
+
     :raises CannotRewrite: if a list cannot be rewritten.
     """
     gone = dict(gone)
@@ -42,12 +40,7 @@ def without_pages(
             steps.append(kept)
         elif step.makes:
             gone[step.makes] = ALL
-    return evolve(
-        program,
-        steps=tuple(steps),
-        mappings=program.mappings if mappings is None else tuple(mappings),
-        lines=(),
-    )
+    return evolve(program, steps=tuple(steps), lines=())
 
 
 def without_steps(program: Program, start: int, stop: int) -> Program:

@@ -50,10 +50,6 @@ class Standing:
             page, ledger.order(head), held.maps, held.gets, held.pins, held.dirty, held.alive
         )
 
-    def at_first(self, refs: int) -> Self:
-        """The standing of the page before any step, in a mapping with *refs* references."""
-        return evolve(self, maps=refs, gets=0, pins=0, dirty=False, alive=True)
-
 
 def named(frames: Sequence[int], ledger: Ledger) -> PageList:
     """The list of *frames*, one or more, each named by its mapping.

@@ -189,7 +189,5 @@ def _window(random: Random, extents: tuple[Extent, ...]) -> tuple[Extent, ...]:
 def _kind_with_orders(kind: str, extents: Sequence[Extent], semantics: Semantics) -> str:
     """*kind*, or another kind that *semantics* allows in the orders of *extents*; "" if none."""
     orders = {extent.order for extent in extents}
-    for other in (kind, "driver", "hugetlb"):
-        if orders <= semantics.orders[other]:
-            return other
-    return ""
+    kinds = (kind, "driver", "hugetlb")
+    return next((other for other in kinds if orders <= semantics.orders[other]), "")
