@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""Reads /proc/kpageflags and the pagemap of a process."""
+"""Reads /proc/kpageflags and a pagemap (Documentation/admin-guide/mm/pagemap.rst)."""
 
 from __future__ import annotations
 
