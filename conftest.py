@@ -16,7 +16,6 @@ from hypothesis import settings
 import headcount_pytest
 from properties.pytest_plugin import PROFILES, usual_profile
 
-
 pytest_plugins = ["pytester"]
 
 #: Maximum number of processes; more gain nothing, as the longest file is one process's work.

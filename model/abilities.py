@@ -14,7 +14,6 @@ from model.memory import NR_FOLL_PIN_ACQUIRED, NR_FOLL_PIN_RELEASED
 from model.semantics import KINDS, MAX_ORDER, SEMANTICS
 from model.steps import STEPS
 
-
 #: All fields that a snapshot can show of a step, in the order of a report's rows.
 FIELDS = (
     "returned",

@@ -25,7 +25,6 @@ from model.mapping import MAX_SCATTERED, Extent, Mapping, append_joined
 from model.program import HEADER, mapping_lines
 from model.semantics import KINDS
 
-
 PROC = Path("/proc")
 
 HEADLESS = "of a compound page whose head is not mapped"

@@ -18,7 +18,6 @@ from model.errors import BadInput
 from model.mapping import MAX_PFN, Extent
 from model.semantics import KINDS, MAX_ORDER
 
-
 #: Flags of a frame in kpageflags (include/uapi/linux/kernel-page-flags.h).
 LRU, MMAP, ANON = 1 << 5, 1 << 11, 1 << 12
 COMPOUND_HEAD, COMPOUND_TAIL, HUGE = 1 << 15, 1 << 16, 1 << 17

@@ -16,7 +16,6 @@ from attrs import field, frozen
 from model.errors import BadInput
 from model.semantics import KINDS, MAX_ORDER
 
-
 #: Frame numbers are below this: 4 PiB in pages of 4 KiB.
 MAX_PFN = 1 << 40
 

@@ -14,7 +14,6 @@ from model.page import Event, HeadState, Page, wrapped
 from model.pagelist import NULL
 from model.semantics import PMD_ORDER, Semantics
 
-
 NR_FOLL_PIN_ACQUIRED = "nr_foll_pin_acquired"
 NR_FOLL_PIN_RELEASED = "nr_foll_pin_released"
 

@@ -12,7 +12,6 @@ from model.semantics import BIAS
 from model.step import MIN_ERR_VALUE
 from model.umem import BATCH, Scatterlist, Umem, append_pages
 
-
 ENOMEM, EFAULT = -12, -14
 #: The lowest refcount that a signed 32-bit integer cannot hold.
 COUNT_LIMIT = 1 << 31

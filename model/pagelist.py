@@ -17,7 +17,6 @@ from attrs import evolve, frozen
 
 from model.errors import BadInput
 
-
 Entry = tuple[str, int]
 
 #: The frame number and the name of a NULL entry.

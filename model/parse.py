@@ -22,7 +22,6 @@ from model.statement import arguments_of, check_name, read_statement
 from model.step import Step, shown
 from model.steps import STEPS
 
-
 T = TypeVar("T")
 
 

@@ -16,7 +16,6 @@ from model.semantics import DEFAULT, Semantics
 from model.step import Step, Table
 from model.steps import STEPS
 
-
 #: The version of the trace format, and the first line of a trace.
 VERSION = 1
 HEADER = f"# headcount {VERSION}"

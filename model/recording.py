@@ -32,7 +32,6 @@ from model.page import Event, HeadState
 from model.parse import parse_program
 from model.program import Program
 
-
 #: How the first line of a recording and the line of a step begin.
 FIRST = "# recorded "
 STEP = "> "

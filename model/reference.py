@@ -14,7 +14,6 @@ from model.memory import NR_FOLL_PIN_ACQUIRED, NR_FOLL_PIN_RELEASED
 from model.pagelist import NULL
 from model.semantics import BIAS, PAGE_SIZE
 
-
 EFAULT = 14
 ENOMEM = 12
 

@@ -12,7 +12,6 @@ from attrs import frozen
 
 from model.errors import BadInput
 
-
 #: ``GUP_PIN_COUNTING_BIAS`` (include/linux/mm.h): the number that one pin adds to the
 #: refcount of a page without a pincount of its own.
 BIAS = 1024

@@ -8,7 +8,6 @@ import warnings
 
 from model.errors import BadInput
 
-
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,15}")
 
 

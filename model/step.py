@@ -22,7 +22,6 @@ from model.mapping import orders_text
 from model.pagelist import NULL, NULL_NAME, PageList
 from model.semantics import Semantics
 
-
 #: The flags that a pin call may have.
 FLAGS = ("FOLL_WRITE", "FOLL_LONGTERM")
 

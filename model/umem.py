@@ -8,7 +8,6 @@ from attrs import define, field
 
 from model.semantics import PAGE_SIZE
 
-
 #: Number of pages in one batch of pins: the number of pointers that fit into one page.
 BATCH = PAGE_SIZE // 8
 

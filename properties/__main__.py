@@ -4,5 +4,4 @@
 
 from properties.cli import main
 
-
 main()

@@ -17,7 +17,6 @@ from model.errors import BadInput
 from model.optimised import Optimised
 from model.semantics import DEFAULT, SEMANTICS, Semantics, semantics
 
-
 #: Methods of the optimised model that had another name before 0.2.0: an override under the
 #: old name would have no effect, and nobody would notice.
 RENAMED = MappingProxyType({"_ib_umem_release": "release_umem"})

@@ -20,7 +20,6 @@ from properties.search import SEED_STRIDE, Search, Tally
 from properties.searches.machine import machine
 from properties.searches.registry import load
 
-
 #: Rounds of the searches beside the machine, for each hundred of its programs.
 ROUNDS = {"soak": 40, "wide": 10, "laws": 40}
 

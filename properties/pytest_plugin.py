@@ -28,7 +28,6 @@ from properties.reports.store import Store
 from properties.search import Search, Watcher
 from properties.verify import failure_of
 
-
 #: Hypothesis profiles: how many programs the machine draws, and how.
 PROFILES = MappingProxyType(
     {

@@ -15,7 +15,6 @@ from properties.searches.predrawn import DrawnPrograms, model_within
 from properties.searches.soak import soak
 from properties.strategies.dice import Dice
 
-
 #: Minimum and maximum number of steps of a program.
 MIN_STEPS, MAX_STEPS = 100, 200
 

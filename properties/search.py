@@ -23,7 +23,6 @@ from properties.judging.finding import Finding
 from properties.judging.judge import Run
 from properties.judging.oddities import KnownOddity
 
-
 #: Round *n* of seed *s* is drawn from the number ``s * SEED_STRIDE + n``.
 SEED_STRIDE = 1_000_003
 

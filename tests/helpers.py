@@ -15,7 +15,6 @@ from properties.cli import main
 from properties.search import Search, Watcher
 from properties.searches.soak import soak
 
-
 ROOT = Path(__file__).parent.parent
 TESTS = ROOT / "tests"
 TRACES = TESTS / "traces"

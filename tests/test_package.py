@@ -15,7 +15,6 @@ import pytest
 from properties import layouts
 from tests.helpers import ROOT
 
-
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 INCLUDED = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["only-include"]
 

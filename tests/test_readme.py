@@ -38,7 +38,6 @@ from properties.search import Search, Tally
 from properties.searches.registry import SEARCHES
 from tests.helpers import ROOT
 
-
 KERNEL = Path("/usr/src/linux-source-6.1.tar.xz")
 #: All but the changelog, which says what was so.
 DOCUMENTS = [

@@ -15,7 +15,6 @@ from properties.judging.judge import judge
 from tests.helpers import RECORDINGS
 from tests.model.kernel.guest.wrong import WRONG
 
-
 FILES = sorted(RECORDINGS.glob("*.recording"))
 texts = cache(read_texts)
 NUMBERED = [(path, i) for path in FILES for i in range(len(texts(path)))]

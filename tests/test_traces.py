@@ -10,7 +10,6 @@ from model.parse import read_program
 from properties.judging.judge import judge
 from tests.helpers import TRACES
 
-
 EACH_TRACE = sorted(TRACES.glob("*.trace"))
 
 BROKE = {

@@ -22,7 +22,6 @@ from model.errors import BadInput
 from properties.reports.failure import Failure
 from properties.reports.store import write
 
-
 FINDING = 1
 BAD_INPUT = 2
 #: The exit status that shells report for a program killed by SIGINT.

@@ -10,7 +10,6 @@ from properties.cli.console import console
 from properties.faults import Fault
 from properties.grading.grade import Grade
 
-
 #: Maximum number of searches in a table that also shows interquartile ranges.
 MOST_SPREAD = 2
 

@@ -24,7 +24,6 @@ from properties.recordings import draw, groups, record
 from properties.reports.failure import Failure
 from properties.search import SEED_STRIDE, Search
 
-
 #: Recordings of each group: more than a hundred for seven groups.
 EACH = 16
 

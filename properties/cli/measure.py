@@ -18,7 +18,6 @@ from properties.reports.command_line import command
 from properties.search import Search, Tally
 from properties.searches import registry
 
-
 if TYPE_CHECKING:
     from model.kernel.source.measure import Pages
 

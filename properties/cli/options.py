@@ -11,7 +11,6 @@ import click
 from properties import candidates
 from properties.reports.command_line import CANDIDATE
 
-
 Option: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 PATH = click.Path(path_type=Path)

@@ -16,7 +16,6 @@ from properties.cli import options
 from properties.cli.console import FINDING, console, reported
 from properties.proof import ABOUT, ASSUMED, FOLLOWS
 
-
 if TYPE_CHECKING:
     from properties.proof.solver import Result
 

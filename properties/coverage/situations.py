@@ -17,7 +17,6 @@ from properties.coverage import pinning, unpinning
 from properties.coverage.points import MAX_EXAMINED
 from properties.judging.oracles.record import Record
 
-
 Reader: TypeAlias = Callable[[Record], Iterable[str]]
 
 

@@ -13,7 +13,6 @@ from properties.judging.ledger import Ledger
 from properties.judging.oracles.record import Record
 from properties.judging.regions import BATCH
 
-
 _ORDERS = ("order-0", "order-1", *["order-2"] * 7, *["order-9"] * 9, *["order-18"] * 46)
 
 

@@ -26,7 +26,6 @@ from properties.judging.judge import Run, first_finding
 from properties.judging.ledger import Ledger
 from properties.search import SEED_STRIDE, Search, report_end
 
-
 #: The scope of each round, by growing number of programs.
 ROUND_SCOPES = (
     Scope(2, compound=2, order=2, listed=2),

@@ -19,7 +19,6 @@ from model.steps import STEPS
 from properties.enumeration.scope import Scope
 from properties.judging.ledger import Ledger
 
-
 YES_NO = (True, False)
 
 

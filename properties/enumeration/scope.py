@@ -14,7 +14,6 @@ from model.semantics import DEFAULT, Semantics
 from model.step import MAX_SEGMENT, shown
 from model.steps import STEPS, Pin
 
-
 #: Calls whose programs are enumerated unless others are asked for.
 CALLS = tuple(call for call, cls in STEPS.items() if cls.enumerated)
 

@@ -11,7 +11,6 @@ from pkgutil import iter_modules
 
 from properties.faults.fault import FAULTS, GROUPS, Fault
 
-
 __all__ = ["FAULTS", "GROUPS", "Fault"]
 
 # Importing a module enters its faults into the table, in the order of the modules' names.

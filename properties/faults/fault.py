@@ -10,7 +10,6 @@ from attrs import frozen
 
 from model.optimised import Optimised
 
-
 GROUPS = (
     "range math",
     "list iterator",

@@ -6,7 +6,6 @@ from model.optimised import Optimised
 from model.umem import BATCH
 from properties.faults.fault import fault
 
-
 #: Pages of one section of SPARSEMEM on x86-64: 128 MiB.
 SECTION = 1 << 15
 

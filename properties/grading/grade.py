@@ -11,7 +11,6 @@ from attrs import frozen
 
 from properties.grading.trial import Found, Result, Trial, run
 
-
 #: The budgets of these searches are divided by these factors, because a step of theirs takes
 #: that many times as long as one of soak.
 SHARES = {"wide": 100, "machine": 2}

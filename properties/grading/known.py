@@ -16,7 +16,6 @@ from attrs import asdict, define, field
 
 from properties.grading.trial import Result
 
-
 FILE = Path(__file__).with_name("known.json")
 
 #: The budget of a search is this many times the most steps it took when it was recorded,

@@ -12,7 +12,6 @@ from model.errors import BadInput
 from properties.faults import FAULTS
 from properties.grading.grade import Grade
 
-
 Grades = Mapping[tuple[str, str], Grade]
 
 

@@ -22,7 +22,6 @@ from properties.reduce.smallest import smallest
 from properties.search import SEED_STRIDE, Search, Tally
 from properties.searches import registry
 
-
 #: A trial ends after this many rounds without a step: the search has nothing left to draw.
 MOST_IDLE_ROUNDS = 3
 

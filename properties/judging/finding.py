@@ -12,7 +12,6 @@ from model.program import Program
 from model.step import Step
 from properties.judging.ledger import Ledger
 
-
 #: Maximum number of rows in a finding about many values.
 MAX_ROWS = 12
 

@@ -25,7 +25,6 @@ from properties.judging import pins, regions, world
 from properties.judging.holdings import ContractBroken, Held, Region
 from properties.judging.pins import COUNT_LIMIT
 
-
 #: For each call, the function that enters a step of it, which returns the number that the
 #: call must return, or None.
 Entries: TypeAlias = dict[str, Callable[["Ledger", Any], int | None]]

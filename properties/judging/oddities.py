@@ -22,7 +22,6 @@ from model.step import Step
 from properties.judging.ledger import Ledger
 from properties.judging.pins import COUNT_LIMIT
 
-
 #: The smallest number of pins whose product with the bias is no positive ``int``.
 PRODUCT = COUNT_LIMIT // BIAS
 

@@ -19,7 +19,6 @@ from model.semantics import PMD_ORDER
 from model.step import contiguous
 from properties.judging.holdings import ContractBroken, Held
 
-
 if TYPE_CHECKING:
     from properties.judging.ledger import Entries, Ledger
 

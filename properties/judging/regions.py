@@ -13,7 +13,6 @@ from model.step import contiguous
 from properties.judging.holdings import ContractBroken, Region
 from properties.judging.pins import ENOMEM, pin, unpin
 
-
 if TYPE_CHECKING:
     from properties.judging.ledger import Entries, Ledger
 

@@ -11,7 +11,6 @@ import threading
 from types import FrameType
 from typing import ClassVar
 
-
 #: Limit for one step in seconds of processor time; SECONDS_PER_PAGE is added for each page
 #: that it visits, up to MAX_CHARGED_PAGES pages.
 STEP_SECONDS = 4.0

@@ -11,7 +11,6 @@ from model.world import AllocPages, Clean, GetPage, Map, PutPage, SetPageDirty, 
 from properties.judging.holdings import ContractBroken
 from properties.judging.pins import COUNT_LIMIT
 
-
 if TYPE_CHECKING:
     from properties.judging.ledger import Entries, Ledger
 

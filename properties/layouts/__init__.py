@@ -9,7 +9,6 @@ from pathlib import Path
 from model.mapping import Mapping
 from model.parse import read_layout
 
-
 #: Directory of the shipped layouts.
 DIRECTORY = Path(__file__).parent
 

@@ -11,7 +11,6 @@ This file can be imported without z3; the modules of this package cannot.
 
 from model.semantics import BIAS, MAX_ORDER
 
-
 #: Printed below the lemmas: the assumptions, what the lemmas are about, and what follows
 #: if every verdict is as expected.
 ASSUMED = (

@@ -11,7 +11,6 @@ from attrs import field, frozen
 
 from model.semantics import BIAS, MAX_ORDER
 
-
 #: Frames are below this: 64 bits of physical address, in pages of 4 KiB.
 FRAME_LIMIT = 1 << 52
 

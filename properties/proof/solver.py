@@ -8,7 +8,6 @@ from typing import Any
 import z3
 from attrs import field, frozen
 
-
 #: Most milliseconds that z3 takes for one query. All of them need far less.
 TIMEOUT_MS = 60_000
 

@@ -4,5 +4,4 @@
 
 from properties.reduce.reducer import Reduced, reduce
 
-
 __all__ = ["Reduced", "reduce"]

@@ -21,7 +21,6 @@ from properties.reduce.proposals import Proposals, first_accepted
 from properties.reduce.remove import with_step, without_entries, without_steps
 from properties.reduce.standing import unmaps
 
-
 #: Maximum number of steps of a program in which equal amounts are looked for.
 MAX_STEPS_BALANCED = 64
 

@@ -20,7 +20,6 @@ from properties.judging.pins import COUNT_LIMIT
 from properties.reduce.lists import CannotRewrite, with_lists, with_pages
 from properties.reduce.standing import Standing, bridge, named, new_handles, pin_step
 
-
 #: Maximum number of pages of a handle or region that the new steps make again.
 MAX_PAGES_REBUILT = 4_096
 

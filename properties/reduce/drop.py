@@ -9,7 +9,6 @@ from properties.reduce.mappings import ncompound, without_compound
 from properties.reduce.proposals import Proposals, first_accepted
 from properties.reduce.remove import without_entries, without_steps
 
-
 #: Pieces of less than 1/FINEST_PARTS of a list are dropped from its ends only.
 FINEST_PARTS = 16
 

@@ -19,7 +19,6 @@ from properties.reduce.proposals import Proposals
 from properties.reduce.remove import with_step, without_entries, without_steps
 from properties.reduce.standing import get_step
 
-
 #: A step that takes at least this many plain references brings a count near `COUNT_LIMIT`.
 MIN_REFERENCES_NEAR_LIMIT = 1 << 20
 

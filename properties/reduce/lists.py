@@ -12,7 +12,6 @@ from attrs import evolve
 from model.pagelist import Group, PageList, Slice, from_entries, span
 from model.step import Step, shown
 
-
 #: Sorted intervals of positions: the first, and the one after the last.
 Intervals = list[tuple[int, int]]
 

@@ -32,7 +32,6 @@ from properties.reduce.mappings import (
 from properties.reduce.proposals import Proposals, first_accepted
 from properties.reduce.remove import without_pages
 
-
 #: `lower_orders` tries the first compound pages of a mapping, at most this many.
 MAX_COMPOUND_LOWERED = 64
 

@@ -60,7 +60,6 @@ from properties.reduce.plainer import pin_what_is_unpinned, simplify
 from properties.reduce.proposals import Pass
 from properties.reduce.repeat import repeat
 
-
 PASSES: tuple[Pass, ...] = (
     fail_alone,
     at_limit,

@@ -17,7 +17,6 @@ from properties.reduce.proposals import Proposals, first_accepted
 from properties.reduce.remove import with_step
 from properties.reduce.standing import pin_step
 
-
 #: The plainest value of each argument.
 PLAINEST: dict[str, Any] = {
     "flags": (),

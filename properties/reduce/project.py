@@ -23,7 +23,6 @@ from properties.judging.ledger import Ledger
 from properties.reduce.lists import MAX_PAGES_REWRITTEN, CannotRewrite, with_pages
 from properties.reduce.standing import Standing, bridge, new_handles
 
-
 #: If the last step names more pages than this, nothing is removed.
 MAX_PAGES_NAMED = 1024
 

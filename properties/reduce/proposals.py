@@ -7,7 +7,6 @@ from typing import Protocol
 
 from model.program import Program
 
-
 #: Yields proposals, and is sent the accepted program for each, or None.
 Proposals = Generator[Program, Program | None, None]
 

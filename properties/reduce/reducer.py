@@ -26,7 +26,6 @@ from properties.reduce.project import projected
 from properties.reduce.proposals import Pass
 from properties.search import forget
 
-
 #: Maximum number of programs to execute in one reduction.
 MAX_EXECUTIONS = 5_000
 

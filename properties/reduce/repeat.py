@@ -16,7 +16,6 @@ from properties.reduce.mappings import without_compound
 from properties.reduce.proposals import Proposals
 from properties.reduce.remove import with_step
 
-
 #: Mappings of more compound pages than this are left to other passes.
 MAX_COMPOUND_SCANNED = 1024
 

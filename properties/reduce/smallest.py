@@ -21,7 +21,6 @@ from properties.judging.finding import Finding
 from properties.reduce import Reduced, reduce
 from properties.search import forget
 
-
 #: Maximum number of smaller programs to try.
 MAX_TRIES = 1_000_000
 

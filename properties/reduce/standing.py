@@ -18,7 +18,6 @@ from model.world import Clean, GetPage, Map, PutPage, SetPageDirty, Unmap
 from properties.judging.ledger import Ledger
 from properties.reduce.lists import CannotRewrite, adjoined
 
-
 #: Maximum number of terms of a list: they fit in one line of a trace, whatever their numbers.
 MAX_TERMS = 96
 

@@ -6,7 +6,6 @@ import shlex
 
 from model.semantics import DEFAULT
 
-
 #: The default of ``--candidate``.
 CANDIDATE = "optimised"
 

@@ -17,7 +17,6 @@ from properties.judging.ledger import Ledger
 from properties.reports.command_line import command
 from properties.reports.pagemap import in_words, page_map, runs_in_words
 
-
 #: Maximum width of a report, in columns.
 WIDTH = 98
 

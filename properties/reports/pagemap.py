@@ -14,7 +14,6 @@ from itertools import groupby, pairwise
 from model.mapping import Mapping
 from properties.judging.ledger import Ledger
 
-
 #: Maximum width of a map, in columns.
 WIDTH = 96
 

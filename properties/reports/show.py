@@ -16,7 +16,6 @@ from properties.judging.oracles.record import Record
 from properties.reports.failure import explained, step_maps
 from properties.reports.pagemap import runs_in_words
 
-
 #: Maximum number of heads whose state is listed after a step.
 MAX_HEADS_LISTED = 12
 

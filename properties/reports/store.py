@@ -24,7 +24,6 @@ from model.semantics import Semantics
 from properties.judging.finding import Finding
 from properties.judging.judge import judge
 
-
 DIRECTORY = Path(".headcount")
 
 

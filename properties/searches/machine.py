@@ -30,7 +30,6 @@ from properties.search import Search, attempt
 from properties.strategies.layouts import draw_layout
 from properties.strategies.steps import RandomSteps
 
-
 RANDOM = st.randoms(use_true_random=False)
 
 #: Number of programs in one round. After ten programs Hypothesis makes six variants of each

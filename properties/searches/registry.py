@@ -18,7 +18,6 @@ from properties.searches.predrawn import predrawn
 from properties.searches.soak import long, soak
 from properties.searches.wide import wide
 
-
 SEARCHES: dict[str, Searcher] = {
     "machine": explore,
     "soak": soak,

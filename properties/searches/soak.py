@@ -26,7 +26,6 @@ from properties.strategies.layouts import draw_layout, draw_small, small_orders
 from properties.strategies.short import PINNING, UNPINNING, ShortSteps
 from properties.strategies.steps import RandomSteps
 
-
 #: Number of steps of a program; one of these is drawn. Programs on any layout are shorter,
 #: so that more layouts are tried in the same time.
 SMALL_LAYOUT_STEPS = (100, 200, 200, 500, 500, 1_000, 2_000, 5_000)

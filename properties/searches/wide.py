@@ -22,7 +22,6 @@ from properties.judging.regions import BATCH
 from properties.search import Search, attempt
 from properties.strategies.dice import Dice
 
-
 #: Calls that unpin several pages.
 UNPINS: list[Any] = [cls for cls in STEPS.values() if cls.unpins and cls.may_be_empty]
 

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from random import Random
 from typing import TypeVar
 
-
 T = TypeVar("T")
 
 

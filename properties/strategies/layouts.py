@@ -12,7 +12,6 @@ from model.semantics import Semantics
 from properties.search import Search
 from properties.strategies import among, one_in
 
-
 #: Maximum number of mappings of a layout.
 MAX_MAPPINGS = 3
 

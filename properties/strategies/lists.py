@@ -11,7 +11,6 @@ from model.pagelist import Group, PageList, Slice, joined, span
 from properties.judging.ledger import Ledger
 from properties.strategies import among, one_in
 
-
 #: Maximum lengths of a short list, in pages; one of these is drawn for each list.
 SHORT_LENGTHS = (4, 4, 16, 64)
 

@@ -8,7 +8,6 @@ from model.pagelist import NULL_NAME, PageList, Slice
 from model.semantics import Semantics
 from properties.strategies import one_in
 
-
 #: One list in NULL_ONE_IN contains NULL.
 NULL_ONE_IN = 4
 

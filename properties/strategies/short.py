@@ -27,7 +27,6 @@ from properties.strategies.lists import by_mapping
 from properties.strategies.nulls import with_nulls
 from properties.strategies.steps import RandomSteps
 
-
 #: Forms that pin.
 PINNING = frozenset({"pin", "pin_across", "pin_again", "pin_strided", "pin_two", "pin_fast"})
 

@@ -42,7 +42,6 @@ from properties.strategies.lists import (
 )
 from properties.strategies.nulls import with_nulls
 
-
 #: Error values for npages: -EFAULT, and the lowest and the highest one.
 ERRORS = (-14, -4095, -1)
 

@@ -20,7 +20,6 @@ import cffi
 from model.kernel.source.process import FFI, OPS, SIZE, Worker
 from model.kernel.source.spec import load
 
-
 STEPS = 20_000
 ROUNDS = 7
 LIVES = 200

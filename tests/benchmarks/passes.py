@@ -16,7 +16,6 @@ from properties.judging.judge import judge
 from properties.reduce import reduce
 from properties.reduce.passes import PASSES
 
-
 BUDGET = 200_000
 
 

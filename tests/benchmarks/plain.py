@@ -18,7 +18,6 @@ from properties.coverage.situations import situations
 from properties.judging.finding import diverged
 from properties.judging.judge import Run
 
-
 ORDERS = st.lists(st.sampled_from([0, 1, 2, 3, 9]), min_size=1, max_size=4)
 PAGE, LENGTH, HANDLE = st.integers(0, 1023), st.integers(1, 64), st.integers(0, 49)
 UNPIN = st.sampled_from(["pages", "pages_dirty_lock", "page_range_dirty_lock"])

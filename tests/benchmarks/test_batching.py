@@ -18,7 +18,6 @@ from model.optimised import Optimised
 from model.reference import Reference
 from model.semantics import DEFAULT
 
-
 GIB = 1 << 18
 
 #: Part of a GiB that is unpinned where nothing is measured, if a page is no larger.

@@ -20,7 +20,6 @@ from properties.search import Search, Tally
 from properties.searches import registry
 from tests.helpers import TOY
 
-
 STEPS = 20_000
 
 #: As many where nothing is measured.

@@ -17,7 +17,6 @@ from properties import layouts
 from properties.search import Search, Watcher
 from properties.searches import registry
 
-
 STEPS = 20_000
 
 STEPS_UNMEASURED = 2_000

@@ -21,7 +21,6 @@ import pytest
 
 from model.steps import STEPS
 
-
 ROOT = Path(__file__).parents[2]
 
 #: Files that may name one call, outside faults and tests.

@@ -18,7 +18,6 @@ from model.semantics import KINDS, SEMANTICS
 from model.steps import STEPS
 from model.world import Map, Unmap
 
-
 #: Compound pages of orders 2 and 1, then two single pages.
 A = 'a = mapping("driver", orders=[2, 1, 0, 0], pfn=0x10)'
 FOUR, PAIR, ONE, OTHER = 0x10, 0x14, 0x16, 0x17

@@ -25,7 +25,6 @@ from model.parse import LINE_LIMIT, parse_layout, read_layout
 from model.semantics import KINDS
 from properties.layouts import DIRECTORY
 
-
 if TYPE_CHECKING:
     from random import Random
 

@@ -13,7 +13,6 @@ from model.mapping import Mapping, placed
 from model.memory import Memory
 from model.semantics import DEFAULT
 
-
 START = 0x40
 
 

@@ -12,7 +12,6 @@ from model.page import Event, HeadState, wrapped
 from model.parse import parse_layout
 from model.semantics import DEFAULT, SEMANTICS
 
-
 #: Frames of single pages and of compound pages of orders 1, 2, 8 and 9.
 SINGLE, PAIR, FOUR, LARGE, HUGE = 0x10, 0x12, 0x14, 0x100, 0x200
 NOWHERE = 0x11

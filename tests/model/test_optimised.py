@@ -12,7 +12,6 @@ from model.optimised import COUNT_LIMIT, Optimised
 from model.parse import parse_program
 from model.reference import Reference
 
-
 #: Compound pages of orders 2, 2 and 1, then two single pages.
 A = 'a = mapping("driver", orders=[2, 2, 1, 0, 0], pfn=0x10)'
 FOUR, NEXT, PAIR, ONE, OTHER = 0x10, 0x14, 0x18, 0x1A, 0x1B

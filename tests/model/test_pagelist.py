@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from model.errors import BadInput
 from model.pagelist import Group, PageList, Slice, from_entries, joined, span
 
-
 #: What names stand for: a range of frames, and a list of them.
 TABLE = {"a": range(0x100, 0x10C), "h1": [7, 7, 3, 9, 2, 1]}
 

@@ -29,7 +29,6 @@ from model.steps import (
 )
 from model.world import AllocPages, Clean, GetPage, Map, PutPage, SetPageDirty, SplitHugePage, Unmap
 
-
 TOP = '# headcount 1\nsemantics("5.13")\n'
 
 #: Three lines; a has eight contiguous pages, b two whose frames fall.

@@ -30,7 +30,6 @@ from model.steps import (
 )
 from model.world import AllocPages, Clean, GetPage, PutPage, SplitHugePage
 
-
 #: Frames 0x1000 to 0x1008: two compound pages of order 1, then one of order 2.
 A = Mapping("a", "driver", (Extent(0x1000, 1, 2), Extent(0x1004, 2, 1)))
 

@@ -22,7 +22,6 @@ from model.recording import (
     write_recordings,
 )
 
-
 TEXT = """\
 # recorded 6.1.0-56
 # headcount 1

@@ -15,7 +15,6 @@ from model.optimised import Optimised
 from model.page import HeadState
 from model.reference import Reference, Region
 
-
 #: Compound pages of orders 2 and 1, then two single pages.
 A = 'a = mapping("driver", orders=[2, 1, 0, 0], pfn=0x10)'
 FOUR, PAIR, ONE, OTHER = 0x10, 0x14, 0x16, 0x17

@@ -11,7 +11,6 @@ from model.step import SgEntry, Step, Table, contiguous
 from model.steps import PinUserPages, PinUserPagesFastOnly, UnpinUserPages, UnpinUserPagesDirtyLock
 from model.world import AllocPages, GetPage
 
-
 A, H = span("a", 0, 2), span("h1", 1, 3)
 
 

@@ -22,7 +22,6 @@ from model.steps import (
 )
 from model.world import AllocPages, Clean, GetPage, Map, PutPage, SetPageDirty, SplitHugePage, Unmap
 
-
 #: What -14 is as an unsigned long.
 EFAULT = 2**64 - 14
 

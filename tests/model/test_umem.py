@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from model.umem import BATCH, Scatterlist, Umem, append_pages
 
-
 LARGE = 1 << 30
 
 

@@ -10,7 +10,6 @@ from model.memory import Oops
 from model.optimised import Optimised
 from model.reference import Reference
 
-
 A = 'a = mapping("driver", orders=[1, 0], pfn=0x10)'
 Z = 'z = mapping("zero", orders=[0], pfn=0x20)'
 PAIR, ONE, ZERO = 0x10, 0x12, 0x20

@@ -14,7 +14,6 @@ import pytest
 
 from tests.helpers import ROOT, SKETCHES, TRACES
 
-
 SEARCHES = [f"headcount::{name}" for name in ("machine", "soak", "wide", "laws")]
 
 #: Nothing, or what loads the plugin where headcount is not installed but lies on PYTHONPATH.

@@ -16,7 +16,6 @@ from model.kernel.guest.image import Image, build
 from model.kernel.guest.packages import VERSIONS, present
 from model.semantics import SEMANTICS
 
-
 #: Memory of the machine in MiB, without and with pages of 1 GiB.
 MEMORY = 1024
 GIGANTIC_MEMORY = 5632

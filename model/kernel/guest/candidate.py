@@ -19,7 +19,6 @@ from model.semantics import BIAS
 from model.step import Step
 from model.world import Map
 
-
 #: Flags of calls, as in inside/headcount.h.
 WRITE, LONGTERM, MISUSE = 1, 2, 16
 

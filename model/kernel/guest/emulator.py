@@ -21,7 +21,6 @@ from model.errors import BadInput
 from model.kernel.guest.image import Image
 from model.memory import NoProgress, Panic
 
-
 QEMU = "qemu-system-x86_64"
 
 #: Seconds that a boot may take, and seconds without output that count as a hang. The agent

@@ -13,7 +13,6 @@ from model.kernel.guest.image import Image
 from model.memory import NoProgress, Panic
 from model.page import Event
 
-
 #: Maximum number of attempts to boot a machine, and to start a program.
 TRIES = 3
 

@@ -14,7 +14,6 @@ from model.errors import BadInput
 from model.kernel.command import digest, run
 from model.kernel.guest.packages import Unpacked
 
-
 INSIDE = Path(__file__).with_name("inside")
 AGENT = ("agent.c", "requests.c", "place.c", "area.c", "pools.c", "ask.c", "port.c")
 

@@ -18,7 +18,6 @@ from model.mapping import Extent, Mapping, align_up
 from model.pagelist import NULL
 from model.semantics import PMD_ORDER
 
-
 #: The agent's names of its pools, by kind of mapping and order.
 POOLS = {
     ("base", 0): "base",

@@ -12,7 +12,6 @@ from model.kernel.guest.guest import answer
 from model.kernel.guest.image import Image
 from model.memory import NoProgress, Panic
 
-
 #: The agent's names of kinds of memory, and their orders.
 KINDS = {"base": 0, "thp": 9, "hugetlb": 9, "gigantic": 18}
 

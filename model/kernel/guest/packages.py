@@ -16,7 +16,6 @@ from model.errors import BadInput
 from model.kernel.command import run
 from model.kernel.source.tree import cache
 
-
 #: Kernel versions that can be booted; the first is the default.
 VERSIONS = ("6.1", "6.12")
 

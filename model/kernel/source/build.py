@@ -21,7 +21,6 @@ from model.kernel.source.era import known_for, recognised
 from model.kernel.source.segments import OPERATIONS
 from model.kernel.source.tree import Tree, cache
 
-
 #: As in the kernel: integers wrap, pointers may alias, NULL checks after a use are kept.
 FLAGS = (
     "-std=gnu11",

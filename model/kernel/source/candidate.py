@@ -16,7 +16,6 @@ from model.page import Event, decoded
 from model.program import Program
 from model.step import Need, Step, Table
 
-
 #: Names of events, by the values of ``enum hc_event_kind``.
 EVENT_NAMES = {number: name.removeprefix("HC_EV_").lower() for name, number in EVENTS.items()}
 

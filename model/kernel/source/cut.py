@@ -21,7 +21,6 @@ from model.kernel.source.items import WORD, Item, items
 from model.kernel.source.tree import Tree
 from model.steps import STEPS
 
-
 SHIM = Path(__file__).with_name("shim")
 
 #: Headers of the shim before the extracted definitions, and between types and functions.

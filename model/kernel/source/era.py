@@ -10,7 +10,6 @@ from model.errors import BadInput
 from model.kernel.source.tree import Tree
 from model.steps import STEPS
 
-
 if TYPE_CHECKING:
     from model.kernel.source.cut import Cut
 

@@ -13,7 +13,6 @@ from attrs import frozen
 
 from model.kernel.source.conditions import COMMENT
 
-
 if TYPE_CHECKING:
     from tree_sitter import Node, Parser
 

@@ -16,7 +16,6 @@ from model.kernel.source.segments import operation
 from model.kernel.source.tree import Tree
 from model.steps import STEPS
 
-
 #: Pages of a short range: 64 KiB.
 SEGMENT = 16
 

@@ -21,7 +21,6 @@ from model.kernel.source.cut import SHIM
 from model.kernel.source.segments import OPERATIONS, Segment
 from model.memory import NoProgress, Oops, Panic
 
-
 #: Seconds of processor time that a step may take, plus a microsecond per page, and the seconds
 #: after the first timeout, as reducing the program repeats it many times. A loop that contains
 #: atomic operations is stopped by their number long before.

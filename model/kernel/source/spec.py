@@ -18,7 +18,6 @@ from model.kernel.source.tree import Tree, read
 from model.semantics import SEMANTICS
 from model.steps import STEPS
 
-
 #: Maximum length in pages of a list passed as an array: 2 GiB of pointers.
 MOST_LISTED = 1 << 28
 

@@ -17,7 +17,6 @@ from attrs import evolve, frozen
 from model.errors import BadInput
 from model.kernel.command import run
 
-
 #: Files to read, in the order in which names are looked up. `mm/gup.c`, which is under
 #: test, comes first.
 FILES = (

@@ -10,5 +10,4 @@ invariants come last: a count that differs says more than a page that was freed 
 from properties.judging.oracles.agreement import agreement, legal
 from properties.judging.oracles.invariants import counted_before_put, dirty_before_put, freed_once
 
-
 ORACLES = (dirty_before_put, agreement, legal, freed_once, counted_before_put)

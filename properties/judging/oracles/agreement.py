@@ -10,7 +10,6 @@ from model.memory import NR_FOLL_PIN_ACQUIRED, NR_FOLL_PIN_RELEASED
 from properties.judging.finding import Finding, Row, differing, first_rows, state_rows
 from properties.judging.oracles.record import Record
 
-
 #: Maximum number of warnings in the notes of a finding.
 MAX_WARNINGS = 3
 

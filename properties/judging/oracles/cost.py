@@ -10,7 +10,6 @@ count differed. Fewer puts are fine.
 from properties.judging.finding import Finding
 from properties.judging.oracles.record import Record
 
-
 #: Maximum number of entries that one put must drop; longer runs may be put in parts. From
 #: twice this number on, the product of count and bias in put_compound_head() of 5.13 does not
 #: fit into an ``int``.

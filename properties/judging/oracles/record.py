@@ -13,7 +13,6 @@ from model.step import Step
 from properties.judging.finding import Finding, Row
 from properties.judging.ledger import Ledger
 
-
 #: Maximum number of runs, and of puts, in a finding.
 MAX_RUNS_SHOWN = 1 << 14
 

@@ -17,5 +17,4 @@ from properties.searches.laws.comparison import difference
 from properties.searches.laws.equations import LAWS
 from properties.searches.laws.search import laws
 
-
 __all__ = ["LAWS", "difference", "laws"]

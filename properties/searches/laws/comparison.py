@@ -15,7 +15,6 @@ from properties.judging.finding import MAX_ROWS, Finding, Row, differing, first_
 from properties.judging.guard import Guarded, NoSnapshot
 from properties.judging.ledger import Ledger
 
-
 #: Maximum number of characters of the other variant's steps in the summary.
 MAX_TEXT = 240
 

@@ -15,7 +15,6 @@ from properties.searches.laws.prefix import MAX_ENTRIES, Prefix, entries_of
 from properties.strategies import among, one_in
 from properties.strategies.dice import Dice
 
-
 #: The calls that unpin with an argument for dirtying: the one of a list, the one of a range.
 DIRTYING: dict[str, Any] = {
     "range" if cls.takes_range else "list": cls

@@ -21,7 +21,6 @@ from properties.strategies.lists import (
 )
 from properties.strategies.steps import RandomSteps
 
-
 #: Maximum number of entries of a list, or pages of a range; one in ONE_LONG_IN may have up
 #: to MAX_LONG_ENTRIES.
 MAX_ENTRIES = 24

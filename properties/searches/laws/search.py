@@ -26,7 +26,6 @@ from properties.strategies.lists import draw_stretch
 from properties.strategies.short import UNPINNING, ShortSteps
 from properties.strategies.steps import RandomSteps
 
-
 if TYPE_CHECKING:
     from properties.searches.laws.equations import Law
 

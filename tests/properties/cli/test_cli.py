@@ -14,7 +14,6 @@ from model.parse import read_program
 from properties.layouts import DIRECTORY
 from tests.helpers import SKETCHES, TRACES, run
 
-
 GOOD = """\
 # headcount 1
 semantics("5.13")

@@ -25,7 +25,6 @@ from properties import recordings
 from properties.search import Search
 from tests.helpers import run
 
-
 #: The module, which the command of that name hides.
 GUEST = importlib.import_module("properties.cli.guest")
 

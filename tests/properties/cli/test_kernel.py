@@ -12,7 +12,6 @@ from model.kernel.source.build import compiler
 from properties.candidates import missing
 from tests.helpers import TOY, TRACES, run
 
-
 MISSING = missing("kernel-source") or ("" if compiler() else "no cc: apt install gcc")
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=MISSING)
 

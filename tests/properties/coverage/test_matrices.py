@@ -15,7 +15,6 @@ from properties.cli import main
 from properties.coverage.matrices import COMBINATIONS, MATRICES, combinations
 from properties.judging.judge import Run
 
-
 PAGES = (
     '# headcount 1\nsemantics("5.13")\na = mapping("driver", orders=[4, 4, 2, 1, 0, 0])\n'
     "h1 = pin_user_pages(a[0:40])\nh2 = pin_user_pages(a[0:40])\n"

@@ -24,7 +24,6 @@ from properties.searches.registry import TURNS, load
 from properties.strategies.steps import RandomSteps
 from tests.helpers import HEADER
 
-
 #: So many rounds of `headcount verify`, ten seconds of it, reach everything.
 ROUNDS = 48
 

@@ -53,7 +53,6 @@ from properties.judging.judge import judge
 from properties.judging.ledger import Ledger
 from properties.search import SEED_STRIDE, Search, Watcher
 
-
 WORLD = ("map", "unmap", "set_page_dirty", "clean", "get_page", "put_page", "split_huge_page")
 
 

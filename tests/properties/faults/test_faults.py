@@ -10,7 +10,6 @@ from model.semantics import SEMANTICS
 from properties.candidates import load
 from properties.faults import FAULTS, GROUPS
 
-
 every = pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 
 OVERRIDABLE = {

@@ -19,7 +19,6 @@ from properties.grading.trial import Found, Result, Trial, run
 from properties.search import SEED_STRIDE, Search, Tally
 from properties.searches.soak import soak
 
-
 SPEC = FAULTS["NoTailOffset"].spec
 
 

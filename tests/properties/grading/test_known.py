@@ -18,7 +18,6 @@ from properties.search import Search, Watcher
 from properties.searches.soak import soak
 from properties.searches.wide import wide
 
-
 KNOWN = load()
 PLANTED = [name for name, fault in FAULTS.items() if not fault.equivalent]
 RIGHT = [name for name, fault in FAULTS.items() if fault.equivalent]

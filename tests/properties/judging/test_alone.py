@@ -24,7 +24,6 @@ from properties.search import Search
 from properties.searches.soak import soak
 from tests.helpers import HEADER, TRACES, Listener
 
-
 TRACE = TRACES / "one-tebibyte.trace"
 SMALL = HEADER + 'a = mapping("driver", orders=[2, 0])\n'
 

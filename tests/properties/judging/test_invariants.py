@@ -12,7 +12,6 @@ from model.semantics import BIAS
 from properties.faults import FAULTS
 from properties.judging.judge import judge
 
-
 PINNED = """\
 # headcount 1
 semantics("5.13")

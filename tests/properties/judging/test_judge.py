@@ -14,7 +14,6 @@ from model.reference import Reference
 from properties.judging.judge import judge
 from tests.helpers import HEADER
 
-
 PINNED = HEADER + 'a = mapping("driver", orders=[2, 0])\nh1 = pin_user_pages(a[3:5])\n'
 RANGE = PINNED + "unpin_user_page_range_dirty_lock(h1[0:2], make_dirty=True)\n"
 

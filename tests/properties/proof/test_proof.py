@@ -15,11 +15,9 @@ from model.iterators import compound_range_next
 from model.optimised import Optimised
 from properties.cli import main
 
-
 z3 = pytest.importorskip("z3", reason="needs the extra `proof`: pip install -e '.[proof]'")
 
 from properties.proof import formulas, lemmas, solver  # noqa: E402 - they need z3
-
 
 BELOW = 1 << 32
 

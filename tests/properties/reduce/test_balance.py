@@ -12,7 +12,6 @@ from properties.reduce.balance import MAX_PAGES_BALANCED, MAX_STEPS_BALANCED, ba
 from tests.helpers import soaked
 from tests.properties.reduce import programs
 
-
 PAGES = 'a = mapping("driver", orders=[2, 0])\n'
 LAST = "set_page_dirty(a[4:5])\n"
 MANY = MAX_PAGES_BALANCED + 1

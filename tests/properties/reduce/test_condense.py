@@ -15,7 +15,6 @@ from properties.reduce.condense import condensed as condensations
 from properties.reduce.lists import CannotRewrite
 from tests.helpers import program, soaked, text_of
 
-
 SEEDS = range(60)
 WINDOWS = (1, 2, 8, 64)
 

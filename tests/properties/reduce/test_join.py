@@ -5,7 +5,6 @@ from __future__ import annotations
 from properties.reduce.join import fail_alone, join, register
 from tests.properties.reduce.programs import offers
 
-
 PAGES = 'a = mapping("driver", orders=[2, 2])\n'
 TWO = (
     PAGES + "h1 = pin_user_pages(a[0:2])\nh2 = pin_user_pages(a[2:4])\nunpin_user_pages(h2[0:2])\n"

@@ -10,7 +10,6 @@ from properties.reduce.limit import MIN_REFERENCES_NEAR_LIMIT, at_limit, keep_ne
 from tests.helpers import program
 from tests.properties.reduce.programs import offers
 
-
 PAGE = 'a = mapping("base", orders=[0])\n'
 
 

@@ -18,7 +18,6 @@ from properties.searches.soak import soak
 from tests.helpers import program, text_of
 from tests.properties.reduce.programs import found, reduced
 
-
 TO_TEXT = {
     "steps and what uses them go": (
         "NoTailOffset",

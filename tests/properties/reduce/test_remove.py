@@ -13,7 +13,6 @@ from properties.reduce.mappings import with_order, without_compound
 from properties.reduce.remove import without_entries, without_pages, without_steps
 from tests.helpers import program, text_of
 
-
 PAGES = 'a = mapping("driver", orders=[2, 2])\n'
 BODY = (
     PAGES + "h1 = pin_user_pages(a[0:8])\n"

@@ -12,7 +12,6 @@ from model.semantics import semantics
 from properties.judging.judge import judge
 from properties.reports.store import Store, write
 
-
 SMALL = """\
 # headcount 1
 semantics("5.13")

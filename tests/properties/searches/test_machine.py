@@ -23,7 +23,6 @@ from properties.search import Search
 from properties.searches.machine import Machine, explore, machine
 from tests.helpers import Listener
 
-
 #: Marks the second and third seed of a test that one seed shows too.
 MORE_SEEDS = pytest.mark.slow("the same from other seeds")
 

@@ -13,7 +13,6 @@ from properties.search import Search, Tally
 from properties.searches.predrawn import predrawn
 from properties.searches.registry import TURNS, TURNS_PREDRAWN, load, turns
 
-
 NARROW = Abilities(
     "narrow",
     calls=frozenset({"pin_user_pages", "unpin_user_pages"}),

@@ -17,7 +17,6 @@ from properties.searches.registry import SEARCHES
 from properties.strategies.dice import Dice
 from properties.strategies.nulls import with_nulls
 
-
 ROW = SEMANTICS["6.12"]
 
 

@@ -17,7 +17,6 @@ import socket
 import sys
 from pathlib import Path
 
-
 ANSWERS = [
     line.split(" => ", 1)
     for line in Path(os.environ["HEADCOUNT_FAKE"]).read_text().splitlines()

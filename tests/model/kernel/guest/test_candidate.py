@@ -13,7 +13,6 @@ from model.page import Event, HeadState
 from model.parse import parse_program
 from model.program import Program
 
-
 A = 'a = mapping("driver", orders=[0, 0, 1])'
 B = 'b = mapping("base", orders=[0, 0])'
 Z = 'z = mapping("zero", orders=[0])'

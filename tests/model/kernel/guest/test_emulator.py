@@ -21,7 +21,6 @@ from model.memory import NoProgress, Panic
 from model.parse import parse_program
 from properties.judging.judge import judge
 
-
 PROGRAM = """# headcount 1
 semantics("6.1")
 a = mapping("base", orders=[0, 0])

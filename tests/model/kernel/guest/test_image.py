@@ -15,7 +15,6 @@ from model.kernel.guest.booted import load
 from model.kernel.guest.image import archive, build
 from model.kernel.guest.packages import Unpacked, present, unpack
 
-
 ABI = "6.1.0-7"
 HEADERS = f"linux-headers-{ABI}-cloud-amd64"
 

@@ -27,7 +27,6 @@ from properties.searches.registry import SEARCHES
 from tests.helpers import TESTS
 from tests.model.kernel.guest.wrong import WRONG
 
-
 TRACES = sorted((TESTS / "traces").glob("*.trace"))
 
 pytestmark = pytest.mark.slow("boots kernels in an emulator")

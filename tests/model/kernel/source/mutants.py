@@ -25,7 +25,6 @@ from model.semantics import SEMANTICS
 from properties.search import Search, Tally
 from properties.searches.registry import SEARCHES
 
-
 #: What an operator becomes.
 OPERATORS = {
     "+": "-",

@@ -7,7 +7,6 @@ import pytest
 from model.kernel.source.build import compiler
 from model.kernel.source.conditions import active, settled, stacks
 
-
 TEXT = """\
 #ifndef GUARD_H
 #define GUARD_H

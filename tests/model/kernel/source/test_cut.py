@@ -12,7 +12,6 @@ from model.kernel.source.cut import MEASURED, SHIM, cut
 from model.kernel.source.era import ERAS, known_for, recognised
 from model.semantics import SEMANTICS
 
-
 CC = compiler()
 
 

@@ -22,7 +22,6 @@ from properties.search import Search, Tally
 from properties.searches.registry import SEARCHES
 from tests.helpers import RECORDINGS, TESTS
 
-
 TRACES = sorted((TESTS / "traces").glob("*.trace"))
 RECORDED = sorted(RECORDINGS.glob("*.recording"))
 

@@ -22,7 +22,6 @@ from model.parse import parse_program
 from properties.judging.judge import judge
 from tests.helpers import TOY
 
-
 START = '# headcount 1\nsemantics("5.13")\na = mapping("driver", orders=[2, 2, 1, 0])\n'
 
 #: One of each call, and most of what the world does.

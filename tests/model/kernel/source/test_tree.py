@@ -13,7 +13,6 @@ from model.kernel.source import tree as module
 from model.kernel.source.tree import cache, read
 from tests.helpers import TOY
 
-
 PATCH = """\
 diff --git a/README b/README
 --- a/README
