@@ -142,21 +142,16 @@ def _stride_without(term: Slice, intervals: Intervals) -> tuple[list[Slice], Int
     return [piece for piece in pieces if isinstance(piece, Slice)], removed
 
 
-def between(pages: PageList, start: int, stop: int) -> tuple[Slice | Group, ...]:
-    """The terms for entries *start* to *stop* (exclusive) of *pages*.
+def suffix(pages: PageList, start: int) -> tuple[Slice | Group, ...]:
+    """The terms for the entries of *pages* from *start* on.
 
     :raises CannotRewrite: if the list is long and *start* is inside a repeated term.
     """
-    if start >= stop:
-        return ()
-    front = pages.prefix(stop)
-    if not start:
-        return front.terms
-    if len(front) <= MAX_PAGES_REWRITTEN:
-        entries = list(front.entries())[start:]
+    if len(pages) <= MAX_PAGES_REWRITTEN:
+        entries = list(pages.entries())[start:]
         return from_entries(entries).terms if entries else ()
     kept: list[Slice | Group] = []
-    for term in front.terms:
+    for term in pages.terms:
         if start >= len(term):
             start -= len(term)
         elif not start:

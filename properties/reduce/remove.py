@@ -16,7 +16,7 @@ from model.pagelist import PageList, span
 from model.program import Program
 from model.semantics import PAGE_SIZE
 from model.step import Step, shown
-from properties.reduce.lists import ALL, Gone, Intervals, between, with_pages, without
+from properties.reduce.lists import ALL, Gone, Intervals, suffix, with_pages, without
 
 
 def with_step(program: Program, index: int, *steps: Step) -> Program:
@@ -54,15 +54,12 @@ def without_entries(program: Program, index: int, start: int, stop: int) -> Prog
     """*program* without entries *start* to *stop* (exclusive) of the list of step *index*."""
     step = program.steps[index]
     pages = next(step.lists())
-    kept = PageList((*between(pages, 0, start), *between(pages, stop, len(pages))))
-    if not kept.terms:
-        kept = span(next(pages.slices()).name, 0, 0)
+    terms = (*(pages.prefix(start).terms if start else ()), *suffix(pages, stop))
+    kept = PageList(terms) if terms else span(next(pages.slices()).name, 0, 0)
     changed = with_pages(_repositioned(step, [(start, stop)]), kept)
-    before = program.steps[:index]
-    after = evolve(program, steps=program.steps[index + 1 :])
     gone = {step.makes: [(start, stop)]} if step.binds_handle else {}
-    rest = without_pages(after, gone)
-    return evolve(rest, steps=(*before, changed, *rest.steps))
+    rest = without_pages(evolve(program, steps=program.steps[index + 1 :]), gone)
+    return evolve(rest, steps=(*program.steps[:index], changed, *rest.steps))
 
 
 def _step_without(step: Any, gone: Gone) -> Step | None:

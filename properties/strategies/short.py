@@ -88,10 +88,10 @@ class ShortSteps:
 
     # Pages.
 
-    def _stretch(self, dice: Dice) -> PageList:
-        """One to four neighbouring pages, near an edge of a compound page."""
+    def _stretch(self, dice: Dice, longest: int = 4) -> PageList:
+        """One to *longest* neighbouring pages, near an edge of a compound page."""
         name, start, npages = self._spots[dice.randrange(len(self._spots))]
-        length = 1 + dice.randrange(4)
+        length = 1 + dice.randrange(longest)
         return PageList((Slice(name, range(start, min(start + length, npages))),))
 
     def _release(self, dice: Dice, count: Callable[[int], int]) -> Slice | None:
@@ -131,9 +131,7 @@ class ShortSteps:
 
     def pin_across(self, dice: Dice) -> Step | None:
         """Pin the pages of several neighbouring compound pages."""
-        name, start, npages = self._spots[dice.randrange(len(self._spots))]
-        stop = min(start + 1 + dice.randrange(MAX_ACROSS), npages)
-        return self._pin(Slice(name, range(start, stop)))
+        return self._pin(*self._stretch(dice, MAX_ACROSS).terms)
 
     def pin_again(self, dice: Dice) -> Step | None:
         """Pin a page several times in one call."""
