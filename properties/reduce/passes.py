@@ -39,7 +39,7 @@ What makes a good pass
 The order
 ---------
 Passes that remove much in few tries come first, as each later try is on a smaller
-program: guesses, then steps, and the rest. Passes
+program: guesses, then stretches of steps, steps, and the rest. Passes
 that only make a text plainer are cheap after that, and passes for rare cases are last.
 
 Whether a pass earns its keep
@@ -59,10 +59,12 @@ from properties.reduce.lower import clamp, lower_neighbours, lower_orders, merge
 from properties.reduce.plainer import pin_what_is_unpinned, simplify
 from properties.reduce.proposals import Pass
 from properties.reduce.repeat import repeat
+from properties.reduce.shortcut import shortcut
 
 PASSES: tuple[Pass, ...] = (
     fail_alone,
     at_limit,
+    shortcut,
     drop_steps,
     balance,
     simplify,

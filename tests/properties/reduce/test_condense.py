@@ -114,24 +114,6 @@ def test_all_of_it():
     assert whole == condensed(whole, 1)
 
 
-def test_lines_have_room():
-    """Lists of many heads are divided into lines that a trace can have."""
-    many = "".join(f"unpin_user_pages(a[{n}:{n + 1}])\n" for n in range(0, 1200, 2))
-    start = program(
-        'a = mapping("driver", orders=[1]*600)\n'
-        "h1 = pin_user_pages(a[0:1200])\n"
-        f"{many}"
-        "map(a[0:1200])\n"
-        "h2 = pin_user_pages(a[0:1200])\n"
-        "unpin_user_pages(a[1199:1200])\n"
-    )
-    short = condensed(start, 1)
-
-    check(short)
-    assert 3 < len(short.steps) < 40
-    same(books(start, -1), books(short, -1), start.steps[-1:])
-
-
 def test_by_hand():
     """Only what is held is taken, each with one step."""
     long = program(

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: MIT
+
+"""The pass that replaces a stretch of steps by as few as have the same effect.
+
+If a page is mapped, pinned, unpinned and unmapped, none of these steps can be dropped
+alone: the later ones would release what is not held.
+"""
+
+from attrs import evolve
+
+from model.program import Program
+from properties.judging.ledger import Ledger
+from properties.reduce.proposals import Proposals
+from properties.reduce.standing import Standing, bridge, new_handles
+
+
+#: Before a step, what is held of each head.
+Standings = dict[int, Standing]
+
+#: Maximum number of standings to keep: compound pages touched, times steps looked at.
+MAX_STANDINGS = 100_000
+
+
+def shortcut(program: Program) -> Proposals:
+    """Replace stretches of steps by their net effect, the longest first."""
+    size = len(program.steps) - 1
+    while size > 1:
+        stop = len(program.steps) - 1
+        standings = _standings(program, {*range(stop, 0, -size), 0})
+        while stop > 1 and standings:
+            start = max(0, stop - size)
+            smaller = _shorter(program, start, stop, standings)
+            answer = (yield smaller) if smaller else None
+            # Steps before *start* do not change, so their standings stay valid.
+            program = answer or program
+            stop = start
+        size //= 2
+
+
+def _standings(program: Program, at: set[int]) -> dict[int, Standings]:
+    """What is held of each head before each of the steps *at*; empty if that is too much."""
+    ledger = Ledger(program.semantics, program.mappings)
+    found = {}
+    for i, step in enumerate(program.steps):
+        if i in at:
+            known = ledger.known()
+            if len(known) * len(at) > MAX_STANDINGS:
+                return {}
+            found[i] = {head: Standing.of(head, ledger) for head, _ in known}
+        ledger.take(step)
+    return found
+
+
+def _shorter(
+    program: Program, start: int, stop: int, standings: dict[int, Standings]
+) -> Program | None:
+    """*program* with fewer steps instead of *start* to *stop*; None if there are none."""
+    steps = program.steps
+    made = {step.makes for step in steps[start:stop] if step.makes}
+    if any(made & step.uses() for step in steps[stop:]):
+        return None
+    before, after = standings[start], standings[stop]
+    fresh = Ledger(program.semantics, program.mappings)
+    changes = []
+    for head, now in after.items():
+        then = before.get(head)
+        if then is None:
+            if fresh.head(head) != head:
+                # It became a head by a split or an allocation.
+                return None
+            then = Standing.of(head, fresh)
+        if now.alive > then.alive or now.order != then.order:
+            return None
+        changes.append((then, now))
+    fewer = [*bridge(changes, next(new_handles(step.makes for step in steps)))]
+    if len(fewer) >= stop - start:
+        return None
+    return evolve(program, steps=(*steps[:start], *fewer, *steps[stop:]), lines=())
