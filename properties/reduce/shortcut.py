@@ -13,7 +13,6 @@ from properties.judging.ledger import Ledger
 from properties.reduce.proposals import Proposals
 from properties.reduce.standing import Standing, bridge, new_handles
 
-
 #: Before a step, what is held of each head.
 Standings = dict[int, Standing]
 

@@ -12,7 +12,6 @@ from properties.reduce.shortcut import shortcut
 from tests.helpers import program, soaked
 from tests.properties.reduce.programs import accepting, held, offers
 
-
 LAST = "unpin_user_pages(a[0:0])\n"
 
 
