@@ -35,19 +35,19 @@ UNBOUNDED = 1 << 64
 class Abilities:
     """What programs a candidate can run, and what it shows of them.
 
-    :param name: Its name in messages.
+    :param name: The candidate's name in messages.
     :param semantics: Kernel versions whose counting it follows.
-    :param fields: What its snapshots show, of `FIELDS`.
+    :param fields: Those of `FIELDS` that its snapshots show.
     :param listed: Maximum length, in pages, of a page array passed to a call.
-    :param span: Maximum distance, in frames, between the lowest frame and the highest.
+    :param span: Maximum distance, in frames, between a program's lowest and highest frame.
     :param oddities: Names of known deviations (`properties.judging.oddities`).
-    :param orders_of: For kinds with fewer orders than *orders*: the orders it can make.
-    :param room: For kinds with limited room: the number of pages it has.
+    :param orders_of: The orders of a kind, for kinds with fewer orders than *orders*.
+    :param room: Maximum number of pages of a kind, for kinds where it is limited.
     :param named: Maximum number of pages that a step may name.
-    :param refs: Maximum number of times it can map a page.
-    :param mixes: Kinds that may mix orders in a contiguous range; no range spans two kinds.
-        None: unrestricted.
-    :param changes: Whether a page table can change under ``pin_user_pages_fast_only()``.
+    :param refs: Maximum number of times that a page can be mapped.
+    :param mixes: Kinds of which adjacent compound pages may differ in order; pages of two kinds
+        are never adjacent. None: no such restriction.
+    :param changes: Whether a page table can change during ``pin_user_pages_fast_only()``.
     :param timed: Whether it has its own time limit for steps that do not return.
     :param takes_whole_programs: Whether it runs a complete program much faster than the
         same program step by step.
@@ -72,11 +72,11 @@ class Abilities:
     takes_whole_programs: bool = False
 
     def makes(self, kind: str) -> frozenset[int]:
-        """The orders of compound pages of *kind* that it can make."""
+        """The orders of compound pages of *kind* that the candidate can make."""
         return self.orders & self.orders_of.get(kind, self.orders)
 
     def lacks(self, mappings: Sequence[Pages]) -> str:
-        """Why it cannot make *mappings*; empty if it can."""
+        """Why the candidate cannot make *mappings*; empty if it can."""
         pages: Counter[str] = Counter()
         for mapping in mappings:
             kind = mapping.kind
@@ -95,7 +95,7 @@ class Abilities:
         return "" if self.mixes is None else self._beside(mappings, self.mixes)
 
     def _beside(self, mappings: Sequence[Pages], mixes: frozenset[str]) -> str:
-        """Why it cannot make the adjacent extents of *mappings*; empty if it can."""
+        """Why *mixes* forbids that two extents of *mappings* are adjacent; empty if it does not."""
         lying = sorted((e.pfn, e.stop, m.kind, e.order) for m in mappings for e in m.extents)
         for (_, stop, kind, order), (pfn, _, other, next_order) in pairwise(lying):
             if stop == pfn and (kind != other or (order != next_order and kind not in mixes)):

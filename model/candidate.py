@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""A candidate: carries out a program and shows a snapshot of its state after each step."""
+"""Candidates: they carry out a program and show a snapshot of the pages after each step."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ from model.step import Step, Table
 
 
 class Unavailable(Exception):
-    """The candidate cannot run on this machine."""
+    """The candidate cannot run on this host, for example without QEMU."""
 
 
 @frozen(kw_only=True)
@@ -24,7 +24,7 @@ class Snapshot:
 
     :param returned: The number that the call returned; None if it returns none.
     :param heads: State by frame, at least of each head whose state the step changed.
-        Frames are the program's.
+        Frames are numbered as in the program, even if a kernel uses others.
     :param acquired: NR_FOLL_PIN_ACQUIRED since the program began.
     :param released: NR_FOLL_PIN_RELEASED since the program began.
     :param warnings: WARNs during the step.
@@ -51,15 +51,15 @@ class Candidate(ABC):
     @property
     @abstractmethod
     def abilities(self) -> Abilities:
-        """What programs it can run, and what it shows of them."""
+        """What programs the candidate can run, and what it shows of them."""
 
     @abstractmethod
     def execute(self, program: Program) -> Iterator[Snapshot]:
         """Carry out *program* from its beginning: a snapshot for each step, or Unavailable.
 
-        It continues if steps have been appended since the last snapshot. Given a complete
-        program (`Abilities.takes_whole_programs`), it may carry out all steps before it
-        shows the first snapshot; such a program keeps the contract.
+        Steps may be appended to *program* meanwhile; they are carried out, too. A candidate
+        with `Abilities.takes_whole_programs` gets complete programs that keep the contract,
+        and may carry out all steps before it yields the first snapshot.
         """
 
     @property
@@ -72,14 +72,14 @@ class Candidate(ABC):
         return ()
 
     def missing_calls(self) -> list[str]:
-        """Calls in its abilities that it has no code for."""
+        """Calls in `abilities` that the candidate has no code for."""
         return []
 
 
 class InProcess(Candidate):
     """A candidate in this process: a subclass has a method for each call, on a `Memory`.
 
-    Pages are frame numbers; numbers of pages are as wide as ``unsigned long``.
+    Pages are passed as frame numbers, *npages* as ``unsigned long``: an -errno is very large.
     """
 
     journal = True
@@ -151,7 +151,7 @@ class InProcess(Candidate):
             self.memory.set_dirty(head, dirty=True)
 
     def clean(self, pages: Sequence[int]) -> None:
-        """Write each compound page of *pages* back."""
+        """Clear the dirty flag of each compound page of *pages*, as writeback does."""
         for head in self._heads(pages):
             self.memory.set_dirty(head, dirty=False)
 
@@ -166,13 +166,13 @@ class InProcess(Candidate):
             self._drop(self.memory.compound_head(page), n)
 
     def alloc_pages(self, pages: Sequence[int], orders: Sequence[int]) -> None:
-        """Make new compound pages of *orders* of the free frames *pages*."""
+        """Turn the free frames *pages* into compound pages of *orders*, mapped once."""
         self.memory.rebuild(pages[0], orders, refs=1, dirty=False)
 
     def split_huge_page(self, pages: Sequence[int]) -> int:
         """Split the compound page of ``pages[0]`` into single ones, or return -EBUSY.
 
-        It is busy if it has references besides those of its mappings. Each single page
+        The page is busy if it has references besides those of its mappings. Each single page
         inherits the mappings and the dirty flag (``__split_huge_page_tail``).
         """
         memory = self.memory
@@ -185,7 +185,7 @@ class InProcess(Candidate):
         return 0
 
     def refs_of_split(self, head: int) -> int:
-        """The references that *head* may have when it is split: those of its mappings."""
+        """The number of references that *head* must have to be split: one for each mapping."""
         return self.memory.page_mapcount(head)
 
     def _drop(self, head: int, n: int) -> None:

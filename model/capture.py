@@ -2,10 +2,10 @@
 
 """Captures mappings from a live machine: the real layout of compound pages in memory.
 
-The sources are kernel files (fs/proc/page.c, fs/proc/task_mmu.c; described in
-Documentation/admin-guide/mm/pagemap.rst) that take no lock: a compound page that changes during
-the capture may look incomplete, and is left out. Only the layout is captured, not the counts:
-every head has refs=1.
+Read are /proc/kpageflags and /proc/PID/pagemap (fs/proc/page.c, fs/proc/task_mmu.c; described in
+Documentation/admin-guide/mm/pagemap.rst). Reading takes no lock: a compound page that changes
+meanwhile may look incomplete, and is left out. Only the layout is captured, not the counts: every
+head has refs=1.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Capture:
 
 
 class _Run(NamedTuple):
-    """A mapping without a name."""
+    """The kind and extents of a future mapping, or of several if they are too many for one."""
 
     kind: str
     extents: list[Extent]
@@ -62,7 +62,7 @@ class _Run(NamedTuple):
         return sum(e.stop - e.pfn for e in self.extents)
 
     def parts(self) -> Iterator[_Run]:
-        """The run in parts, each within the limits of a mapping and its line."""
+        """Parts of it, each short enough for one mapping and its line in the layout."""
         part = _Run(self.kind, [])
         for extent in self.extents:
             npages = part.npages() + extent.stop - extent.pfn
@@ -79,7 +79,7 @@ def capture_machine(when: str, *, proc: Path = PROC, limit: int | None = None) -
     :param when: The date, for the comments.
     :param proc: Mount point of procfs.
     :param limit: Maximum number of mappings, chosen to differ; None for all.
-    :raises BadInput: without /proc/kpageflags or root privileges, or if no page is left.
+    :raises BadInput: without /proc/kpageflags or root privileges, or if no page can be pinned.
     """
     runs: list[_Run] = []
     seen = 0
@@ -126,7 +126,7 @@ def capture_process(pid: int, when: str, *, proc: Path = PROC, limit: int | None
     for frames in vmas:
         of_kind: dict[str, _Run] = {}
         for pfn in frames:
-            # `pop` removes it from the dictionary, so that no compound page is in two mappings.
+            # `pop` removes the head from the dictionary: no compound page is to be in two mappings.
             kind, order = heads.pop(pfn, ("", 0))
             if kind:
                 run = of_kind.setdefault(kind, _Run(kind, []))
@@ -165,10 +165,10 @@ def _capture(
 
 
 def _varied(runs: Sequence[_Run], limit: int) -> list[_Run]:
-    """Up to *limit* of *runs*, in their order: kinds take turns, and runs differ.
+    """Up to *limit* of *runs* (mappings without names), in their order, as different as possible.
 
-    Within a kind, runs with more different orders come first; a second run with the same orders
-    and size comes after one run of each.
+    Kinds are chosen in turn. Within a kind, those with more different orders come first; a second
+    one with the same orders and about as many pages comes after the first of each sort.
     """
     alike: Counter[tuple[str, frozenset[int], int]] = Counter()
     ranked = []

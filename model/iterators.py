@@ -26,7 +26,7 @@ def compound_next(memory: Memory, i: int, npages: int, pages: Sequence[int]) -> 
 
 
 def compound_range_next(memory: Memory, i: int, npages: int, page: int) -> tuple[int, int]:
-    """The run at frame ``page + i``: the rest of its compound page, up to *npages* (5.13).
+    """The run at frame ``page + i``: up to the end of its compound page or of the range (5.13).
 
     The first run may begin in a tail, the last one may end before its compound page does.
     """

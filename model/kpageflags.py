@@ -22,7 +22,7 @@ from model.semantics import KINDS, MAX_ORDER
 LRU, MMAP, ANON = 1 << 5, 1 << 11, 1 << 12
 COMPOUND_HEAD, COMPOUND_TAIL, HUGE = 1 << 15, 1 << 16, 1 << 17
 
-#: Reasons to leave a frame out, and their flags; the first flag that is set counts. The zero
+#: Reasons to leave a frame out, and their flags; the first one that is set decides. The zero
 #: page is also reserved, so it comes first.
 LEFT_OUT = {
     "zero page": 1 << 24,
@@ -36,21 +36,21 @@ LEFT_OUT = {
 UNKNOWN = "neither mapped nor on the LRU"
 BROKEN = "not a whole compound page"
 
-#: An entry of pagemap: whether the page is present, and its frame.
+#: Bits of an entry of pagemap: whether the page is present, and its frame.
 PRESENT, PFN_MASK = 1 << 63, (1 << 55) - 1
 
-#: Bytes of an entry of either file, and bytes to read at once.
+#: Bytes of one entry of kpageflags or pagemap, and bytes that one read asks for.
 ENTRY, CHUNK = 8, 1 << 20
 
 
 @cache
 def _sort(flags: int) -> tuple[int, str]:
-    """(head flag, tail flag or 0; kind, or reason to leave the frame out) of *flags*.
+    """What *flags* say: (head flag, tail flag or 0; kind, or reason to leave the frame out).
 
     Cached, because millions of frames share a few hundred values.
     """
     if flags & COMPOUND_TAIL:
-        # The head decides for its tails: not every kernel repeats the flags there.
+        # The kind follows from the head: not every kernel repeats the other flags in tails.
         return COMPOUND_TAIL, ""
     return flags & COMPOUND_HEAD, _what(flags)
 
@@ -107,7 +107,7 @@ def _compound(what: str, pfn: int, npages: int) -> tuple[str, Extent]:
 
 
 def present(pid: int, proc: Path) -> list[array[int]]:
-    """The frames of each VMA of process *pid*, in the order of their addresses."""
+    """The frames of the present pages of each VMA of process *pid*, ordered by address."""
     # A kernel thread has no memory of its own.
     gone = f"no such process with memory of its own: {pid}"
     with _opened(proc / str(pid) / "maps", gone) as file:

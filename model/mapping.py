@@ -2,9 +2,9 @@
 
 """Mappings: the compound pages that a process or a driver uses, in order.
 
-A mapping is stored as runs of compound pages of one order, so that 16 GiB cost as much as
-16 KiB. Page *i* of a mapping is always the same frame; the compound page that contains this
-frame can change (by a split, or by free and allocate).
+A mapping is stored as extents (compound pages of one order), so that 16 GiB need as much
+memory as 16 KiB. Page *i* of a mapping is always the same frame; the compound page that contains
+this frame can change (by a split, or by free and allocate).
 """
 
 from collections.abc import Iterable, Sequence
@@ -22,13 +22,13 @@ MAX_PFN = 1 << 40
 #: Maximum number of references that a mapping can start with: refcounts are signed.
 MAX_REFS = (1 << 31) - 1
 
-#: The first frame if no mapping gives its frames.
+#: The first frame of the first mapping, before alignment, if its statement has no ``pfn=``.
 FIRST_PFN = 0x1000
 
-#: Maximum number of pages (64 GiB) of a mapping that is not contiguous: it stores each frame.
+#: Maximum number of pages (64 GiB) of a mapping that is not contiguous: each frame is stored.
 MAX_SCATTERED = 1 << 24
 
-#: Minimum number of equal orders to write ``[0]*4`` instead of ``[0, 0, 0, 0]``.
+#: An order that is repeated at least this often is written ``[0]*4``, not ``[0, 0, 0, 0]``.
 MIN_REPEATED = 4
 
 
@@ -56,7 +56,7 @@ class Extent:
 
 
 def placed(orders: Iterable[tuple[int, int]], pfn: int) -> tuple[Extent, ...]:
-    """Extents for runs of (order, count), each at the next aligned frame from *pfn* on."""
+    """One extent for each (order, count), each at the next aligned frame, from *pfn* on."""
     extents = []
     for order, count in orders:
         extents.append(Extent(align_up(pfn, order), order, count))
@@ -65,7 +65,7 @@ def placed(orders: Iterable[tuple[int, int]], pfn: int) -> tuple[Extent, ...]:
 
 
 def side_by_side(orders: Iterable[int], pfn: int) -> tuple[Extent, ...]:
-    """The fewest extents for compound pages of *orders* from *pfn* on."""
+    """Compound pages of *orders*, one after another from *pfn* on, in as few extents."""
     return placed(((order, sum(1 for _ in run)) for order, run in groupby(orders)), pfn)
 
 
@@ -87,7 +87,7 @@ def _joined(extents: Iterable[Extent]) -> tuple[Extent, ...]:
 
 @frozen(slots=False)
 class Mapping:
-    """A sequence of compound pages, whose pages steps can name.
+    """A named sequence of compound pages; steps name pages by mapping and position.
 
     :param name: The name in steps.
     :param kind: One of `model.semantics.KINDS`.
@@ -170,7 +170,7 @@ class Mapping:
         return None
 
     def text(self, default_pfn: int) -> str:
-        """The statement that makes it, without ``pfn=`` if that is *default_pfn*."""
+        """The statement that makes the mapping, without ``pfn=`` if that is *default_pfn*."""
         groups = _groups(self.extents)
         brackets = [bracket for group in groups for bracket in group]
         orders = " + ".join(_orders(bracket) for bracket in brackets)
@@ -185,7 +185,7 @@ class Mapping:
 
 
 def _groups(extents: Sequence[Extent]) -> list[list[list[Extent]]]:
-    """Groups of extents that each begin at the next aligned frame, split into brackets."""
+    """The brackets of *extents* in groups: a gap larger than alignment needs ends a group."""
     groups: list[list[Extent]] = []
     for extent in extents:
         if groups and extent.pfn == align_up(groups[-1][-1].stop, extent.order):
@@ -196,7 +196,7 @@ def _groups(extents: Sequence[Extent]) -> list[list[list[Extent]]]:
 
 
 def _brackets(extents: Sequence[Extent]) -> list[list[Extent]]:
-    """Long runs of one order as a bracket each; runs between them share a bracket."""
+    """The brackets of *extents*: ``[9]*4`` for a long one, one ``[0, 1]`` for short neighbours."""
     brackets: list[list[Extent]] = []
     for long, found in groupby(extents, key=lambda e: e.count >= MIN_REPEATED):
         run = list(found)
@@ -217,7 +217,7 @@ def orders_text(orders: Iterable[int]) -> str:
 
 
 def overlap(extents: Iterable[Extent]) -> int | None:
-    """A frame that two of *extents* contain, or None."""
+    """The first frame that two of *extents* contain, or None."""
     ascending = sorted(extents, key=lambda e: e.pfn)
     return next((b.pfn for a, b in pairwise(ascending) if b.pfn < a.stop), None)
 

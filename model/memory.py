@@ -2,8 +2,8 @@
 
 """The state of pages and their counters. All changes go through `Memory`.
 
-Each primitive is one load or one atomic operation of the kernel. Only touched pages have a record.
-Counters are signed and have 32 bits, like ``atomic_t``.
+Most methods are one load or one atomic operation of the kernel: a memory operation. A page
+gets its `Page` at first use. Counters are signed and have 32 bits, like ``atomic_t``.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,14 +17,14 @@ from model.semantics import PMD_ORDER, Semantics
 NR_FOLL_PIN_ACQUIRED = "nr_foll_pin_acquired"
 NR_FOLL_PIN_RELEASED = "nr_foll_pin_released"
 
-#: A step on n pages may use `FUEL` + `PER_PAGE`·n + 8·min(n, `SQUARED`)² primitives before
-#: NoProgress. Reasonable algorithms need less; quadratic time on more than `SQUARED` pages
+#: A step on n pages raises NoProgress after `FUEL` + `PER_PAGE`·n + 8·min(n, `SQUARED`)² memory
+#: operations. Reasonable algorithms need fewer; quadratic time on more than `SQUARED` pages
 #: would stall a kernel, too.
 FUEL = 100_000
 PER_PAGE = 48
 SQUARED = 512
 
-#: A step on n pages may make `EMPTY_PUTS` + 4·n puts of zero references before NoProgress.
+#: A step on n pages raises NoProgress after `EMPTY_PUTS` + 4·n puts of zero references.
 EMPTY_PUTS = 1_000
 
 
@@ -37,11 +37,11 @@ class Panic(Exception):
 
 
 class NoProgress(Exception):
-    """A step used more primitives than it may; presumably it does not terminate."""
+    """A step used more memory operations than it may; presumably it does not terminate."""
 
 
 class Memory:
-    """The pages of some mappings, with the semantics of one version.
+    """The pages of some mappings, with the semantics of one kernel version.
 
     :param journal: Whether to record each change as an `Event`. Puts and dirty locks are
         counted in any case.
@@ -62,7 +62,7 @@ class Memory:
         self._zero = self._special = False
 
     def begin_step(self, npages: int) -> None:
-        """Clear the journal, and set the limits for a step on *npages* pages."""
+        """Clear the journal, and set the limits of operations for a step on *npages* pages."""
         self.touched: set[int] = set()
         self.warnings: list[str] = []
         self.events: list[Event] = []
@@ -75,11 +75,11 @@ class Memory:
 
     @property
     def operations(self) -> int:
-        """Number of primitives used in all steps so far."""
+        """Number of memory operations in all steps so far."""
         return self._spent + self._allowed - max(self._fuel, 0)
 
     def looks(self) -> tuple[dict[int, HeadState], frozenset[int]]:
-        """The state of each touched page, and the pages with ``page_maybe_dma_pinned()`` true."""
+        """The state of each page that the step changed, and which of them are maybe pinned."""
         states = {}
         pinned = []
         for page in self.touched:
@@ -125,7 +125,7 @@ class Memory:
         return self._zero
 
     def pte_special(self, page: int) -> bool:
-        """``pte_special()`` of the entry that maps *page*: GUP-fast leaves it to the slow path.
+        """``pte_special()`` of the entry that maps *page*: then GUP-fast stops before the page.
 
         True for the zero page (do_anonymous_page(), mm/memory.c; gup_pte_range(), mm/gup.c).
         """
@@ -198,7 +198,7 @@ class Memory:
     # Flags.
 
     def set_page_dirty_lock(self, page: int) -> None:
-        """Lock the page, set its head's dirty flag, unlock."""
+        """Lock the page, set the dirty flag of its head, unlock the page."""
         head = self.compound_head(page)
         record = self._change(head)
         self.dirty_locks += 1
@@ -207,7 +207,7 @@ class Memory:
         record.dirty = True
 
     def set_dirty(self, head: int, *, dirty: bool) -> None:
-        """Set the flag as a write through a mapping or writeback does, without the page lock."""
+        """Set or clear the dirty flag without the page lock, as writes and writeback do."""
         self._change(head).dirty = dirty
 
     def warn(self, what: str) -> None:
@@ -223,7 +223,7 @@ class Memory:
         record.refcount = wrapped(record.refcount + 1)
 
     def drop_mapping(self, head: int) -> None:
-        """Remove one mapping of the page; the caller drops its reference."""
+        """Remove one mapping of the page; the caller drops the mapping's reference."""
         self._change(head).maps -= 1
 
     def page_mapcount(self, head: int) -> int:
@@ -233,7 +233,7 @@ class Memory:
     def rebuild(self, pfn: int, orders: Sequence[int], *, refs: int, dirty: bool) -> None:
         """Replace the compound pages from *pfn* on by adjacent ones of *orders*.
 
-        Each new one is mapped *refs* times and has no other references.
+        Each new compound page is mapped *refs* times and has no other references.
         """
         extents = side_by_side(orders, pfn)
         self._frames.replace(extents)
@@ -246,7 +246,7 @@ class Memory:
                 self._pages[head] = Page(refs, exact, maps=refs, dirty=dirty)
                 self.touched.add(head)
 
-    # Inside.
+    # Internal.
 
     def _look_up(self, page: int) -> None:
         block = self._frames.block(page)

@@ -18,23 +18,23 @@ COUNT_LIMIT = 1 << 31
 
 
 class Optimised(InProcess):
-    """Compound iterators and range math (mm/gup.c and umem.c as of 5.13).
+    """Pins and unpins run by run, as mm/gup.c and umem.c do in 5.13.
 
     A sketch of a new path is a subclass that overrides one or more of these methods.
     """
 
     def compound_next(self, i: int, npages: int, pages: Sequence[int]) -> tuple[int, int]:
-        """The run at ``pages[i]`` of an unpin call: its head and its number of entries."""
+        """The run that begins at ``pages[i]``, for unpin calls: (head, number of entries)."""
         return iterators.compound_next(self.memory, i, npages, pages)
 
     def compound_range_next(self, i: int, npages: int, page: int) -> tuple[int, int]:
-        """The run at frame ``page + i`` of an unpin call: its head and its number of pages."""
+        """The run that begins at frame ``page + i``, for unpin calls: (head, number of pages)."""
         return iterators.compound_range_next(self.memory, i, npages, page)
 
     def try_grab_compound_head(self, head: int, refs: int) -> int:
         """Pin *head* up to *refs* times with one addition; the number of pins taken.
 
-        Kernels may carry the count past 2^31. This takes what one page at a time would get.
+        A kernel may add all *refs* even past 2^31; this adds only what fits one page at a time.
         """
         memory = self.memory
         if memory.is_zero_page(head):
@@ -61,31 +61,31 @@ class Optimised(InProcess):
         return refs
 
     def _room(self, head: int, refs: int, each: int) -> int:
-        """How many of *refs* fit below COUNT_LIMIT if one adds *each*; warn if fewer fit."""
+        """How many of *refs* references `room` allows if each adds *each*; warn if not all."""
         room = self.room(self.memory.page_ref_count(head), each)
         if refs > room:
             self.memory.warn("a grab found a refcount that is not positive")
         return min(refs, room)
 
     def room(self, count: int, each: int) -> int:
-        """How often *each* can be added to the refcount *count* while it is below COUNT_LIMIT."""
+        """How many times *each* may be added to *count*, each time if it is below COUNT_LIMIT."""
         return -(-(COUNT_LIMIT - count) // each) if count > 0 else 0
 
     def _mapped(self, i: int, pages: Sequence[int]) -> tuple[int, int]:
-        """The run that begins at ``pages[i]``: head and entries, or 0 entries if not mapped."""
+        """The run at ``pages[i]``: (head, number of entries), 0 entries if it is not mapped."""
         if isinstance(pages, range) and pages.step == 1:
-            # One page table entry maps the whole compound page (follow_page_mask()).
+            # For contiguous pages GUP finds the whole rest of a compound page (follow_page_mask()).
             head, ntails = iterators.compound_range_next(self.memory, i, len(pages), pages[0])
         else:
             head, ntails = iterators.compound_next(self.memory, i, len(pages), pages)
         return head, ntails if self.memory.page_mapped(head) else 0
 
     def pin_user_pages(self, pages: Sequence[int]) -> int:
-        """Pin run by run until one is not mapped or cannot be pinned; pages pinned, or -errno."""
+        """Pin run by run until a page cannot be pinned; the number of pages pinned, or -errno."""
         return self._grab_runs(pages, self.try_grab_compound_head)
 
     def get_user_pages(self, pages: Sequence[int]) -> int:
-        """Take plain references like `pin_user_pages` takes pins; pages referenced, or -errno."""
+        """Take plain references like `pin_user_pages` takes pins; their number, or -errno."""
         return self._grab_runs(pages, self.try_get_compound_head)
 
     def _grab_runs(self, pages: Sequence[int], grab: Callable[[int, int], int]) -> int:
@@ -103,7 +103,8 @@ class Optimised(InProcess):
     def pin_user_pages_fast_only(self, pages: Sequence[int], changed: int | None) -> int:
         """Pin run by run without the slow path; the number of pages pinned.
 
-        If the entry of position *changed* changed meanwhile, unpin its pages in one put and stop.
+        If *changed* is not None, the page table entry of ``pages[changed]`` changes during the
+        call: the pages that this entry maps are unpinned in one put, and the call returns.
         """
         i = 0
         while i < len(pages):
@@ -112,7 +113,7 @@ class Optimised(InProcess):
                 return i
             if changed is not None and i <= changed < i + ntails:
                 if not self.memory.huge_entry(head):
-                    # The entry maps one page (gup_pte_range()); those before it have others.
+                    # This entry maps one page (gup_pte_range()); the pages before it have others.
                     before = changed - i
                     grabbed = self.try_grab_compound_head(head, before) if before else 0
                     i += grabbed
@@ -130,13 +131,13 @@ class Optimised(InProcess):
         return i
 
     def undo_grab(self, head: int, refs: int) -> None:
-        """Unpin what the fast path has just pinned, because its entry changed."""
+        """Unpin what the fast path has just pinned, because the page table entry changed."""
         self.put_compound_head(head, refs)
 
     def put_compound_head(self, head: int, refs: int) -> None:
         """Drop *refs* pins of *head* in one put; free it if no references are left."""
         if not self.memory.is_zero_page(head):
-            # After the put the page may be freed (4509b42c3896).
+            # Before the put, after which the page may be free (4509b42c3896).
             self.count_released(head, refs)
             self.put_page_refs(head, self.drop_pincount(head, refs))
 
@@ -145,14 +146,14 @@ class Optimised(InProcess):
         self.memory.mod_node_page_state(NR_FOLL_PIN_RELEASED, refs)
 
     def drop_pincount(self, head: int, refs: int) -> int:
-        """Subtract *refs* pins from any pincount of *head*; return the references to drop."""
+        """Subtract *refs* from the pincount of *head*, if it has one; the references to drop."""
         if not self.puts_exactly(head):
             return refs * BIAS
         self.memory.pincount_add(head, -refs)
         return refs
 
     def puts_exactly(self, head: int) -> bool:
-        """The `grabs_exactly` of *head* for a put; a sketch can override it alone."""
+        """`grabs_exactly` for a put: two methods, so that a sketch can override one of them."""
         return self.memory.hpage_pincount_available(head)
 
     def put_page_refs(self, head: int, refs: int) -> None:
@@ -190,7 +191,7 @@ class Optimised(InProcess):
     def unpin_user_pages_dirty_lock(
         self, pages: Sequence[int], npages: int, make_dirty: bool
     ) -> None:
-        """Drop one pin of each entry; if *make_dirty*, dirty its head before."""
+        """Drop one pin of each entry; if *make_dirty*, dirty the head first."""
         if make_dirty:
             self.unpin_dirty_runs(pages, npages)
         else:
@@ -227,7 +228,7 @@ class Optimised(InProcess):
         nmap: int | None,
         append_fails: int | None,
     ) -> Umem | int:
-        """Pin in batches of 512, coalesce into a scatterlist, map it for DMA; Umem or -errno."""
+        """Pin in batches of 512, build a scatterlist, map it for DMA; returns Umem or -errno."""
         umem = Umem(writable)
         done = 0
         batch = 0
@@ -259,17 +260,17 @@ class Optimised(InProcess):
         self.release_umem(umem, dirty=False)
 
     def umem_append_failed(self, umem: Umem, pages: Sequence[int], batch: Sequence[int]) -> None:
-        """Unpin *batch* and release the region after appending found no memory."""
+        """Unpin *batch* and release the region: there was no memory to append the batch."""
         self.unpin_user_pages_dirty_lock(batch, len(batch), make_dirty=False)
         self.release_umem(umem, dirty=False)
 
     def umem_map_failed(self, umem: Umem) -> Umem | int:
-        """Release the region after mapping for DMA failed; -errno."""
+        """Release the region after mapping for DMA failed; returns -errno."""
         self.release_umem(umem, dirty=False)
         return ENOMEM
 
     def ib_umem(self, sgl: Sequence[tuple[int, int]], writable: bool, nmap: int | None) -> Umem:
-        """A region of pages that are pinned already: (first frame, bytes) for each entry."""
+        """Make a region of pinned pages; *sgl* is (first frame, bytes) of each entry."""
         entries = [Scatterlist(page, length) for page, length in sgl]
         return Umem(writable, entries, len(entries) if nmap is None else nmap)
 
@@ -287,11 +288,11 @@ class Optimised(InProcess):
         return umem.sgl[: umem.sg_nents]
 
     def npages_of_entry(self, sg: Scatterlist) -> int:
-        """Number of pages of an entry to unpin."""
+        """Number of pages to unpin for the scatterlist entry *sg*."""
         return sg.npages
 
     def release_entry(self, page: int, npages: int, make_dirty: bool) -> None:
-        """Unpin one entry with the range call; page by page in versions that lack it."""
+        """Unpin one scatterlist entry with the range call, or page by page before the series."""
         if self.memory.semantics.batched:
             self.unpin_user_page_range_dirty_lock(page, npages, make_dirty)
         else:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""The counters and flags of one page, their visible state, and events on them."""
+"""The counters and flags of one page, what snapshots show of them, and changes of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from model.semantics import BIAS
 
 
 class HeadState(NamedTuple):
-    """The visible state of a head (or of a tail, which has its own counters).
+    """What a snapshot shows of a head (or of a tail: its struct page has counters, too).
 
     :param allocated: False once the last reference is dropped.
     """
@@ -33,10 +33,10 @@ class HeadState(NamedTuple):
 class Event(NamedTuple):
     """One entry of the journal.
 
-    :param what: ``grab``, ``put``, ``dirty`` (under the page lock), ``free``, ``stat`` or
-        ``stale`` (access to a page that had been freed).
+    :param what: ``grab`` (adds references), ``put``, ``dirty`` (under the page lock), ``free``,
+        ``stat`` (pins are counted in a statistic) or ``stale`` (access to a freed page).
     :param page: The frame; -1 for ``stat``.
-    :param refs: References taken, dropped or counted.
+    :param refs: References added or dropped, or pins counted; for ``free`` the pincount.
     :param dirty: Whether the page was dirty before the event.
     """
 
@@ -62,7 +62,7 @@ class Page:
     allocated: bool = True
 
     def state(self) -> HeadState:
-        """The visible state."""
+        """What a snapshot shows of the page."""
         return HeadState(self.refcount, self.pincount, self.dirty, self.allocated)
 
     def maybe_dma_pinned(self) -> bool:
@@ -79,7 +79,7 @@ class Page:
 def decoded(heads: Iterable[Sequence[int]]) -> tuple[dict[int, HeadState], frozenset[int]]:
     """The states of *heads* by frame, and the frames that are maybe pinned.
 
-    :param heads: Frame, refcount, pincount and look (1 dirty, 2 allocated, 4 maybe pinned).
+    :param heads: Frame, refcount, pincount and flags (1 dirty, 2 allocated, 4 maybe pinned).
     """
     states = {}
     pinned = set()

@@ -126,7 +126,7 @@ class PageList:
     def resolve(self, table: Mapping[str, Sequence[int]]) -> Sequence[int]:
         """The frames; a range if the list is one slice of contiguous frames.
 
-        :param table: The pages of each mapping and handle.
+        :param table: The frames of each mapping and handle, by name.
         :raises BadInput: if a name is unknown or has too few pages.
         """
         if len(self.terms) == 1:
@@ -174,7 +174,7 @@ def joined(lists: Iterable[PageList]) -> PageList:
 
 
 def from_entries(entries: Sequence[Entry]) -> PageList:
-    """*entries*, at least one, as ascending or descending slices with repeats, without groups."""
+    """*entries* (at least one) as a list of ascending or descending slices, some repeated."""
     terms: list[Slice] = []
     at = 0
     while at < len(entries):
@@ -190,7 +190,7 @@ def from_entries(entries: Sequence[Entry]) -> PageList:
 
 
 def _run(entries: Sequence[Entry], at: int) -> Sequence[Entry]:
-    """The longest run of entries from *at* on whose indices change by +1, or by -1."""
+    """As many entries from *at* on as have one name and indices that rise, or fall, by 1."""
     name, first = entries[at]
     for step in (1, -1):
         stop = at + 1

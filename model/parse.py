@@ -76,7 +76,7 @@ def parse_layout(text: str) -> tuple[Mapping, ...]:
 
 
 class _Reader:
-    """Parses line by line, and keeps what the lines so far define."""
+    """Parses a trace line by line, and keeps what the lines so far define."""
 
     def __init__(self, *, layout: bool = False) -> None:
         self.comments: list[str] = []

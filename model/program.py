@@ -44,7 +44,7 @@ class Size(NamedTuple):
 
     @property
     def counts(self) -> tuple[int, int, int, int]:
-        """Steps, compound pages, sum of orders and pages named: the size without the text."""
+        """The size without the text: steps, compound pages, sum of orders and pages named."""
         return self[:4]
 
 
@@ -66,7 +66,7 @@ class Program:
     lines: tuple[int, ...] = field(default=(), eq=False, repr=False)
 
     def table(self) -> Table:
-        """A new table with the frames of the mappings."""
+        """A new `Table` with the frames of the mappings."""
         return Table({mapping.name: mapping.pages for mapping in self.mappings})
 
     def statements(self) -> list[str]:
@@ -104,7 +104,7 @@ def mapping_lines(mappings: Sequence[Mapping]) -> list[str]:
 
 
 def take_frames(taken: list[Extent], mapping: Mapping) -> None:
-    """Add the extents of *mapping* to the ascending *taken*; BadInput if one overlaps."""
+    """Add the extents of *mapping* to *taken*, the sorted ones so far; BadInput if two overlap."""
     for extent in mapping.extents:
         at = bisect_right(taken, extent.pfn, key=attrgetter("pfn"))
         clash = overlap([*taken[max(at - 1, 0) : at + 1], extent])
@@ -129,7 +129,7 @@ def check_kind(mapping: Mapping, semantics: Semantics) -> None:
 class Checker:
     """Checks that each step fits the steps before it, without running any.
 
-    A handle is taken to hold all pages of its list. When the program runs, it may hold fewer.
+    A handle is assumed to hold all pages of its list; when carried out, it may hold fewer.
     """
 
     def __init__(self, mappings: Sequence[Mapping]) -> None:

@@ -32,18 +32,18 @@ from model.page import Event, HeadState
 from model.parse import parse_program
 from model.program import Program
 
-#: How the first line of a recording and the line of a step begin.
+#: How the first line of a recording begins, and how the line of each snapshot does.
 FIRST = "# recorded "
 STEP = "> "
 
-#: Maximum size of an unpacked file of recordings, in bytes, and of a repetition count.
+#: Maximum size of an unpacked file of recordings, in bytes; also the most repeats of an event.
 MAX_UNPACKED = 1 << 26
 
-#: Mapping, position, refcount, pincount, flags.
+#: A head. Groups: mapping, position, refcount, pincount, flags.
 HEAD = re.compile(r"(\w+)\[(\d+)\]=(-?\d+),(-?\d+),(D?A?P?)")
-#: Event, mapping, position, references, D if the page was dirty, repetitions.
+#: An event. Groups: what, mapping, position, references, D if the page was dirty, repeats.
 EVENT = re.compile(r"(put|dirty)\((\w+)\[(\d+)\],(-?\d+)(,D)?\)(?:\*(\d+))?")
-#: Returned number, acquired, released, heads, journal, warnings.
+#: A snapshot. Groups: returned number, acquired, released, heads, journal, warnings.
 LINE = re.compile(r"> (-|-?\d+) (-?\d+) (-?\d+) \|(.*)\|(.*)\|(.*)")
 
 

@@ -20,7 +20,7 @@ ENOMEM = 12
 
 @define
 class Region:
-    """A memory region: (first frame, bytes) of each scatterlist entry."""
+    """A memory region: *entries* are (first frame, bytes) of each scatterlist entry."""
 
     entries: list[tuple[int, int]]
     writable: bool
@@ -33,14 +33,14 @@ class Region:
 
 
 class Reference(InProcess):
-    """The algorithms of before the series (mm/gup.c and umem.c, 5.11), page by page."""
+    """The algorithms before the series (mm/gup.c and umem.c in 5.11), page by page."""
 
     journal = False
 
     # Pinning.
 
     def pin_user_pages(self, pages: Sequence[int]) -> int:
-        """Pin each page until one is not mapped or cannot be pinned; pages pinned, or -errno."""
+        """Pin pages until one is not mapped or cannot be pinned; the number pinned, or -errno."""
         pinned = 0
         for page in pages:
             if not self.memory.page_mapped(page):
@@ -51,7 +51,7 @@ class Reference(InProcess):
         return pinned
 
     def get_user_pages(self, pages: Sequence[int]) -> int:
-        """Take plain references like `pin_user_pages` takes pins; pages referenced, or -errno."""
+        """Take plain references like `pin_user_pages` takes pins; their number, or -errno."""
         taken = 0
         for page in pages:
             if not self.memory.page_mapped(page):
@@ -66,7 +66,8 @@ class Reference(InProcess):
     def pin_user_pages_fast_only(self, pages: Sequence[int], changed: int | None) -> int:
         """Pin each page without the slow path; the number of pages pinned, never -errno.
 
-        If the page table entry of position *changed* changed meanwhile, unpin its pages and stop.
+        If *changed* is not None, the page table entry of ``pages[changed]`` changes during the
+        call: the pages that this entry maps are unpinned again, and the call returns.
         """
         begins, ends = self._same_entry(pages, changed)
         pinned = 0
@@ -91,7 +92,7 @@ class Reference(InProcess):
         return self._pin(page)
 
     def _same_entry(self, pages: Sequence[int], changed: int | None) -> tuple[int, int]:
-        """Start and stop position of the pages mapped by the entry of *changed*; -1, -1 if None."""
+        """Positions (start, stop) that share the page table entry of *changed*; -1, -1 if None."""
         if changed is None:
             return -1, -1
         begins = changed
@@ -185,10 +186,10 @@ class Reference(InProcess):
         nmap: int | None,
         append_fails: int | None,
     ) -> Region | int:
-        """Pin each page; append it to the last entry if contiguous, else to a new one.
+        """Pin each page; append it to the last scatterlist entry if contiguous, else to a new one.
 
         Pages are appended in batches of 512. On any error every pinned page is unpinned
-        once, without dirtying it. Region or -errno.
+        once, without dirtying it. Returns a Region, or -errno.
         """
         entries: list[tuple[int, int]] = []
         waiting: list[int] = []
@@ -237,11 +238,11 @@ class Reference(InProcess):
         return error
 
     def ib_umem(self, sgl: Sequence[tuple[int, int]], writable: bool, nmap: int | None) -> Region:
-        """A region of pages that are pinned already: (first frame, bytes) for each entry."""
+        """Make a region of pinned pages; *sgl* is (first frame, bytes) of each entry."""
         return Region(list(sgl), writable, len(sgl) if nmap is None else nmap)
 
     def ib_umem_release(self, region: Region, dirty: bool) -> None:
-        """Unpin every page of every entry, including a last page of fewer than 4096 bytes."""
+        """Unpin every page of every entry, including a last page that the entry covers in part."""
         for first, length in region.entries:
             left = length
             page = first

@@ -100,12 +100,12 @@ SEMANTICS: Mapping[str, Semantics] = MappingProxyType(
     }
 )
 
-#: The first version with the series.
+#: What is used where no version is given: the first version with the series.
 DEFAULT = SEMANTICS["5.13"]
 
 
 def semantics(version: str) -> Semantics:
-    """The row of *version*, or BadInput if there is none."""
+    """The `Semantics` of kernel *version*, or BadInput if it is not in the table."""
     try:
         return SEMANTICS[version]
     except KeyError:

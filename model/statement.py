@@ -12,10 +12,10 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,15}")
 
 
 def read_statement(line: str) -> tuple[str, ast.Call]:
-    """The name that the line assigns to, or "", and the call.
+    """The parts (name, call) of the line ``name = call(…)``; *name* is "" for a call alone.
 
     :param line: One line without surrounding white space.
-    :raises BadInput: if it is not such a statement.
+    :raises BadInput: if the line is neither of the two.
     """
     try:
         with warnings.catch_warnings():

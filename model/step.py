@@ -2,9 +2,9 @@
 
 """The base class of steps.
 
-A step is data. Its methods give its text in a trace (`Step.text`) and the arguments of the
-candidate's method named `Step.call` (`Step.arguments`), and keep that method's result under the
-step's handle or region (`Step.bind`).
+A step is data; a candidate carries it out by its own method of the name `Step.call`. `Step.text`
+is the statement in a trace, `Step.arguments` are the method's arguments, and `Step.bind` keeps
+what the method returned, under the name of the step's handle or region.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ MAX_SEGMENT = 0xFFFF_F000
 #: Number of values of an unsigned long.
 ULONG_VALUES = 1 << 64
 
-#: The lowest -errno, and the same as an unsigned long: from there on ``IS_ERR_VALUE()`` is true.
+#: The lowest -errno, and the same as an unsigned long: the lowest ``IS_ERR_VALUE()``.
 MIN_ERRNO = -4095
 MIN_ERR_VALUE = ULONG_VALUES + MIN_ERRNO
 
@@ -62,7 +62,7 @@ def argument(kind: str, **kwargs: Any) -> Any:
 
     The first argument, and flags, are written without their names.
 
-    :param kind: The syntax, one of `model.literals.VALUES`.
+    :param kind: The syntax of the value: a key of `model.literals.VALUES`.
     """
     return field(metadata={"kind": kind}, **kwargs)
 
@@ -80,7 +80,7 @@ def _shown(cls: Any) -> tuple[Attribute[Any], ...]:
 
 @cache
 def _listing(cls: Any) -> tuple[tuple[str, bool], ...]:
-    """(name, whether it is a scatterlist) of each field that holds pages."""
+    """Each field that holds pages: (its name, whether it is a scatterlist)."""
     kinds = [(a.name, a.metadata["kind"]) for a in _shown(cls)]
     return tuple((name, kind == "sgl") for name, kind in kinds if kind in {"pages", "sgl"})
 
@@ -94,7 +94,7 @@ def _written(kind: str, value: Any) -> str:
 
 
 class Table(dict[str, "Sequence[int]"]):
-    """The values of names: frames of mappings and handles; regions in `umems`."""
+    """What names stand for: the frames of mappings and handles; in `umems`, regions."""
 
     def __init__(self, pages: MutableMapping[str, Sequence[int]]) -> None:
         super().__init__(pages)
@@ -108,7 +108,7 @@ class Table(dict[str, "Sequence[int]"]):
 class Step:
     """One call with its arguments. Each call is a subclass.
 
-    The class attributes and methods describe the call, so that other code names no calls.
+    The class attributes and methods describe the call: no other code needs to know it by name.
 
     :param cpu: The processor that it runs on. All candidates ignore it so far.
     """
@@ -129,9 +129,9 @@ class Step:
     gets: ClassVar[bool] = False
     #: It releases pins.
     unpins: ClassVar[bool] = False
-    #: It grabs all pages of its list in one walk of the page tables, not in batches.
+    #: It grabs all pages of its list in one walk of the page tables, not in batches of 512.
     one_walk: ClassVar[bool] = False
-    #: It has a slow path, which returns -errno if it cannot grab the first page.
+    #: It has a slow path: it returns -errno if the first page cannot be pinned or referenced.
     slow_path: ClassVar[bool] = False
     #: It has an argument that says whether to dirty the pages.
     asks_dirty: ClassVar[bool] = False
@@ -142,28 +142,28 @@ class Step:
     takes_range: ClassVar[bool] = False
     #: Its argument is exactly one page.
     takes_one_page: ClassVar[bool] = False
-    #: Its list may be empty: kernels get such unpin calls.
+    #: Its list may be empty: kernel code does call unpin functions with no pages.
     may_be_empty: ClassVar[bool] = False
     #: The order of its list does not matter.
     unordered: ClassVar[bool] = False
-    #: The field with a position in its list, or empty.
+    #: The name of the field that holds a position in its list; empty if none does.
     position: ClassVar[str] = ""
 
-    #: What it returns: a number of "pages" or "entries", or -errno; "error": 0 or -errno.
+    #: "pages" or "entries": it returns their number, or -errno; "error": 0 or -errno.
     returns: ClassVar[str] = ""
     #: It changes which frames form a compound page.
     regroups: ClassVar[bool] = False
-    #: The call whose effect on the same pages it undoes, or empty.
+    #: The call that it undoes if both name the same pages; empty if none.
     undoes: ClassVar[str] = ""
     #: What must exist before a step of the call is drawn; None if nothing.
     needs: ClassVar[Need | None] = None
     #: Only versions with `Semantics.batched` have it.
     batched_only: ClassVar[bool] = False
-    #: It is one of the default calls of a scope.
+    #: The search exhaustive has it in a scope that names no calls.
     enumerated: ClassVar[bool] = False
-    #: A random step of it names few pages, even in a large layout.
+    #: Searches name only few pages in a step of it, even in a large layout.
     names_few: ClassVar[bool] = False
-    #: How often soak draws it, relative to other calls.
+    #: How often the search soak draws it, relative to other calls.
     draw_weight: ClassVar[int] = 1
 
     cpu: int = 0
@@ -174,7 +174,7 @@ class Step:
         return cls.batched_only and not semantics.batched
 
     def text(self) -> str:
-        """The statement in a trace."""
+        """The statement of this step in a trace."""
         parts = []
         for i, a in enumerate(shown(self)):
             value = getattr(self, a.name)
@@ -210,11 +210,11 @@ class Step:
 
     @cached_property
     def npages_named(self) -> int:
-        """Number of pages that it names, repeats included."""
+        """Number of pages that the step names, repeats included."""
         return sum(map(len, self.lists()))
 
     def npages_touched(self, table: Table) -> int:
-        """Number of pages that a candidate visits for it, repeats included."""
+        """Number of pages that the step names or, for a release, that its region has."""
         return self.npages_named
 
     def complaint(self, table: Table) -> str:
@@ -234,7 +234,7 @@ class Step:
         return {name for pages in self.lists() for name in pages.names()}
 
     def arguments(self, table: Table) -> tuple[Any, ...]:
-        """The arguments of the candidate's method.
+        """The arguments of the candidate's method `call`.
 
         :raises BadInput: if a page lies outside its mapping or handle, a range is not
             contiguous, or a region does not exist.
@@ -242,12 +242,12 @@ class Step:
         raise NotImplementedError
 
     def bind(self, table: Table, arguments: tuple[Any, ...], outcome: Any) -> int | None:
-        """Enter in *table* what the call made; the number that it returned, or None."""
+        """Enter in *table* what the call made (*outcome*); the number it returned, or None."""
         return outcome if isinstance(outcome, int) else None
 
 
 def contiguous(pages: Sequence[int], named: PageList) -> Sequence[int]:
-    """The frames *pages* of the list *named*, or BadInput if they are not contiguous."""
+    """Return *pages*, the frames of the list *named*; BadInput if they are not contiguous."""
     if isinstance(pages, range):
         good = pages.step == 1 or len(pages) < 2
     else:

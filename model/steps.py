@@ -66,7 +66,7 @@ class PinUserPagesFastOnly(_Pin):
     """``pin_user_pages_fast_only()``: returns the number of pages pinned, possibly 0.
 
     :param changed: Position of a page whose page table entry changes after its pages are
-        grabbed: all pages of that entry are released, and the walk ends there.
+        pinned: all pages of that entry are unpinned again, and the walk ends there.
     """
 
     call = "pin_user_pages_fast_only"
@@ -117,7 +117,7 @@ class _UnpinMany(Step):
     npages: int | None
 
     def complaint(self, table: Table) -> str:
-        """Why *npages* is neither None nor an ``IS_ERR_VALUE()``."""
+        """An error message if *npages* is neither None nor an ``IS_ERR_VALUE()``, else empty."""
         if self.npages is None or self.npages % ULONG_VALUES >= MIN_ERR_VALUE:
             return ""
         return f"npages={self.npages} is not -errno; leave it out for the whole list"
@@ -195,7 +195,7 @@ _CALLS: tuple[type[Step], ...] = (
 
 STEPS: dict[str, type[Step]] = {cls.call: cls for cls in _CALLS}
 
-# Names for code that makes steps for their effect: each is the plainest call with that effect.
+# Names for code that needs an effect, and not a certain call: each is the plainest such call.
 Pin = PinUserPages
 PinFast = PinUserPagesFastOnly
 Unpin = UnpinUserPages

@@ -39,7 +39,7 @@ class Umem:
 
     @property
     def sg_nents(self) -> int:
-        """Number of entries as the CPU sees them. Release iterates over these, not *nmap*."""
+        """Number of entries as the CPU sees them. A release iterates over these, not *nmap*."""
         return len(self.sgl)
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""The steps of other kernel code than GUP and regions, one class for each call."""
+"""The steps of kernel code outside of GUP and regions, one class for each call."""
 
 from typing import Any
 
@@ -95,7 +95,7 @@ class AllocPages(_World):
             return f"{shown}: an order is not in 0..{MAX_ORDER}"
         if sum(1 << order for order in self.orders) != len(pages):
             return f"{shown} do not fill the {len(pages)} pages"
-        # As the orders fill the pages, any gap for alignment moves the end.
+        # The orders have as many pages as the list: any gap for alignment would move the end.
         if side_by_side(self.orders, pages[0])[-1].stop != pages[-1] + 1:
             return f"{shown} do not fill {self.pages} naturally aligned"
         return ""
@@ -140,6 +140,6 @@ WORLD_STEPS: tuple[type[Step], ...] = (
     PutPage,
 )
 
-# Names for code that makes steps for their effect, like those in `model.steps`.
+# Names for code that needs an effect, like those at the end of `model.steps`.
 TakeReferences = GetPage
 DropReferences = PutPage
