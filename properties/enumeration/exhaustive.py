@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""The search exhaustive: every program of a scope, up to exchange of like compound pages.
+"""The search exhaustive: every program of a scope, but of equivalent programs only one.
 
 Most bugs show in programs with few pages and few calls. Within such a scope enumeration
 either finds a failing program or proves that there is none.
@@ -26,7 +26,7 @@ from properties.judging.judge import Run, first_finding
 from properties.judging.ledger import Ledger
 from properties.search import SEED_STRIDE, Search, report_end
 
-#: The scope of each round, by growing number of programs.
+#: The scope of each round, in rising order of their numbers of programs.
 ROUND_SCOPES = (
     Scope(2, compound=2, order=2, listed=2),
     Scope(3, compound=2, order=1, listed=2),
@@ -58,7 +58,7 @@ class Layout:
                 self.head += [head] * (1 << extent.order)
 
     def crosses(self, a: int, b: int) -> bool:
-        """Whether *a* is the last position of a compound page and *b* the head of another."""
+        """Whether position *a* is the last of a compound page and *b* the head of another."""
         ends = a + 1 == len(self.head) or self.head[a + 1] == a + 1
         return ends and self.head[b] == b and self.head[a] != b
 
@@ -68,12 +68,12 @@ class Node:
     """A program of the scope, or the beginning of one.
 
     :param named: Number of pages that its lists name.
-    :param uses: For each used head, the numbers of the entries that name it, counted over
-        the whole program. All entries of an unordered list have the same number.
-    :param edge: Whether a list goes from the last page of a compound page to the head of
-        another: exchanging these two gives a different program.
-    :param ordered: Whether, of several like heads with equal uses so far, the first one
-        was always used first.
+    :param uses: For each head, the numbers of the list entries that name it. Entries have rising
+        numbers through the whole program, but all entries of an unordered list have the same.
+    :param edge: Whether a list names the last page of a compound page, then the head of another:
+        if these compound pages are exchanged, the program is not equivalent.
+    :param ordered: Whether every entry that names one of several like heads with equal *uses*
+        names the first of them.
     """
 
     layout: Layout
@@ -103,7 +103,7 @@ class Node:
                 head = layout.head[i]
                 before = layout.before.get(head)
                 now = (*uses.get(head, ()), use)
-                # The like head before this one has had the same uses: it should come first.
+                # The like head before this one has had the same uses: that should be named first.
                 if before is not None and uses.get(before, ()) == now[:-1]:
                     ordered = False
                 uses[head] = now
@@ -122,14 +122,14 @@ class Node:
 def nodes(
     scope: Scope, last: str = "", failed: Callable[[Node], bool] = lambda _node: False
 ) -> Iterator[Node]:
-    """Every maximal program of *scope*, up to symmetry.
+    """Every maximal program of *scope*, but of equivalent programs only one.
 
     A program is maximal if it has ``scope.steps`` steps or no step can follow. Shorter
     programs are the beginnings of maximal ones and are judged with them.
 
     :param last: The call of the last step; if not empty, only programs that end with it
         and have ``scope.steps`` steps.
-    :param failed: Called with each beginning; if it returns True, no program continues it.
+    :param failed: Called with each beginning; if it returns True, its continuations are left out.
     """
     for one in scope.layouts():
         yield from _below(Node(Layout(one)), scope, last, failed)
@@ -165,7 +165,7 @@ def _below(node: Node, scope: Scope, last: str, failed: Callable[[Node], bool]) 
 def run(
     node: Node, semantics: Semantics, make: Callable[[], Candidate]
 ) -> tuple[Run, Finding | None]:
-    """Judge the program of *node*; the run and the finding, or None for the latter.
+    """Judge the program of *node*; returns its Run, and the finding or None.
 
     :raises BadInput: if the program breaks the contract.
     """
@@ -182,7 +182,7 @@ def exhaustive(search: Search, number: int) -> None:
 
 
 def with_calls(scope: Scope, calls: frozenset[str]) -> Scope:
-    """*scope* without calls that are not in *calls* or that its semantics lack."""
+    """*scope* with only those of its calls that are in *calls* and that its semantics have."""
     left = [c for c in scope.calls if c in calls and not STEPS[c].lacked_by(scope.semantics)]
     return evolve(scope, calls=tuple(left))
 
@@ -190,7 +190,7 @@ def with_calls(scope: Scope, calls: frozenset[str]) -> Scope:
 def judge_scope(search: Search, scope: Scope) -> bool:
     """Judge every program of *scope*; True if all were judged, without a finding.
 
-    The watcher is notified of each program and can stop the enumeration.
+    The watcher of *search* is notified of each program and can stop the enumeration.
     """
     watcher = search.watcher
     scope = with_calls(scope, search.candidate().abilities.calls)

@@ -62,7 +62,7 @@ class NextSteps:
                 yield self._named(positions)
 
     def _unpinned(self, npages: int | None) -> Iterator[PageList]:
-        """Every list that may be unpinned: the empty one and those whose pins are held.
+        """Every list that may be unpinned: the empty one, and those with a held pin for each entry.
 
         If *npages* is an error value the call unpins nothing, so every list is included.
         """
@@ -73,7 +73,7 @@ class NextSteps:
             yield from self._lists()
 
     def _pinned(self) -> Iterator[tuple[int, ...]]:
-        """The positions of every list whose pins are all held."""
+        """The positions of the pages of every list that has a held pin for each entry."""
         heads = [self._ledger.head(page) for page in self._pages]
         pins = {head: self._ledger.held(head).pins for head in heads}
 
@@ -90,7 +90,7 @@ class NextSteps:
         return extend(())
 
     def _ranges(self) -> Iterator[PageList]:
-        """Every range whose pins are all held."""
+        """Every range that has a held pin for each page."""
         pages = self._pages
         for start in range(len(pages)):
             stop = start
@@ -101,7 +101,7 @@ class NextSteps:
                 yield self._named(range(start, start + npages + 1))
 
     def _heads(self, what: str = "alive", least: int = 1) -> Iterator[PageList]:
-        """Every set of allocated heads whose ledger field *what* is at least *least*."""
+        """Every set of allocated heads that have at least *least* of *what* (a field of `Held`)."""
         heads = []
         for i, page in enumerate(self._pages):
             if self._ledger.head(page) == page:
@@ -210,7 +210,7 @@ class NextSteps:
 
 
 def _fillings(order: int) -> Iterator[tuple[int, ...]]:
-    """Every sequence of orders whose naturally aligned pages fill a page of *order*."""
+    """Every sequence of orders whose aligned compound pages fill a compound page of *order*."""
     yield (order,)
     if order:
         for left, right in product(_fillings(order - 1), repeat=2):

@@ -14,10 +14,10 @@ from model.semantics import DEFAULT, Semantics
 from model.step import MAX_SEGMENT, shown
 from model.steps import STEPS, Pin
 
-#: Calls whose programs are enumerated unless others are asked for.
+#: The calls of a scope, unless others are asked for.
 CALLS = tuple(call for call, cls in STEPS.items() if cls.enumerated)
 
-#: Default values of arguments that are neither pages nor booleans.
+#: The values of arguments that are neither pages nor booleans, unless others are asked for.
 DEFAULT_VALUES: dict[str, tuple[Any, ...]] = {
     "n": (1,),
     "max_segment": (MAX_SEGMENT,),
@@ -26,7 +26,7 @@ DEFAULT_VALUES: dict[str, tuple[Any, ...]] = {
     "npages": (None,),
 }
 
-#: Minimum bound on the pages of a list in `one_step_less`.
+#: `one_step_less` allows at least this many pages in a list.
 MIN_LISTED = 3
 
 #: No bound: larger than any list or layout of a scope.
@@ -44,8 +44,8 @@ class Scope:
     :param frames: Maximum number of pages of the mapping.
     :param named: Maximum number of pages in all lists together.
     :param calls: The calls that steps may have.
-    :param values: For each argument that is neither pages nor boolean, its values.
-    :param refs: The values of a mapping's *refs*.
+    :param values: For each argument that is neither pages nor boolean, the values it may have.
+    :param refs: The values that *refs* of the mapping may have.
     :param kind: The kind of the mapping.
     :param mappings: The only layouts, if given; *compound*, *order* and *frames* are ignored.
     :param merged: Layouts of at most this many pages may also have orders above *order*.
@@ -99,7 +99,7 @@ def _count(n: int, noun: str) -> str:
 
 
 def _placements(orders: tuple[int, ...], kind: str, refs: int) -> Iterator[Mapping]:
-    """Mappings of *orders*, one for each set of gaps that alignment can leave between them."""
+    """Mappings of *orders*, one for each set of gaps that alignment can leave between pages."""
     runs = [(order, 1) for order in orders]
     top = 1 << max(orders)
     seen = set()
@@ -115,11 +115,11 @@ def _placements(orders: tuple[int, ...], kind: str, refs: int) -> Iterator[Mappi
 
 
 def scope_of(program: Program) -> Scope:
-    """The scope of which *program* is a largest member.
+    """The scope of the programs that are no larger than *program* and have its calls and values.
 
-    It has the program's numbers of steps, compound pages and named pages as bounds, its
-    calls and pin_user_pages, its values and the defaults. Several compound pages may also
-    be merged into one of a higher order.
+    The bounds are its numbers of steps, compound pages and named pages. The call pin_user_pages
+    and the default values are included too. Several compound pages may also be merged into one
+    of a higher order.
     """
     values = DEFAULT_VALUES.copy()
     for step in program.steps:
@@ -144,7 +144,7 @@ def scope_of(program: Program) -> Scope:
 
 
 def one_step_less(scope: Scope) -> Scope:
-    """*scope* with one step less and no bound on the pages of all lists.
+    """*scope* with one step less, and no bound on the pages of all lists together.
 
     A program with fewer steps is smaller, however many pages it names: repeats in a list may
     have the effect of the step that is missing.

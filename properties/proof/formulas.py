@@ -33,7 +33,7 @@ class Place:
     """The arguments of one step of the range iterator, as expressions of 64 bits.
 
     `page` and `npages` are computed from *skipped* and *left*, because the solver is
-    faster with these; every step can be written so.
+    faster with these; every step can be expressed by these.
 
     :param head: The frame of the head of ``page + i``.
     :param skipped: Pages of that compound page before ``page + i``.
@@ -68,7 +68,7 @@ class Place:
 
     @property
     def assumed(self) -> Any:
-        """The condition on which the kernel calls the iterator."""
+        """The condition under which the kernel calls the iterator."""
         nr = _number(1) << self.order
         return z3.And(
             z3.ULE(self.order, MAX_ORDER),
@@ -82,22 +82,22 @@ class Place:
 
 
 def wide_run(place: Place) -> Any:
-    """The run, with the minimum taken in 64 bits."""
+    """The number of pages of the run, with the minimum taken in 64 bits."""
     return z3.If(place.compound, _least(place.rest, place.left), _number(1))
 
 
 def kernel_run(place: Place) -> Any:
-    """The run as 5.13 takes it: ``min_t(unsigned int, head + nr - next, npages - i)``."""
+    """The same number in 5.13: ``min_t(unsigned int, head + nr - next, npages - i)``."""
     return z3.If(place.compound, _least(_low(place.rest), _low(place.left)), _number(1))
 
 
 def wide_dropped(refs: Any) -> Any:
-    """References that a put of *refs* pins drops, with the product in 64 bits."""
+    """The number of references that a put of *refs* pins drops, with the product in 64 bits."""
     return _dropped(refs * BIAS)
 
 
 def kernel_dropped(refs: Any) -> Any:
-    """The same in 5.13: ``int refs; refs *= GUP_PIN_COUNTING_BIAS``.
+    """The same number in 5.13: ``int refs; refs *= GUP_PIN_COUNTING_BIAS``.
 
     ``if (refs > 1) page_ref_sub(page, refs - 1); put_page(page);`` follows. The kernel
     is compiled so that the product wraps.

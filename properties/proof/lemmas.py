@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""The lemmas about the formulas."""
+"""The lemmas about the formulas of `properties.proof.formulas`."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,10 +13,10 @@ from properties.proof.solver import Lemma
 
 
 def steps(run: Callable[[Place], Any], types: str, *, wide: bool) -> list[Lemma]:
-    """The lemmas about one step of the iterator whose run is *run*.
+    """The lemmas about one step of the range iterator, with ``run(place)`` as the pages of its run.
 
-    :param wide: Whether the types are wide enough for all lemmas to hold; if not, some
-        are to be refuted, as in 5.13's types.
+    :param wide: Whether the types are wide enough for all lemmas to hold; if not, as in 5.13,
+        some have to be refuted.
     """
     place = Place()
     got = run(place)
@@ -67,7 +67,7 @@ def _tell_step(at: Mapping[str, int]) -> str:
 
 
 def puts(dropped: Callable[[Any], Any], types: str, *, wide: bool) -> list[Lemma]:
-    """The lemmas about one put of a page without a pincount, which drops *dropped* references."""
+    """The lemmas about a put of *refs* pins by bias, which drops ``dropped(refs)`` references."""
     refs = z3.BitVec("refs", 64)
     got = dropped(refs)
     # Computed in 128 bits, so that this product cannot wrap.

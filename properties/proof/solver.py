@@ -8,7 +8,7 @@ from typing import Any
 import z3
 from attrs import field, frozen
 
-#: Most milliseconds that z3 takes for one query. All of them need far less.
+#: Maximum time of z3 for one query, in milliseconds. All queries need far less.
 TIMEOUT_MS = 60_000
 
 
@@ -20,8 +20,8 @@ class Lemma:
     :param holds: Whether the solver has to prove it (true) or to refute it (false).
     :param assumed: The condition under which the claim is made.
     :param claim: The claim.
-    :param least: The expressions that a counterexample minimises, most important first.
-    :param tell: A counterexample in one line, from the values of *least*.
+    :param least: The expressions to minimise in a counterexample, most important first.
+    :param tell: Makes the line that shows a counterexample, from the values of *least*.
     """
 
     types: str
@@ -74,9 +74,9 @@ def settle(lemma: Lemma) -> Result:
 
 
 def _smallest(solver: Any, least: Mapping[str, Any]) -> dict[str, int]:
-    """The model of *solver* with the smallest value of each of *least*, in this order.
+    """The values of *least* in the counterexample that makes them smallest, the first one first.
 
-    Unlike an arbitrary model it is the same with every version of z3.
+    Unlike an arbitrary counterexample it is the same with every version of z3.
     """
     example = {}
     for name, expression in least.items():

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 
-"""The pass that removes equal amounts of take and release.
+"""The pass that removes a step that releases, and as many earlier pins or references.
 
-If only one of a step that takes and a later step that releases is dropped, later steps
-release too much or leave too much held. If both are dropped, the same is held after
-them as before. A head may be pinned by one name and unpinned by another.
+If only one of a step that takes references and a later step that releases them is dropped,
+later steps release too many or leave too many held. If both are dropped, later steps find the
+same counts as before. A head may be pinned by one name and unpinned by another.
 """
 
 from collections import Counter
@@ -21,15 +21,15 @@ from properties.reduce.proposals import Proposals, first_accepted
 from properties.reduce.remove import with_step, without_entries, without_steps
 from properties.reduce.standing import unmaps
 
-#: Maximum number of steps of a program in which equal amounts are looked for.
+#: The pass skips a program if the step before its last has a higher index than this.
 MAX_STEPS_BALANCED = 64
 
-#: Lists of pins and unpins of more pages than this are left alone.
+#: Steps that pin or unpin more pages than this are left alone.
 MAX_PAGES_BALANCED = 1024
 
 
 def balance(program: Program) -> Proposals:
-    """Drop a step that releases, and an equal amount that earlier steps take."""
+    """Drop a step that releases pins or references, and as many that earlier steps take."""
     later = len(program.steps) - 2
     while 0 <= later <= MAX_STEPS_BALANCED:
         smaller = chain(
@@ -42,7 +42,7 @@ def balance(program: Program) -> Proposals:
 
 
 def _undone_less(program: Program, later: int) -> Iterator[Program]:
-    """*program* without step *later* and a step that it undoes, or with both *n* lowered."""
+    """*program* without step *later* and a step that it undoes, or with *n* of both lowered."""
     giving: Any = program.steps[later]
     if giving.unpins or not giving.undoes:
         return
@@ -60,7 +60,7 @@ def _undone_less(program: Program, later: int) -> Iterator[Program]:
 
 
 def _unpinned_less(program: Program, later: int) -> Iterator[Program]:
-    """*program* without step *later*, which unpins, and without pins that nothing else names."""
+    """*program* without unpin step *later*, and without as many pins that no other step names."""
     steps = program.steps
     giving = steps[later]
     # A region's release names no pages, and a call with an error value for npages unpins none.

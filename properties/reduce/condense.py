@@ -2,9 +2,9 @@
 
 """Replaces all but the last steps of a program by a few that lead to the same state.
 
-The result of a step depends on the state before it. A few pins, references and flags
-lead to the state that the first hundred thousand steps led to. A failure that
-depends on nothing else is short at once.
+The result of a step depends on the state before it. A few steps that pin, map or dirty pages
+can lead to the same state as a hundred thousand. A failure that depends on nothing but the
+state then needs only these few.
 """
 
 from collections import Counter
@@ -23,18 +23,18 @@ from properties.reduce.standing import Standing, bridge, named, new_handles, pin
 #: Maximum number of pages of a handle or region that the new steps make again.
 MAX_PAGES_REBUILT = 4_096
 
-#: Maximum number of steps that map pages; plain references stand for further mappings.
+#: Maximum number of new steps that map a page; plain references replace further mappings.
 MAX_MAPS = 64
 
 
 def condensed(program: Program, window: int) -> Iterator[Program]:
     """The last *window* steps of *program*, after a few steps that lead to the state before them.
 
-    The result may hold less than *program*, or break the contract, so the caller judges it:
+    The caller has to execute the result, which may break the contract or lead to another state:
     near 2^31 the order of steps matters, and plain references replace most of the mappings
     of a page that is mapped more than MAX_MAPS times.
 
-    :raises CannotRewrite: if what is held is too much, or cannot be reached in few steps.
+    :raises CannotRewrite: if too many pages are held, or few steps cannot lead to that state.
     :raises BadInput: if *program* breaks the contract.
     """
     at = len(program.steps) - window
@@ -58,7 +58,7 @@ def condensed(program: Program, window: int) -> Iterator[Program]:
         extra = max(0, held.maps - refs - MAX_MAPS)
         held = evolve(held, maps=held.maps - extra, gets=held.gets + extra)
         fresh = evolve(held, maps=refs, gets=0, pins=0, dirty=False, alive=True)
-        # Only a pin can carry a count past 2^31, so plain references are taken before it.
+        # Only a pin can bring a refcount past 2^31, so plain references are taken before pins.
         wrapped = ledger.held(head).total >= COUNT_LIMIT
         early = max(0, held.gets - gets[head]) if wrapped else 0
         ready = evolve(fresh, maps=max(refs, held.maps), gets=early)
@@ -70,7 +70,7 @@ def condensed(program: Program, window: int) -> Iterator[Program]:
 
 
 def _as_it_stands(mapping: Mapping, ledger: Ledger, last: Sequence[Step]) -> Mapping:
-    """*mapping* with the compound pages in *ledger*; of kind driver if its kind lacks an order."""
+    """*mapping* with *ledger*'s compound pages; of kind driver if its own kind lacks an order."""
     extents = ledger.extents(mapping)
     if ledger.semantics.orders[mapping.kind].issuperset(e.order for e in extents):
         return evolve(mapping, extents=extents)
@@ -82,7 +82,7 @@ def _as_it_stands(mapping: Mapping, ledger: Ledger, last: Sequence[Step]) -> Map
 
 
 def _rebuilt(step: Step, ledger: Ledger) -> Step:
-    """*step* on the pages that its handle or region holds in *ledger*, so that it succeeds."""
+    """*step* on just the pages that its handle or region holds in *ledger*: it succeeds again."""
     name = step.makes
     if step.binds_umem and name not in ledger.umems:
         raise CannotRewrite
@@ -90,7 +90,7 @@ def _rebuilt(step: Step, ledger: Ledger) -> Step:
     if sum(map(len, parts)) > MAX_PAGES_REBUILT:
         raise CannotRewrite
     if step.binds_umem and not step.pins:
-        # The region holds no pins of its own: `bridge` takes the pins of its pages.
+        # This step pins nothing: its pages are pinned by the steps of `bridge`.
         entries = iter(parts)
         return with_lists(step, lambda _: named(next(entries), ledger))
     pages = named([frame for part in parts for frame in part], ledger)

@@ -26,7 +26,7 @@ def drop_steps(program: Program) -> Proposals:
 
 
 def drop_compound(program: Program) -> Proposals:
-    """Drop compound pages, and whatever names them."""
+    """Drop compound pages, and remove their pages from all lists."""
     for name in [m.name for m in program.mappings]:
         size = ncompound(program, name)
         while size:
@@ -52,7 +52,7 @@ def fewer_pages(program: Program) -> Proposals:
                 stop = length
                 while stop > 0:
                     if size * FINEST_PARTS < length and 0 < stop < length:
-                        # Skip the middle of a long list: small parts of it rarely matter.
+                        # Skip the middle of a long list: small parts there rarely matter.
                         stop = min(stop, size)
                     start = max(0, stop - size)
                     try:

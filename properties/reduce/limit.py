@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""Passes for programs in which a count comes near 2^31."""
+"""Passes for programs in which a refcount comes near 2^31."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -19,15 +19,15 @@ from properties.reduce.proposals import Proposals
 from properties.reduce.remove import with_step, without_entries, without_steps
 from properties.reduce.standing import get_step
 
-#: A step that takes at least this many plain references brings a count near `COUNT_LIMIT`.
+#: A step that takes at least this many plain references brings a refcount near `COUNT_LIMIT`.
 MIN_REFERENCES_NEAR_LIMIT = 1 << 20
 
 
 def at_limit(program: Program) -> Proposals:
-    """Let the last call take a page twice, though its count has room for one reference only.
+    """Let the last call name one page twice, after a step that leaves room for one reference.
 
-    A call with a slow path keeps what it took before it fails. Other passes would have to drop
-    all other steps and add one at once.
+    A call with a slow path keeps its first pin or reference and fails at the second. Other passes
+    cannot drop all other steps and add this one in a single proposal.
     """
     last = program.steps[-1]
     if last.slow_path:
@@ -38,7 +38,7 @@ def at_limit(program: Program) -> Proposals:
 
 
 def keep_near_limit(program: Program) -> Proposals:
-    """Drop references, and add their number to the step that brings a count near 2^31."""
+    """Drop references, and add as many to the step that brings a refcount near 2^31."""
     for index, step in enumerate(program.steps):
         filling: Any = step
         if not step.gets or getattr(step, "n", 0) < MIN_REFERENCES_NEAR_LIMIT:
@@ -54,7 +54,7 @@ def keep_near_limit(program: Program) -> Proposals:
 
 
 def _smaller(program: Program, index: int) -> Iterator[Program]:
-    """*program* without one step, or with fewer pages in one; step *index* is not changed."""
+    """*program* without one step, or with fewer pages in one; step *index* stays as it is."""
     last = len(program.steps) - 1
     for other, step in enumerate(program.steps):
         if other == index:
@@ -70,9 +70,9 @@ def _smaller(program: Program, index: int) -> Iterator[Program]:
 
 
 def _total(program: Program, filling: Any) -> int:
-    """The refcount of the first head of *filling* if the last step gets all that it asks for.
+    """The refcount at the end of *program* of the head that step *filling* brings near 2^31.
 
-    0 if *program* breaks the contract.
+    Counts what the last step asks for as taken. 0 if *program* breaks the contract.
     """
     try:
         ledger = Ledger.after(program, program.steps[:-1])

@@ -12,7 +12,7 @@ from attrs import evolve
 from model.pagelist import Group, PageList, Slice, from_entries, span
 from model.step import Step, shown
 
-#: Sorted intervals of positions: the first, and the one after the last.
+#: Sorted intervals of positions, each with its first position and the one after its last.
 Intervals = list[tuple[int, int]]
 
 #: For each mapping or handle, the positions of the pages to remove.
@@ -50,7 +50,7 @@ def with_pages(step: Step, pages: PageList) -> Step:
 
 
 def plain(pages: PageList) -> PageList:
-    """*pages* in the shortest text without groups."""
+    """The same entries as *pages*, in the shortest text without groups."""
     entries = list(pages.entries()) if len(pages) <= MAX_PAGES_REWRITTEN else []
     return from_entries(entries) if entries else pages
 
@@ -68,7 +68,7 @@ def with_slices(pages: PageList, change: Callable[[Slice], Slice]) -> PageList:
 
 
 def without(pages: PageList, gone: Gone) -> tuple[PageList | None, Intervals]:
-    """*pages* without the pages in *gone*, and the positions that are removed.
+    """*pages* without the pages in *gone*, and the positions of the entries that are removed.
 
     The list is None if nothing is left. An empty list is kept if the mapping or handle in
     its text is not removed.
@@ -101,7 +101,7 @@ def without(pages: PageList, gone: Gone) -> tuple[PageList | None, Intervals]:
 
 
 def _slice_without(term: Slice, intervals: Intervals) -> tuple[list[Slice], Intervals]:
-    """The pieces of *term* outside *intervals*, renumbered, and the positions removed."""
+    """The pieces of *term* outside *intervals*, renumbered, and the removed positions in it."""
     if abs(term.indices.step) != 1:
         return _stride_without(term, intervals)
     removed = sorted((p, q) for p, q in (inside(term.indices, i) for i in intervals) if p < q)
@@ -165,7 +165,7 @@ def suffix(pages: PageList, start: int) -> tuple[Slice | Group, ...]:
 
 
 def inside(indices: range, interval: tuple[int, int]) -> tuple[int, int]:
-    """The positions (from, to) of *indices* whose values are in *interval*."""
+    """The positions (from, to) in *indices* where the values are in *interval*."""
     lo, hi = interval
     if indices.step > 0:
         return bisect_left(indices, lo), bisect_left(indices, hi)
@@ -173,7 +173,7 @@ def inside(indices: range, interval: tuple[int, int]) -> tuple[int, int]:
 
 
 def adjoined(terms: Iterable[Slice | Group]) -> tuple[Slice | Group, ...]:
-    """*terms* with each slice joined to the one before if it continues it."""
+    """*terms* with each slice that continues the slice before it joined to that slice."""
     found: list[Slice | Group] = []
     for term in terms:
         last = found[-1] if found else None

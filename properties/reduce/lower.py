@@ -32,14 +32,14 @@ from properties.reduce.mappings import (
 from properties.reduce.proposals import Proposals, first_accepted
 from properties.reduce.remove import without_pages
 
-#: `lower_orders` tries the first compound pages of a mapping, at most this many.
+#: `lower_orders` tries only this many compound pages, the first ones of each mapping.
 MAX_COMPOUND_LOWERED = 64
 
-#: `clamp`, `merge` and `lower_neighbours` try the first compound pages of a mapping, at most
-#: this many.
+#: `clamp`, `merge` and `lower_neighbours` try only this many compound pages, the first ones of
+#: each mapping.
 MAX_COMPOUND_CLAMPED = 8
 
-#: Orders that are tried from 0 up; of higher ones only the next lower is tried too.
+#: Of orders from this on, `lower_orders` tries only the one just below the present order.
 LOW_ORDERS = 4
 
 #: `clamp` lowers compound pages to orders below this.
@@ -50,7 +50,7 @@ MAX_ORDER_OF_NEIGHBOURS = 4
 
 
 def lower_orders(program: Program) -> Proposals:
-    """Lower orders, lowest first, and drop the removed pages from all lists."""
+    """Lower the orders of compound pages, and drop the removed pages from all lists."""
     for name in [m.name for m in program.mappings]:
         index = 0
         while index < min(ncompound(program, name), MAX_COMPOUND_LOWERED):
@@ -75,7 +75,7 @@ def _order(mapping: Mapping, index: int) -> int:
 
 
 def clamp(program: Program) -> Proposals:
-    """Lower an order, and replace each removed page in lists by the last remaining page.
+    """Lower the order of a compound page; lists name its last page instead of removed ones.
 
     Lists keep their lengths, because some calls fail only on a long list.
     """
@@ -154,7 +154,7 @@ def _with_pages_of(program: Program, name: str, change: Callable[[int], int]) ->
 
 
 def lower_neighbours(program: Program) -> Proposals:
-    """Lower the sum of the orders of two neighbours, and keep the pages next to their boundary.
+    """Lower the sum of two neighbours' orders, and keep the pages at the boundary between them.
 
     Many bugs show at a boundary of compound pages. The order of one of the two may rise if
     that of the other falls further.
@@ -180,7 +180,7 @@ def _neighbours_lowered(program: Program, mapping: Mapping, index: int) -> Itera
     lo = npages(front)
     edge = lo + (1 << left.order)
     hi = edge + (1 << right.order)
-    # The two touch if they are in one extent, or the second begins where the first stops.
+    # The two are contiguous if they are in one extent, or the second begins where the first ends.
     touching = len(middle) == 1 or left.stop == right.pfn
     boundary = left.pfn + (1 << left.order)
     for p, q in sorted(product(range(top + 1), repeat=2), key=sum):
@@ -203,7 +203,7 @@ def _neighbours_lowered(program: Program, mapping: Mapping, index: int) -> Itera
         other = evolve(mapping, extents=placed(orders, mapping.extents[0].pfn))
         yield at_default_frames(evolve(named, mappings=with_mapping(named, other)))
         if touching and p <= left.order and q <= right.order:
-            # Keep the frame of the boundary, so that the two touch whatever their orders are.
+            # Keep the boundary's frame, so that the two stay contiguous whatever their orders are.
             pair = (Extent(boundary - (1 << p), p, 1), Extent(boundary, q, 1))
             other = evolve(mapping, extents=(*front, *pair, *back))
             yield evolve(named, mappings=with_mapping(named, other))

@@ -53,7 +53,7 @@ def npages(extents: Iterable[Extent]) -> int:
 
 
 def pages_of(mapping: Mapping, index: int) -> tuple[int, int]:
-    """The first page of compound page *index* of *mapping*, and the one after its last."""
+    """The position of the first page of compound page *index* of *mapping*, and after its last."""
     front, page, _ = split_at(mapping, index, index + 1)
     start = npages(front)
     return start, start + npages(page)
@@ -80,7 +80,7 @@ def at_default_frames(program: Program) -> Program:
 def without_compound(program: Program, name: str, start: int, stop: int) -> Iterator[Program]:
     """*program* without compound pages *start* to *stop* (exclusive) of mapping *name*.
 
-    Nothing if that would leave no mapping.
+    Yields it at default frames and at its own frames, or nothing if no mapping would be left.
     """
     mapping = mapping_of(program, name)
     front, middle, back = split_at(mapping, start, stop)
@@ -98,8 +98,8 @@ def without_compound(program: Program, name: str, start: int, stop: int) -> Iter
 def with_order(program: Program, name: str, index: int, order: int) -> Iterator[Program]:
     """*program* with compound page *index* of mapping *name* lowered to *order*.
 
-    It keeps its first pages, its last pages, or those around the first that a step names:
-    a program for each.
+    Yields programs that keep the first pages of the compound page, its last pages, or those
+    around the first page that a step names.
     """
     mapping = mapping_of(program, name)
     lo, hi = pages_of(mapping, index)
@@ -112,14 +112,14 @@ def with_order(program: Program, name: str, index: int, order: int) -> Iterator[
 
 
 def lowered(program: Program, mapping: Mapping, index: int, order: int) -> Mapping:
-    """*mapping* with compound page *index* of *order*; of kind driver if its kind lacks it."""
+    """*mapping* with compound page *index* of *order*; of kind driver if its kind lacks *order*."""
     kind = mapping.kind if order in program.semantics.orders[mapping.kind] else "driver"
     front, (page,), back = split_at(mapping, index, index + 1)
     return evolve(mapping, kind=kind, extents=(*front, Extent(page.pfn, order, 1), *back))
 
 
 def _first_named(program: Program, name: str, lo: int, hi: int) -> int:
-    """The lowest page from *lo* to *hi* with which a slice of *name* starts there; else *lo*."""
+    """The lowest of the first pages that slices of *name* have from *lo* to *hi*; else *lo*."""
     firsts = [
         term.indices[start]
         for step in program.steps

@@ -50,7 +50,7 @@ def simplify(program: Program) -> Proposals:
 
 
 def _plainer(step: Any) -> Iterator[Step]:
-    """*step* with one argument plainer."""
+    """Steps like *step*, each with one argument plainer."""
     if step.npages_named <= MAX_PAGES_REWRITTEN:
         yield with_lists(step, plain)
         yield with_lists(step, _rising)
@@ -77,7 +77,7 @@ def _plainer(step: Any) -> Iterator[Step]:
 
 
 def pin_what_is_unpinned(program: Program) -> Proposals:
-    """Let a pin name the pages that a later step names, unless these are more pages."""
+    """Let a pin name the same list as a later step, if that is not longer."""
     mappings = {mapping.name for mapping in program.mappings}
     yield from first_accepted(
         with_step(program, earlier, with_pages(pin, pages))
@@ -89,12 +89,12 @@ def pin_what_is_unpinned(program: Program) -> Proposals:
 
 
 def _rising(pages: PageList) -> PageList:
-    """The same entries in rising order."""
+    """*pages* with its entries sorted by name and position."""
     return from_entries(sorted(pages.entries())) if len(pages) else pages
 
 
 def _plainer_scatterlist(step: Any) -> Iterator[Step]:
-    """*step* without one entry, or with one that has fewer pages, or whole pages."""
+    """*step* without one entry of its scatterlist, or with fewer or only whole pages in one."""
     for i, entry in enumerate(step.sgl):
         npages = len(entry.pages)
         lengths = [n for n in dict.fromkeys((1, npages // 2, npages - 1, npages)) if n]
@@ -107,7 +107,7 @@ def _plainer_scatterlist(step: Any) -> Iterator[Step]:
 
 
 def _named_in_order(program: Program) -> Program:
-    """*program* with mappings a, b, c and handles h1, h2 and regions m1, m2 in their order."""
+    """*program* with mappings renamed a, b, c, handles h1, h2, regions m1, m2, in their order."""
     names = {m.name: chr(ord("a") + i) for i, m in enumerate(program.mappings[:26])}
     counts = {"h": 0, "m": 0}
     for step in program.steps:
@@ -121,7 +121,7 @@ def _named_in_order(program: Program) -> Program:
 
 
 def _renamed(step: Step, names: dict[str, str]) -> Step:
-    """*step* with each name in *names* changed."""
+    """*step* with each name in *names* replaced by the name that *names* gives."""
 
     def renamed(term: Slice) -> Slice:
         return evolve(term, name=names.get(term.name, term.name))

@@ -3,9 +3,9 @@
 """Removes from every list of a long program all pages but those that its last step names.
 
 If a failure depends on many earlier steps, dropping these one by one takes tens of
-thousands of executions. Here the other pages are removed from all lists at once. After
-each step, plain steps replace what the removed pages changed in the counters of the
-same heads, so that the heads are held as before.
+thousands of executions. Here all other pages are removed in one proposal. Some of them may
+have the same head as a page that stays: after each step, added steps change the counters of
+such heads as the removed pages did.
 """
 
 from bisect import bisect_left
@@ -26,20 +26,20 @@ from properties.reduce.standing import Standing, bridge, new_handles
 #: If the last step names more pages than this, nothing is removed.
 MAX_PAGES_NAMED = 1024
 
-#: Steps that take more plain references than this bring a count near 2^31, and are
-#: removed. `properties.reduce.condense` keeps what depends on such a count.
+#: Steps that take more plain references than this bring a refcount near 2^31, and are
+#: removed. Failures that need such a refcount are left to `properties.reduce.condense`.
 MAX_REFERENCES = 1 << 20
 
 
 def projected(program: Program) -> Iterator[Program]:
     """*program* with each list reduced to the pages that the last step names.
 
-    Yields programs with each half of these pages, then with all of them; then the same
-    with steps that unpin single pages, as unpinning a list may fail itself.
+    Yields a program for each half of these pages, and one for all of them; then the same with
+    added steps that unpin single pages, because an added unpin of a list may fail itself.
 
     :raises BadInput: if the program breaks the contract.
-    :raises CannotRewrite: if the last step names no pages, or many, or a split or
-        an allocation has another result.
+    :raises CannotRewrite: if the last step names no pages or too many, or if a split or
+        an allocation would have another result.
     """
     pages = _named(program)
     half = len(pages) // 2
@@ -62,7 +62,7 @@ def _named(program: Program) -> Sequence[int]:
 
 
 class _Projection:
-    """Carries out *program* in one ledger, and its part on *pages* in another."""
+    """Enters *program* in one ledger, and the smaller program, on *pages* only, in another."""
 
     def __init__(self, program: Program, pages: Sequence[int], *, one_by_one: bool) -> None:
         self._program = program
@@ -76,7 +76,7 @@ class _Projection:
         self._handles = new_handles(step.makes for step in program.steps)
 
     def made(self) -> Program:
-        """The smaller program."""
+        """The smaller program, which names only the kept pages."""
         fresh = Ledger(self._program.semantics, self._program.mappings)
         around = {fresh.head(page) for page in self._kept if fresh.where(page)}
         *before, last = self._program.steps
@@ -93,7 +93,7 @@ class _Projection:
             self._whole.take(step)
             touched = set(self._whole.touched)
             # Without the other pages the step may break the contract; `_replace` then
-            # appends plain steps that have its effect.
+            # appends other steps with the same effect.
             with suppress(BadInput):
                 if less is not None:
                     self._take(less)
@@ -115,7 +115,7 @@ class _Projection:
         return self._whole.head(head) == head
 
     def _only(self, step: Any) -> Step | None:
-        """*step* on the kept pages only; None if it has none, or cannot be reduced to some."""
+        """*step* on the kept pages only; None if it names none, or cannot be reduced to them."""
         if step.binds_umem or step.releases_umem:
             return None
         if getattr(step, "npages", None) is not None or getattr(step, "n", 0) > MAX_REFERENCES:
@@ -127,14 +127,14 @@ class _Projection:
         return self._on(step, kept) if kept else None
 
     def _on(self, step: Step, frames: Sequence[int]) -> Step:
-        """*step* on *frames*, each named by its mapping."""
+        """*step* with the list of *frames*, each named by its mapping."""
         if len(frames) > MAX_PAGES_REWRITTEN:
             raise CannotRewrite
         places = [place for place in map(self._whole.where, frames) if place]
         return with_pages(step, from_entries(places))
 
     def _replace(self, heads: Iterable[int]) -> None:
-        """Append plain steps after which *heads* are held as in the whole program."""
+        """Append steps after which *heads* are held as at this point of the whole program."""
         whole, small = self._whole, self._small
         changes = [
             (_standing(head, small), _standing(head, whole))

@@ -1,29 +1,29 @@
 # SPDX-License-Identifier: MIT
 
-"""What a pass of the reducer is: a function that makes proposals for a program."""
+"""The type of the reducer's passes, and of what they yield: proposals, smaller programs."""
 
 from collections.abc import Generator, Iterable
 from typing import Protocol
 
 from model.program import Program
 
-#: Yields proposals, and is sent the accepted program for each, or None.
+#: Yields programs; for each it is sent the program that the reducer accepted, or None.
 Proposals = Generator[Program, Program | None, None]
 
 
 class Pass(Protocol):
-    """A function that makes proposals for a program."""
+    """A function that proposes smaller programs, made from a failing one, that may fail too."""
 
     __name__: str
 
     def __call__(self, program: Program, /) -> Proposals:
-        """Yield proposals for *program*."""
+        """Yield proposals: programs made from *program* that are smaller and may fail too."""
 
 
 def first_accepted(
     proposals: Iterable[Program],
 ) -> Generator[Program, Program | None, Program | None]:
-    """Yield *proposals* until one is accepted; return the accepted program, or None."""
+    """Yield *proposals* until the reducer accepts one; return what it accepted, or None."""
     for proposal in proposals:
         answer = yield proposal
         if answer:

@@ -3,7 +3,7 @@
 """Reduces a failing program to the smallest one found that fails in the same way.
 
 Hypothesis shrinks numbers; these passes know what steps are. On four planted
-faults, Hypothesis alone ended at the smallest known size in 34 to 44 % of runs,
+faults, Hypothesis alone ended at the smallest known size in 34 to 44 % of cases,
 and in 94 % with a reducer like this after it. `properties.reduce.passes` lists
 the passes, and says how to write one.
 """
@@ -29,16 +29,16 @@ from properties.search import forget
 #: Maximum number of programs to execute in one reduction.
 MAX_EXECUTIONS = 5_000
 
-#: Maximum number of pages that all executed programs name together: at most about a minute.
+#: Maximum number of page visits, pages that the executed programs name: about a minute.
 MAX_VISITS = 20_000_000
 
-#: An execution that does not end counts as this many visits more.
+#: An execution that does not end counts as this many additional page visits.
 VISITS_PER_HANG = 50_000
 
-#: A candidate that spends this many operations on a page counts as one visit.
+#: This many memory operations of a candidate count as one page visit.
 OPERATIONS_PER_VISIT = 12
 
-#: The findings of `properties.searches.laws` begin with this.
+#: The names of findings of `properties.searches.laws` begin with this.
 LAW = "law_"
 
 
@@ -46,8 +46,8 @@ LAW = "law_"
 class PassCounts:
     """What one pass did in a reduction.
 
-    :param calls: How often it ran.
-    :param tries: Programs it proposed that were executed.
+    :param calls: How often it was called.
+    :param tries: Programs that it proposed and that were executed.
     :param successes: Those of the tries that failed with the same signature.
     :param deletions: Steps that the successes removed.
     """
@@ -66,7 +66,7 @@ class Reduced:
     :param repeats: Whether the program failed again when it was executed again; with
         a candidate that is not deterministic it may not.
     :param tried: Smaller programs that `properties.reduce.smallest` judged.
-    :param proved: Whether those are all smaller programs of its scope.
+    :param proved: Whether those are all smaller programs of the scope of *program*.
     :param passes: What each pass did, by the name of its function.
     """
 
@@ -87,7 +87,7 @@ class Reduced:
         if self.proved:
             return f"smallest (proved: none of {self.tried:,} smaller programs of its scope fails)"
         text = f"smallest found ({self.executions:,} programs tried in reducing it"
-        return text + (f", {self.tried:,} of its scope in vain)" if self.tried else ")")
+        return text + (f", then {self.tried:,} of its scope)" if self.tried else ")")
 
 
 def reduce(
@@ -122,7 +122,7 @@ def reduce(
 
 @define
 class _Reducer:
-    """Keeps the smallest failing program so far, and what was executed."""
+    """The state of a reduction: the smallest failing program so far, and what was executed."""
 
     finding: Finding
     candidate: Callable[[], Candidate]
@@ -140,7 +140,7 @@ class _Reducer:
         return self.executions >= self.most or self.visits >= MAX_VISITS
 
     def fails(self, program: Program) -> bool:
-        """Whether *program* fails with the same signature; if so it becomes the best."""
+        """Whether *program* fails with the same signature; if so, it becomes `best`."""
         candidate = self.candidate()
         try:
             check(program)
@@ -161,7 +161,7 @@ class _Reducer:
         return True
 
     def run(self, propose: Pass) -> None:
-        """Try all programs that *propose* yields."""
+        """Try all programs that the pass *propose* yields."""
         self.passes[propose.__name__].calls += 1
         proposals = propose(self.best)
         answer: Program | None = None
@@ -173,17 +173,17 @@ class _Reducer:
             answer = self.best if self._accepts(program, propose.__name__) else None
 
     def shorten_history(self) -> None:
-        """Replace the beginning of a program by a few steps that lead to the same state.
+        """Replace the beginning of `best` by a few steps that lead to the same state.
 
-        If the result does not fail, the failure depends on more than the state. Then only
-        the steps on the pages of the last step are kept, if those fail.
+        If the result does not fail, the failure depends on more than the state. Then remove
+        from all lists the pages that the last step does not name, if the result fails.
         """
         window = 1
         filtered = False
         while window * 2 < len(self.best.steps):
             if self._shortened(condensed(self.best, window), "condensed"):
                 return
-            # Try this before longer windows: each of them takes as long as the one before.
+            # Try this before larger windows: each of them takes as long as the one before.
             if not filtered and self._shortened(projected(self.best), "projected"):
                 # Repeat: each success may leave a smaller program to start from.
                 while self._shortened(projected(self.best), "projected"):

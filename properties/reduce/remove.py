@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 
-"""Removes pages, steps and list entries from a program, so that a program is left.
+"""Removes pages, steps and list entries from a program, and all that names these.
 
-Whatever names the removed pages changes with them. A handle is named by the step
-that makes it: if the step is removed, so is every use of the handle; if some
-pages of its list are removed, later positions in the handle move up.
+If a step that makes a handle is removed, so is every use of the handle. If some entries
+of its list are removed, the positions of the entries behind them are lowered wherever the
+handle is used.
 """
 
 from collections.abc import Sequence
@@ -20,13 +20,13 @@ from properties.reduce.lists import ALL, Gone, Intervals, suffix, with_pages, wi
 
 
 def with_step(program: Program, index: int, *steps: Step) -> Program:
-    """*program* with *steps*, one or none or several, in the place of step *index*."""
+    """*program* with step *index* replaced by *steps*: none, one or several."""
     before, after = program.steps[:index], program.steps[index + 1 :]
     return evolve(program, steps=(*before, *steps, *after), lines=())
 
 
 def without_pages(program: Program, gone: Gone) -> Program:
-    """*program* without the pages in *gone*: in all lists, and in handles that hold them.
+    """*program* with the pages in *gone* removed from all lists, and so from all handles.
 
     The mappings stay as they are.
 
@@ -44,7 +44,7 @@ def without_pages(program: Program, gone: Gone) -> Program:
 
 
 def without_steps(program: Program, start: int, stop: int) -> Program:
-    """*program* without steps *start* to *stop* (exclusive), and without what uses them."""
+    """*program* without steps *start* to *stop* (exclusive) and uses of their handles, regions."""
     gone = {step.makes: ALL for step in program.steps[start:stop] if step.makes}
     rest = (*program.steps[:start], *program.steps[stop:])
     return without_pages(evolve(program, steps=rest), gone)
@@ -63,7 +63,7 @@ def without_entries(program: Program, index: int, start: int, stop: int) -> Prog
 
 
 def _step_without(step: Any, gone: Gone) -> Step | None:
-    """*step* without the pages in *gone*, or None if it names no others."""
+    """*step* without the pages in *gone*, or None if it names no other pages."""
     if not (step.uses() & gone.keys()):
         return step  # type: ignore[no-any-return]
     if step.releases_umem:
@@ -83,7 +83,7 @@ def _step_without(step: Any, gone: Gone) -> Step | None:
 
 
 def _repositioned(step: Any, removed: Intervals) -> Step:
-    """*step* with its `Step.position`, if any, lowered by the *removed* entries before it."""
+    """*step* with its argument that is a list position, if any, adapted to *removed* entries."""
     at = getattr(step, step.position) if step.position else None
     if at is None:
         return step  # type: ignore[no-any-return]
@@ -95,7 +95,7 @@ def _repositioned(step: Any, removed: Intervals) -> Step:
 
 
 def _orders_without(orders: Sequence[int], removed: Intervals) -> tuple[int, ...] | None:
-    """*orders* of consecutive compound pages without pages *removed*.
+    """The *orders* of consecutive compound pages after the pages at *removed* are removed.
 
     None if the number of pages left in a compound page is no power of two.
     """
@@ -116,7 +116,7 @@ def _scatterlist_without(step: Any, gone: Gone) -> Step | None:
     for entry in step.sgl:
         kept, _ = without(entry.pages, gone)
         if kept is not None:
-            # The last page of an entry stays partial: it lacks the same number of bytes.
+            # If the last page of an entry is partial, it stays so, by the same number of bytes.
             short = len(entry.pages) * PAGE_SIZE - entry.length
             entries.append(evolve(entry, pages=kept, length=len(kept) * PAGE_SIZE - short))
     if not entries:

@@ -16,12 +16,12 @@ from properties.reduce.mappings import without_compound
 from properties.reduce.proposals import Proposals
 from properties.reduce.remove import with_step
 
-#: Mappings of more compound pages than this are left to other passes.
+#: Mappings of more compound pages than this keep them all: other passes remove some.
 MAX_COMPOUND_SCANNED = 1024
 
 
 def repeat(program: Program) -> Proposals:
-    """Let a list that is pinned repeat one page or two, and remove unnamed compound pages.
+    """Let a pin's list repeat one page or two, and remove compound pages that no list names.
 
     The list keeps its length, because some calls fail only on a long list.
     """

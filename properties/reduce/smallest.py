@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""Proves a failing program the smallest: tries every smaller one in its scope.
+"""Proves that a failing program is the smallest: tries every smaller one of its scope.
 
 Smaller means fewer steps, then fewer compound pages, then a lower sum of orders,
 then fewer pages named. Texts, which `model.program.Program.size` compares last, are
@@ -24,7 +24,7 @@ from properties.search import forget
 #: Maximum number of smaller programs to try.
 MAX_TRIES = 1_000_000
 
-#: Maximum number of smaller programs to try for a report that somebody waits for: seconds.
+#: Maximum number of smaller programs to try for a report that has to appear within seconds.
 MAX_TRIES_FOR_REPORT = 20_000
 
 #: A program counts as one more try for each PAGES_PER_TRY pages that it names.
@@ -42,7 +42,7 @@ def shrunk(
     most: int = MAX_TRIES,
     progress: Callable[[int], None] = lambda _tried: None,
 ) -> Reduced:
-    """The smallest program found that fails with the signature of *finding*, proved if it can be.
+    """The smallest program found that fails with the signature of *finding*; a proof if possible.
 
     The parameters are those of `reduce` and of `smallest`.
     """
@@ -56,7 +56,7 @@ def smallest(
     most: int = MAX_TRIES,
     progress: Callable[[int], None] = lambda _tried: None,
 ) -> Reduced:
-    """*reduced*, or a smaller program with the same signature; proved if it can be.
+    """*reduced*, or a smaller program with the same signature; with a proof if possible.
 
     :param better: Called with a smaller failing program as soon as it is found.
     :param most: Maximum number of programs to try.
@@ -84,12 +84,12 @@ def smallest(
 
 
 class _Spent(Exception):
-    """No more programs may be tried."""
+    """Raised when no more programs may be tried."""
 
 
 @define
 class _Proof:
-    """Tries the programs smaller than *program*, which is the smallest that fails so far."""
+    """Tries programs smaller than *program*, which is the smallest failing one so far."""
 
     program: Program
     finding: Finding
@@ -100,9 +100,9 @@ class _Proof:
     spent: int = 0
 
     def run(self) -> bool:
-        """Whether all smaller programs of the scope of `program` were tried.
+        """Try smaller programs; true if all smaller ones of the scope of `program` were tried.
 
-        If so, `tried` is their number, without those outside the scope.
+        Then `tried` is their number, without those outside the scope.
         """
         while True:
             scope = scope_of(self.program)
@@ -126,7 +126,7 @@ class _Proof:
             self.program = evolve(node.program(scope), comments=self.program.comments)
 
     def _smaller(self, scope: Scope) -> Iterator[tuple[Node, Finding]]:
-        """The smaller programs of *scope* with the same signature, each with its finding."""
+        """Smaller programs of *scope* that fail with the same signature, each with its finding."""
         steps, compound, orders, named = self.program.size().counts
         kinds = {"driver"}
         if "split_huge_page" in scope.calls:
@@ -154,7 +154,7 @@ class _Proof:
                         yield evolve(node, steps=node.steps[: found.index + 1]), found
 
     def _judge(self, node: Node) -> Finding | None:
-        """The finding on the program of *node*, or None; counts the try."""
+        """Execute the program of *node* and count the try; the finding, or None."""
         if self.spent >= self.most:
             raise _Spent
         self.tried += 1

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 
-"""What is held of compound pages before a step, and plain steps that change it.
+"""How a compound page is held between two steps (its standing), and steps that change this.
 
-Passes that replace many steps by few make them here.
+Passes that replace many steps by few make the new steps here.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,15 +18,15 @@ from model.world import Clean, GetPage, Map, PutPage, SetPageDirty, Unmap
 from properties.judging.ledger import Ledger
 from properties.reduce.lists import CannotRewrite, adjoined
 
-#: Maximum number of terms of a list: they fit in one line of a trace, whatever their numbers.
+#: Maximum number of terms of a list, so that it fits in one line of a trace.
 MAX_TERMS = 96
 
 
 @frozen
 class Standing:
-    """What is held of one compound page before some step.
+    """How one compound page is held between two steps: numbers of references, and flags.
 
-    :param page: The head, as one page of a mapping.
+    :param page: The head, named by its mapping.
     """
 
     page: Slice
@@ -39,9 +39,9 @@ class Standing:
 
     @classmethod
     def of(cls, head: int, ledger: Ledger) -> Self:
-        """The standing of *head* in *ledger*.
+        """How the compound page of *head* is held after the steps entered in *ledger*.
 
-        :raises CannotRewrite: if no mapping has that frame.
+        :raises CannotRewrite: if *head* is in no mapping.
         """
         held = ledger.held(head)
         (page,) = named([head], ledger).slices()
@@ -51,7 +51,7 @@ class Standing:
 
 
 def named(frames: Sequence[int], ledger: Ledger) -> PageList:
-    """The list of *frames*, one or more, each named by its mapping.
+    """A list of *frames*, of which there is at least one, each named by its mapping.
 
     :raises CannotRewrite: if a frame is in no mapping.
     """
@@ -64,11 +64,11 @@ def named(frames: Sequence[int], ledger: Ledger) -> PageList:
 def bridge(
     changes: Sequence[tuple[Standing, Standing]], handle: str, *, one_by_one: bool = False
 ) -> Iterator[Step]:
-    """Plain steps that lead from the first to the second standing of each of *changes*.
+    """Steps that change how pages are held: from the first to the second of each pair.
 
-    Steps that take come before steps that release.
+    Steps that map, get or pin pages come before steps that unpin, put or unmap pages.
 
-    :param handle: The name of the handle, if a pin is needed.
+    :param handle: The name of the handle, if pages have to be pinned.
     :param one_by_one: Unpin with one call for each pin, not with lists.
     """
     maps = [(now.page, now.maps - then.maps) for then, now in changes]
@@ -93,19 +93,19 @@ def bridge(
 
 
 def _each(make: Callable[..., Step], pages: Sequence[Slice]) -> Iterator[Step]:
-    """Steps of *make* on *pages*, in as few lists as fit in lines of a trace."""
+    """As few steps of the class *make* on *pages* as possible, each on one line of a trace."""
     return (make(pages=some) for some in _lists(pages))
 
 
 def _lists(pages: Iterable[Slice]) -> Iterator[PageList]:
-    """*pages* in as few lists as fit in lines of a trace."""
+    """*pages* in as few lists as possible, each on one line of a trace."""
     terms = adjoined(pages)
     for at in range(0, len(terms), MAX_TERMS):
         yield PageList(terms[at : at + MAX_TERMS])
 
 
 def new_handles(taken: Iterable[str]) -> Iterator[str]:
-    """Names of handles that are not in *taken*: h1, h2 and so on."""
+    """Names for new handles: those of h1, h2 and so on that are not in *taken*."""
     names = set(taken)
     return (name for name in (f"h{i}" for i in count(1)) if name not in names)
 
@@ -121,5 +121,5 @@ def pin_step(handle: str, pages: PageList) -> Step:
 
 
 def unmaps(step: Step) -> bool:
-    """Whether *step* takes mappings away."""
+    """Whether *step* unmaps pages."""
     return isinstance(step, Unmap)

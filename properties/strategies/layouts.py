@@ -15,7 +15,7 @@ from properties.strategies import among, one_in
 #: Maximum number of mappings of a layout.
 MAX_MAPPINGS = 3
 
-#: Maximum number of extents of a mapping, and usually of its compound pages.
+#: Maximum number of extents of a mapping; most mappings have no more compound pages either.
 MAX_EXTENTS = 6
 
 #: Driver pages come first and most often: they may have any order up to 10, side by side.
@@ -127,7 +127,7 @@ def _draw_extents(random: Random, allowed: frozenset[int], max_pages: int) -> li
 
 
 def _place(random: Random, orders: list[tuple[int, int]], pfn: int) -> tuple[Extent, ...]:
-    """Extents of the (order, count) pairs: rising, falling or scattered frames from *pfn* on."""
+    """Extents of the (order, count) pairs, at rising, falling or scattered frames from *pfn* on."""
     style = random.randrange(8)
     first = align_up(pfn, orders[0][0])
     if style < 5:

@@ -17,11 +17,10 @@ SHORT_LENGTHS = (4, 4, 16, 64)
 #: Maximum length of a long list, in pages.
 MAX_LENGTH = 1 << 16
 
-#: One list in ONE_LONG_IN is long where enough pages exist: about one call in twenty.
+#: One list in ONE_LONG_IN is long, if there are enough pages: about one call in twenty.
 ONE_LONG_IN = 2
 
-#: Number of powers of two, from 2^7 to 2^15, near which half of the long lists have their
-#: length.
+#: Half of the long lists have a length near one of this many powers of two, from 2^7 to 2^15.
 EDGE_POWERS = 9
 
 #: Search at most this many runs of a handle for boundaries of compound pages, and at most
@@ -34,7 +33,7 @@ MAX_REPEATS = 2048
 #: Maximum repetitions of a page; one of these is drawn for each list that repeats a page.
 REPEATS = (2, 4, 64, MAX_REPEATS)
 
-#: Heads and handles are drawn from this many latest ones.
+#: Number of the latest heads or handles from which one is drawn.
 LATEST = 8
 
 #: One list to pin in AGAIN_ONE_IN names pages that were pinned before.
@@ -58,11 +57,11 @@ def draw_stretch(random: Random, mapping: Mapping, *, longest: int = MAX_LENGTH)
     nth = random.randrange(mapping.extents[extent].count)
     start = mapping.offsets[extent] + (nth << order)
     if 0 < order < 5 and one_in(random, 6):
-        # Whole compound pages.
+        # Name whole compound pages.
         length = min(max(1, length >> order) << order, mapping.npages, longest)
     elif order:
-        # Start at a tail near the front, or near the end so that a short list reaches the
-        # next compound page.
+        # Start at one of the first tails, or at one of the last, so that a short list reaches
+        # the next compound page.
         tail = random.randrange(min(5, 1 << order))
         start += (1 << order) - tail if tail and one_in(random, 2) else tail
     start = min(start, mapping.npages - length)
@@ -224,12 +223,12 @@ def _held_page(random: Random, ledger: Ledger, heads: dict[int, None]) -> int:
 
 
 def latest(heads: dict[int, None]) -> list[int]:
-    """The LATEST last entries of *heads*, the last one first."""
+    """The last LATEST of *heads*, the last one first."""
     return list(islice(reversed(heads), LATEST))
 
 
 def by_mapping(ledger: Ledger, page: int) -> PageList:
-    """The frame *page*, named by its mapping."""
+    """The list of one page, the frame *page*, named by its mapping."""
     mapping, offset = place(ledger, page)
     return span(mapping.name, offset, offset + 1)
 
@@ -247,7 +246,7 @@ def place(ledger: Ledger, page: int) -> tuple[Mapping, int]:
 
 
 def draw_range(random: Random, ledger: Ledger, handles: list[str]) -> PageList | None:
-    """Contiguous frames that a step may unpin; None if no pins are held."""
+    """A list of contiguous frames that a step may unpin; None if no pins are held."""
     across = _across(random, ledger, handles) if handles and not one_in(random, 3) else None
     if across:
         pages = across
@@ -260,7 +259,7 @@ def draw_range(random: Random, ledger: Ledger, handles: list[str]) -> PageList |
         length = draw_length(random, mapping.npages - first)
         pages = span(mapping.name, first, first + length)
     frames = pages.resolve(ledger.table)
-    # Not page by page where the whole list is a range.
+    # If the whole list is a range, this need not be found out page by page.
     follow = len(frames) if isinstance(frames, range) and frames.step == 1 else 1
     while follow < len(frames) and frames[follow] == frames[follow - 1] + 1:
         follow += 1
@@ -276,7 +275,7 @@ def _across(random: Random, ledger: Ledger, handles: list[str]) -> PageList | No
         edges = _edges(ledger, frames)
         inner = [edge for edge in edges if 0 < edge < count]
         if len(edges) > 1 and one_in(random, 2):
-            # Whole compound pages.
+            # Name whole compound pages.
             first = random.randrange(len(edges) - 1)
             return span(
                 name, edges[first], edges[first + 1 + random.randrange(len(edges) - first - 1)]

@@ -16,7 +16,7 @@ MAX_NULLS = 3
 
 
 def with_nulls(random: Random, semantics: Semantics, pages: PageList) -> PageList:
-    """*pages*, in one case of NULL_ONE_IN with NULL entries, mostly before the first page.
+    """*pages*, one time in NULL_ONE_IN with NULL entries, mostly before the first page.
 
     For versions that do not skip NULL, *pages* are returned and *random* is not used.
     """

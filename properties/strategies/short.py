@@ -59,13 +59,13 @@ MAX_HELD = 24
 class ShortSteps:
     """Draws short steps of one program. Each method is a form and returns a step or None.
 
-    :param steps: Gives the names of handles, so that both may draw steps of one program.
+    :param steps: Draws other steps of the same program; names the handles of both.
     """
 
     def __init__(self, ledger: Ledger, steps: RandomSteps) -> None:
         self._ledger = ledger
         self._steps = steps
-        #: (handle, first position not released, pages) of each handle with pins.
+        #: (handle, first position not released, number of pages) of each handle with pins.
         self._held: list[tuple[str, int, int]] = []
         self._spots = [spot for m in ledger.mappings for spot in _spots(m)]
 
@@ -95,9 +95,9 @@ class ShortSteps:
         return PageList((Slice(name, range(start, min(start + length, npages))),))
 
     def _release(self, dice: Dice, count: Callable[[int], int]) -> Slice | None:
-        """Forget the first entries of a random handle; these entries, or None without handles.
+        """Forget the first entries of a random handle, and return them; None without handles.
 
-        :param count: Number of entries to forget, from the number that the handle still holds.
+        :param count: Gives the number of entries to forget for the number that are still held.
         """
         if not self._held:
             return None
@@ -112,11 +112,11 @@ class ShortSteps:
         return Slice(name, range(start, middle))
 
     def _rest(self, dice: Dice) -> Slice | None:
-        """Forget a random handle; the entries that it still held, or None without handles."""
+        """Forget a random handle, and return the entries it still held; None without handles."""
         return self._release(dice, lambda held: held)
 
     def _part(self, dice: Dice) -> PageList | None:
-        """Forget some of the first entries of a random handle; these entries, or None."""
+        """Forget the first entries of a random handle, and return them; None without handles."""
         part = self._release(dice, lambda held: 1 + dice.randrange(held))
         return PageList((part,)) if part else None
 

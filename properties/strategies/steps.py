@@ -3,7 +3,7 @@
 """Random steps: for each call, one that makes sense in the ledger's current state.
 
 A method returns None if there is no such step. The few drawn steps that break the
-contract are refused when they are run.
+contract are refused when they are executed.
 """
 
 from collections.abc import Collection
@@ -45,7 +45,7 @@ from properties.strategies.nulls import with_nulls
 #: Error values for npages: -EFAULT, and the lowest and the highest one.
 ERRORS = (-14, -4095, -1)
 
-#: Flags of pin calls; one of these is drawn for each.
+#: Sets of flags of pin calls; one set is drawn for each call.
 FLAGS: tuple[tuple[str, ...], ...] = (
     (),
     ("FOLL_WRITE",),
@@ -118,7 +118,7 @@ class RandomSteps:
     def unpin_user_page(self, random: Random) -> Step | None:
         """Unpin one page of a pinned head."""
         pinned = self.ledger.pinned
-        # On unmapped heads the last unpin may free the page: prefer them half the time.
+        # The last unpin of an unmapped head may free it: draw only these heads half the time.
         dying = [head for head in latest(pinned) if not self.ledger.held(head).maps]
         if dying and one_in(random, 2):
             pinned = dict.fromkeys(dying)
@@ -152,7 +152,7 @@ class RandomSteps:
         return UnpinUserPageRangeDirtyLock(pages=pages, make_dirty=make_dirty) if pages else None
 
     def _pieces(self, random: Random) -> PageList | None:
-        """Entries that may be unpinned, one time in 40 none at all; None if nothing is held."""
+        """A list of entries to unpin, empty one time in 40; None if no pins are held."""
         if not self.handles:
             return None
         pages = draw_pieces(random, self.ledger, self.handles)
@@ -219,7 +219,7 @@ class RandomSteps:
     # World steps.
 
     def _few_pages(self, random: Random) -> PageList:
-        """Up to 16 pages; two times in three a pinned one, if any."""
+        """Up to 16 pages; two times in three a pinned one, if any page is pinned."""
         if one_in(random, 3):
             return draw_stretch(random, among(random, self.ledger.mappings), longest=16)
         held = draw_held_page(random, self.ledger, self.ledger.pinned)
@@ -232,7 +232,7 @@ class RandomSteps:
     def unmap(self, random: Random) -> Step | None:
         """Unmap a few pages; pinned ones stay allocated until their last unpin."""
         if self.handles and one_in(random, 3):
-            # Unmap the last page of a handle: unpinning the handle may then free its head alone.
+            # Unmap the last page of a handle: unpinning may then free only its compound page.
             name = live(random, self.ledger, self.handles)
             frames = self.ledger.table[name]
             if self.ledger.held(self.ledger.head(frames[-1])).mapped:
@@ -286,7 +286,7 @@ class RandomSteps:
         return AllocPages(pages=pages, orders=orders) if orders else None
 
     def get_page(self, random: Random) -> Step | None:
-        """Take one to three plain references; one time in six almost as many as the count holds."""
+        """Take 1 to 3 plain references; one time in six almost as many as a refcount holds."""
         pages = self._few_pages(random)
         n = 1 + random.randrange(3)
         if one_in(random, 6):
@@ -307,7 +307,7 @@ class RandomSteps:
         return PutPage(pages=page, n=self._held(page).gets if one_in(random, 2) else 1)
 
     def _held(self, page: PageList) -> Held:
-        """What is held of the compound page of *page*."""
+        """The numbers of references and pins of the compound page of *page*."""
         return self.ledger.held(self.ledger.head(page.resolve(self.ledger.table)[0]))
 
     def name(self, letter: str) -> str:
