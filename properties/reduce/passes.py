@@ -5,7 +5,7 @@
 What a pass is
 --------------
 A pass is a generator function. It is given a program that fails, and yields
-programs that may fail too. The reducer drops a proposal that is not smaller than
+programs that may fail too, its proposals. The reducer drops a proposal that is not smaller than
 the best so far (`model.program.Program.size`) or was executed before, and executes
 the rest. If one fails with the same signature, the reducer keeps it and sends the
 accepted program back; if not, it sends None::
@@ -27,20 +27,20 @@ it. A pass raises `CannotRewrite` if it cannot go on.
 
 What makes a good pass
 ----------------------
-* It does one thing that the others cannot do in steps that each fail and each are
-  smaller. Two changes that are only of use together are worth a pass.
+* It does one thing that the others cannot do in several proposals that are all accepted.
+  Two changes that are only of use together are worth a pass.
 * It proposes few programs: at most some tens for a short program, and fewer than n^2 for
   one of n steps. It removes large parts first, and starts at the end, as fewer steps
   use what is removed there. It bounds the size of the programs that it looks at.
-* It moves towards what `Program.size` calls smaller, never to and fro.
+* It proposes only what `Program.size` calls smaller, and never takes a change back.
 * It uses `remove`, `mappings` and `lists`, which keep handles, positions and
-  scatterlists consistent, and makes new steps in `standing`.
+  scatterlists consistent, and gets new steps from functions in `standing`.
 
 The order
 ---------
 Passes that remove much in few tries come first, as each later try is on a smaller
-program: guesses, then stretches of steps, steps, and the rest. Passes
-that only make a text plainer are cheap after that, and passes for rare cases are last.
+program: passes that guess a program, then those that remove steps, and the rest. Passes that
+only make a text plainer are cheap after that, and passes for rare cases are last.
 
 Whether a pass earns its keep
 -----------------------------

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""The pass that replaces a stretch of steps by as few as have the same effect.
+"""The pass that replaces consecutive steps by fewer steps with the same effect.
 
 If a page is mapped, pinned, unpinned and unmapped, none of these steps can be dropped
 alone: the later ones would release what is not held.
@@ -13,15 +13,15 @@ from properties.judging.ledger import Ledger
 from properties.reduce.proposals import Proposals
 from properties.reduce.standing import Standing, bridge, new_handles
 
-#: Before a step, what is held of each head.
+#: For each head, how its compound page is held before a step.
 Standings = dict[int, Standing]
 
-#: Maximum number of standings to keep: compound pages touched, times steps looked at.
+#: Maximum number of standings to keep: one for each compound page and each step in question.
 MAX_STANDINGS = 100_000
 
 
 def shortcut(program: Program) -> Proposals:
-    """Replace stretches of steps by their net effect, the longest first."""
+    """Replace sequences of steps by steps with their net effect, the longest sequences first."""
     size = len(program.steps) - 1
     while size > 1:
         stop = len(program.steps) - 1
@@ -37,7 +37,7 @@ def shortcut(program: Program) -> Proposals:
 
 
 def _standings(program: Program, at: set[int]) -> dict[int, Standings]:
-    """What is held of each head before each of the steps *at*; empty if that is too much."""
+    """For each step whose index is in *at*, the standings before it; empty if they are too many."""
     ledger = Ledger(program.semantics, program.mappings)
     found = {}
     for i, step in enumerate(program.steps):
@@ -53,7 +53,7 @@ def _standings(program: Program, at: set[int]) -> dict[int, Standings]:
 def _shorter(
     program: Program, start: int, stop: int, standings: dict[int, Standings]
 ) -> Program | None:
-    """*program* with fewer steps instead of *start* to *stop*; None if there are none."""
+    """*program* with fewer steps instead of *start* to *stop*; None if no fewer will do."""
     steps = program.steps
     made = {step.makes for step in steps[start:stop] if step.makes}
     if any(made & step.uses() for step in steps[stop:]):
