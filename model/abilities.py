@@ -95,7 +95,7 @@ class Abilities:
         return "" if self.mixes is None else self._beside(mappings, self.mixes)
 
     def _beside(self, mappings: Sequence[Pages], mixes: frozenset[str]) -> str:
-        """Why *mixes* forbids that two extents of *mappings* are adjacent; empty if it does not."""
+        """A message if *mixes* forbids two adjacent extents of *mappings*; else empty."""
         lying = sorted((e.pfn, e.stop, m.kind, e.order) for m in mappings for e in m.extents)
         for (_, stop, kind, order), (pfn, _, other, next_order) in pairwise(lying):
             if stop == pfn and (kind != other or (order != next_order and kind not in mixes)):

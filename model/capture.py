@@ -2,7 +2,7 @@
 
 """Captures mappings from a live machine: the real layout of compound pages in memory.
 
-Read are /proc/kpageflags and /proc/PID/pagemap (fs/proc/page.c, fs/proc/task_mmu.c; described in
+Sources are /proc/kpageflags and /proc/PID/pagemap (fs/proc/page.c, fs/proc/task_mmu.c; described in
 Documentation/admin-guide/mm/pagemap.rst). Reading takes no lock: a compound page that changes
 meanwhile may look incomplete, and is left out. Only the layout is captured, not the counts: every
 head has refs=1.
@@ -62,7 +62,7 @@ class _Run(NamedTuple):
         return sum(e.stop - e.pfn for e in self.extents)
 
     def parts(self) -> Iterator[_Run]:
-        """Parts of it, each short enough for one mapping and its line in the layout."""
+        """Parts of this, each within the limits of one mapping and of its line in the layout."""
         part = _Run(self.kind, [])
         for extent in self.extents:
             npages = part.npages() + extent.stop - extent.pfn
@@ -167,8 +167,8 @@ def _capture(
 def _varied(runs: Sequence[_Run], limit: int) -> list[_Run]:
     """Up to *limit* of *runs* (mappings without names), in their order, as different as possible.
 
-    Kinds are chosen in turn. Within a kind, those with more different orders come first; a second
-    one with the same orders and about as many pages comes after the first of each sort.
+    Kinds are chosen in turn. Within a kind, mappings with more different orders come first; a
+    second one with the same orders and about as many pages comes after the first of each sort.
     """
     alike: Counter[tuple[str, frozenset[int], int]] = Counter()
     ranked = []

@@ -70,7 +70,7 @@ def _what(flags: int) -> str:
 
 
 def pieces(proc: Path) -> Iterator[tuple[str, Extent]]:
-    """All frames of the machine, in order: (kind, extent) for adjacent frames of one kind.
+    """All frames of this host, in order: (kind, extent) for adjacent frames of one kind.
 
     Frames that are left out have the reason in place of the kind, and order 0.
     """

@@ -17,7 +17,7 @@ from model.step import FLAGS, MIN_ERRNO, ULONG_VALUES, SgEntry
 
 
 def whole_number(node: ast.expr) -> int:
-    """An integer from -4095 to 2^64-1."""
+    """The integer in *node*, from -4095 to 2^64-1."""
     sign = 1
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         sign, node = -1, node.operand
@@ -30,21 +30,21 @@ def whole_number(node: ast.expr) -> int:
 
 
 def boolean(node: ast.expr) -> bool:
-    """True or False."""
+    """The value of ``True`` or ``False``."""
     if isinstance(node, ast.Constant) and isinstance(node.value, bool):
         return node.value
     raise BadInput(f"{shortened(node)} is neither True nor False")
 
 
 def string(node: ast.expr) -> str:
-    """A string."""
+    """The string in *node*."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value
     raise BadInput(f"{shortened(node)} is not a string")
 
 
 def identifier(node: ast.expr) -> str:
-    """A name."""
+    """The name in *node*."""
     if isinstance(node, ast.Name):
         return node.id
     raise BadInput(f"{shortened(node)} is not a name")
@@ -60,7 +60,7 @@ def flags(node: ast.expr) -> tuple[str, ...]:
 
 
 def orders(node: ast.expr) -> tuple[int, ...]:
-    """All orders in a sum of lists."""
+    """Each order in a sum of lists like ``[0, 0] + [9]*4``."""
     runs = [run for bracket in brackets(node) for run in bracket]
     if sum(count for _, count in runs) > 1 << MAX_ORDER:
         msg = f"{shortened(node)} has more orders than the largest compound page has pages"

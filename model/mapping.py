@@ -185,7 +185,7 @@ class Mapping:
 
 
 def _groups(extents: Sequence[Extent]) -> list[list[list[Extent]]]:
-    """The brackets of *extents* in groups: a gap larger than alignment needs ends a group."""
+    """*extents* as groups of brackets; a gap that is not due to alignment begins a new group."""
     groups: list[list[Extent]] = []
     for extent in extents:
         if groups and extent.pfn == align_up(groups[-1][-1].stop, extent.order):
@@ -196,7 +196,7 @@ def _groups(extents: Sequence[Extent]) -> list[list[list[Extent]]]:
 
 
 def _brackets(extents: Sequence[Extent]) -> list[list[Extent]]:
-    """The brackets of *extents*: ``[9]*4`` for a long one, one ``[0, 1]`` for short neighbours."""
+    """Split *extents* into brackets: a long one alone, ``[9]*4``; short ones share ``[0, 1]``."""
     brackets: list[list[Extent]] = []
     for long, found in groupby(extents, key=lambda e: e.count >= MIN_REPEATED):
         run = list(found)

@@ -125,7 +125,7 @@ class Memory:
         return self._zero
 
     def pte_special(self, page: int) -> bool:
-        """``pte_special()`` of the entry that maps *page*: then GUP-fast stops before the page.
+        """``pte_special()`` of the page table entry of *page*; if set, GUP-fast stops before it.
 
         True for the zero page (do_anonymous_page(), mm/memory.c; gup_pte_range(), mm/gup.c).
         """

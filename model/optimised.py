@@ -61,14 +61,14 @@ class Optimised(InProcess):
         return refs
 
     def _room(self, head: int, refs: int, each: int) -> int:
-        """How many of *refs* references `room` allows if each adds *each*; warn if not all."""
+        """How many of *refs* grabs of *head*, which add *each*, `room` allows; warn if not all."""
         room = self.room(self.memory.page_ref_count(head), each)
         if refs > room:
             self.memory.warn("a grab found a refcount that is not positive")
         return min(refs, room)
 
     def room(self, count: int, each: int) -> int:
-        """How many times *each* may be added to *count*, each time if it is below COUNT_LIMIT."""
+        """How often *each* can be added to the refcount *count* until it reaches COUNT_LIMIT."""
         return -(-(COUNT_LIMIT - count) // each) if count > 0 else 0
 
     def _mapped(self, i: int, pages: Sequence[int]) -> tuple[int, int]:
@@ -146,7 +146,7 @@ class Optimised(InProcess):
         self.memory.mod_node_page_state(NR_FOLL_PIN_RELEASED, refs)
 
     def drop_pincount(self, head: int, refs: int) -> int:
-        """Subtract *refs* from the pincount of *head*, if it has one; the references to drop."""
+        """Subtract *refs* from the pincount of *head* if any; returns the references to drop."""
         if not self.puts_exactly(head):
             return refs * BIAS
         self.memory.pincount_add(head, -refs)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""The counters and flags of one page, what snapshots show of them, and changes of them."""
+"""The counters and flags of one page, what snapshots show of them, and the journal's events."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class HeadState(NamedTuple):
 
 
 class Event(NamedTuple):
-    """One entry of the journal.
+    """One item of the journal.
 
     :param what: ``grab`` (adds references), ``put``, ``dirty`` (under the page lock), ``free``,
         ``stat`` (pins are counted in a statistic) or ``stale`` (access to a freed page).

@@ -32,7 +32,7 @@ from model.page import Event, HeadState
 from model.parse import parse_program
 from model.program import Program
 
-#: How the first line of a recording begins, and how the line of each snapshot does.
+#: The beginnings of the first line of a recording, and of the line of each snapshot.
 FIRST = "# recorded "
 STEP = "> "
 

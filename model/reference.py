@@ -92,7 +92,7 @@ class Reference(InProcess):
         return self._pin(page)
 
     def _same_entry(self, pages: Sequence[int], changed: int | None) -> tuple[int, int]:
-        """Positions (start, stop) that share the page table entry of *changed*; -1, -1 if None."""
+        """(start, stop) of the positions in the page table entry of *changed*; -1, -1 if None."""
         if changed is None:
             return -1, -1
         begins = changed

@@ -116,7 +116,7 @@ class IbUmemRelease(Step):
 
 REGION_STEPS: tuple[type[Step], ...] = (IbUmemGet, IbUmem, IbUmemRelease)
 
-# Names for code that needs an effect, like those at the end of `model.steps`.
+# Names for code that needs a step with some effect, like those in `model.steps`.
 Register = IbUmemGet
 MakeRegion = IbUmem
 Release = IbUmemRelease

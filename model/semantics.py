@@ -100,7 +100,7 @@ SEMANTICS: Mapping[str, Semantics] = MappingProxyType(
     }
 )
 
-#: What is used where no version is given: the first version with the series.
+#: The semantics where none are given: those of the first version with the series.
 DEFAULT = SEMANTICS["5.13"]
 
 

@@ -159,7 +159,7 @@ class Step:
     needs: ClassVar[Need | None] = None
     #: Only versions with `Semantics.batched` have it.
     batched_only: ClassVar[bool] = False
-    #: The search exhaustive has it in a scope that names no calls.
+    #: The search exhaustive uses it unless other calls are asked for.
     enumerated: ClassVar[bool] = False
     #: Searches name only few pages in a step of it, even in a large layout.
     names_few: ClassVar[bool] = False

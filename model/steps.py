@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""The steps that pin and unpin, one class for each call, and the table of all steps.
+"""The steps that pin and unpin, one class for each call, and `STEPS`: all calls.
 
 Steps have the names of kernel functions. Those of RDMA memory regions are in `model.regions`,
 those of other kernel code in `model.world`.
@@ -195,7 +195,7 @@ _CALLS: tuple[type[Step], ...] = (
 
 STEPS: dict[str, type[Step]] = {cls.call: cls for cls in _CALLS}
 
-# Names for code that needs an effect, and not a certain call: each is the plainest such call.
+# Names for code that needs a step with some effect, by whichever call: the plainest one.
 Pin = PinUserPages
 PinFast = PinUserPagesFastOnly
 Unpin = UnpinUserPages

@@ -140,6 +140,6 @@ WORLD_STEPS: tuple[type[Step], ...] = (
     PutPage,
 )
 
-# Names for code that needs an effect, like those at the end of `model.steps`.
+# Names for code that needs a step with some effect, like those in `model.steps`.
 TakeReferences = GetPage
 DropReferences = PutPage
