@@ -71,7 +71,7 @@ def load(text: str) -> Spec:
 
 
 def counting_as(spec: Spec, version: str | None) -> Semantics:
-    """The semantics of *version*; if None, of 5.13 or else the candidate's latest version.
+    """The semantics of *version*; if None, 5.13, or the candidate's latest if it lacks 5.13.
 
     :raises BadInput: if the version is unknown, or the candidate does not follow it.
     """
@@ -93,7 +93,7 @@ def available(scheme: str) -> None:
 
 
 def missing(scheme: str) -> str:
-    """The package that *scheme* needs and that is not installed, and how to install it; or ""."""
+    """Which package that *scheme* needs is not installed, and how to install it; or ""."""
     _, needed, extra = SCHEMES[scheme]
     for package in needed:
         if importlib.util.find_spec(package) is None:

@@ -20,7 +20,7 @@ from properties.search import SEED_STRIDE, Search, Tally
 from properties.searches.machine import machine
 from properties.searches.registry import load
 
-#: Rounds of the searches beside the machine, for each hundred of its programs.
+#: Rounds of the other searches, for each hundred programs of the search machine.
 ROUNDS = {"soak": 40, "wide": 10, "laws": 40}
 
 
@@ -37,7 +37,7 @@ def quietly(profile: settings) -> settings:
 
 
 def rounds(name: str, profile: settings) -> int:
-    """The number of rounds of the search *name* that one run draws with *profile*."""
+    """The number of rounds of the search *name* in a session with *profile*."""
     return max(1, ROUNDS[name] * profile.max_examples // 100)
 
 
@@ -67,7 +67,7 @@ class SearchItem(pytest.Item):
 
 
 class MachineItem(SearchItem):
-    """Hypothesis's state machine."""
+    """The search machine: a Hypothesis state machine."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -83,7 +83,7 @@ class MachineItem(SearchItem):
         self.obj = run
 
     def runtest(self) -> None:
-        """Run it."""
+        """Run the state machine."""
         self.obj()
 
 
@@ -118,7 +118,7 @@ class TraceFile(pytest.File):
 
 
 class TraceItem(pytest.Item):
-    """The trace replayed on the candidate, with the semantics of the trace if it follows them."""
+    """Replays a trace on the candidate, with the trace's semantics if the candidate has them."""
 
     parent: TraceFile
 
@@ -127,9 +127,9 @@ class TraceItem(pytest.Item):
         return self.path, 0, f"replay of {self.path.name}"
 
     def runtest(self) -> None:
-        """Replay it.
+        """Replay the trace.
 
-        :raises BadInput: if it is no trace, or the candidate cannot carry it out.
+        :raises BadInput: if the file is no trace, or the candidate cannot carry it out.
         """
         search = self.parent.search
         program = read_program(self.path)
@@ -148,7 +148,7 @@ class TraceItem(pytest.Item):
             pytest.fail("\n".join(Failure(program, failed, saved=saved).lines()), pytrace=False)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """What went wrong; in one line if it is the trace."""
+        """The failure as text: one line if the trace is malformed or cannot be carried out."""
         if isinstance(excinfo.value, BadInput):
             return str(excinfo.value)
         return super().repr_failure(excinfo, style)

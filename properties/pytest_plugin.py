@@ -2,7 +2,7 @@
 
 """The pytest plugin: adds searches, saved traces, Hypothesis profiles and failure reports.
 
-`headcount_pytest` loads this when a run needs it.
+`headcount_pytest` loads this in sessions that use headcount.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from properties.reports.store import Store
 from properties.search import Search, Watcher
 from properties.verify import failure_of
 
-#: Hypothesis profiles: how many programs the machine draws, and how.
+#: Hypothesis profiles: how many programs the search machine draws, and how.
 PROFILES = MappingProxyType(
     {
         "dev": settings(max_examples=100, deadline=None),
@@ -39,7 +39,7 @@ PROFILES = MappingProxyType(
     }
 )
 
-#: The key under which a worker of pytest-xdist gets whether no files or folders were named.
+#: The key under which a worker of pytest-xdist gets the value of `_whole` in its controller.
 WHOLE = "headcount_whole"
 
 #: A text that Hypothesis's statistics repeat for each rule; it lists all rules.
@@ -47,10 +47,10 @@ RULES = re.compile(r"sampled_from\(\[Rule\(.*\]\)\.filter\(.*?_rule_is_enabled\)
 
 
 class Active:
-    """A plugin with the candidate of one run.
+    """The plugin in a session that uses headcount: it knows the candidate.
 
-    :param config: Its options name the candidate, and where it is searched.
-    :ivar search: What is under test, and where it is searched.
+    :param config: Its options and settings name candidate, semantics, layouts and cost.
+    :ivar search: The input of the searches, which is made from these.
     :raises pytest.UsageError: if the candidate, or an option for it, cannot be used.
     """
 
@@ -75,7 +75,7 @@ class Active:
         )
 
     def trace(self, path: Path, parent: pytest.Collector) -> pytest.Collector:
-        """The saved trace at *path*, as a file of one test."""
+        """A collector of one test, the replay of the saved trace at *path*."""
         return TraceFile.from_parent(parent, path=path, search=self.search)
 
     def pytest_report_header(self) -> str:
@@ -85,7 +85,7 @@ class Active:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
-        """Tell a worker of pytest-xdist whether files or folders were named."""
+        """Pass the value of `_whole` to a worker of pytest-xdist."""
         node.workerinput[WHOLE] = _whole(node.config)
 
     @pytest.hookimpl(wrapper=True)
@@ -118,7 +118,7 @@ class Active:
 
 
 class _Keeper(Watcher):
-    """Stores each failing program as soon as the machine finds it."""
+    """Stores each failing program as soon as a search finds it."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -128,7 +128,7 @@ class _Keeper(Watcher):
 
 
 class Told:
-    """A counterexample for pytest: the whole report, and its first line for the summary."""
+    """A failure as pytest prints it: the whole report, and its first line in the summary."""
 
     def __init__(self, lines: list[str]) -> None:
         self._lines = lines
@@ -138,15 +138,15 @@ class Told:
         return "\n".join(self._lines)
 
     def toterminal(self, writer: Any) -> None:
-        """Write it to the terminal."""
+        """Write the report to *writer*."""
         for number, line in enumerate(self._lines):
             writer.line(line, red=number == 0, bold=number == 0)
 
 
 def searching(config: pytest.Config) -> bool:
-    """Whether this run searches: if ``--candidate`` is given, or `_whole`.
+    """Whether this session searches: if ``--candidate`` is given, or `_whole` holds.
 
-    It does not if only single tests are named, as by editors.
+    It does not if the arguments name only single tests, as those of editors do.
     """
     if config.args and all("::" in arg for arg in config.args):
         return False
@@ -154,8 +154,8 @@ def searching(config: pytest.Config) -> bool:
 
 
 def _whole(config: pytest.Config) -> bool:
-    """Whether ``headcount_candidate`` is set and no files or folders are named."""
-    # A worker of pytest-xdist always gets file names, so it asks its controller.
+    """Whether ``headcount_candidate`` is set and the user names no files or folders."""
+    # pytest-xdist names files to each worker, so its controller passes on its own `_whole`.
     workerinput: dict[str, Any] = getattr(config, "workerinput", {})
     named = config.args_source is pytest.Config.ArgsSource.ARGS
     return bool(config.getini("headcount_candidate")) and workerinput.get(WHOLE, not named)

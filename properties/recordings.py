@@ -21,7 +21,7 @@ MIN_STEPS, MAX_STEPS = 100, 200
 #: Maximum number of draws until a program has MIN_STEPS steps.
 MAX_TRIES = 50
 
-#: Distance between the numbers that the draws of one program start from.
+#: Further draws of a program start from its number plus a multiple of this.
 TRY_STRIDE = 1_000_000_007
 
 #: Order of a page of 1 GiB.
@@ -31,7 +31,7 @@ GIGANTIC_ORDER = 18
 def groups(abilities: Abilities) -> Iterator[tuple[str, Abilities]]:
     """(name, abilities) of each group of recordings: each kind of page alone, then all.
 
-    A machine with pages of 1 GiB has one group, on these pages alone.
+    A guest with pages of 1 GiB has one group, on these pages alone.
     """
     if GIGANTIC_ORDER in abilities.makes("hugetlb"):
         orders = {**abilities.orders_of, "hugetlb": frozenset({GIGANTIC_ORDER})}

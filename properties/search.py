@@ -2,9 +2,9 @@
 
 """The interface of searches: their input (`Search`) and their callbacks (`Watcher`).
 
-A search only produces programs: `properties.judging.judge` runs them, a `Watcher` is
-notified of them. It works in *rounds*. Each round is drawn from one number alone, so
-the same seed and number of rounds repeat a search.
+A search only produces programs: `properties.judging.judge` runs them, and a `Watcher` hears
+of them. It works in *rounds*. A round is drawn from the seed and the round's number alone, so
+the same seed and the same number of rounds repeat a search.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ from properties.judging.finding import Finding
 from properties.judging.judge import Run
 from properties.judging.oddities import KnownOddity
 
-#: Round *n* of seed *s* is drawn from the number ``s * SEED_STRIDE + n``.
+#: Round *n* of seed *s* is drawn from one number, ``s * SEED_STRIDE + n``.
 SEED_STRIDE = 1_000_003
 
 
@@ -115,7 +115,7 @@ Searcher: TypeAlias = Callable[[Search, int], None]
 
 
 class Taken(NamedTuple):
-    """The result of a step: its finding, if any, and the situations that it reached."""
+    """The result of a step: the finding, if any, and the situations that the step reached."""
 
     finding: Finding | None
     reached: set[str]
@@ -139,14 +139,14 @@ def attempt(search: Search, run: Run, step: Step) -> Taken | None:
 
 
 def report_step(search: Search, run: Run) -> set[str]:
-    """Report the last step of *run* to the watcher; the situations that it reached."""
+    """Report the last step of *run* to the watcher; the situations that the step reached."""
     reached = situations(run.record) if run.record else set()
     search.watcher.step(run, reached)
     return reached
 
 
 def report_end(search: Search, run: Run) -> bool:
-    """Report the end of *run* to the watcher; False if a strict search found it dearer.
+    """Report the end of *run* to the watcher; False if *run* is dearer and the search strict.
 
     Call it only for programs without a finding.
     """

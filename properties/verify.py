@@ -103,7 +103,7 @@ def verify(
     collector = _Collector(store, progress)
     search = evolve(search, watcher=collector)
     while collector.failure is None:
-        # Written so that NaN seconds end the search too. At least one round is run.
+        # The comparison is negated so that NaN seconds end the search too, after one round.
         if rounds is None and collector.rounds and not collector.seconds() < seconds:
             break
         if collector.rounds == rounds:
@@ -125,7 +125,7 @@ def failure_of(
     """The report on *program*, which fails with *finding*, after it is reduced.
 
     :param store: Keeps the reduced program; if None, the report names no file.
-    :param prove: Maximum number of smaller programs to try, to prove the smallest.
+    :param prove: Maximum number of smaller programs to try, to prove the result smallest.
     :param progress: Called now and then with the number of programs tried.
     """
     keep = store.keep if store else forget

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""Runs compilers and package tools; a hash that names what they make in the cache."""
+"""Runs compilers and package tools; hashes by which their output is named in the cache."""
 
 import hashlib
 import os
@@ -21,7 +21,7 @@ def digest(compiler: str, files: Iterable[Path], *parts: str) -> str:
 def run(
     command: Sequence[str], cwd: Path | None = None, stdin: str | None = None, **environ: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run *command* to its end; its exit status and its output, in English.
+    """Run *command* and wait for it; its exit status and its output, in English.
 
     :param cwd: The directory to run it in.
     :param stdin: Its standard input.

@@ -53,7 +53,7 @@ console = Paper(highlight=False, soft_wrap=True, emoji=False, markup=False)
 class Bar:
     """A progress bar on standard error, erased at the end; only on a terminal.
 
-    :param total: The final value of `update`, in any unit.
+    :param total: The value of *done* in `update` at the end, in any unit.
     """
 
     def __init__(self, what: str, total: float, *, quiet: bool = False) -> None:
@@ -108,7 +108,7 @@ def reported(command: Callable[..., int]) -> Callable[..., None]:
 
 @contextmanager
 def about(path: Path) -> Iterator[None]:
-    """Raise errors of the block as `BadInput` that names *path*."""
+    """Turn errors in the ``with`` block into a `BadInput` that names *path*."""
     try:
         yield
     except BadInput as err:
@@ -124,7 +124,7 @@ def put(path: Path, text: str) -> None:
 
 
 def finding_json(failure: Failure) -> dict[str, Any]:
-    """The JSON object of a failure."""
+    """The JSON object that describes *failure*."""
     finding = failure.finding
     return {
         "signature": finding.signature,
@@ -139,14 +139,14 @@ def finding_json(failure: Failure) -> dict[str, Any]:
 
 
 def exit_status(failure: Failure | None, cost: str) -> int:
-    """FINDING for a *failure*; 0 for none, or one of cost if *cost* is ``report``."""
+    """FINDING for a *failure*; 0 for none, or for a dearer step if *cost* is ``report``."""
     if failure is None or (cost == "report" and failure.finding.oracle == "cost"):
         return 0
     return FINDING
 
 
 def table(*titles: str, first: str = "pages of") -> Table:
-    """An empty table of numbers without lines; the *first* column names the rows."""
+    """A table of numbers, still without rows; *first* is the title of the rows' names."""
     grid = Table(box=None, padding=(0, 0, 0, 3), pad_edge=False)
     grid.add_column(first)
     for title in titles:

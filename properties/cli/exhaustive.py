@@ -72,7 +72,7 @@ def exhaustive(
     cost: str,
     as_json: bool,
 ) -> int:
-    """Judge every program up to a size, and print what that proves."""
+    """Judge every program within these bounds, and print what that proves."""
     spec = candidates.load(candidate)
     scope = Scope(
         steps,

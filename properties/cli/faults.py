@@ -53,7 +53,7 @@ from properties.searches import registry
     "--budget",
     "steps",
     default=200_000,
-    help="Maximum steps of a trial; half of it for machine, a hundredth for wide.",
+    help="Maximum steps of a trial; half of it for the search machine, a hundredth for wide.",
 )
 @options.count("--jobs", default=os.cpu_count() or 1)
 @click.option("--levels/--no-levels", default=True, help="Also record when a fault is reached.")
@@ -109,7 +109,7 @@ def faults(
         return 0
     _prepare(chosen, pictures, json_file)
     if former:
-        # A trial can be in several files.
+        # Of a trial that is in several files, the last result counts.
         ran = [*{r.trial: r for path in former for r in read(path)}.values()]
         how = tuple(dict.fromkeys(result.trial.search for result in ran))
     else:
@@ -158,7 +158,7 @@ def _prepare(chosen: Sequence[Fault], pictures: Path | None, json_file: Path | N
 def _learned(
     chosen: Sequence[Fault], by: Mapping[tuple[str, str], Sequence[Result]]
 ) -> dict[str, Known]:
-    """The known results of each fault, updated with the new ones."""
+    """The known results of each fault, updated with the results in *by*."""
     known = load()
     for fault in chosen:
         one = known.setdefault(fault.name, Known())

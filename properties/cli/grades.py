@@ -13,7 +13,7 @@ from properties.grading.grade import Grade
 #: Maximum number of searches in a table that also shows interquartile ranges.
 MOST_SPREAD = 2
 
-#: Maximum number of steps of a short failure, as most users see.
+#: Maximum number of steps of a failing program that counts as short, as most that users see.
 SHORT_STEPS = 50
 
 
@@ -23,14 +23,14 @@ def show(
     grades: dict[tuple[str, str], Grade],
     unit: str = "steps",
 ) -> list[str]:
-    """Print the table; the names of bad rows.
+    """Print the table; return the faults whose rows are bad.
 
-    A row is bad if no search finds the fault on every seed, or for a false alarm.
+    A row is bad if no search finds the fault on every seed, or if one fails a variant without bug.
 
     :param unit: Unit of the effort until the first failure: steps, programs or seconds.
     """
     short = [name.rpartition(":")[2] for name in how]
-    # With three or more searches, 100 columns have no room for the ranges.
+    # With three or more searches, interquartile ranges do not fit into 100 columns.
     spreads = len(how) <= MOST_SPREAD
     wide = 24 if spreads else 13
     cells = f"solved {unit} (IQR)" if spreads else unit

@@ -81,7 +81,7 @@ def prepare(version: str) -> int:
 
 @guest.command(name="record")
 @kernel_option
-@click.option("--gigantic", is_flag=True, help="Record on pages of 1 GiB only; the machine has 2.")
+@click.option("--gigantic", is_flag=True, help="Record on pages of 1 GiB only; the guest has 2.")
 @options.count("--each", default=EACH, help="Recordings of each group.")
 @click.option(
     "--seed", type=options.Seed(), default=1, show_default=True, help="Seed of the programs."
@@ -179,7 +179,7 @@ def measure_(version: str, instructions: bool, mib: int | None, rounds: int, as_
 
 
 def _tables(found: list[Ways]) -> tuple[Table, Table]:
-    """The time or the instructions for each page, and the speedups."""
+    """Two tables: time or instructions for each page, and the speedups."""
     lengths = sorted({length for ways in found for length in ways.ranges if length > 1})
     titles = ["range of 1", *(f"of {length:,}" for length in lengths)]
     taken = table("one", "list of 512", "one list", "dirty one", *titles)

@@ -80,7 +80,7 @@ def measure(candidate: str, gib: int, rounds: int, as_json: bool) -> int:
 
 
 def _wrong(spec: candidates.Spec) -> str:
-    """The first finding of a short search, or "". Measurements do not check counts."""
+    """The first finding of a short search, or ""; the measurements check no counts."""
     tally = Tally()
     search = Search(spec.make, candidates.counting_as(spec, None), watcher=tally)
     for number, name in enumerate(("soak", "soak", "laws", "wide", "soak")):
@@ -91,7 +91,7 @@ def _wrong(spec: candidates.Spec) -> str:
 
 
 def _tables(found: list[Pages], npages: int) -> tuple[Table, Table]:
-    """The speedups, and the times with their lower bounds, on *npages* pages of each size."""
+    """Two tables: speedups, and times with lower bounds, on *npages* pages of each size."""
     ratios = table("list", "series", "ranges of 16", "of 512", "of a page", "region", "series")
     bounds = table("one by one", "list", "reading all", "ranges of a page", "one atomic")
     for pages in found:

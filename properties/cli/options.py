@@ -49,7 +49,7 @@ def prove(most: int) -> Option:
 
 
 def candidate(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options --candidate and --patch; a patch becomes a part of the candidate's name."""
+    """The options --candidate and --patch; --patch FILE adds ",patch=FILE" to the candidate."""
 
     def patched(context: click.Context, _option: Any, value: Path | None) -> None:
         context.meta["headcount.patch"] = value

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""``headcount prove``: the lemmas of the arithmetic, settled by z3."""
+"""``headcount prove``: lemmas about the range iterator's arithmetic, proved or refuted by z3."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ def verify(
         failure = failure_of(*worst, spec, store, prove=prove) if worst else None
     again = repeat(*words, "--rounds", str(coverage.rounds))
     if not coverage.steps:
-        raise BadInput(f"no step of {candidate} was executed")
+        raise BadInput(f"no step was executed on {candidate}")
     if as_json:
         _print_json(coverage, failure, seed, again)
     else:

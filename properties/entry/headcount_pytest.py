@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
 
-"""The pytest plugin ``headcount``: what every pytest run loads where headcount is installed.
+"""The pytest plugin ``headcount``: what every pytest session loads where headcount is installed.
 
-It is a module of its own and imports nothing of headcount before a run uses it, for most
-runs are those of other projects, which may have packages called ``model`` and
-``properties``. A run uses headcount if it names ``--candidate``, sets `headcount_candidate`
-in its configuration, collects a saved trace, or asks for the fixture `search`. Only then
-`properties.pytest_plugin` is imported.
+It is a module of its own and imports nothing of headcount before a session uses headcount: most
+sessions are those of other projects, which may have packages called ``model`` and
+``properties``. A session uses headcount if ``--candidate`` is given, `headcount_candidate` is set
+in the configuration, a saved trace is collected, or a test asks for the fixture `search`. Only
+then `properties.pytest_plugin` is imported.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 #: Beginning of the first line of a saved trace.
 FIRST = b"# headcount "
 
-#: The name of the option and of the setting, among pytest's own.
+#: The name by which pytest knows both the option ``--candidate`` and the setting.
 CANDIDATE = "headcount_candidate"
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "--candidate": {
         "metavar": "SPEC",
-        "help": "search programs that this candidate counts wrongly: optimised, FILE.py:CLASS,"
+        "help": "search for programs that this candidate counts wrongly: optimised, FILE.py:CLASS,"
         " package.module:CLASS, kernel-source:DIR or kernel-guest",
     },
     "--semantics": {
@@ -54,9 +54,9 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the setting; the options follow when a run uses them."""
+    """Add the setting; `add_options` adds the options only in sessions that use them."""
     parser.addini(
-        CANDIDATE, "the candidate that headcount searches without --candidate", default=""
+        CANDIDATE, "the candidate that headcount tests if --candidate is not given", default=""
     )
 
 
@@ -64,7 +64,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_load_initial_conftests(
     early_config: pytest.Config, parser: pytest.Parser, args: list[str]
 ) -> Generator[None]:
-    """Add the options if this run uses them, after those of all other plugins.
+    """Add the options if this session uses them, after those of all other plugins.
 
     Their names are short, so other projects may have options of the same names.
     """
@@ -76,9 +76,9 @@ def pytest_load_initial_conftests(
 
 
 def add_options(parser: pytest.Parser) -> None:
-    """Add the options that the command ``headcount verify`` has too.
+    """Add options as those of the command ``headcount verify``.
 
-    None of them, if another plugin has a ``--candidate``.
+    Adds none if another plugin has an option ``--candidate``.
     """
     group = parser.getgroup("headcount")
     for name, attributes in OPTIONS.items():
@@ -91,7 +91,7 @@ def add_options(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Load the candidate that is named, so that a wrong one ends the run in one line."""
+    """Load the candidate if one is named, so that a wrong name is an error in one line."""
     if config.getoption(CANDIDATE, None) or config.getini(CANDIDATE):
         active(config)
 
@@ -108,12 +108,12 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
 @pytest.fixture(scope="session")
 def search(request: pytest.FixtureRequest) -> Search:
-    """What the options put under test, and where it is searched."""
+    """The input of a search by the options: candidate, semantics, layouts, cost."""
     return active(request.config).search
 
 
 def active(config: pytest.Config) -> Active:
-    """What this run needs of headcount, loaded when it is first needed.
+    """The plugin that a session which uses headcount needs, loaded when first needed.
 
     :raises pytest.UsageError: if headcount or the candidate cannot be used.
     """
@@ -122,7 +122,7 @@ def active(config: pytest.Config) -> Active:
         try:
             from properties.pytest_plugin import Active  # noqa: PLC0415 - see the top
         except ImportError as err:
-            msg = f"headcount: cannot be imported beside what is here: {err}"
+            msg = f"headcount: cannot be imported in this project: {err}"
             raise pytest.UsageError(msg) from None
         found = Active(config)
         config.pluginmanager.register(found, "headcount-active")

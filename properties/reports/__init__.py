@@ -1,3 +1,3 @@
 # SPDX-License-Identifier: MIT
 
-"""Output for people: the failure report, page maps, saved traces, commands that repeat a run."""
+"""Output for people: the failure report, page maps, saved traces, commands to repeat them."""

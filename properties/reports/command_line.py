@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""Commands that repeat a run, for people to copy."""
+"""Command lines that repeat a search or a replay, for people to copy."""
 
 import shlex
 
@@ -18,7 +18,7 @@ def command(
     version: str | None = None,
     cost: str = "strict",
 ) -> str:
-    """``headcount NAME FILE WORDS``, omitting options left at their default."""
+    """``headcount NAME FILE OPTIONS WORDS``, without the options that have their default."""
     parts = ["headcount", name, *([file] if file else [])]
     parts += ["--candidate", candidate] if candidate != CANDIDATE else []
     parts += ["--semantics", version] if version and version != DEFAULT.version else []

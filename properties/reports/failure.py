@@ -37,7 +37,7 @@ HEADINGS = {
 
 @frozen
 class Failure:
-    """A program that fails, and how to repeat it.
+    """A program that fails, and how to repeat the failure.
 
     :param smallest: How far the program was reduced, in words.
     :param saved: The file that keeps it.
@@ -53,7 +53,7 @@ class Failure:
     found: str = ""
 
     def kept(self, path: Path, candidate: str, trouble: str = "") -> Failure:
-        """The report, with the file *path* that keeps the program.
+        """The failure, with *path* as the file that keeps the program.
 
         :param trouble: Why the file could not be written; empty if it was.
         """

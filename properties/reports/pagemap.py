@@ -5,7 +5,7 @@
     a    |0---1---2---3---|4---5---6---7---|
     range     ^^^^^^^^^^^^^^^^^
 
-A list that is not a rising range shows the position of each entry in the list instead.
+For a list that is not a rising range, the second line has each entry's position in the list.
 """
 
 from collections.abc import Sequence
@@ -87,9 +87,9 @@ def _draw(
 
 
 def _shown(ledger: Ledger, mapping: Mapping, offsets: list[int]) -> list[int]:
-    """The offsets to draw: listed pages, their neighbours, and their compound pages' ends.
+    """The offsets to draw: *offsets*, their neighbours, and the ends of their compound pages.
 
-    If these are more than MAX_PAGES_DRAWN, the pages around the first and the last listed one.
+    If these are more than MAX_PAGES_DRAWN, only those around the first and the last of *offsets*.
     """
     wanted: set[int] = set()
     for offset in offsets:
@@ -109,12 +109,12 @@ def _shown(ledger: Ledger, mapping: Mapping, offsets: list[int]) -> list[int]:
 
 
 def runs_in_words(runs: Sequence[tuple[str, int]]) -> str:
-    """``2 runs: 3 of a+0, 1 of a+4``."""
+    """*runs*, each a head and its entries, in words: ``2 runs: 3 of a+0, 1 of a+4``."""
     return f"{len(runs)} {'run' if len(runs) == 1 else 'runs'}: {in_words(runs)}"
 
 
 def in_words(counts: Sequence[tuple[str, int]]) -> str:
-    """``3 of a+0, 1 of a+4``; equal neighbours are counted, a long list is shortened."""
+    """*counts* as ``3 of a+0, 1 of a+4 (2 times)``; a long list ends in ``and 5 more``."""
     parts = []
     for (name, n), group in groupby(counts):
         times = sum(1 for _ in group)

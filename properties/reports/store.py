@@ -2,9 +2,9 @@
 
 """The store of failing programs: one file for each signature, replaced only by a smaller program.
 
-A program is written as soon as it fails, so that a killed run loses nothing. The files belong
-to the user: one is overwritten only if the program in it fails in the same way on the same
-candidate and is larger.
+A program is written as soon as it fails, so that nothing is lost if headcount is killed. The
+files belong to the user: one is overwritten only if the program in it fails in the same way on
+the same candidate and is larger.
 """
 
 import errno
@@ -28,7 +28,7 @@ DIRECTORY = Path(".headcount")
 
 
 class Store:
-    """The traces in one directory on which one candidate fails.
+    """A directory that keeps the programs on which one candidate fails, as traces.
 
     :param comments: Comment lines at the top of each file, such as the command that found it.
     """
@@ -47,7 +47,7 @@ class Store:
         self.trouble = ""
 
     def keep(self, program: Program, finding: Finding) -> Path:
-        """Write *program* to its signature's file, unless that has a smaller one; its path."""
+        """Write *program* to the file of its signature unless that has a smaller one; the path."""
         path, smallest = self._slot(finding.signature, program.semantics)
         if smallest is None or program.size() < smallest.size():
             comments = (" ".join(finding.summary.split()), *self._comments)
@@ -61,10 +61,10 @@ class Store:
         return path
 
     def _slot(self, signature: str, semantics: Semantics) -> tuple[Path, Program | None]:
-        """The file for *signature*, and its program; None if the file does not exist.
+        """The file for *signature*, and the program in it; None if the file does not exist.
 
-        It is the first file that does not exist, or whose trace fails on this candidate with
-        the same signature. Traces of other bugs are skipped.
+        It is the first of SIGNATURE.trace, SIGNATURE-2.trace, ... that does not exist, or whose
+        trace fails on this candidate with the same signature.
         """
         for number in count(1):
             suffix = f"-{number}" if number > 1 else ""
@@ -80,12 +80,12 @@ class Store:
         raise AssertionError  # count() does not end
 
     def _stored(self, path: Path, signature: str, semantics: Semantics) -> Program | None:
-        """The program in *path*, if it has these semantics and fails with *signature*."""
+        """The program in *path*, if it has *semantics* and fails with *signature*."""
         content = path.read_bytes()
         seen = self._seen.get(path)
         if seen and seen[0] == content:
-            # No other run has written the file. This saves parsing: 10^5 steps take seconds,
-            # and the reducer keeps fifty programs.
+            # No other process has changed the file. Parsing it would take seconds for 10^5
+            # steps, and the reducer stores fifty programs.
             return seen[1] if seen[1].semantics == semantics else None
         program = read_program(path)
         if program.semantics != semantics:

@@ -273,7 +273,7 @@ def test_hidden(folder):
     result = folder.runpytest_subprocess(*LOADED, *("--candidate", "optimised"))
 
     assert pytest.ExitCode.USAGE_ERROR == result.ret
-    result.stderr.fnmatch_lines(["ERROR: headcount: cannot be imported beside what is here: *"])
+    result.stderr.fnmatch_lines(["ERROR: headcount: cannot be imported in this project: *"])
 
 
 @pytest.mark.parametrize(

@@ -16,12 +16,12 @@ from model.kernel.guest.image import Image, build
 from model.kernel.guest.packages import VERSIONS, present
 from model.semantics import SEMANTICS
 
-#: Memory of the machine in MiB, without and with pages of 1 GiB.
+#: Memory of the guest in MiB, without and with pages of 1 GiB.
 MEMORY = 1024
 GIGANTIC_MEMORY = 5632
 
-#: Compound pages in the agent's pools. To find consecutive frames, there are several times
-#: as many as a program may have.
+#: Number of compound pages in each pool of the agent: several times as many as a program may
+#: have, so that enough of them have consecutive frames.
 POOLS = {"base": 4096, "thp": 24, "hugetlb": 24, "page-cache": 2048, "zero": 1}
 GIGANTIC_POOLS = {"base": 4096, "thp": 24, "page-cache": 2048, "zero": 1, "gigantic": 2}
 GIGANTIC_WORDS = ("hugepagesz=1G", "hugepages=2")
@@ -33,7 +33,7 @@ GIGANTIC_ROOM = ROOM | {"hugetlb": 2 << 18}
 #: Maximum number of pages that a step may name: the length of the module's list.
 NAMED = 1 << 19
 
-#: Orders of the kinds that do not have all orders of the version.
+#: Orders that the guest provides, for kinds that in the semantics may have other orders too.
 ORDERS = {
     "thp": frozenset({9}),
     "hugetlb": frozenset({9}),
@@ -51,8 +51,8 @@ BOOTED_ODDITIES = {
     "6.12": ("one-grab-slow", "null-in-run"),
 }
 
-#: Kinds and orders of pages that GUP-fast pins, releases, and leaves to the slow path, which
-#: the statistics count: single pages without an address space (gup_fast_folio_allowed()).
+#: Kinds and orders of pages that GUP-fast pins, unpins and leaves to the slow path, as they have
+#: no address space (gup_fast_folio_allowed()). The statistics count both pins.
 SLOW = {"6.12": frozenset({("driver", 0)})}
 
 FORMS = "kernel-guest[:6.1|6.12][,1g]"
@@ -60,9 +60,9 @@ FORMS = "kernel-guest[:6.1|6.12][,1g]"
 
 @frozen(slots=False)
 class Booted:
-    """A kernel that boots when it is first needed; calling this makes a candidate.
+    """A kernel that boots when it is first needed; calling the instance makes a candidate.
 
-    :param gigantic: Whether its hugetlb pages have 1 GiB, which makes the boot slower.
+    :param gigantic: Whether hugetlb pages have 1 GiB in place of 2 MiB; booting is then slower.
     """
 
     image: Image
@@ -77,7 +77,7 @@ class Booted:
 
     @cached_property
     def abilities(self) -> Abilities:
-        """What programs can do in the machine."""
+        """What programs can do in the guest."""
         version = self.image.version
         return Abilities(
             f"kernel-guest {self.image.abi}",
@@ -102,7 +102,7 @@ class Booted:
 
 
 def load(text: str) -> Booted:
-    """The kernel that *text* names, as in `FORMS` after the colon.
+    """The kernel that *text* names, which is what follows the colon in `FORMS`.
 
     :raises BadInput: if *text* is malformed, the kernel is not prepared, or QEMU is missing.
     """

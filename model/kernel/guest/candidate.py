@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""A booted kernel as a candidate: translates steps to calls of the agent, and back."""
+"""A booted kernel as a candidate: turns steps into requests, and answers into snapshots."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -40,9 +40,9 @@ CALLS = {
 
 
 class KernelGuest(Candidate):
-    """Runs programs in a machine. Starting a program ends the previous one.
+    """Runs programs in a guest. Starting a program ends the previous one.
 
-    :param slow: As `model.kernel.guest.booted.SLOW`.
+    :param slow: Kinds and orders of pages whose pins must not use GUP-fast.
     """
 
     def __init__(
@@ -59,8 +59,8 @@ class KernelGuest(Candidate):
     def execute(self, program: Program) -> Iterator[Snapshot]:
         """Execute *program*: all steps in one request, or step by step.
 
-        A program that breaks the contract, or whose steps are not known yet, goes step by step.
-        If one request fails, running the program step by step shows the failing step.
+        Step by step go programs of misuse, and programs whose steps are still being drawn.
+        If the one request fails, a repetition step by step shows at which step.
         """
         if program.misuse or not isinstance(program.steps, tuple):
             yield from self._stepwise(program)
@@ -97,7 +97,7 @@ class KernelGuest(Candidate):
 
 
 class _Translation:
-    """Translates one program to the agent's protocol."""
+    """Translates the steps of one program into requests, and the answers back."""
 
     def __init__(self, program: Program, slow: frozenset[tuple[str, int]]) -> None:
         self.layout = Layout(program.mappings)
@@ -106,16 +106,16 @@ class _Translation:
         self._misuse = MISUSE if program.misuse else 0
 
     def call(self, step: Step) -> str:
-        """The line that requests *step*."""
+        """The request for *step*, one line; binds the name that *step* makes."""
         arguments = step.arguments(self._table)
         line = f"{CALLS[step.call]} {self._operands(step, *arguments)}"
-        # How many pages a pin gets is not known yet, so its handle is bound to all of its list.
+        # How many pages a pin gets is not known yet, so its handle is bound to its whole list.
         # Programs that keep the contract use no more than was pinned.
         step.bind(self._table, arguments, len(arguments[0]) if step.makes else None)
         return line
 
     def _operands(self, step: Step, first: Any, *rest: Any) -> str:
-        """Flags, argument and list of *step*, given the arguments of its method."""
+        """Flags, number and pages of *step*, whose arguments are *first* and *rest*."""
         if step.binds_handle:
             return self._gup(step, first)
         if step.unpins:
@@ -128,12 +128,12 @@ class _Translation:
 
     def _gup(self, step: Any, pages: Sequence[int]) -> str:
         flags = WRITE if "FOLL_WRITE" in step.flags else 0
-        # FOLL_LONGTERM requires FOLL_PIN (6.1: a WARN, and -EINVAL).
+        # Without FOLL_PIN, FOLL_LONGTERM is an error (6.1: a WARN, and -EINVAL).
         if step.pins and "FOLL_LONGTERM" in step.flags:
             flags |= LONGTERM
         kinds = self.layout.kinds(pages)
         if ("zero", 0) in kinds:
-            # FOLL_WRITE would allocate a new page.
+            # With FOLL_WRITE the kernel would put a new page in place of the zero page.
             flags = 0
         fast = not step.slow_path
         if step.slow_path and step.pins and not step.flags:
@@ -155,7 +155,7 @@ class _Translation:
         for event, times in result.events:
             pfn = self.layout.pfn(event.page)
             _, order = self.layout.head(pfn)
-            # A put of an order-0 page drops the bias for each pin, as there is no pincount.
+            # The agent counts pins; one of an order-0 page, without a pincount, is 1024 references.
             refs = event.refs * (BIAS if event.what == "put" and not order else 1)
             events += [event._replace(page=pfn, refs=refs)] * times
         counted = Counter(event.what for event in events if step.unpins)

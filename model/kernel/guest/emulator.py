@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""The virtual machine: QEMU, its console, and a port for requests and answers."""
+"""The emulator QEMU with a guest: its console, and a port for requests and answers."""
 
 import ctypes
 import os
@@ -23,8 +23,8 @@ from model.memory import NoProgress, Panic
 
 QEMU = "qemu-system-x86_64"
 
-#: Seconds that a boot may take, and seconds without output that count as a hang. The agent
-#: writes at least every second while steps finish.
+#: Seconds that a boot may take, and seconds without output that count as a hang. As
+#: long as steps finish, the agent writes something every second.
 BOOT_SECONDS = 120.0
 SILENT_SECONDS = 20.0
 
@@ -58,22 +58,22 @@ def emulator() -> str:
 
 
 class Ended(Exception):
-    """The machine has ended, or answers something unexpected."""
+    """The guest has ended, or its answer is not as expected."""
 
 
 class Killed(Ended):
-    """The machine was killed by a signal from outside."""
+    """QEMU was killed by a signal from outside."""
 
 
 class Emulator:
-    """One virtual machine; it ends at the latest with the thread that made it.
+    """A process of QEMU; it ends at the latest with the thread that started it.
 
-    It uses TCG only: even where ``/dev/kvm`` opens, a kernel may not boot with it (seen with
+    It uses TCG only: even where ``/dev/kvm`` opens, a kernel may not boot with KVM (seen with
     a KVM module that interprets the guest).
 
     :param memory: Memory in MiB.
     :param words: More words for the kernel command line.
-    :param count: Whether the machine's clock counts instructions, one per nanosecond.
+    :param count: Whether the guest's clock counts instructions, one per nanosecond.
     :raises BadInput: if QEMU is not installed.
     """
 
@@ -100,7 +100,7 @@ class Emulator:
         ]
         if count:
             command += ["-icount", "shift=0,sleep=off"]
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the machine
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the emulator
         parent = os.getpid()
         self._process = subprocess.Popen(  # noqa: S603 - the emulator
             command,
@@ -129,15 +129,15 @@ class Emulator:
             line = ""
         if line != "ready":
             self.close()
-            raise Ended(f"the machine did not boot: {self._tail() or 'no console output'}")
+            raise Ended(f"the guest did not boot: {self._tail() or 'no console output'}")
 
     def talk(self, request: bytes, lines: int, seconds: float = SILENT_SECONDS) -> list[str]:
-        """Send *request*; the next *lines* lines of the answer.
+        """Send *request*; return the next *lines* lines of answers.
 
         :param seconds: Maximum time without output.
         :raises NoProgress: if there is no output for that time.
         :raises Panic: if the console shows an error in the kernel.
-        :raises Ended: if the machine ends, with the last lines of its console.
+        :raises Ended: if the guest ends; the message is the last lines of its console.
         """
         try:
             return self._talk(request, lines, seconds)
@@ -186,7 +186,7 @@ class Emulator:
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(1)
         if (self._process.returncode or 0) < 0:
-            msg = f"the machine was killed by {signal.Signals(-self._process.returncode).name}"
+            msg = f"QEMU was killed by {signal.Signals(-self._process.returncode).name}"
             raise Killed(msg)
         error = self._tail()
         if not error:
@@ -194,7 +194,7 @@ class Emulator:
             self._process.wait()
             self._errors.seek(0)
             error = "".join(_lines(self._errors.read())[-1:])
-        raise Ended(f"the machine ended: {error or 'no console output'}")
+        raise Ended(f"the guest ended: {error or 'no console output'}")
 
     def _alarm(self) -> None:
         """Raise Panic with the lines of new console output that show an error in the kernel."""
@@ -210,16 +210,16 @@ class Emulator:
 
     @property
     def running(self) -> bool:
-        """Whether the machine is still running."""
+        """Whether the guest is still running."""
         return self._end.alive and self._process.poll() is None
 
     def close(self) -> None:
-        """Stop the machine."""
+        """Stop the guest."""
         self._end()
 
 
 def _lines(said: bytes) -> list[str]:
-    """The lines of console output *said*, without their time stamps."""
+    """The lines of the console output *said*, without time stamps."""
     lines = said.decode(errors="replace").splitlines()
     return [text for line in lines if (text := re.sub(r"^\[ *[\d.]+\] *", "", line).strip())]
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""A machine that is reused for one program after another, and the answers of its agent."""
+"""A guest that runs one program after another, and the answers of its agent."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from model.kernel.guest.image import Image
 from model.memory import NoProgress, Panic
 from model.page import Event
 
-#: Maximum number of attempts to boot a machine, and to start a program.
+#: Maximum number of attempts to boot a guest, and to start a program in it.
 TRIES = 3
 
 #: An answer to a call: result, statistics, heads, events, warnings.
@@ -30,11 +30,11 @@ EVENTS = {"g": "grab", "p": "put", "d": "dirty", "f": "free"}
 
 @frozen
 class Answer:
-    """The results of one call.
+    """The agent's answer to one call. Pages are numbers of `model.kernel.guest.layout`.
 
-    :param heads: Number, refcount, pincount and look (1 dirty, 2 allocated, 4 maybe pinned)
+    :param heads: Number, refcount, pincount and flags (1 dirty, 2 allocated, 4 maybe pinned)
         of each head that changed.
-    :param events: Events, on numbered pages, and how many times in a row each happened.
+    :param events: The events in order, each with how many times in a row it happened.
     """
 
     returned: int
@@ -46,15 +46,15 @@ class Answer:
 
 
 def answer(line: str) -> Answer:
-    """Parse *line*.
+    """Parse *line*, the agent's answer to one request.
 
-    :raises Panic: if *line* is malformed, or a refusal: pages are in an unexpected state.
+    :raises Panic: if *line* is malformed, or says that pages are in an unexpected state.
     """
     if line.startswith("! "):
-        raise Panic(f"in the machine: {line[2:]}")
+        raise Panic(f"in the guest: {line[2:]}")
     found = ANSWER.fullmatch(line)
     if found is None:
-        raise Panic(f"the machine answers {line[:80]!r}")
+        raise Panic(f"the guest answers {line[:80]!r}")
     heads = [tuple(map(int, head)) for head in HEAD.findall(found["heads"] or "")]
     events = [
         (Event(EVENTS[kind], int(number), int(refs), dirty == "1"), int(times))
@@ -85,10 +85,10 @@ def _settled(line: str) -> None:
 
 @define(eq=False)
 class Guest:
-    """A machine that starts when it is first needed, and again when it cannot be reused.
+    """A guest that boots when it is first needed, and again when it cannot be reused.
 
     :param memory: Memory in MiB.
-    :param room: Compound pages in each pool of the agent.
+    :param room: Number of compound pages in each pool of the agent.
     :param words: More words for the kernel command line.
     :param boots: Number of boots so far.
     """
@@ -105,9 +105,9 @@ class Guest:
     def whole(self, requests: Sequence[str], calls: Sequence[str]) -> tuple[list[str], str]:
         """Run a whole program: map pages with *requests*, make *calls*, release everything.
 
-        Returns the answers to *calls*, and how pages differ from before; empty if they do not.
+        Returns the answers to *calls*, and how pages differ from before the program, or "".
 
-        :raises Unavailable: if the machine does not boot, or cannot provide the pages.
+        :raises Unavailable: if the guest does not boot, or cannot provide the pages.
         :raises NoProgress: if a call does not return.
         :raises Panic: if the kernel reports an error.
         """
@@ -120,14 +120,14 @@ class Guest:
         return lines, ""
 
     def one(self, owner: object, requests: Sequence[str], call: str) -> str:
-        """The answer to *call* in the program of *owner*; *requests* start a new program.
+        """Make one *call* of *owner*'s program; its answer. *requests*, if any, start it first.
 
         Parameters and exceptions as for `whole`.
         """
         if requests:
             return self._begin(owner, requests, [call])[0]
         if self._owner is not owner or self._emulator is None:
-            raise RuntimeError("another program has started in the machine")
+            raise RuntimeError("another program has started in the guest")
         return self._talk(self._emulator, f"{call}\n", 1)[0]
 
     def _begin(self, owner: object, requests: Sequence[str], calls: Sequence[str]) -> list[str]:
@@ -139,16 +139,16 @@ class Guest:
                 (line,) = emulator.talk(text.encode(), 1)
                 _settled(line)
             except (Ended, Panic, NoProgress) as err:
-                # No step has run yet, so the machine is to blame: retry with a new one.
+                # No step has run yet, so the guest is the cause: retry with a new one.
                 trouble = str(err)
                 self.close()
                 continue
             self._owner = owner
             return self._talk(emulator, "\n".join([*calls, ""]), len(calls))
-        raise Unavailable(f"the machine cannot start the program: {trouble}")
+        raise Unavailable(f"the guest cannot start the program: {trouble}")
 
     def _end(self) -> None:
-        """End the running program; stop the machine if its pages differ from before."""
+        """End the running program; stop the guest if pages differ from before the program."""
         owner, self._owner = self._owner, None
         if self._emulator is None or owner is None:
             return
@@ -190,10 +190,10 @@ class Guest:
             self._emulator, self._owner = emulator, None
             self.boots += 1
             return emulator
-        raise Unavailable(f"no machine boots: {trouble}")
+        raise Unavailable(f"the guest does not boot: {trouble}")
 
     def close(self) -> None:
-        """Stop the machine; the next program starts another."""
+        """Stop the guest; the next program boots another."""
         if self._emulator is not None:
             self._emulator.close()
         self._emulator = self._owner = None

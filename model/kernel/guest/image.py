@@ -17,17 +17,17 @@ from model.kernel.guest.packages import Unpacked
 INSIDE = Path(__file__).with_name("inside")
 AGENT = ("agent.c", "requests.c", "place.c", "area.c", "pools.c", "ask.c", "port.c")
 
-#: Maximum number of archives in the cache for one kernel.
+#: Maximum number of initramfs archives in the cache for one kernel.
 KEPT = 8
 
-#: Modes of entries, and the device number of ``/dev/console``: the kernel opens it before
-#: devtmpfs exists.
+#: Modes of archive entries. ``/dev/console`` also has a device number, and is in the archive
+#: because the kernel opens it before devtmpfs exists.
 DIRECTORY, PROGRAM, CONSOLE = 0o040755, 0o100755, (0o020600, 5, 1)
 
 
 @frozen
 class Image:
-    """A kernel and an initramfs to boot; *version* and *abi* as of `Unpacked`."""
+    """A kernel and an initramfs to boot; *version* and *abi* as in `Unpacked`."""
 
     version: str
     abi: str
@@ -36,7 +36,7 @@ class Image:
 
 
 def build(unpacked: Unpacked, progress: Callable[[str], None] = lambda _text: None) -> Image:
-    """The image of *unpacked*, from the cache or newly compiled.
+    """The image to boot for *unpacked*, from the cache or newly compiled.
 
     :param progress: Called with progress messages.
     :raises BadInput: if there is no compiler, or the build fails.
@@ -81,7 +81,7 @@ def _forget(place: Path) -> None:
 
 
 def _module(make: str, cc: str, unpacked: Unpacked, work: Path) -> None:
-    # BTF type information would need pahole.
+    # Without CONFIG_DEBUG_INFO_BTF_MODULES= the build needs pahole.
     words = (f"M={work}", f"CC={cc}", "CONFIG_DEBUG_INFO_BTF_MODULES=", "modules")
     _run([make, "-s", "-C", str(unpacked.headers), *words], work)
     strip = shutil.which("strip")

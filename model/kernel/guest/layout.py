@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""Places the pages of a program in a machine, whose frames differ from the program's.
+"""Places the pages of a program in a guest, whose frames differ from the program's.
 
 Pages are numbered. Consecutive pages of a mapping have consecutive numbers, and the agent maps
 them at consecutive addresses. Where the program's frames are consecutive, the agent is asked
@@ -39,7 +39,7 @@ class Placed:
 
 
 class Layout:
-    """Numbers for the pages of *mappings*."""
+    """The numbers of the pages of *mappings*, and the requests that place the pages."""
 
     def __init__(self, mappings: Sequence[Mapping]) -> None:
         self._placed: list[Placed] = []
@@ -70,7 +70,7 @@ class Layout:
             yield _driver(driver)
 
     def _stretches(self) -> Iterator[list[Placed]]:
-        """Groups of extents with consecutive frames and from one pool, lowest frame first."""
+        """The extents, grouped: a group has consecutive frames and one pool. Lowest frame first."""
         found: list[Placed] = []
         for one in self._lying:
             if found:
@@ -84,7 +84,7 @@ class Layout:
             yield found
 
     def kinds(self, pages: Sequence[int]) -> frozenset[tuple[str, int]]:
-        """The kinds of mapping that contain *pages*, with their orders."""
+        """(kind of mapping, order) of the compound pages that contain *pages*, as a set."""
         if len(self._kinds) == 1:
             return self._kinds
         return frozenset((one.kind, one.extent.order) for one in map(self._at, pages))
@@ -126,7 +126,7 @@ class Layout:
 
 
 def _driver(stretches: list[list[Placed]]) -> str:
-    """The request for an arena with *stretches*, each aligned as in the program."""
+    """The request for all driver's pages: each of *stretches* is aligned as in the program."""
     words = []
     at = 0
     for stretch in stretches:

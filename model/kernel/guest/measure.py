@@ -18,27 +18,27 @@ KINDS = {"base": 0, "thp": 9, "hugetlb": 9, "gigantic": 18}
 #: Ways to unpin, as in ``enum hc_bench``.
 ONE, LIST, DIRTY, RANGE = range(4)
 
-#: Pages in a batch of ``__ib_umem_release()``, and in a short scatterlist entry.
+#: Number of pages in a batch of ``ib_umem_get()``, and in a short scatterlist entry.
 BATCH, ENTRY = 512, 16
 
-#: Maximum seconds without an answer: clearing a page of 1 GiB takes a few.
+#: Maximum seconds without an answer; clearing one page of 1 GiB takes seconds.
 PATIENCE = 600.0
 
-#: MiB that the machine needs in addition to the measured pages.
+#: Memory in MiB that the guest needs in addition to the measured pages.
 BESIDE = 512
 
 
 @frozen
 class Ways:
-    """Times to unpin *npages* pages of one kind, in nanoseconds or instructions.
+    """How long each way to unpin *npages* pages of a *kind* takes, in ns or instructions.
 
     :param one: ``unpin_user_page()`` for each page.
     :param batches: ``unpin_user_pages()`` for every 512 pages.
     :param listed: ``unpin_user_pages()`` of the whole list.
     :param dirty_one: ``unpin_user_pages_dirty_lock()`` for each page, as
         ``__ib_umem_release()`` did before the patch series.
-    :param ranges: ``unpin_user_page_range_dirty_lock()`` on ranges, by their length; only for
-        lengths with consecutive frames.
+    :param ranges: ``unpin_user_page_range_dirty_lock()`` on ranges, by the pages in a range: at
+        most those of a compound page, as only these are sure to have consecutive frames.
     """
 
     kind: str
@@ -51,9 +51,9 @@ class Ways:
 
 
 class Measure:
-    """A machine for measurements, without kprobes; Unavailable if it does not boot.
+    """A guest for measurements, without kprobes; raises Unavailable if it does not boot.
 
-    :param npages: Pages of each kind; pages of 1 GiB are measured only if this is a multiple.
+    :param npages: Pages of each kind; a kind is left out if its compound pages do not divide it.
     :param count: Whether to count instructions instead of time.
     """
 
@@ -73,7 +73,7 @@ class Measure:
             raise Unavailable(str(err)) from None
 
     def ways(self, kind: str, rounds: int) -> Ways:
-        """The median of *rounds* measurements of each way on pages of *kind*, or Unavailable."""
+        """The medians of *rounds* measurements of each way on pages of *kind*, or Unavailable."""
         order = KINDS[kind]
         self._pending = f"area {kind} {self._npages}\n"  # the agent does not answer this
 
@@ -82,7 +82,7 @@ class Measure:
             asked = f"bench {way} {each} 0 {self._npages} {order}"
             return float(median([self._ask(asked) for _ in range(rounds + 1)][1:]))
 
-        # Frames are consecutive within a compound page.
+        # Only within a compound page are frames sure to be consecutive.
         lengths = sorted(each for each in {1, ENTRY, BATCH, 1 << order} if each <= 1 << order)
         return Ways(
             kind,
@@ -100,11 +100,11 @@ class Measure:
             (said,) = self._emulator.talk(request.encode(), 1, PATIENCE)
             returned = answer(said).returned
         except (Ended, Panic, NoProgress) as err:
-            raise Unavailable(f"the machine cannot measure: {err}") from None
+            raise Unavailable(f"the guest cannot measure: {err}") from None
         if returned < 0:
-            raise Unavailable(f"the machine cannot measure: error {returned} from {line}")
+            raise Unavailable(f"the guest cannot measure: error {returned} from {line}")
         return returned
 
     def close(self) -> None:
-        """Stop the machine."""
+        """Stop the guest."""
         self._emulator.close()

@@ -113,7 +113,7 @@ def _kept(version: str) -> list[Path]:
 
 
 def _abi(version: str) -> str:
-    """The version in package names of the latest kernel of *version*, ``6.1.0-56``."""
+    """The latest kernel of *version* in apt, as package names spell it: ``6.1.0-56``."""
     for tool in ("apt-get", "apt-cache", "dpkg-deb"):
         if not shutil.which(tool):
             raise BadInput(f"kernels come from Debian packages, and {tool} is not installed")
@@ -140,7 +140,7 @@ def _packages(abi: str) -> list[str]:
 
 
 def _unpacked(work: Path, place: Path, abi: str) -> Path:
-    """The unpacked packages in *work*, with paths for the final directory *place*."""
+    """Unpack the packages in *work*; their tree, with paths as if it were at *place*."""
     tree = work / "tree"
     tree.mkdir()
     for package in sorted(work.glob("*.deb")):
@@ -148,7 +148,7 @@ def _unpacked(work: Path, place: Path, abi: str) -> Path:
             _extract(package, tree)
         else:
             _run(["dpkg-deb", "-x", str(package), str(tree)], work)
-    # It refers to the common headers by their installed path.
+    # The Makefile refers to the common headers by the path of the installed package.
     makefile = tree / "usr/src" / f"linux-headers-{abi}-{FLAVOUR}" / "Makefile"
     makefile.write_text(makefile.read_text().replace("/usr/src/", f"{place}/usr/src/"))
     return tree

@@ -47,7 +47,7 @@ MODELS = {"vmemmap": ("-DHC_VMEMMAP",), "classic": ()}
 #: Maximum number of libraries in the cache; the least recently used are deleted.
 KEPT = 64
 
-#: Age in seconds at which a temporary directory is taken for a leftover of a killed run.
+#: Age in seconds at which a temporary directory counts as left behind by a killed process.
 LEFT = 3600
 
 
@@ -60,7 +60,7 @@ class Library:
     :param semantics: The version in `model.semantics` whose rules the tree follows.
     :param model: The memory model, ``vmemmap`` or ``classic``.
     :param oddities: Names of the oddities that the tree is known for.
-    :param names: Extracted definitions and their positions: ``mm/gup.c:264``.
+    :param names: The position of each extracted definition: ``mm/gup.c:264``.
     """
 
     path: Path

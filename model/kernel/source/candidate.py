@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""A compiled kernel tree as a candidate: translates steps to operations of the worker."""
+"""A compiled kernel tree as a candidate: translates steps to requests for the worker."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -86,7 +86,7 @@ class KernelSource(Candidate):
     def _operands(
         self, step: Step, first: Any, *rest: Any
     ) -> tuple[Sequence[Segment], Sequence[int]]:
-        """The segments and the numbers of *step*, given the arguments of its method."""
+        """*segs* and *arg* of `Worker.ask` for *step*, whose arguments are *first* and *rest*."""
         if step.releases_umem:
             return (), (first.number, *rest)
         made = (self._regions,) if step.binds_umem else ()
@@ -103,7 +103,7 @@ class KernelSource(Candidate):
 
 @frozen
 class Region:
-    """A memory region in the worker."""
+    """A memory region, which the worker knows by its *number*."""
 
     number: int
     sg_nents: int

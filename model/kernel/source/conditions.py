@@ -51,21 +51,21 @@ def _enter(stack: list[list[str]], word: str, rest: str) -> None:
 
 
 def _condition(branches: list[str]) -> str:
-    """The condition for the last of *branches*: it holds, and none of the others."""
+    """The condition on which the last branch is kept: its own holds, and no earlier one."""
     return " && ".join([*(f"!({b})" for b in branches[:-1]), f"({branches[-1]})"])
 
 
 def settled(
     wanted: Iterable[Stack], compiler: str, config: Path, flags: Iterable[str] = ()
 ) -> set[Stack]:
-    """Those of *wanted* that hold with *flags* and the header *config* included first."""
+    """Those conditions of *wanted* that hold under the header *config* and *flags*."""
     numbered = list(dict.fromkeys(wanted))
     source = []
     for number, stack in enumerate(numbered):
         source += [f"#if {condition}" for condition in stack]
         source.append(f"headcount_{number}")
         source += ["#endif"] * len(stack)
-    # The preprocessor continues after a condition that it cannot parse: that one does not hold.
+    # The preprocessor takes a condition that it cannot parse as false, and continues.
     done = run(
         [compiler, "-E", "-P", "-w", *flags, "-x", "c", "-include", str(config), "-"],
         stdin="\n".join(source) + "\n",
@@ -74,9 +74,9 @@ def settled(
 
 
 def active(text: str, found: list[Stack | None], holding: set[Stack]) -> str:
-    """*text* with directives, and lines whose conditions are not in *holding*, blanked.
+    """*text* with conditional directives, and lines whose conditions do not hold, blanked.
 
-    :param found: The conditions around each line, from `stacks`.
+    :param found: The conditions around each line, from `stacks`; *holding* is from `settled`.
     """
     lines = text.split("\n")
     return "\n".join(

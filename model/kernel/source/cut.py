@@ -2,9 +2,9 @@
 
 """Extracts the functions that pin and unpin from a kernel tree, with all that they use.
 
-The names that a definition uses are followed until the shim defines them, so a helper added
-to ``mm/gup.c`` is included automatically. The extracted source is passed to the compiler and
-not stored.
+The shim is headcount's C code around these functions (``shim/``). What a definition uses is
+extracted too, unless the shim defines it; so a helper that an edit adds to ``mm/gup.c`` is
+included. The extracted source is passed to the compiler and not stored.
 """
 
 import re
@@ -23,24 +23,24 @@ from model.steps import STEPS
 
 SHIM = Path(__file__).with_name("shim")
 
-#: Headers of the shim before the extracted definitions, and between types and functions.
+#: Headers of the shim: before all extracted definitions, and between types and functions.
 FIRST = ("kernel.h", "umem.h")
 SECOND = "pages.h"
 
-#: Functions of this file come last, after the macros that inject allocation failures.
+#: A file whose functions come last, and macros before them that make its allocations fail.
 UMEM = "drivers/infiniband/core/umem.c"
 INJECT = "inject.h"
 
-#: Files of the shim that carry out steps, after the extracted definitions.
+#: Files of the shim that come after the extracted definitions: they carry out the steps.
 LAST = ("era.h", "heads.c", "pin.c", "region.c", "world.c", "show.c", "unpin.h", "driver.c")
 
-#: Files of the shim that take the place of LAST in time measurements.
+#: Files of the shim that come there in place of `LAST` in a library for time measurements.
 MEASURED = ("era.h", "unpin.h", "measure.c")
 
 #: Names of page flag tests, which the kernel generates by macro from the flag's name.
 FLAG = re.compile(r"(?:Page([A-Z]\w*)|folio_test_(\w+))$")
 
-#: Functions that the shim tests for with ``HC_HAS_name``, as only some kernels have them.
+#: Functions that only some kernels have: the shim tests ``HC_HAS_NAME`` for them.
 PROBES = sorted(
     {
         name
@@ -58,8 +58,8 @@ class Cut:
     """What was extracted from a tree.
 
     :param source: The translation unit to compile.
-    :param names: The extracted definitions and their positions, ``mm/gup.c:264``.
-    :param known: The names of all definitions of the tree.
+    :param names: The position of each extracted definition: ``mm/gup.c:264``.
+    :param known: The names of all definitions in the files read, extracted or not.
     """
 
     source: str
@@ -68,9 +68,9 @@ class Cut:
 
 
 def cut(tree: Tree, compiler: str, flags: Iterable[str] = (), last: Sequence[str] = LAST) -> Cut:
-    """Extract from *tree*, under the shim's configuration and *flags* (``-DNAME``).
+    """Extract from *tree* what the shim uses, under its ``config.h`` and *flags* (``-DNAME``).
 
-    :param last: Files of the shim that follow, and whose names determine what is extracted.
+    :param last: Files of the shim that follow what is extracted, and use it.
     :raises BadInput: if the tree lacks one of `NEEDED`.
     """
     known = index(tree, compiler, tuple(flags))
@@ -89,7 +89,7 @@ def cut(tree: Tree, compiler: str, flags: Iterable[str] = (), last: Sequence[str
 
 
 def index(tree: Tree, compiler: str, flags: tuple[str, ...]) -> dict[str, Item]:
-    """All definitions in *tree* under *flags*, by name; the first file in order wins."""
+    """All definitions in *tree* under *flags*, by name; of equal names the first file's."""
     under = {file: stacks(text) for file, text in tree.files.items()}
     wanted = {stack for found in under.values() for stack in found if stack is not None}
     holding = settled(wanted, compiler, SHIM / "config.h", flags)
@@ -163,7 +163,7 @@ def _lines(item: Item, end: str = "") -> Iterator[str]:
 
 
 def _flags(chosen: list[Item], known: dict[str, Item]) -> Iterator[str]:
-    """Macros for page flag tests and tracepoints that are used but not defined."""
+    """Macros for page flag tests and tracepoints that *chosen* use but no file defines."""
     for name in sorted({word for item in chosen for word in item.uses}):
         if name.startswith("trace_") and name not in known:
             yield f"#define {name}(...) ((void)0)"
@@ -176,7 +176,7 @@ def _flags(chosen: list[Item], known: dict[str, Item]) -> Iterator[str]:
 
 
 def _ordered(types: list[Item]) -> list[Item]:
-    """*types*, each after those that it contains by value."""
+    """*types* in another order: each comes after those that it contains by value."""
     by_name = {name: item for item in types for name in item.names}
     done: dict[int, Item] = {}
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 #: Frames of a section of the classic memory model, as in shim/headcount.h.
 SECTION = 1 << 10
 
-#: Versions and the functions that pin and unpin in them; the first full match counts.
+#: Versions, and functions that their trees have; a tree is of the first version that fits it.
 ERAS = (
     ("6.12", ("gup_put_folio", "try_grab_folio", "try_grab_folio_fast")),
     ("6.1", ("gup_put_folio", "try_grab_folio", "try_grab_page", "is_zero_folio")),
@@ -34,8 +34,8 @@ ODDITIES_BY_VERSION = {
     "6.12": ("one-grab", "run-of-zero", "null-in-run"),
 }
 
-#: Since 5.18 the range call uses this to get from one page to the next, by frame. 6.18 lacks it:
-#: callers must pass pages whose struct pages are contiguous, as within one section.
+#: The helper by which the range call, since 5.18, gets from one page to the next by frame. 6.18
+#: lacks it: callers must pass pages whose struct pages are contiguous, as within one section.
 BY_FRAMES = "nth_page"
 
 
@@ -54,7 +54,7 @@ def recognised(tree: Tree, cut: Cut) -> str:
 
 
 def known_for(cut: Cut, version: str, model: str) -> tuple[str, ...]:
-    """The known oddities of a tree with the semantics of *version* in a memory *model*."""
+    """Known oddities of the tree of *cut*, with semantics *version* and memory model *model*."""
     plain = version == "5.13" or BY_FRAMES not in cut.known
     ranges = any(call in cut.known for call, cls in STEPS.items() if cls.takes_range)
     sections = ("sections",) if model == "classic" and plain and ranges else ()

@@ -79,14 +79,14 @@ class Item:
 
     @cached_property
     def uses(self) -> frozenset[str]:
-        """The names in it that it does not define; ``struct page`` is one name."""
+        """The names in its text that it does not define; ``struct page`` is one name."""
         bare = MEMBER.sub(" ", STRING.sub(" ", COMMENT.sub(" ", self.text)))
         found = {" ".join(word.split()) for word in WORD.findall(bare)}
         return frozenset(found - {*self.names})
 
     @cached_property
     def follows(self) -> frozenset[str]:
-        """Those of `uses` that must be declared before it; a type may point to later ones."""
+        """Those of `uses` to be declared before this item; a type may point to later types."""
         if self.kind != "type":
             return self.uses
         bare = COMMENT.sub(" ", self.text)
@@ -103,7 +103,7 @@ def _parser() -> Parser:
 
 
 def items(file: str, text: str) -> Iterator[Item]:
-    """The definitions in *text*, whose inactive lines are blanked."""
+    """The definitions in *text*, which is *file* with its inactive lines blanked."""
     for kind, pattern in (("macro", MACRO), ("variable", DEFINED)):
         for found in pattern.finditer(text):
             line = text.count("\n", 0, found.start()) + 1

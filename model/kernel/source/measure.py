@@ -16,10 +16,10 @@ from model.kernel.source.segments import operation
 from model.kernel.source.tree import Tree
 from model.steps import STEPS
 
-#: Pages of a short range: 64 KiB.
+#: Length of a short range in pages: 64 KiB.
 SEGMENT = 16
 
-#: Measurements that release every pin.
+#: Measurements after which no pin may be left.
 RELEASING = frozenset({"singly", "listed", "released"})
 
 
@@ -35,8 +35,8 @@ class Pages:
         pages of a compound page, by length; empty if the tree lacks the call.
     :param region: ``ib_umem_get()`` and ``__ib_umem_release()`` of the tree.
     :param registered: The ``ib_umem_get()`` alone.
-    :param heads: Lower bound for one put per head: one locked subtraction each.
-    :param walk: Lower bound for visiting every struct page: reading each.
+    :param heads: Lower bound for one put per head: a locked subtraction on each head.
+    :param walk: Lower bound for visiting every struct page: a read of each.
     """
 
     order: int
@@ -51,7 +51,7 @@ class Pages:
 
 
 class Measure:
-    """The functions of one tree, loaded into this process."""
+    """Measures the functions of one tree, loaded into this process."""
 
     def __init__(self, tree: Tree) -> None:
         self.library = build(tree, "vmemmap", measured=True)
@@ -64,7 +64,7 @@ class Measure:
         self._lib: Any = self._ffi.dlopen(str(self.library.path))
 
     def pages(self, npages: int, order: int, rounds: int) -> Pages:
-        """Measure on *npages* pages in compound pages of *order*; medians of *rounds*.
+        """Medians of *rounds* measurements on *npages* pages in compound pages of *order*.
 
         :raises BadInput: if memory is too small for the struct pages, or counts become wrong.
         """
@@ -116,7 +116,7 @@ class Measure:
 
 
 def _unpin(trait: str, *, asks_dirty: bool = False) -> str:
-    """The first call that unpins and has the attribute *trait*, such as ``takes_range``."""
+    """The first unpin call with the trait *trait* (``takes_range``) and this *asks_dirty*."""
     return next(
         call
         for call, cls in STEPS.items()

@@ -21,9 +21,9 @@ from model.kernel.source.cut import SHIM
 from model.kernel.source.segments import OPERATIONS, Segment
 from model.memory import NoProgress, Oops, Panic
 
-#: Seconds of processor time that a step may take, plus a microsecond per page, and the seconds
-#: after the first timeout, as reducing the program repeats it many times. A loop that contains
-#: atomic operations is stopped by their number long before.
+#: Seconds of processor time that a step may take besides a microsecond per page: at first, and
+#: after the first timeout, because reducing the program repeats the timeout many times. Atomic
+#: operations are counted too: a loop that contains some is stopped much sooner.
 SECONDS, SECONDS_AGAIN = 4, 0.5
 
 #: The worker's message for a timeout.
@@ -64,11 +64,11 @@ class Worker:
         *arg: int,
         distinct: bool = False,
     ) -> Any:
-        """Execute *op* (``HC_GET_PAGE``) on *segs*; the shared ``struct hc_shared`` afterwards.
+        """Have the child execute *op* (``HC_GET_PAGE``) on *segs*; return the shared memory.
 
-        :param npages: Pages that the step visits; limits its time and its operations.
+        :param npages: Pages that the step visits; more pages allow more time and operations.
         :param arg: Arguments of *op*.
-        :param distinct: Whether the step visits no page twice; limits its operations further.
+        :param distinct: Whether the step visits no page twice; it may then use fewer operations.
         :raises Oops: on a bad memory access or BUG.
         :raises NoProgress: if the step does not return.
         :raises Panic: if the process ended in another way.
@@ -104,7 +104,7 @@ class Worker:
         return shared
 
     def heads(self) -> list[list[int]]:
-        """Frame, refcount, pincount and look (``struct hc_head``) of each touched head."""
+        """Frame, refcount, pincount and flags (``struct hc_head``) of each head touched."""
         return self._records("heads", self._shared.nheads, _HEAD)
 
     def events(self) -> list[list[int]]:
@@ -141,7 +141,7 @@ class Worker:
         self._shared.tenths = round(10 * (SECONDS_AGAIN if self._endless else SECONDS))
 
     def _ended(self, answer: bytes) -> None:
-        """Raise the exception of `ask` for how the child ended."""
+        """Raise the exception that `ask` documents for the way in which the child ended."""
         self._alive = False
         if not answer:
             self.close()

@@ -21,8 +21,8 @@ from model.steps import STEPS
 #: Maximum length in pages of a list passed as an array: 2 GiB of pointers.
 MOST_LISTED = 1 << 28
 
-#: Maximum distance in frames from the lowest to the highest frame: struct pages have 16 TiB
-#: of address space, less one section, as the first may start before the lowest frame.
+#: Maximum distance in frames from a program's lowest to its highest frame. The array of struct
+#: pages has 16 TiB of address space, and may start up to a section below the lowest frame.
 SPAN = {"vmemmap": (1 << 38) - SECTION, "classic": (1 << 37) - SECTION}
 
 #: A directory or tarball, and the options after it.
@@ -31,7 +31,7 @@ OPTIONS = re.compile(r"(.*?)((?:,(?:classic|vmemmap|patch=[^,]+))*)", re.DOTALL)
 
 @frozen(slots=False)
 class Source:
-    """A compiled tree and its worker; calling it makes a candidate.
+    """A compiled tree and its worker; calling the instance makes a candidate.
 
     :param text: The specification, ``DIR,classic,patch=FILE``.
     """
@@ -46,7 +46,7 @@ class Source:
 
     @cached_property
     def abilities(self) -> Abilities:
-        """What the candidate can do: the calls of the version whose semantics it has."""
+        """What candidates of this tree can do; they have the calls of the tree's semantics."""
         library = self.library
         row = SEMANTICS[library.semantics]
         return Abilities(
@@ -69,12 +69,12 @@ def load(text: str) -> Source:
 
 
 def chosen(text: str) -> tuple[Tree, str]:
-    """The tree that *text* names, a directory or a tarball, and the memory model.
+    """The tree and the memory model that *text* names: a directory or tarball, then options.
 
     Options follow after commas: ``classic`` is SPARSEMEM without VMEMMAP; ``patch=FILE``
     applies a patch to the tree first.
 
-    :raises BadInput: if it is no kernel tree, or a patch does not apply.
+    :raises BadInput: if there is no kernel tree, or a patch does not apply.
     """
     parts = OPTIONS.fullmatch(text)
     assert parts is not None

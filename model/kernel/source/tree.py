@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""Reads the files of a kernel tree, or of a tarball of one, that concern pins."""
+"""Reads those files of a kernel tree, or of its tarball, that concern pins."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def _version(makefile: str) -> str:
 
 
 def _unpacked(tarball: Path) -> Path:
-    """A directory with the wanted files of *tarball*, cached as unpacking is slow."""
+    """The directory in the cache with those files of *tarball* that are read."""
     stat = tarball.stat()
     known = f"{tarball.resolve()} {stat.st_size} {stat.st_mtime_ns} {FILES}"
     kept = cache() / "trees" / hashlib.sha256(known.encode()).hexdigest()[:16]

@@ -17,7 +17,7 @@ import cffi
 
 
 def main(library: str, memory: int, channel: int, parent: int) -> None:
-    """Fork a child for every byte received; send its exit status when it has ended.
+    """Fork a child for every byte received; send the child's exit status when it has ended.
 
     This process and the child end with the process *parent*, even if that is killed.
 

@@ -276,14 +276,14 @@ def test_measure_fails(measured, monkeypatch):
     """What cannot be measured is one line, and the machine is stopped."""
 
     def ways(_self, _kind, _rounds):
-        reason = "the machine cannot measure: no pages"
+        reason = "the guest cannot measure: no pages"
         raise Unavailable(reason)
 
     monkeypatch.setattr(Measured, "ways", ways)
     result = run("guest", "measure")
 
     assert 2 == result.exit_code
-    assert "headcount: the machine cannot measure: no pages\n" == result.output
+    assert "headcount: the guest cannot measure: no pages\n" == result.output
     assert measured.last.closed
 
 

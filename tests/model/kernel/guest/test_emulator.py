@@ -109,8 +109,8 @@ def test_no_qemu(image, monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("ready", "reason"),
     [
-        ("!console Kernel says no ; !die", "did not boot|the machine ended: .*Kernel says no"),
-        ("!die no such kernel", "the machine ended: .*"),
+        ("!console Kernel says no ; !die", "did not boot|the guest ended: .*Kernel says no"),
+        ("!die no such kernel", "the guest ended: .*"),
         ("what", r"did not boot: .*hello"),
     ],
 )
@@ -131,7 +131,7 @@ def test_does_not_come_up_in_time(emulator, monkeypatch):
 def test_ends(emulator, length):
     """What a machine said last is told when it has ended, also before it has heard all."""
     machine = emulator("go => !console farewell ; !die")
-    with pytest.raises(Ended, match=r"the machine ended: .*farewell"):
+    with pytest.raises(Ended, match=r"the guest ended: .*farewell"):
         machine.talk(b"go\n" * length, 1)
     assert not machine.running
 
@@ -141,7 +141,7 @@ def test_ends_in_silence(image, fake, monkeypatch, tmp_path):
     qemu = tmp_path / "bin" / "qemu-system-x86_64"
     qemu.write_text("#!/bin/sh\necho first >&2; echo it is broken >&2\nexit 1\n")
     machine = Emulator(image, 64)
-    with pytest.raises(Ended, match="the machine ended: it is broken"):
+    with pytest.raises(Ended, match="the guest ended: it is broken"):
         machine.boot()
 
 
@@ -149,7 +149,7 @@ def test_says_nothing_at_all(image, fake, monkeypatch, tmp_path):
     """Or that there is nothing to tell."""
     (tmp_path / "bin" / "qemu-system-x86_64").write_text("#!/bin/sh\nexit 1\n")
     machine = Emulator(image, 64)
-    with pytest.raises(Ended, match="the machine ended: no console output"):
+    with pytest.raises(Ended, match="the guest ended: no console output"):
         machine.boot()
 
 
@@ -185,9 +185,9 @@ def test_program(booted, fake):
     ("lines", "what", "summary"),
     [
         (("pin => = 0 1 0",), "returned", "returned after pin_user_pages"),
-        ((PINNED, "clean => ! nobody knows"), "raised_Panic", "clean raised Panic: in the machine"),
-        ((PINNED, "clean => what"), "raised_Panic", "clean raised Panic: the machine answers"),
-        ((PINNED, "clean => !die"), "raised_Panic", "clean raised Panic: the machine ended"),
+        ((PINNED, "clean => ! nobody knows"), "raised_Panic", "clean raised Panic: in the guest"),
+        ((PINNED, "clean => what"), "raised_Panic", "clean raised Panic: the guest answers"),
+        ((PINNED, "clean => !die"), "raised_Panic", "clean raised Panic: the guest ended"),
         ((PINNED, CLEANED, "end => . 1 "), "raised_Panic", "clean raised Panic: after the last"),
         ((PINNED, CLEANED, "end => . 0 why"), "raised_Panic", "after the last step: why"),
     ],
@@ -206,7 +206,7 @@ def test_used_up(booted, fake):
     """A machine that cannot start a program is replaced, and at last given up."""
     fake("settle => ! no 3 base pages with consecutive frames")
     with pytest.raises(
-        Unavailable, match="the machine cannot start the program: in the machine: no 3 base"
+        Unavailable, match="the guest cannot start the program: in the guest: no 3 base"
     ):
         judge(parse_program(PROGRAM), booted())
     assert 3 == booted.guest.boots
@@ -222,14 +222,14 @@ def test_warned_while_mapping(booted, fake):
 def test_never_there(booted, fake):
     """One that never comes up is no finding either."""
     fake("ready => !die")
-    with pytest.raises(Unavailable, match="no machine boots: the machine ended"):
+    with pytest.raises(Unavailable, match="the guest does not boot: the guest ended"):
         judge(parse_program(PROGRAM), booted())
 
 
 def test_no_room(booted, fake):
     """A machine that has not the pages that it should have is none."""
     fake("room thp => . 0 no thp page: Cannot allocate memory")
-    with pytest.raises(Unavailable, match="no machine boots: no thp page: Cannot allocate"):
+    with pytest.raises(Unavailable, match="the guest does not boot: no thp page: Cannot allocate"):
         judge(parse_program(PROGRAM), booted())
 
 
@@ -285,7 +285,7 @@ def test_killed_while_idle(booted, fake):
 def test_killed_at_work(booted, fake):
     """One that somebody ends at work is no finding of the kernel."""
     fake("pin => !kill")
-    with pytest.raises(Unavailable, match="the machine was killed by SIGKILL"):
+    with pytest.raises(Unavailable, match="QEMU was killed by SIGKILL"):
         judge(parse_program(PROGRAM), booted())
 
 
@@ -386,9 +386,9 @@ def test_measure_without_gigantic(fake, image):
 @pytest.mark.parametrize(
     ("lines", "reason"),
     [
-        (("ready => !die",), "the machine ended"),
-        (("bench => = -34 0 0",), "the machine cannot measure: error -34 from bench 3 1"),
-        (("bench => ! no 4 pages of base",), "cannot measure: in the machine: no 4 pages"),
+        (("ready => !die",), "the guest ended"),
+        (("bench => = -34 0 0",), "the guest cannot measure: error -34 from bench 3 1"),
+        (("bench => ! no 4 pages of base",), "cannot measure: in the guest: no 4 pages"),
     ],
 )
 def test_measure_fails(fake, image, lines, reason):

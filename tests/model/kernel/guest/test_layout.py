@@ -153,11 +153,11 @@ def test_short_answer():
 @pytest.mark.parametrize("line", ["= 1 2", "", "= 0 0 0 h 1:2", "= 0 0 0 x", "bye"])
 def test_no_answer(line):
     """What is no answer is not taken for one."""
-    with pytest.raises(Panic, match="the machine answers"):
+    with pytest.raises(Panic, match="the guest answers"):
         answer(line)
 
 
 def test_refused():
     """What the module refuses is told in its words."""
-    with pytest.raises(Panic, match="in the machine: page 3 is not there"):
+    with pytest.raises(Panic, match="in the guest: page 3 is not there"):
         answer("! page 3 is not there")

@@ -291,5 +291,5 @@ def test_kernel_that_does_not_boot(machines, tmp_path, monkeypatch):
     (tmp_path / "kernel").write_bytes(b"no kernel")
     emulator = Emulator(evolve(booted.image, kernel=tmp_path / "kernel"), 256)
 
-    with pytest.raises(Ended, match=r"the machine ended: .*kernel"):
+    with pytest.raises(Ended, match=r"the guest ended: .*kernel"):
         emulator.boot()
