@@ -70,7 +70,7 @@ def _starts(record: Record) -> Iterator[tuple[str, str]]:
     """The order of a range's first compound page, and the offset at which the range starts."""
     first = record.lists[0][0]
     order = record.ledger.order(first)
-    # Later keys win: of two pages the tail is called the first tail, not the last.
+    # Later keys win: the only tail of a compound page of order 1 is called its first tail.
     places = {(1 << order) - 1: "last tail", 1: "first tail", 0: "head"}
     yield _ORDERS[order], places.get(first - record.runs()[0][0], "middle")
 
@@ -100,7 +100,7 @@ def _shapes(record: Record) -> Iterator[tuple[str, str]]:
         elif entries == 1:
             shape = "single entry"
         elif number == 0 or not several:
-            # A run of a later list is an entry of a region, which is a range.
+            # Later lists are entries of a region: ranges, which are not backwards or repeated.
             some = pages[at : at + min(entries, MAX_RUN_PAGES_EXAMINED)]
             if some[1] == some[0] - 1:
                 shape = "backwards"

@@ -47,7 +47,7 @@ SITUATIONS: dict[str, str] = {
     "unpin-frees": "the last pin of a page that nothing else holds",
     "one-of-two-freed": "a head freed while another head of the call stays allocated",
     "unpin-wrapped": "an unpin of a head whose count is past 2^31",
-    # Dirt.
+    # Dirty flags.
     "dirty-clean": "a clean head dirtied by an unpin",
     "dirty-dirty": "a dirty head unpinned with make_dirty",
     "dirty-left": "a dirty head unpinned without make_dirty",

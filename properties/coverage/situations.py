@@ -23,7 +23,7 @@ Reader: TypeAlias = Callable[[Record], Iterable[str]]
 def situations(record: Record) -> set[str]:
     """The names of the situations that the step of *record* is in.
 
-    Call it for every step of a run in order: some situations depend on earlier steps.
+    Call it for every step of a program in order: some situations depend on earlier steps.
     """
     reader = _READERS.get(record.step.call)
     return set(reader(record)) if reader else set()
@@ -36,7 +36,7 @@ def _unmap(record: Record) -> Iterator[str]:
 
 
 def _clean(record: Record) -> tuple[str, ...]:
-    """No situations; notes the heads for those of later steps."""
+    """No situations; enters pinned heads that it cleans in the history, for later steps."""
     for head in islice(record.reference.heads, MAX_EXAMINED):
         if record.state_before(head).dirty and record.ledger.held(head).pins:
             record.history.cleaned.add(head)

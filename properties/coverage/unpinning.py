@@ -173,7 +173,7 @@ def _is_rest(ledger: Ledger, piece: Slice) -> bool:
     if not indices.start or indices.stop != len(held) or not indices.step == piece.times == 1:
         return False
     head = ledger.head(held[indices.start])
-    # Each entry of a handle was a pin. The pages of a mapping are no handle.
+    # If no pins of the head are left, the entry before is unpinned too. Mappings are no handles.
     return (
         ledger.head(held[indices.start - 1]) == head
         and not ledger.held(head).pins

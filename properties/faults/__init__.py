@@ -13,6 +13,6 @@ from properties.faults.fault import FAULTS, GROUPS, Fault
 
 __all__ = ["FAULTS", "GROUPS", "Fault"]
 
-# Importing a module enters its faults into the table, in the order of the modules' names.
+# Importing a module adds its faults to FAULTS, in the order of the modules' names.
 for _module in iter_modules(__path__, f"{__name__}."):
     import_module(_module.name)

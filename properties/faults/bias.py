@@ -13,7 +13,7 @@ from properties.faults.fault import fault
 class OrderOneExactPut(Optimised):
     """The put counts pages of order 1 exactly, the grab does not.
 
-    Half of the change of 5.18, backported: each pin leaves 1023 references.
+    Only half of the change of 5.18 is backported: 1023 references of each pin stay.
     """
 
     def puts_exactly(self, head: int) -> bool:
@@ -36,7 +36,7 @@ class OrderOneExact(Optimised):
     """Grab and put count pages of order 1 exactly, as from 5.18 on.
 
     They agree and nothing leaks, but before 5.18 the pincount lies in the third struct page,
-    which two pages do not have: it is written into the page that follows.
+    which order 1 does not have: the count is written into the page that follows.
     """
 
     puts_exactly = OrderOneExactPut.puts_exactly
@@ -69,7 +69,7 @@ class OrderTwoBiased(Optimised):
 class BiasOnExact(Optimised):
     """Every pin takes 1024 references, even of pages with a pincount.
 
-    All tails share one head: eight pins of each page of 1 GiB carry its refcount past 2^31.
+    All tails share the head's refcount: with eight pins of each 4 KiB of 1 GiB it reaches 2^31.
     """
 
     def puts_exactly(self, head: int) -> bool:
@@ -92,9 +92,9 @@ class ExactDropsOne(Optimised):
 
 @fault("bias against exact", "mutation")
 class BiasOncePerRun(Optimised):
-    """A run drops 1024 references once, and one for each further entry.
+    """The put of a run drops 1024 references for its first entry, and one for each further entry.
 
-    The bias was moved out of the loop together with the put.
+    The bias was moved out of the loop over entries together with the put.
     """
 
     def drop_pincount(self, head: int, refs: int) -> int:
@@ -128,10 +128,10 @@ class PincountOncePerRun(Optimised):
 
 @fault("bias against exact", "B05, c24d37322548, 5.14")
 class AskedOfFirstHead(Optimised):
-    """The first head of a range decides how all of them are counted.
+    """The first head of a range decides how the pins of all its heads are counted.
 
-    Off by 1023 for each pin of a head that is counted differently. The fast path asked before
-    its reference made the page safe to look at, and so could ask the wrong page.
+    Each pin of a head that is counted the other way is off by 1023. Before 5.14 the fast path
+    asked before it had a reference, when a split could still give the page another head.
     """
 
     _asked: int | None = None
@@ -160,9 +160,9 @@ class PutPageUnpins(Optimised):
 
 @fault("bias against exact", "mutation of A07", versions=("5.11", "5.13"))
 class GetIsPin(Optimised):
-    """get_user_pages() takes as many references as a pin.
+    """get_user_pages() takes as many references of each page as a pin does.
 
-    FOLL_GET and FOLL_PIN are confused in one grab, and nothing drops the other 1023 references.
+    A grab confuses FOLL_GET with FOLL_PIN, and nothing drops the other 1023 references.
     """
 
     def get_user_pages(self, pages: Sequence[int]) -> int:

@@ -13,7 +13,7 @@ from properties.faults.fault import fault
 class OrderOneUnbatched(Optimised):
     """Compound pages of two pages are not batched: the test is for an order above 1, not above 0.
 
-    Two puts for each page of order 1, and every count right: only a reviewer noticed.
+    A compound page of order 1 takes two puts. Every count is right: only a reviewer noticed.
     """
 
     def compound_range_next(self, i: int, npages: int, page: int) -> tuple[int, int]:
@@ -25,7 +25,7 @@ class OrderOneUnbatched(Optimised):
 class StopsBeforeLast(Optimised):
     """The scan for the end of a run never reads the list's last entry.
 
-    The next turn finds the entry as a run of its own: one put more, and nothing wrong.
+    The next iteration finds this entry as a run of its own: one more put, and right counts.
     """
 
     def compound_next(self, i: int, npages: int, pages: Sequence[int]) -> tuple[int, int]:
@@ -37,7 +37,7 @@ class StopsBeforeLast(Optimised):
 class ListByPage(Optimised):
     """Every entry of a list is a run.
 
-    The only purpose of the series is to change this: 512 atomic subtractions for a huge page.
+    The series was made to change this: a huge page took 512 atomic subtractions.
     """
 
     def compound_next(self, i: int, npages: int, pages: Sequence[int]) -> tuple[int, int]:
@@ -48,7 +48,7 @@ class ListByPage(Optimised):
 class RangeByPage(Optimised):
     """Every page of a range is a run.
 
-    The range call then only makes its callers shorter: it takes as many puts as before.
+    The range call makes its callers shorter, but takes as many puts as before the series.
     """
 
     def compound_range_next(self, i: int, npages: int, page: int) -> tuple[int, int]:
@@ -72,7 +72,7 @@ class RangeStopsBeforeEdge(Optimised):
 class RepeatEndsRun(Optimised):
     """An entry that repeats the page before it ends the run.
 
-    A page that is pinned a thousand times is put a thousand times.
+    A list that names one page a thousand times takes a thousand puts.
     """
 
     def compound_next(self, i: int, npages: int, pages: Sequence[int]) -> tuple[int, int]:
@@ -86,7 +86,7 @@ class RepeatEndsRun(Optimised):
 
 @fault("cost only", "mutation")
 class DirtyListByPage(Optimised):
-    """A list that is to be dirtied is not batched: only the plain call puts runs.
+    """A list that is to be dirtied is not batched: only unpin_user_pages() puts runs.
 
     Dirtying is the usual case: the device writes to user memory.
     """
@@ -126,7 +126,7 @@ class RunsOf512(Optimised):
 class LocksDirtyPages(Optimised):
     """The page lock is taken for a head that is dirty already: the flag is not read first.
 
-    The lock sleeps while the page is written back, and nothing comes of it.
+    The lock may sleep while the page is written back, and the flag does not change.
     """
 
     def dirty_head(self, head: int) -> None:

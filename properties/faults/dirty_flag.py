@@ -11,7 +11,7 @@ from properties.faults.fault import fault
 
 @fault("dirty flag", "mutation of the series")
 class DirtiesAfterPut(Optimised):
-    """Each head of a range is dirtied after its references are gone.
+    """Each head of a range is dirtied after its pins are put.
 
     If the put was the last, the page is free and perhaps somebody else's when it is dirtied;
     writeback in between loses what the device wrote.
@@ -27,8 +27,8 @@ class DirtiesAfterPut(Optimised):
 class DirtiesListAfterwards(Optimised):
     """A list is unpinned first, and dirtied in a second walk over the pages that are left.
 
-    It looks careful, because freed pages are left alone. The others were unpinned and clean
-    for a while: writeback may have written their old content.
+    It looks careful, because freed pages are left alone. The other pages were unpinned and
+    clean for a while: writeback may have written their old content.
     """
 
     def unpin_dirty_runs(self, pages: Sequence[int], npages: int) -> None:
@@ -40,9 +40,9 @@ class DirtiesListAfterwards(Optimised):
 
 @fault("dirty flag", "mutation", versions=("5.11", "5.13"))
 class DirtiesTailItself(Optimised):
-    """The flag is set on the page that the list names, even if it is a tail.
+    """The dirty flag is set on the page that the list names, even if it is a tail.
 
-    Nobody reads a flag of a tail, so the data is dropped with a head that looks clean.
+    Nobody reads the flag of a tail: the head looks clean, and the data is dropped.
     """
 
     def unpin_dirty_runs(self, pages: Sequence[int], npages: int) -> None:
@@ -55,7 +55,7 @@ class DirtiesTailItself(Optimised):
 class DirtiesFirstRunOnly(Optimised):
     """Only the first compound page of a range is dirtied.
 
-    A helper that dirties "the page" replaced a loop over pages. One huge page never shows it.
+    A helper that dirties one page replaced a loop over pages. One huge page never shows this.
     """
 
     def unpin_user_page_range_dirty_lock(self, page: int, npages: int, make_dirty: bool) -> None:
@@ -129,7 +129,7 @@ class DirtiesMappedOnly(Optimised):
 class AsksFirstHeadOnly(Optimised):
     """If the first page of a range is dirty, the others are taken to be dirty too.
 
-    It saves a look at each head; of a range that is dirty in part, the clean rest stays clean.
+    This saves reading the other flags; in a range that is dirty in part, clean pages stay clean.
     """
 
     def unpin_user_page_range_dirty_lock(self, page: int, npages: int, make_dirty: bool) -> None:
@@ -142,7 +142,7 @@ class AsksFirstHeadOnly(Optimised):
 class DirtiesReadOnlyRegion(Optimised):
     """Releasing a region dirties its pages even if the device could not write to them.
 
-    Of two conditions, writable and content to be kept, the first was lost.
+    Of two conditions, that the region is writable and its content is kept, the first was lost.
     """
 
     def release_umem(self, umem: Umem, dirty: bool) -> None:
@@ -165,7 +165,7 @@ class WritableMeansDirty(Optimised):
 class NeverDirtiesRegion(Optimised):
     """The pages of a region are unpinned clean.
 
-    Code that also unwinds failed registrations loses the flag that tells the two apart.
+    One function releases regions and unwinds failed registrations, and lost its parameter *dirty*.
     """
 
     def release_umem(self, umem: Umem, dirty: bool) -> None:

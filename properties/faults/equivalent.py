@@ -15,7 +15,7 @@ from properties.judging.oracles.cost import MAX_ENTRIES_OF_PUT
 
 
 class _OneWalk(Optimised):
-    """All three unpin calls through one walk over runs."""
+    """An optimised model whose three unpin calls share one walk over runs."""
 
     def walk(self, pages: Sequence[int], make_dirty: bool) -> None:
         """Unpin *pages*."""
@@ -54,7 +54,7 @@ class OneWalker(_OneWalk):
 class Regroups(_OneWalk):
     """One put for each head, wherever its entries are: a list A-B-A takes two puts, not three.
 
-    The order of puts within one call is not specified, and no test sees counts between them.
+    The order of puts within one call is not specified, and nothing compares counts between puts.
     """
 
     def runs(self, pages: Sequence[int]) -> Iterator[tuple[int, int]]:
@@ -101,9 +101,9 @@ class CachesHeads(_OneWalk):
 
 @fault("equivalent", "another shape of loop", versions=("5.11", "5.13"))
 class Halves(_OneWalk):
-    """The list is halved until each part is one entry, and the runs are joined again.
+    """The list is halved until each part is one entry; then the runs of the parts are joined.
 
-    A run across the middle is joined where its halves meet.
+    A run that the middle of a list cut in two is one run again.
     """
 
     def runs(self, pages: Sequence[int]) -> Iterator[tuple[int, int]]:
@@ -122,9 +122,9 @@ class Halves(_OneWalk):
 
 @fault("equivalent", "refs * 1024 is an int in put_compound_head(), 5.13")
 class PutsInParts(_OneWalk):
-    """A run whose references do not fit into an ``int`` is put in several parts.
+    """A run of more than 2^20 entries is put in parts, whose references fit into an ``int``.
 
-    From 2^21 entries of a page without a pincount on, for one put more for each part.
+    Each part has up to 2^20 entries, and the cost oracle allows a put for each such part.
     """
 
     def runs(self, pages: Sequence[int]) -> Iterator[tuple[int, int]]:
@@ -166,7 +166,7 @@ class ListThroughRange(_OneWalk):
 class Bisects(Optimised):
     """A binary search finds the end of a run in a range.
 
-    Heads rise with the frames of a range: those behind the compound page have higher ones.
+    Along a range, heads never fall: all pages after the compound page have higher heads.
     """
 
     def compound_range_next(self, i: int, npages: int, page: int) -> tuple[int, int]:
@@ -179,7 +179,7 @@ class Bisects(Optimised):
 class CountsBeforehand(_OneWalk):
     """The statistic is counted for a whole call before its first put.
 
-    All pages are still held then, which is the reason for the order. The sum is the same.
+    All pages are still held then, as counting requires. The sum is the same.
     """
 
     def walk(self, pages: Sequence[int], make_dirty: bool) -> None:
@@ -194,7 +194,7 @@ class CountsBeforehand(_OneWalk):
 class AllButOneFirst(Optimised):
     """All references of a run but one are subtracted, and the last one is put.
 
-    The kernel really does this: an atomic operation that cannot reach zero, and the usual put.
+    5.11 to 5.17 do this: an atomic subtraction that cannot reach zero, then the usual put.
     """
 
     def put_page_refs(self, head: int, refs: int) -> None:
@@ -207,7 +207,7 @@ class AllButOneFirst(Optimised):
 class GrabsOneByOne(Optimised):
     """Pins are taken one at a time, each by its own grab.
 
-    Only unpinning counts as cost, and if a grab is refused, the same pins remain.
+    Only puts and dirty locks count as cost, and if a grab is refused, the same pins are taken.
     """
 
     def try_grab_compound_head(self, head: int, refs: int) -> int:
@@ -221,7 +221,7 @@ class GrabsOneByOne(Optimised):
 class LastEntryFirst(Optimised):
     """A region's entries are released from the last to the first.
 
-    Each entry is a call of its own, so even the runs are the same.
+    Each scatterlist entry is unpinned by a call of its own, so the runs are the same.
     """
 
     def released_entries(self, umem: Umem) -> list[Scatterlist]:

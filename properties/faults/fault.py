@@ -62,7 +62,7 @@ class Fault:
         return self.group == "equivalent"
 
 
-#: Every fault by name, in the order of the files.
+#: Every fault by its name, in the order of the modules.
 FAULTS: dict[str, Fault] = {}
 
 Planted = TypeVar("Planted", bound=type[Optimised])
@@ -71,7 +71,7 @@ Planted = TypeVar("Planted", bound=type[Optimised])
 def fault(
     group: str, source: str, *, versions: tuple[str, ...] = ("5.13",), long: bool = False
 ) -> Callable[[Planted], Planted]:
-    """A decorator that enters a class into the table; its docstring is the story."""
+    """A decorator that adds a class to FAULTS; the class's docstring is the story."""
 
     def enter(candidate: Planted) -> Planted:
         assert group in GROUPS, group

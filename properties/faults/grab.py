@@ -36,9 +36,9 @@ class PartialPinIsAll(Optimised):
 
 @fault("grab and undo", "mutation, B20's kind", versions=("5.11", "5.13"))
 class PartialRunKept(Optimised):
-    """A grab that takes a part of its run keeps it, and does not count it.
+    """A grab that gets only some pins of its run keeps them, and reports none.
 
-    The pins it took must be dropped or reported; here they have no owner.
+    It must drop or report the pins it got; here they have no owner.
     """
 
     def _grab_runs(self, pages: Sequence[int], grab: Callable[[int, int], int]) -> int:
@@ -50,9 +50,9 @@ class PartialRunKept(Optimised):
 
 @fault("grab and undo", "mutation", versions=("5.11", "5.13"))
 class AllOfRunOrNone(Optimised):
-    """A run that does not fit below the limit of the refcount is not taken at all.
+    """If the pins of a run do not all fit below the limit of the refcount, none is taken.
 
-    One page at a time would get a part of it. Only refcounts close to 2^31 show it.
+    One page at a time would get some of them. Only refcounts close to 2^31 show it.
     """
 
     def try_grab_compound_head(self, head: int, refs: int) -> int:
@@ -64,7 +64,7 @@ class AllOfRunOrNone(Optimised):
 
 @fault("grab and undo", "B11, all versions", versions=("5.11", "5.13"))
 class GrabPastLimit(Optimised):
-    """A positive refcount is enough to take all of a run, even far past 2^31.
+    """If the refcount is positive, a grab takes all pins of its run, even far past 2^31.
 
     The refcount is checked before the addition only: one grab of 2^21 pins of a single page
     leaves a negative refcount that refuses every later grab.
@@ -99,7 +99,7 @@ class RoomRoundedDown(Optimised):
 
 @fault("grab and undo", "mutation of B09", versions=("5.11", "5.13"))
 class RefusesSilently(Optimised):
-    """A grab that finds a refcount that is not positive does not warn.
+    """A grab that is refused because the refcount is not positive does not warn.
 
     Nobody learns of a refcount that overflowed, or of a page that was freed too early.
     """
@@ -125,9 +125,9 @@ class RefusedIsFault(Optimised):
 
 @fault("grab and undo", "mutation", versions=("5.11", "5.13"))
 class OnlyFirstIsMapped(Optimised):
-    """Only the first run is checked for being mapped.
+    """Only the first run of a call is checked to be mapped.
 
-    Pages behind a hole are pinned although no page table maps them: they are somebody else's.
+    Later pages are pinned even if no page table maps them: they may be somebody else's.
     """
 
     def _mapped(self, i: int, pages: Sequence[int]) -> tuple[int, int]:
@@ -137,7 +137,7 @@ class OnlyFirstIsMapped(Optimised):
 
 @fault("grab and undo", "C06, 7aef4172c795", versions=("5.11", "5.13"))
 class GrabsTail(Optimised):
-    """The grab goes to the page that was named, even if it is a tail.
+    """The grab adds its references to the page that was named, even if it is a tail.
 
     The refcount of a tail is zero, so a grab that needs a positive one always fails there.
     """
@@ -151,7 +151,7 @@ class GrabsTail(Optimised):
 class ProductIsInt(Optimised):
     """The references of a run are multiplied by 1024 in an int.
 
-    2^21 entries of one page give 2^31, which is negative: the put drops a single one.
+    2^21 entries of one page give 2^31, which is negative: the put drops a single reference.
     """
 
     def drop_pincount(self, head: int, refs: int) -> int:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""Faults of the end of a page: freed too early, twice or never, or touched afterwards."""
+"""Faults by which a page is freed too early, twice or never, used when free, or wrongly split."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from properties.faults.fault import fault
 
 @fault("lifetime", "mutation", versions=("5.11", "5.13"))
 class NeverFreed(Optimised):
-    """A put of the last reference does not free the page.
+    """A put that drops the last reference does not free the page.
 
     The test for zero was lost when the subtraction became batched.
     """
@@ -24,7 +24,7 @@ class NeverFreed(Optimised):
 class FreedTwice(Optimised):
     """A page whose refcount reached zero is freed by the put and again by its caller.
 
-    Both act as the last user of the page, so the allocator hands it out twice.
+    Put and caller both act as the last user of the page, so the allocator hands it out twice.
     """
 
     def put_compound_head(self, head: int, refs: int) -> None:
@@ -50,7 +50,7 @@ class FreedAtOne(Optimised):
 class FreedWhenUnpinned(Optimised):
     """An unmapped page is freed with its last pin, although plain references are left.
 
-    The pincount is read as if it counted all holders, also those that only read the page.
+    The code treats the pincount as if it counted all references and not only pins.
     """
 
     def put_compound_head(self, head: int, refs: int) -> None:
@@ -63,10 +63,10 @@ class FreedWhenUnpinned(Optimised):
 
 @fault("lifetime", "mutation of B08", versions=("5.11", "5.13"))
 class PincountAfterPut(Optimised):
-    """The pincount goes down after the references did.
+    """A put lowers the pincount after the refcount.
 
-    The last put frees a page whose pins are still counted. The reverse on the grab side was a
-    real bug that only a second CPU could see.
+    The last put frees a page whose pins are still counted. A wrong order of the two in the grab
+    was a real bug, which only a second CPU could see.
     """
 
     def put_compound_head(self, head: int, refs: int) -> None:
@@ -79,10 +79,10 @@ class PincountAfterPut(Optimised):
 
 @fault("lifetime", "E06, KVM, 2021; mutation", versions=("5.11", "5.13"))
 class HeldOnceMore(Optimised):
-    """A page is referenced and put once more after its last reference is gone: freed twice.
+    """After a put, a reference is taken and put once more: a page that was free is freed twice.
 
-    The reference is meant to hold the page while its state is read. KVM met this on tails of
-    blocks that were not compound.
+    The reference is meant to hold the page while its state is read. KVM had this bug with tails
+    of higher-order pages that were not compound.
     """
 
     def put_compound_head(self, head: int, refs: int) -> None:
@@ -95,7 +95,7 @@ class HeldOnceMore(Optimised):
 class FreesNamedPage(Optimised):
     """Unpinning one page frees the page that was named, not its head.
 
-    A tail goes to the allocator alone; the rest of its compound page is never freed.
+    If this is a tail, the allocator gets it alone; the rest of the compound page is never freed.
     """
 
     def unpin_user_page(self, page: int) -> None:
@@ -109,8 +109,8 @@ class FreesNamedPage(Optimised):
 class UnderflowKeepsPins(Optimised):
     """A put that would leave a negative refcount warns and does nothing.
 
-    A check for debugging. A refcount that overflowed is negative and has to go down through
-    negative values; with the check its pins stay for ever.
+    It was a check for debugging. A refcount that overflowed is negative until enough pins are
+    dropped; with the check none of them can be.
     """
 
     def put_compound_head(self, head: int, refs: int) -> None:
@@ -125,7 +125,7 @@ class UnderflowKeepsPins(Optimised):
 class SplitsPinned(Optimised):
     """A huge page is split although it is pinned.
 
-    It expects the references of pins, which then belong to a head that counts one page only.
+    The split expects the references of pins. Afterwards all pins, even of tails, are the head's.
     """
 
     def refs_of_split(self, head: int) -> int:
@@ -136,7 +136,7 @@ class SplitsPinned(Optimised):
 class BornHeldTwice(Optimised):
     """A page is allocated with a reference that nothing drops.
 
-    A folio made for a memory file was referenced twice and put once: it is never free.
+    A folio that was allocated for a memfd had one reference too many, and was never freed.
     """
 
     def alloc_pages(self, pages: Sequence[int], orders: Sequence[int]) -> None:

@@ -26,10 +26,10 @@ class RunIsIndex(Optimised):
 
 @fault("list iterator", "B22, 83c02c23d074, 5.13; A06, review of v1 3/4")
 class RangeMathOnList(Optimised):
-    """The rest of the compound page is taken for entries of the list.
+    """A run in a list has as many entries as pages are left in the compound page.
 
-    The check before a long-term pin did this and missed pages. One helper for lists and
-    ranges, with a flag that tells them apart, invites the same.
+    The check before a long-term pin did this and missed pages. It easily happens with one
+    helper for lists and ranges that gets a flag to tell them apart.
     """
 
     def compound_next(self, i: int, npages: int, pages: Sequence[int]) -> tuple[int, int]:
@@ -69,7 +69,7 @@ class CountsPagesOnce(Optimised):
 class SpanForCount(Optimised):
     """The entries of a run are counted as the distance from its first page to its last.
 
-    True only of pages that rise one by one, not of falling lists, gaps and repeats.
+    This is right only for frames that rise by one, not for falling frames, gaps or repeats.
     """
 
     def compound_next(self, i: int, npages: int, pages: Sequence[int]) -> tuple[int, int]:
@@ -79,9 +79,9 @@ class SpanForCount(Optimised):
 
 @fault("list iterator", "mutation")
 class SkipsNextEntry(Optimised):
-    """The entry that ended a run is skipped, because the scan has read it already.
+    """The entry after a run is skipped, because the scan for the end of the run has read it.
 
-    Each change of heads leaks one pin; a list of one head is right.
+    One pin leaks where the head changes; a list of pages of one head is right.
     """
 
     def unpin_runs(self, pages: Sequence[int], npages: int) -> None:
@@ -96,7 +96,7 @@ class SkipsNextEntry(Optimised):
 class AdjacentForSameHead(Optimised):
     """The scan compares frames and not heads: a run goes on while frames are adjacent.
 
-    Two compound pages are adjacent whenever the allocator was asked twice in a row.
+    Compound pages that were allocated one after the other are often adjacent.
     """
 
     def compound_next(self, i: int, npages: int, pages: Sequence[int]) -> tuple[int, int]:
@@ -108,9 +108,9 @@ class AdjacentForSameHead(Optimised):
 
 @fault("list iterator", "mutation; A05 is how macros come to it")
 class HeadOfNextRun(Optimised):
-    """The run is counted right, and put on the head that ended it.
+    """The length of a run is right, but its pins are put on the head of the next run.
 
-    One variable holds both: a macro's parameter has the name of its caller's variable.
+    One variable holds both heads: a macro's parameter has the name of its caller's variable.
     """
 
     def compound_next(self, i: int, npages: int, pages: Sequence[int]) -> tuple[int, int]:
@@ -137,9 +137,9 @@ class LastEntryStays(Optimised):
 
 @fault("list iterator", "mutation")
 class EightHeads(Optimised):
-    """A call puts eight runs and forgets the rest.
+    """A call puts eight runs and ignores later ones.
 
-    As if runs were gathered in an array on the stack first. Most lists have fewer heads.
+    An array on the stack in which runs are gathered first does this. Most lists have fewer runs.
     """
 
     def unpin_runs(self, pages: Sequence[int], npages: int) -> None:
@@ -182,8 +182,8 @@ class StaleHead(Optimised):
 class ErrorIsLength(Optimised):
     """An error value is taken for a number of pages, and the walk leaves the list.
 
-    Callers pass on what pinning returned, which may be -errno. The plain call checks it; the
-    dirtying calls really do not.
+    Callers pass on what pinning returned, which may be -errno. In the kernel,
+    unpin_user_pages() checks it, and the calls that dirty do not.
     """
 
     def unpin_user_pages(self, pages: Sequence[int], npages: int) -> None:
@@ -194,7 +194,7 @@ class ErrorIsLength(Optimised):
 class LastErrorIsLength(Optimised):
     """The check for -errno misses the last error value, -4095.
 
-    A comparison without its equal sign takes just that one for a length.
+    A comparison has > in place of >=, so this one value is taken for a length.
     """
 
     def unpin_user_pages(self, pages: Sequence[int], npages: int) -> None:
@@ -203,9 +203,9 @@ class LastErrorIsLength(Optimised):
 
 @fault("list iterator", "mutation", versions=("5.11", "5.13"), long=True)
 class ListOf4096(Optimised):
-    """Entries behind the 4096th are not unpinned.
+    """Entries after the 4096th are not unpinned.
 
-    As many pointers fit into eight pages: direct I/O of 16 MiB is right, one page more is not.
+    4096 pointers fill eight pages: direct I/O of 16 MiB is right, one page more is not.
     """
 
     def unpin_runs(self, pages: Sequence[int], npages: int) -> None:

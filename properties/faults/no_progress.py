@@ -12,9 +12,9 @@ from properties.faults.fault import fault
 
 @fault("no progress", "D01, 5.13 to 6.12, at 8 bits instead of 32")
 class NarrowMinimum(Optimised):
-    """The minimum that cuts a run is computed in too few bits: 256 pages left become none.
+    """The minimum that cuts a run is computed in 8 bits: if 256 pages are left, the run has none.
 
-    Other numbers only make shorter runs. As in the kernel, single pages do not take this path.
+    Other numbers only make runs shorter. As in the kernel, single pages do not take this path.
     """
 
     def compound_range_next(self, i: int, npages: int, page: int) -> tuple[int, int]:
@@ -29,7 +29,7 @@ class NarrowMinimum(Optimised):
 class NarrowIndex(Optimised):
     """The index at which a run ends has fewer bits than the length of the list.
 
-    From 2^32 entries on the end is before the begin: a 5.14 kernel did not come back.
+    From 2^32 entries on, the end is before the start: a call of a 5.14 kernel did not return.
     """
 
     def compound_next(self, i: int, npages: int, pages: Sequence[int]) -> tuple[int, int]:
@@ -67,7 +67,7 @@ class EmptyListWalked(Optimised):
 class RefusedGrabRepeated(Optimised):
     """A grab that is refused is repeated until it succeeds.
 
-    Right for a page that another CPU frees; a refcount that overflowed never stops refusing.
+    This is right if another CPU frees the page; a refcount that overflowed refuses for ever.
     """
 
     def _grab_runs(self, pages: Sequence[int], grab: Callable[[int, int], int]) -> int:
@@ -98,7 +98,7 @@ class FaultRepeated(Optimised):
 class PartialPageRepeated(Optimised):
     """The length of an entry is counted down by whole pages until it is zero.
 
-    If the length ends inside a page, no step makes what is left smaller.
+    If the length ends inside a page, less than a page is left, and no iteration lowers that.
     """
 
     def release_umem(self, umem: Umem, dirty: bool) -> None:

@@ -6,7 +6,7 @@ from model.optimised import Optimised
 from model.umem import BATCH
 from properties.faults.fault import fault
 
-#: Pages of one section of SPARSEMEM on x86-64: 128 MiB.
+#: Number of pages of one section of SPARSEMEM on x86-64: 128 MiB.
 SECTION = 1 << 15
 
 
@@ -26,7 +26,7 @@ class NoTailOffset(Optimised):
 class CutAtNpages(Optimised):
     """The run is cut at the number of pages of the range, not of those that are left.
 
-    If the range stops inside its last compound page, that loses pins of pages not named.
+    If the range stops inside its last compound page, pages that it does not name lose pins.
     """
 
     def compound_range_next(self, i: int, npages: int, page: int) -> tuple[int, int]:
@@ -38,7 +38,7 @@ class CutAtNpages(Optimised):
 class NeverCut(Optimised):
     """The last run goes to the end of its compound page, even if the range ends before.
 
-    A driver that returns its buffers piece by piece makes the refcount negative.
+    A driver that unpins its buffer in several pieces makes the refcount negative.
     """
 
     def compound_range_next(self, i: int, npages: int, page: int) -> tuple[int, int]:
@@ -50,7 +50,7 @@ class NeverCut(Optimised):
 class RunOnePageLong(Optimised):
     """The run reaches one page past the end of its compound page.
 
-    The end is taken as inclusive: the first page of the next one is put on the wrong head.
+    The end is taken as inclusive: the first page of the next compound page is put on this head.
     """
 
     def compound_range_next(self, i: int, npages: int, page: int) -> tuple[int, int]:
@@ -63,7 +63,7 @@ class RunOnePageLong(Optimised):
 class LastTailStays(Optimised):
     """The walk steps over a whole run, but its put is one page short.
 
-    A leak that grows with each region, and that no run of a single page shows.
+    Each run of more than one page leaks a pin; a run of a single page is right.
     """
 
     def unpin_range_run(self, page: int, head: int, ntails: int, make_dirty: bool) -> None:
@@ -74,7 +74,7 @@ class LastTailStays(Optimised):
 class OrderPlusOne(Optimised):
     """A compound page is taken to be twice as large as it is.
 
-    Two neighbours of one order are then put as one, on the head of the first.
+    Two neighbouring compound pages of one order are put as one run, on the head of the first.
     """
 
     def compound_range_next(self, i: int, npages: int, page: int) -> tuple[int, int]:
@@ -141,8 +141,8 @@ class OffsetWithinSection(Optimised):
 class WrapsInSection(Optimised):
     """A range that crosses the edge of a section begins again at its section's start.
 
-    A model of adding to a pointer into the array of one section: what is behind the array
-    belongs to other memory, and pages that nobody named lose their pins.
+    A model of pointer arithmetic past the end of one section's array of struct page: the
+    memory there describes other pages, which nobody named and which lose their pins.
     """
 
     def compound_range_next(self, i: int, npages: int, page: int) -> tuple[int, int]:
@@ -152,9 +152,9 @@ class WrapsInSection(Optimised):
 
 @fault("range math", "D07, at 12 bits instead of 31")
 class NpagesTruncated(Optimised):
-    """The number of pages is narrowed on the way in, and its upper bits are lost.
+    """The upper bits of the number of pages are lost when it is passed on.
 
-    As if a parameter were an int, not an unsigned long; here 4096 pages are enough.
+    This happens if a parameter is an int, not an unsigned long; here 4096 pages are enough.
     """
 
     def unpin_user_page_range_dirty_lock(self, page: int, npages: int, make_dirty: bool) -> None:
@@ -163,9 +163,9 @@ class NpagesTruncated(Optimised):
 
 @fault("range math", "mutation")
 class OneBatchOfRange(Optimised):
-    """At most one batch of 512 pages is unpinned.
+    """A range call unpins at most 512 pages.
 
-    Pinning works in batches of 512 pages, unpinning a region must not. Small regions are right.
+    Pinning a region works in batches of 512 pages; its unpinning must not stop after one.
     """
 
     def unpin_user_page_range_dirty_lock(self, page: int, npages: int, make_dirty: bool) -> None:

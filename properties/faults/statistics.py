@@ -14,8 +14,8 @@ from properties.faults.fault import fault
 class CountsAfterPut(Optimised):
     """The statistic is counted after the put, when the last reference may be gone.
 
-    The page says for which node and zone to count, and may have been unplugged. No count is
-    wrong afterwards: only the order of events shows it.
+    The struct page says for which node to count, and its memory may have been unplugged. No
+    count is wrong afterwards: only the order of events shows it.
     """
 
     def put_compound_head(self, head: int, refs: int) -> None:
@@ -49,7 +49,7 @@ class CountsReferences(Optimised):
 class LastPutUncounted(Optimised):
     """A put that frees its page is not counted.
 
-    The counting was moved behind the put, and skipped where the page is gone.
+    The counting was moved after the put, and is skipped if the page is free by then.
     """
 
     def count_released(self, head: int, refs: int) -> None:
@@ -115,7 +115,7 @@ class CountsGets(Optimised):
 class UndoUncounted(Optimised):
     """Pins that the fast path takes and gives back are counted as acquired only.
 
-    No user asked for the race, so its undo is not counted; but its grab was.
+    The undo is not counted because no caller asked for it, but the grab before it was counted.
     """
 
     def undo_grab(self, head: int, refs: int) -> None:

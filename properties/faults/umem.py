@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""Faults of releasing a memory region: which entries, and which pages of each."""
+"""Faults of releasing a memory region: which scatterlist entries, and which pages of each."""
 
 from collections.abc import Sequence
 
@@ -12,9 +12,9 @@ from properties.faults.fault import fault
 
 @fault("umem", "A01, review of v1 4/4", versions=("5.11", "5.13"))
 class ReleasesNmap(Optimised):
-    """The release walks the entries that the device saw, not those that the CPU made.
+    """The release walks only as many scatterlist entries as the device has after DMA mapping.
 
-    An IOMMU joins neighbours, so the device sees fewer: the pages of the others stay pinned.
+    An IOMMU merges neighbouring entries, so the device has fewer: the last ones stay pinned.
     """
 
     def released_entries(self, umem: Umem) -> list[Scatterlist]:
@@ -34,7 +34,7 @@ class UnmappedStays(Optimised):
 
 @fault("umem", "A03, sketch in the review of the RFC", versions=("5.11", "5.13"))
 class LengthRoundedDown(Optimised):
-    """The length of an entry in pages is rounded down.
+    """The length of a scatterlist entry in pages is rounded down.
 
     If a region ends inside a page, that page stays pinned. The series rounds up.
     """
@@ -45,9 +45,9 @@ class LengthRoundedDown(Optimised):
 
 @fault("umem", "mutation of A03", versions=("5.11", "5.13"))
 class LengthPlusOne(Optimised):
-    """The number of pages of an entry is its number of whole pages plus one.
+    """The number of pages of a scatterlist entry is its number of whole pages plus one.
 
-    Right for entries that end inside a page. All others, which are nearly all, lose a pin.
+    This is right only if the entry ends inside a page. Else the page after the entry loses a pin.
     """
 
     def npages_of_entry(self, sg: Scatterlist) -> int:
@@ -56,9 +56,9 @@ class LengthPlusOne(Optimised):
 
 @fault("umem", "mutation of A03", versions=("5.11", "5.13"))
 class LengthToNearest(Optimised):
-    """The length of an entry is rounded to the nearest number of pages.
+    """The length of a scatterlist entry is rounded to the nearest number of pages.
 
-    Only the pin of a last page of which less than half is used stays.
+    A last page of which less than half is used stays pinned; all others are unpinned.
     """
 
     def npages_of_entry(self, sg: Scatterlist) -> int:
@@ -67,9 +67,9 @@ class LengthToNearest(Optimised):
 
 @fault("umem", "D06, at 17 bits instead of 32", versions=("5.11", "5.13"))
 class LengthWraps(Optimised):
-    """Rounding up the length of an entry wraps, and the entry has no pages.
+    """Rounding up the length of a scatterlist entry wraps, and the entry has no pages.
 
-    In 32 bits, 4 GiB less a few bytes plus a page are almost zero; here 128 KiB are enough.
+    In 32 bits, adding a page to 4 GiB less a few bytes gives almost 0; here 128 KiB are enough.
     """
 
     def npages_of_entry(self, sg: Scatterlist) -> int:
@@ -78,9 +78,9 @@ class LengthWraps(Optimised):
 
 @fault("umem", "mutation", versions=("5.11", "5.13"))
 class LastEntryOfManyStays(Optimised):
-    """The last entry of a scatterlist of several is not released.
+    """If a scatterlist has several entries, its last one is not released.
 
-    The loop looks one entry ahead. A region of one entry is right, as in most tests.
+    The loop looks one entry ahead. Regions of one entry, as most tests have, are released.
     """
 
     def released_entries(self, umem: Umem) -> list[Scatterlist]:
@@ -89,9 +89,9 @@ class LastEntryOfManyStays(Optimised):
 
 @fault("umem", "mutation", versions=("5.11", "5.13"))
 class FirstPageTwice(Optimised):
-    """The first page of each entry but the first is put once more.
+    """The first page of each scatterlist entry but the first is unpinned once more.
 
-    Two entries were taken to overlap by one page.
+    The code assumes that an entry begins with the last page of the one before.
     """
 
     def release_umem(self, umem: Umem, dirty: bool) -> None:
@@ -102,9 +102,9 @@ class FirstPageTwice(Optimised):
 
 @fault("umem", "mutation", versions=("5.11", "5.13"))
 class RepeatedEntrySkipped(Optimised):
-    """An entry that begins at the same page as the one before is skipped.
+    """A scatterlist entry that begins with the same page as the entry before is not released.
 
-    A page that is mapped twice in a row makes two entries, and both are pinned.
+    A page that a region names twice in a row has two entries, and one pin for each of them.
     """
 
     def released_entries(self, umem: Umem) -> list[Scatterlist]:
@@ -114,10 +114,10 @@ class RepeatedEntrySkipped(Optimised):
 
 @fault("umem", "E07, 770c8d55c428", versions=("5.11", "5.13"))
 class EntryIsOneHead(Optimised):
-    """All pages of an entry are taken to belong to one compound page.
+    """All pages of a scatterlist entry are taken to belong to one compound page.
 
     Neighbouring compound pages are contiguous too. A block I/O vector that spanned two folios
-    had one reference for both, and freed the second under its user.
+    had one reference for both, and the second was freed while it was in use.
     """
 
     def release_entry(self, page: int, npages: int, make_dirty: bool) -> None:
@@ -127,9 +127,9 @@ class EntryIsOneHead(Optimised):
 
 @fault("umem", "mutation", versions=("5.11", "5.13"))
 class RegionReleasedTwice(Optimised):
-    """A writable region is released by a pass that dirties and by one that does not.
+    """A writable region is released twice: by a loop that dirties and by one that does not.
 
-    The two loops were meant as alternatives, one for each kind of region.
+    The two loops were meant as alternatives, for writable and for read-only regions.
     """
 
     def release_umem(self, umem: Umem, dirty: bool) -> None:
@@ -142,7 +142,7 @@ class RegionReleasedTwice(Optimised):
 class SegmentRoundedUp(Optimised):
     """The largest segment of a device is rounded up to whole pages, and not down.
 
-    Only a limit that is no multiple of the page size gives the device too large an entry.
+    The device gets too large an entry only if the limit is no multiple of the page size.
     """
 
     def umem_append(self, umem: Umem, batch: Sequence[int], max_segment: int) -> None:
@@ -151,9 +151,9 @@ class SegmentRoundedUp(Optimised):
 
 @fault("umem", "mutation of A01", versions=("5.11", "5.13"))
 class ReleasesOneMoreThanNmap(Optimised):
-    """The release ends one entry behind the last that the device saw.
+    """The release walks one scatterlist entry more than the device has after DMA mapping.
 
-    A bound that is inclusive by mistake. It is right while the IOMMU joins only two entries.
+    The bound is inclusive by mistake, which is right if the IOMMU merged just two entries.
     """
 
     def released_entries(self, umem: Umem) -> list[Scatterlist]:

@@ -12,7 +12,7 @@ from properties.faults.fault import fault
 
 @fault("umem", "E10, mutation", versions=("5.11", "5.13"))
 class BatchNotUnwound(Optimised):
-    """The batch for which the scatterlist found no memory stays pinned.
+    """A batch for whose scatterlist entries there is no memory stays pinned.
 
     It is not in the scatterlist yet, so releasing the scatterlist does not reach it.
     """
@@ -23,9 +23,9 @@ class BatchNotUnwound(Optimised):
 
 @fault("umem", "E10, mutation", versions=("5.11", "5.13"))
 class BatchUnwoundTwice(Optimised):
-    """The batch that failed is unpinned twice, and drops the mapping's references.
+    """The batch that failed is unpinned twice, and so drops references that mappings hold.
 
-    The code assumes that appending added the pages before it failed.
+    The code assumes that the batch was added to the scatterlist before memory ran out.
     """
 
     def umem_append_failed(self, umem: Umem, pages: Sequence[int], batch: Sequence[int]) -> None:
@@ -37,7 +37,7 @@ class BatchUnwoundTwice(Optimised):
 class TableNotUnwound(Optimised):
     """Only the batch that failed is unpinned, and not the batches before it.
 
-    Only a region of more than 512 pages whose second batch fails shows it.
+    It takes a region of more than 512 pages, in which a batch after the first fails, to show it.
     """
 
     def umem_append_failed(self, umem: Umem, pages: Sequence[int], batch: Sequence[int]) -> None:
@@ -48,8 +48,8 @@ class TableNotUnwound(Optimised):
 class UnwindsFromStart(Optimised):
     """Instead of the batch that failed, the first pages of the region are unpinned.
 
-    An index counts from the region's start and not from the batch's: the number of pages is
-    right. iommufd did this with a batch it carried over.
+    An index counts from the region's start and not from the batch's: only the number of pages
+    is right. iommufd did this with a batch that it kept for the next call.
     """
 
     def umem_append_failed(self, umem: Umem, pages: Sequence[int], batch: Sequence[int]) -> None:
@@ -60,7 +60,7 @@ class UnwindsFromStart(Optimised):
 class PinErrorLeaks(Optimised):
     """If a page cannot be pinned, the pages before it stay pinned.
 
-    The error is returned past the label that unwinds. Memory in tests is rarely missing.
+    The error is returned without a jump to the label that unwinds. In tests, pins rarely fail.
     """
 
     def umem_pin_failed(self, umem: Umem) -> None:
@@ -82,7 +82,7 @@ class MapErrorLeaks(Optimised):
 class MapErrorIgnored(Optimised):
     """A region whose DMA mapping failed is returned as a good one.
 
-    The mapping call reports a failure as zero mapped entries, which looks like a number.
+    The mapping call reports a failure as 0 mapped entries, which looks like a valid number.
     """
 
     def umem_map_failed(self, umem: Umem) -> Umem | int:
@@ -91,9 +91,9 @@ class MapErrorIgnored(Optimised):
 
 @fault("umem", "mutation of E05", versions=("5.11", "5.13"))
 class PartialBatchIsWhole(Optimised):
-    """A batch that was pinned in part is taken for a whole one.
+    """A batch of which only a part was pinned is treated as if all of it was.
 
-    The walk continues behind the hole, so each page behind it is at the wrong address.
+    The walk continues after the page that failed, so all later pages are at a wrong address.
     """
 
     def umem_advance(self, asked: int, pinned: int) -> int:
@@ -102,7 +102,7 @@ class PartialBatchIsWhole(Optimised):
 
 @fault("umem", "mutation of E01", versions=("5.11", "5.13"))
 class NoJoinAcrossBatches(Optimised):
-    """The first page of a batch always begins an entry.
+    """The first page of a batch always begins a new scatterlist entry.
 
     Nothing leaks; a device with few entries has no room for a region that would fit.
     """
@@ -115,7 +115,7 @@ class NoJoinAcrossBatches(Optimised):
 
 @fault("umem", "mutation of E01", versions=("5.11", "5.13"))
 class JoinPastSegment(Optimised):
-    """A batch is joined to the last entry without a check of the largest segment.
+    """A batch is joined to the last scatterlist entry without a check of the maximum length.
 
     The limit is checked for new entries, and not where an entry is extended.
     """

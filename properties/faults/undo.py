@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""Faults of the undo: an entry changed while its pages were grabbed without a lock."""
+"""Faults of the undo: a page table entry changed while its pages were grabbed without a lock."""
 
 from collections.abc import Sequence
 
@@ -10,9 +10,9 @@ from properties.faults.fault import fault
 
 @fault("grab and undo", "C03, mutation", versions=("5.11", "5.13"))
 class UndoForgotten(Optimised):
-    """If an entry changed meanwhile, the walk ends and keeps the grab.
+    """If a page table entry changed meanwhile, the walk ends and keeps the pins of its pages.
 
-    The page may be somebody else's by then, and is never freed.
+    The pages may be somebody else's by then, and are never freed.
     """
 
     def undo_grab(self, head: int, refs: int) -> None:
@@ -21,9 +21,9 @@ class UndoForgotten(Optimised):
 
 @fault("grab and undo", "C04, mutation", versions=("5.11", "5.13"))
 class UndoDropsOne(Optimised):
-    """The undo of a huge entry drops one pin and not all that were taken.
+    """The undo of a huge page table entry drops one pin and not all that were taken.
 
-    It is a copy of the undo of a small entry, of which only one page is grabbed.
+    It is a copy of the undo of a PTE, of which only one page is grabbed.
     """
 
     def undo_grab(self, head: int, refs: int) -> None:
@@ -43,10 +43,10 @@ class UndoDropsOneMore(Optimised):
 
 @fault("grab and undo", "B26, 6.12, turned around", versions=("5.11", "5.13"))
 class UndoByGetAmount(Optimised):
-    """The undo drops plain references although pins were taken: 1023 references stay of each.
+    """The undo drops plain references although pins were taken: 1023 references of each pin stay.
 
-    From 6.12 on the check for long-term pins comes when only a reference has been taken, and
-    its undo must drop just that.
+    From 6.12 on there is a check for long-term pins at which only a plain reference has been
+    taken, so its undo must drop only a plain reference.
     """
 
     def undo_grab(self, head: int, refs: int) -> None:
@@ -57,7 +57,7 @@ class UndoByGetAmount(Optimised):
 
 @fault("grab and undo", "B21, mutation", versions=("5.11", "5.13"))
 class UndoTakesEverything(Optimised):
-    """If an entry changed, the walk unpins all pages of the call.
+    """If a page table entry changed, the walk unpins all pages of the call.
 
     Only the pages of that entry may be wrong; the slow path should continue after the others.
     """
@@ -72,7 +72,7 @@ class UndoTakesEverything(Optimised):
 
 @fault("grab and undo", "C04, mutation", versions=("5.11", "5.13"))
 class HugeEntryHalfUndone(Optimised):
-    """If a huge entry changed, only the page in question is unpinned.
+    """If a huge page table entry changed, only the page at which this was seen is unpinned.
 
     The pages before it come from the same entry: the huge page may have been moved.
     """
@@ -93,7 +93,7 @@ class HugeEntryHalfUndone(Optimised):
 class EveryRunIsOneEntry(Optimised):
     """A compound page of any order is undone as if one entry mapped all of it.
 
-    Below the order of a PMD each page has an entry, and those before the changed one are good.
+    Below the order of a PMD each page has an entry; pages before the changed entry are good.
     """
 
     def pin_user_pages_fast_only(self, pages: Sequence[int], changed: int | None) -> int:
@@ -106,9 +106,9 @@ class EveryRunIsOneEntry(Optimised):
 
 @fault("grab and undo", "C03, mutation", versions=("5.11", "5.13"))
 class GoesOnAfterUndo(Optimised):
-    """The walk continues behind the entry that changed.
+    """The walk continues after the page table entry that changed.
 
-    The number it returns then counts pages that do not follow each other in the caller's list.
+    The returned number then counts pages that do not follow each other in the caller's list.
     """
 
     def pin_user_pages_fast_only(self, pages: Sequence[int], changed: int | None) -> int:

@@ -22,7 +22,7 @@ def budget(search: str, steps: int) -> int:
 
 
 def results(trials: Sequence[Trial], jobs: int) -> Generator[Result, None, None]:
-    """Run *trials* on *jobs* processes; each result when it is ready.
+    """Run *trials* in *jobs* processes; yield each result when it is ready.
 
     Closing the generator waits for the trials that are running, and starts no others.
     """

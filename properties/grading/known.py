@@ -18,8 +18,8 @@ from properties.grading.trial import Result
 
 FILE = Path(__file__).with_name("known.json")
 
-#: The budget of a search is this many times the most steps it took when it was recorded,
-#: because each change of a strategy changes what is drawn.
+#: The budget of a search is SLACK times the most steps that any seed took when it was
+#: recorded, because each change of a strategy changes what is drawn.
 SLACK = 4
 
 #: The smallest budget, in steps.
@@ -45,7 +45,7 @@ class Known:
         """Add the *results* of one search on this fault."""
         results = list(results)
         for found in [r.found for r in results if r.found and r.trial.reduce]:
-            # A fault keeps one trace: the smallest, whatever its signature is.
+            # Only one trace of each fault is kept: the smallest over all signatures.
             best = min(self.sizes.values(), default=None)
             mine = _rank(found.size, found.trace)
             if best is None or mine < _rank(best, self.trace):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""Pictures of the grades: median steps by fault and search, and the share found by steps."""
+"""Pictures of the grades: a heat map of median steps, and a curve of the share of faults found."""
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
@@ -52,7 +52,7 @@ def _short(search: str) -> str:
 
 
 def _heat(grades: Grades, faults: Sequence[str], searches: Sequence[str]) -> Any:
-    """Median steps to the first failure, a row for each fault, group by group."""
+    """The heat map: median steps to the first failure, a row for each fault, group by group."""
     from matplotlib.figure import Figure  # noqa: PLC0415
     from matplotlib.patches import Rectangle  # noqa: PLC0415
 
@@ -83,7 +83,7 @@ def _heat(grades: Grades, faults: Sequence[str], searches: Sequence[str]) -> Any
 
 
 def _curve(grades: Grades, faults: Sequence[str], searches: Sequence[str]) -> Any:
-    """The share of trials that found their fault within a number of steps, for each search."""
+    """The curve: for each search, the share of trials that found their fault within N steps."""
     from matplotlib.figure import Figure  # noqa: PLC0415
 
     figure = Figure(figsize=(6, 3.5))

@@ -31,9 +31,9 @@ class Trial:
     """A search on a candidate with one seed.
 
     :param budget: Number of steps after which the search ends.
-    :param levels: Whether a second run records when the fault was reached.
+    :param levels: Whether the search is repeated to record when the fault was reached.
     :param reduce: Whether to reduce the program that fails.
-    :param prove: Most smaller programs tried to prove that the reduced one is the smallest.
+    :param prove: Maximum number of programs to try, to prove that none smaller fails.
     """
 
     search: str
@@ -69,10 +69,10 @@ class Found:
 class Result:
     """The result of a trial.
 
-    :param programs: Number of programs up to the first failure, or of all.
-    :param steps: Number of steps up to the first failure, or of all.
+    :param programs: Number of programs up to the first failure, or of all programs.
+    :param steps: Number of steps up to the first failure, or of all steps.
     :param reached: The step in which the fault's own code first ran, counted from 1.
-    :param diverged: The step in which its snapshot first differed from the optimised
+    :param diverged: The step in which the fault's snapshot first differed from the optimised
         model's, counted from 1.
     """
 

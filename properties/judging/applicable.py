@@ -69,11 +69,11 @@ def for_ledger_alone(program: Program) -> bool:
 
 
 def effort(program: Program) -> int:
-    """The number of visits in judging *program*: of pages, or of compound pages by the ledger."""
+    """The number of pages visited to judge *program*, or of compound pages by the ledger alone."""
     return _heads(program) if for_ledger_alone(program) else visits(program)
 
 
 def _heads(program: Program) -> int:
-    """The maximum number of compound pages that the ledger visits, repeats included."""
+    """The maximum number of compound pages that the ledger visits for *program*, with repeats."""
     least = min((e.order for m in program.mappings for e in m.extents), default=0)
     return visits(program) >> least

@@ -33,7 +33,7 @@ class Row:
 
 
 def differing(values: Iterable[tuple[str, object, object]]) -> Iterator[Row]:
-    """A row for each (what, expected, shown) of *values*, which belong to no page, that differ."""
+    """Rows of those (what, expected, shown) of *values* that differ; they belong to no page."""
     for what, expected, shown in values:
         if expected != shown:
             yield Row("", None, what, expected, shown)

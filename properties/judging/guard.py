@@ -45,7 +45,7 @@ class Guarded:
         """The snapshot after *step*, or why the candidate gave none.
 
         :param npages: Number of pages that the step visits.
-        :raises Unavailable: if the candidate cannot run on this machine.
+        :raises Unavailable: if the candidate cannot run on this host.
         """
         try:
             return self._step(step, npages)

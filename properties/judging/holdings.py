@@ -44,7 +44,7 @@ class Held:
 class Region(NamedTuple):
     """A memory region: the frames of each scatterlist entry, and the result of DMA mapping.
 
-    :param nmap: Number of entries after the IOMMU merged some; None: all.
+    :param nmap: Number of entries after the IOMMU merged some; None if it merged none.
     """
 
     entries: list[Sequence[int]]

@@ -65,7 +65,7 @@ class Verdict:
 
     @property
     def worst(self) -> Finding | None:
-        """The finding, or else the one about cost."""
+        """The finding, or else the cost finding, or None."""
         return self.finding or self.dearer
 
 
@@ -75,8 +75,8 @@ class Run:
     :param alone: Whether the ledger judges alone, without a reference. It counts by compound
         pages: 1 TiB in pages of 1 GiB takes 1024 visits.
     :param around: Whether steps that would trigger a known oddity are refused.
-    :param complete: The complete program, if it is known before the first step: a
-        candidate may then carry out all steps at once. It must keep the contract.
+    :param complete: The complete program, if it is known before the first step: a candidate
+        may then carry out all steps before the first is judged. All must keep the contract.
     :param reference: What the candidate is compared with; if None, the reference model.
     """
 
@@ -155,7 +155,7 @@ class Run:
                 if finding:
                     return finding
         except ContractBroken as err:
-            # The step kept the contract, so the snapshot names frames that do not exist.
+            # The ledger accepted the step, so the snapshot names frames that are in no mapping.
             summary = f"the snapshot of {step.call} is impossible: {err.reason}"
             return record.finding("invariants", "no_snapshot", summary)
         if self.dearer is None and lists:
@@ -163,7 +163,7 @@ class Run:
         return None
 
     def _legal(self, returned: int | None) -> Snapshot:
-        """The snapshot that the ledger allows."""
+        """The snapshot that the ledger requires after the last step, with *returned*."""
         ledger = self.ledger
         looks = {head: ledger.looks(head) for head in sorted(ledger.touched)}
         return Snapshot(
@@ -210,7 +210,7 @@ def judge(program: Program, candidate: Candidate, reference: Candidate | None = 
 
 
 def carry_out(run: Run, program: Program) -> Iterator[Finding | None]:
-    """Carry out *program* on *run*: the finding after each step, up to the first one.
+    """Carry out *program* on *run*; yield each step's finding or None, and stop after a finding.
 
     :raises BadInput: with the line, at a step that cannot be carried out.
     """
@@ -225,7 +225,7 @@ def carry_out(run: Run, program: Program) -> Iterator[Finding | None]:
 
 
 def first_finding(run: Run, program: Program) -> Finding | None:
-    """Carry out *program* on *run* up to the first finding, and return it.
+    """Carry out *program* on *run* up to the first finding; this finding, or None.
 
     :raises BadInput: with the line, at a step that cannot be carried out.
     """

@@ -5,9 +5,9 @@
 It carries nothing out. For each head it keeps the number of mappings, plain
 references and pins; from these follow the only legal refcount, pincount and
 statistics. A step that would release more than is held breaks the contract: one
-page at a time and batched may then lawfully differ, so the ledger refuses it.
+page at a time and batched may then lawfully differ, so the ledger refuses the step.
 
-The entry of each call is a function in `pins`, `regions` or `world`.
+Functions in `pins`, `regions` and `world`, one for each call, enter steps in the ledger.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -25,8 +25,8 @@ from properties.judging import pins, regions, world
 from properties.judging.holdings import ContractBroken, Held, Region
 from properties.judging.pins import COUNT_LIMIT
 
-#: For each call, the function that enters a step of it, which returns the number that the
-#: call must return, or None.
+#: For each call, a function that enters a step of this call in the ledger, and returns the
+#: number that the call must return, or None.
 Entries: TypeAlias = dict[str, Callable[["Ledger", Any], int | None]]
 
 ENTRIES: Entries = {**pins.ENTRIES, **regions.ENTRIES, **world.ENTRIES}
@@ -42,11 +42,11 @@ class Ledger:
         self.umems: dict[str, Region] = {}
         self.acquired = 0
         self.released = 0
-        #: Heads that the last step touched, and whether it must have warned.
+        #: Heads that the last step touched, and whether its call must warn.
         self.touched: set[int] = set()
         self.warned = False
-        #: Lists of frames that the last step unpinned, as the code under test gets them, and
-        #: whether the step dirties them.
+        #: Lists of frames that the last step unpinned, each of which the code under test gets as
+        #: one list, and whether the step dirties these frames.
         self.unpinned: list[Sequence[int]] = []
         self.dirties = False
         #: The memory region that was released last.
@@ -74,7 +74,7 @@ class Ledger:
         return ledger
 
     def take(self, step: Step) -> int | None:
-        """Enter *step*; the number that its call must return, or None if it returns none.
+        """Enter *step* in the ledger; the number that its call must return, or None.
 
         :raises ContractBroken: if the step breaks the contract; nothing is entered then.
         :raises BadInput: if a name that it uses does not hold what the step needs.
@@ -95,7 +95,7 @@ class Ledger:
     def rebuild(self, pfn: int, orders: Sequence[int], maps: int, *, dirty: bool) -> None:
         """Put compound pages of *orders* side by side from *pfn* on.
 
-        :param maps: Number of mappings that each begins with.
+        :param maps: Number of mappings that each compound page begins with.
         """
         extents = side_by_side(orders, pfn)
         for page in range(pfn, extents[-1].stop):
@@ -209,7 +209,7 @@ class Ledger:
         return counts
 
     def releasable(self, pages: Sequence[int], what: str = "pins") -> int:
-        """The length of the longest prefix of *pages* that can be released.
+        """The number of *pages*, from the first one on, that can be released.
 
         :param what: What is released: ``pins`` or ``gets``.
         """
@@ -227,7 +227,7 @@ class Ledger:
         return done
 
     def _block(self, page: int) -> Block:
-        # Most look-ups hit the block of the look-up before.
+        # Most look-ups are in the same block as the look-up before.
         if self._last.start <= page < self._last.stop:
             return self._last
         block = self._frames.block(page)
@@ -257,7 +257,7 @@ class Ledger:
 
 
 def at_step(err: BadInput, program: Program, index: int) -> BadInput:
-    """*err*, with the line of step *index*, or else its number."""
+    """*err* with the line of step *index*, or with the step's number if there are no lines."""
     line = program.lines[index] if program.lines else 0
     reason = err.reason if line else f"step {index + 1}: {err.reason}"
     return type(err)(reason, line=line)

@@ -69,13 +69,13 @@ def _sections(ledger: Ledger, step: Any) -> bool:
 
 
 def _walked(ledger: Ledger, step: Any) -> Iterator[Sequence[int]]:
-    """The frames that *step* walks by pointer arithmetic, or may walk when it fails."""
+    """The frames that *step* walks by pointer arithmetic, or may walk if its call fails."""
     if step.takes_range:
         yield step.pages.resolve(ledger.table)
     elif step.releases_umem and step.umem in ledger.umems:
         yield from ledger.umems[step.umem].entries
     elif step.binds_umem and step.pins:
-        # If it fails, it releases the entries built so far, which are contiguous frames.
+        # If the call fails, it releases the scatterlist entries so far: contiguous frames each.
         pages = step.pages.resolve(ledger.table)
         yield from ([a, b] for a, b in pairwise(pages) if b == a + 1)
         yield pages[:1]
@@ -112,8 +112,8 @@ ODDITIES = {
         ),
         Oddity(
             "one-grab-slow",
-            "the same on the slow path, which takes all that an entry maps in one grab (hugetlb "
-            "pages in 6.1, THP too in 6.12)",
+            "on the slow path, one grab takes all pages of a page table entry, even past 2^31 "
+            "(hugetlb pages in 6.1, THP too in 6.12)",
             _one_grab_slow,
         ),
         Oddity(

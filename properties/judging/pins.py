@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 
-"""Ledger entries of calls that pin and unpin lists and ranges of pages.
+"""How calls that pin and unpin lists and ranges of pages are entered in the ledger.
 
-Each entry takes the ledger and a step, and returns the number that the call must
-return, or None if it returns none. The errors raised are those of `Ledger.take`.
+Each function in ENTRIES gets the ledger and a step, and returns the number that the call
+must return, or None if it returns none. It raises the errors of `Ledger.take`.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ ENOMEM = -12
 
 
 def _grab(ledger: Ledger, head: int, held: Held, entries: int) -> int:
-    """Pin *head* up to *entries* times; the number of pins that its refcount allows."""
+    """Pin *head* up to *entries* times, as its refcount allows; the number of pins taken."""
     count = wrapped(held.total)
-    # Pins of the zero page add nothing, so any number has room.
+    # Pins of the zero page do not change its refcount, so there is room for any number.
     room = -(-(COUNT_LIMIT - count) // held.each) if held.each else entries
     taken = min(entries, room) if count > 0 else 0
     if taken:
@@ -47,7 +47,7 @@ def _grab(ledger: Ledger, head: int, held: Held, entries: int) -> int:
 
 
 def _get(ledger: Ledger, head: int, held: Held, entries: int) -> int:
-    """Add up to *entries* plain references to *head*; the number that its refcount allows."""
+    """Add up to *entries* plain references to *head*, as its refcount allows; their number."""
     count = wrapped(held.total)
     taken = min(entries, COUNT_LIMIT - count) if count > 0 else 0
     if taken:
@@ -61,7 +61,7 @@ def _get(ledger: Ledger, head: int, held: Held, entries: int) -> int:
 def pin(
     ledger: Ledger, pages: Sequence[int], grab: Callable[[Ledger, int, Held, int], int] = _grab
 ) -> tuple[int, int]:
-    """Pin the longest possible prefix of *pages*; its length, and the error at its end or 0."""
+    """Pin *pages* up to the first that fails; the number of pins, and its error or 0."""
     done = 0
     for head, entries in ledger.runs(pages):
         held = ledger.held(head)
@@ -112,7 +112,7 @@ def _pin_fast(ledger: Ledger, pages: Sequence[int], changed: int | None) -> int:
     done = 0
     for head, entries in ledger.runs(pages):
         held = ledger.held(head)
-        # The zero page's entry is special, and the fast path skips special entries.
+        # The zero page's page table entry is special; the fast path stops at special entries.
         if not held.mapped or ledger.kind(head) == "zero":
             return done
         if changed is not None and changed < done + entries:
@@ -161,7 +161,7 @@ def _unpin_user_page(ledger: Ledger, step: steps.UnpinUserPage) -> None:
 
 def _unpin_user_pages_dirty_lock(ledger: Ledger, step: steps.UnpinUserPagesDirtyLock) -> None:
     if step.npages is not None and step.make_dirty:
-        raise ContractBroken(f"{step.call} does not notice npages={step.npages} when it dirties")
+        raise ContractBroken(f"{step.call} takes npages={step.npages} as a length if it dirties")
     _unpin_list(ledger, step, dirty=step.make_dirty)
 
 
@@ -187,7 +187,7 @@ def _unpin_user_page_range_dirty_lock(
     ledger: Ledger, step: steps.UnpinUserPageRangeDirtyLock
 ) -> None:
     if step.npages is not None:
-        raise ContractBroken(f"{step.call} does not notice npages={step.npages}")
+        raise ContractBroken(f"{step.call} takes npages={step.npages} as a length")
     pages = contiguous(step.pages.resolve(ledger.table), step.pages)
     unpin(ledger, pages, step.pages, dirty=step.make_dirty)
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""Ledger entries of the calls on RDMA memory regions."""
+"""How calls on RDMA memory regions are entered in the ledger."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _ib_umem_get(ledger: Ledger, step: IbUmemGet) -> int:
     pages = step.pages.resolve(ledger.table)
     before = {head: ledger.held(head).pins for head, _ in ledger.runs(pages)}
     acquired = ledger.acquired
-    # If a batch finds no memory for its scatterlist entries, later batches are not pinned.
+    # If there is no memory for a batch's scatterlist entries, later batches are not pinned.
     fails = step.append_fails
     done, error = pin(ledger, pages if fails is None else pages[: (fails + 1) * BATCH])
     if fails is not None and fails * BATCH < done:
@@ -55,7 +55,7 @@ def _entries(pages: Sequence[int], most: int) -> list[Sequence[int]]:
 
 
 def _unwind(ledger: Ledger, before: dict[int, int], acquired: int) -> None:
-    """Put the pins of each head back to *before*, and count the difference as released."""
+    """Reset the pins of each head to *before*; count what was acquired since as released."""
     for head, pins in before.items():
         ledger.held(head).pins = pins
         if not pins:

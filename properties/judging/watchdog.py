@@ -17,12 +17,12 @@ STEP_SECONDS = 4.0
 SECONDS_PER_PAGE = 0.0002
 MAX_CHARGED_PAGES = 1 << 20
 
-#: Limit once a step of this process has exceeded it: the shrinker and the reducer repeat
-#: that step often. Still a thousand times what a step needs, and more than a garbage
-#: collection takes in a long test session.
+#: Limit in seconds after a step of this process has exceeded STEP_SECONDS: the shrinker and
+#: the reducer repeat that step often. It is still a thousand times what a step needs, and
+#: more than a garbage collection takes in a long test session.
 STEP_SECONDS_AGAIN = 0.5
 
-#: Wall time counts 1/PATIENCE, as the machine may be busy; a step that sleeps still ends.
+#: A second of wall time counts 1/PATIENCE s, as the host may be busy; a sleeping step ends too.
 PATIENCE = 20
 
 #: Seconds between two ticks of a clock. Both clocks run on from step to step: setting and

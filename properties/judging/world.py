@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""Ledger entries of calls outside of GUP: mapping, dirtying, references, allocation, splitting."""
+"""How mapping, dirtying, references, allocation and splitting are entered in the ledger."""
 
 from __future__ import annotations
 

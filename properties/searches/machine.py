@@ -33,8 +33,8 @@ from properties.strategies.steps import RandomSteps
 RANDOM = st.randoms(use_true_random=False)
 
 #: Number of programs in one round. After ten programs Hypothesis makes six variants of each
-#: new one by copying parts of it to other places; here these mostly name the same pages
-#: again.
+#: new one by copying parts of it to other places; most of these variants only name the same
+#: pages again.
 PROGRAMS = 10
 
 #: Maximum number of steps of a program.
@@ -75,7 +75,7 @@ class Machine(RuleBasedStateMachine):
 
     @initialize(random=RANDOM)
     def mappings(self, random: Random) -> None:
-        """Draw the layout and begin a run."""
+        """Draw the layout and make the Run."""
         search = self.search
         candidate = search.candidate()
         drawn = draw_layout(random, search, candidate.abilities)
@@ -111,7 +111,7 @@ class Machine(RuleBasedStateMachine):
         raise diverged(finding.signature)(program, finding)
 
     def teardown(self) -> None:
-        """Report situations, rejected calls and calls to Hypothesis's statistics."""
+        """Report situations, rejected calls and calls carried out to Hypothesis's statistics."""
         if self.failed or not hasattr(self, "run"):
             return
         for name in sorted(self.reached):
@@ -152,6 +152,6 @@ def explore(search: Search, number: int, programs: int = PROGRAMS) -> None:
         suppress_health_check=list(HealthCheck),
         verbosity=Verbosity.quiet,
     )
-    # Errors are dropped, as the watcher has the findings. Flaky: a finding did not repeat.
+    # The watcher already has the findings that are raised. Flaky: one did not occur again.
     with suppress(AssertionError, Flaky):
         run_state_machine_as_test(seed(number)(machine(search)), settings=quiet)

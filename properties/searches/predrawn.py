@@ -2,9 +2,9 @@
 
 """The search predrawn: another search draws complete programs, then the candidate runs them.
 
-A candidate in another machine takes a millisecond for a single step, and much less for
+A candidate in a guest takes a millisecond for a step that is sent alone, and much less for
 each step of a whole program. So the programs are drawn on the optimised model, limited to
-the candidate's abilities, and judged when they are complete.
+the candidate's abilities, and judged on the candidate when they are complete.
 """
 
 from collections.abc import Callable
@@ -60,7 +60,7 @@ def predrawn(searcher: Searcher) -> Searcher:
 
 
 def model_within(abilities: Abilities) -> Callable[[], Candidate]:
-    """The class of an optimised model that declares only *abilities*."""
+    """A class of optimised models that have only *abilities*."""
     return type("Limited", (Optimised,), {"abilities": abilities})
 
 

@@ -28,14 +28,14 @@ SEARCHES: dict[str, Searcher] = {
     "predrawn": predrawn(soak),
 }
 
-#: Former names of searches: commands that repeat an old run still work.
+#: Former names of searches, so that commands in old reports still work.
 FORMER_NAMES = {"whole": "predrawn"}
 
 #: The searches that take turns in ``headcount verify``, a round each. A round of soak
 #: is short; a round of exhaustive is too long to be one of them.
 TURNS = ("machine", "soak", "soak", "soak", "wide", "soak", "soak", "laws")
 
-#: The same for a candidate that answers whole programs much faster than single steps.
+#: The same as TURNS, for a candidate that carries out whole programs much faster than steps.
 TURNS_PREDRAWN = ("predrawn", "predrawn", "predrawn", "machine")
 
 

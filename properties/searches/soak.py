@@ -4,8 +4,8 @@
 
 A Hypothesis state machine runs a few hundred steps at most, and its engine takes most of
 the time. Here a program has up to thousands of steps, so that leaks, counts that wrap and
-pages that are freed and reallocated occur. Drawing a step takes little time beside judging
-it.
+pages that are freed and reallocated occur. Drawing a step takes little time compared with
+judging it.
 """
 
 from collections import Counter
@@ -26,8 +26,8 @@ from properties.strategies.layouts import draw_layout, draw_small, small_orders
 from properties.strategies.short import PINNING, UNPINNING, ShortSteps
 from properties.strategies.steps import RandomSteps
 
-#: Number of steps of a program; one of these is drawn. Programs on any layout are shorter,
-#: so that more layouts are tried in the same time.
+#: Numbers of steps, of which one is drawn for each program. Programs on other than small
+#: layouts are shorter, so that more of these layouts are tried in the same time.
 SMALL_LAYOUT_STEPS = (100, 200, 200, 500, 500, 1_000, 2_000, 5_000)
 ANY_LAYOUT_STEPS = (50, 100, 200, 200, 500)
 
@@ -43,7 +43,7 @@ WEIGH_EVERY = 256
 #: Maximum number of draws in a row without a step; then the program ends.
 MAX_IDLE_DRAWS = 4_096
 
-#: Extra weight for a short form whose last step reached a rare situation; a call gets 1.
+#: Extra weight of a short form whose last step reached a rare situation; for a call it is 1.
 RARE_WEIGHT = 8
 
 #: For each program up to SWARM_CALLS calls are drawn, whose weight is multiplied by
@@ -91,7 +91,7 @@ class _Form:
 
     :param draw: Returns a step, or None if none makes sense now.
     :param weight: Its initial weight.
-    :param call: The call; empty for a method of ShortSteps.
+    :param call: The name of the call; empty for a method of ShortSteps.
     """
 
     name: str
@@ -158,7 +158,7 @@ class _Soak:
             yield _Form(f"{call}()", getattr(self._steps, call), weight, call)
 
     def run(self, steps: int) -> None:
-        """Draw and judge *steps* steps; stop at a finding or after MAX_IDLE_DRAWS idle draws."""
+        """Draw and judge *steps* steps; stop at a finding or if MAX_IDLE_DRAWS draws gave none."""
         draws = drawn = 0
         while len(self._run.steps) < steps and draws - drawn < MAX_IDLE_DRAWS:
             if draws % WEIGH_EVERY == 0:
@@ -220,7 +220,7 @@ class _Soak:
 def _layout(
     dice: Dice, search: Search, abilities: Abilities, *, small: bool
 ) -> tuple[Mapping, ...]:
-    """Two to six small compound pages if *small* and the candidate has any, else any layout."""
+    """Two to six small compound pages if *small* and the candidate allows them, else any layout."""
     orders = small_orders(search, abilities) if small else []
     if not orders:
         return draw_layout(dice, search, abilities)

@@ -50,7 +50,7 @@ MAX_COMPOUND = 1 << 12
 #: Maximum length, in pages, of regions and reversed lists, which take long.
 MAX_COSTLY_LENGTH = 1 << 14
 
-#: Maximum number of frames of a mapping, not counting two spare compound pages.
+#: Maximum number of frames of a mapping, not counting its two additional compound pages.
 MAX_FRAMES = 1 << 22
 
 
@@ -96,7 +96,7 @@ def _mapping(dice: Dice, length: int, kinds: frozenset[str]) -> Mapping:
 
     In one of three mappings each compound page has a lower frame than the one before.
     """
-    # Prefer pages whose pins are counted by bias: 1024 times the length must fit as well.
+    # Half of the long lists have pages counted by bias, to test 1024 times their length as well.
     biased = length > MAX_COSTLY_LENGTH and dice.randrange(2)
     choices = KINDS_AND_ORDERS[:2] if biased else KINDS_AND_ORDERS
     kind, order = choices[dice.randrange(len(choices))]
@@ -104,7 +104,7 @@ def _mapping(dice: Dice, length: int, kinds: frozenset[str]) -> Mapping:
         kind, order = "base", 0
     count = 2 + (min(length, MAX_FRAMES) >> order)
     if count > MAX_COMPOUND:
-        # Many heads take long; `_list` repeats one page instead.
+        # So many heads take long; with two, `_list` repeats one page instead.
         count = 2
     if dice.randrange(3):
         small = [(0, 1 + dice.randrange(3))] if kind == "driver" and dice.randrange(2) else []

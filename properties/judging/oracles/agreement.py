@@ -33,7 +33,7 @@ def agreement(record: Record) -> Finding | None:
     what = rows[0].what
     shown, notes = first_rows(rows)
     if any(row.what == "warnings" for row in rows):
-        # The table has no room for the text of warnings.
+        # The rows of a finding have no room for the text of warnings.
         notes += [f"warns: {warning}" for warning in theirs.warnings[:MAX_WARNINGS]]
     return record.finding("agreement", what, f"{what} after {record.step.call}", shown, notes=notes)
 

@@ -2,9 +2,9 @@
 
 """Cost: at most one put for each run, and one dirty lock for each clean head.
 
-A candidate that agrees and takes more is right but dearer: it loses the purpose of the
-series. State alone cannot show this: v2 of the series did not batch pages of order 1, and no
-count differed. Fewer puts are fine.
+A candidate that agrees but takes more puts or locks is dearer: it misses the purpose of the
+series. Counts cannot show this: v2 of the series did not batch pages of order 1, and no count
+differed. Fewer puts are fine.
 """
 
 from properties.judging.finding import Finding

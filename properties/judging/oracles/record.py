@@ -19,7 +19,7 @@ MAX_RUNS_SHOWN = 1 << 14
 
 @define
 class HeadHistory:
-    """What happened to heads in earlier steps of a run and is not part of their state.
+    """What happened to heads in earlier steps of a program and is not part of their state.
 
     The functions in `properties.coverage` add to it, and use it in later steps.
 

@@ -102,7 +102,7 @@ def _end(program: Program, candidate: Candidate) -> Snapshot | Finding:
 def _rows(
     comparison: Comparison, other: Variant, first: Snapshot, second: Snapshot
 ) -> Iterator[Row]:
-    """A row for each value that differs between *first* and *second*, the end of *other*."""
+    """Rows of values that differ between the ends of the first variant and of *other*."""
     prefix = comparison.prefix
     if first.heads != second.heads:
         fresh = Ledger(prefix.semantics, prefix.mappings)
@@ -121,7 +121,7 @@ def _rows(
 
 
 def _finding(comparison: Comparison, other: Variant, rows: list[Row]) -> tuple[Program, Finding]:
-    """The longer one of two programs, and how the end of the other one differs."""
+    """The program of the first variant or of *other*, whichever is longer, and the finding."""
     first = comparison.variants[0]
     kept, left = (first, other) if len(first.steps) > len(other.steps) else (other, first)
     program = comparison.program(kept)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""The laws. Each function draws variants that must end equal; reports quote its first line."""
+"""The laws: functions that draw variants that must end equal; reports quote their docstrings."""
 
 from collections.abc import Callable
 from typing import Any, TypeAlias
@@ -15,14 +15,14 @@ from properties.searches.laws.prefix import MAX_ENTRIES, Prefix, entries_of
 from properties.strategies import among, one_in
 from properties.strategies.dice import Dice
 
-#: The calls that unpin with an argument for dirtying: the one of a list, the one of a range.
+#: The calls that unpin and have an argument *make_dirty*: one for lists, one for ranges.
 DIRTYING: dict[str, Any] = {
     "range" if cls.takes_range else "list": cls
     for cls in STEPS.values()
     if cls.unpins and cls.asks_dirty and not cls.releases_umem
 }
 
-#: Draws the variants of a law that follow a prefix; None if the prefix does not allow it.
+#: A function that draws a law's variants, to follow a prefix; None if the prefix allows none.
 Law: TypeAlias = Callable[[Prefix], "Comparison | None"]
 
 
@@ -91,7 +91,7 @@ def undone(prefix: Prefix) -> Comparison | None:
 
 
 def _registered(prefix: Prefix, pages: PageList, *, fails: bool) -> Register:
-    """A registration of *pages*; if *fails*, mapping for DMA or memory for its table fails."""
+    """A step that registers *pages*; if *fails*, DMA mapping or scatterlist allocation fails."""
     by_table = fails and one_in(prefix.dice, 2)
     return Register(
         umem=prefix.steps.name("m"),

@@ -21,13 +21,13 @@ from properties.strategies.lists import (
 )
 from properties.strategies.steps import RandomSteps
 
-#: Maximum number of entries of a list, or pages of a range; one in ONE_LONG_IN may have up
-#: to MAX_LONG_ENTRIES.
+#: Maximum number of entries of a list, or pages of a range; one list or range in
+#: ONE_LONG_IN may have up to MAX_LONG_ENTRIES.
 MAX_ENTRIES = 24
 MAX_LONG_ENTRIES = 600
 ONE_LONG_IN = 24
 
-#: Some lists take pins of this many latest pinned heads.
+#: About half of the lists consist of pins of the LATEST_HEADS heads that were pinned last.
 LATEST_HEADS = 6
 
 #: The ways to unpin a list: (call, arguments) of each call that takes an array.
@@ -47,7 +47,7 @@ def draw_max_entries(dice: Dice) -> int:
 class Prefix:
     """The program that all variants of a law start with, and what laws draw from its ledger.
 
-    :ivar program: The steps that *run* has carried out.
+    :ivar program: This program: what *run* has carried out.
     """
 
     def __init__(self, dice: Dice, run: Run, steps: RandomSteps) -> None:
@@ -73,7 +73,7 @@ class Prefix:
         return entries_of(held) if held else None
 
     def _of_latest_heads(self) -> list[Entry]:
-        """Held pins of the LATEST_HEADS, named by random pages, half the time shuffled."""
+        """Pins of the LATEST_HEADS heads pinned last, on random pages; half the time shuffled."""
         entries = []
         for head in list(self.ledger.pinned)[-LATEST_HEADS:]:
             npages = 1 << self.ledger.order(head)
@@ -116,7 +116,7 @@ class Prefix:
         return [left.pop(self.dice.randrange(len(left))) for _ in entries]
 
     def unpin(self) -> Callable[[Sequence[Entry]], Step]:
-        """A function that makes a step to unpin entries; its call is the same for all variants."""
+        """A function that makes a step to unpin given entries, always by the same drawn call."""
         make, asked = LIST_UNPINS[self.dice.randrange(len(LIST_UNPINS))]
 
         def step(entries: Sequence[Entry]) -> Step:

@@ -162,7 +162,7 @@ class _Trial:
         return taken.finding is None
 
     def _rerun(self, prefix: Program) -> Run | None:
-        """A new run of *prefix*, for the next variant; None if this time something was found."""
+        """A new Run after *prefix*, for the next variant; None if there was a finding this time."""
         run = Run(self._search.candidate(), prefix.mappings, prefix.semantics)
         finding = first_finding(run, prefix)
         if finding:
