@@ -33,7 +33,7 @@ class Place:
     """The arguments of one step of the range iterator, as expressions of 64 bits.
 
     `page` and `npages` are computed from *skipped* and *left*, because the solver is
-    faster with these; every step can be expressed by these.
+    faster with these two; all steps can be expressed so.
 
     :param head: The frame of the head of ``page + i``.
     :param skipped: Pages of that compound page before ``page + i``.
@@ -87,7 +87,7 @@ def wide_run(place: Place) -> Any:
 
 
 def kernel_run(place: Place) -> Any:
-    """The same number in 5.13: ``min_t(unsigned int, head + nr - next, npages - i)``."""
+    """The pages of the run in 5.13: ``min_t(unsigned int, head + nr - next, npages - i)``."""
     return z3.If(place.compound, _least(_low(place.rest), _low(place.left)), _number(1))
 
 
@@ -97,7 +97,7 @@ def wide_dropped(refs: Any) -> Any:
 
 
 def kernel_dropped(refs: Any) -> Any:
-    """The same number in 5.13: ``int refs; refs *= GUP_PIN_COUNTING_BIAS``.
+    """The references that a put drops in 5.13: ``int refs; refs *= GUP_PIN_COUNTING_BIAS``.
 
     ``if (refs > 1) page_ref_sub(page, refs - 1); put_page(page);`` follows. The kernel
     is compiled so that the product wraps.

@@ -25,7 +25,7 @@ def fail_alone(program: Program) -> Proposals:
 
 
 def join(program: Program) -> Proposals:
-    """Drop a pin step, and name an earlier handle instead, as it is or with the pages of both."""
+    """Drop a pin step, and name an earlier handle instead, unchanged or with the pages of both."""
     second = len(program.steps) - 1
     while second > 0:
         program = (yield from first_accepted(_joined(program, second))) or program
@@ -52,7 +52,7 @@ def _joined(program: Program, second: int) -> Iterator[Program]:
 def _without_pin(program: Program, index: int, other: Step, shift: int) -> Program:
     """*program* without pin step *index*.
 
-    Lists that name page *i* of its handle name page ``i + shift`` of *other*'s handle instead.
+    Lists that named page *i* of its handle now name page ``i + shift`` of *other*'s handle.
     """
     name = program.steps[index].makes
 

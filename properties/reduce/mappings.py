@@ -53,7 +53,7 @@ def npages(extents: Iterable[Extent]) -> int:
 
 
 def pages_of(mapping: Mapping, index: int) -> tuple[int, int]:
-    """The position of the first page of compound page *index* of *mapping*, and after its last."""
+    """The first position of compound page *index* of *mapping*, and the one after its last."""
     front, page, _ = split_at(mapping, index, index + 1)
     start = npages(front)
     return start, start + npages(page)
@@ -119,7 +119,7 @@ def lowered(program: Program, mapping: Mapping, index: int, order: int) -> Mappi
 
 
 def _first_named(program: Program, name: str, lo: int, hi: int) -> int:
-    """The lowest of the first pages that slices of *name* have from *lo* to *hi*; else *lo*."""
+    """The first page from *lo* to *hi* of each slice of *name*: the lowest of these, or *lo*."""
     firsts = [
         term.indices[start]
         for step in program.steps

@@ -19,8 +19,8 @@ accepted program back; if not, it sends None::
                     program = answer or program
 
 The accepted program may have fewer steps than the proposal: it ends with the step
-that fails. So a pass checks its indices again after each success, or returns. It is
-called again until no pass makes progress.
+that fails. So a pass checks its indices again after each success, or returns. A pass
+is called again until no pass makes progress.
 
 A proposal may break the contract or name pages that are gone: the reducer rejects
 it. A pass raises `CannotRewrite` if it cannot go on.

@@ -29,7 +29,7 @@ from properties.search import forget
 #: Maximum number of programs to execute in one reduction.
 MAX_EXECUTIONS = 5_000
 
-#: Maximum number of page visits, pages that the executed programs name: about a minute.
+#: Maximum number of page visits: pages that all executed programs name. Up to a minute's work.
 MAX_VISITS = 20_000_000
 
 #: An execution that does not end counts as this many additional page visits.
@@ -175,8 +175,8 @@ class _Reducer:
     def shorten_history(self) -> None:
         """Replace the beginning of `best` by a few steps that lead to the same state.
 
-        If the result does not fail, the failure depends on more than the state. Then remove
-        from all lists the pages that the last step does not name, if the result fails.
+        If the result does not fail, the failure depends on more than the state. Then the
+        pages that the last step does not name are removed from all lists, if this still fails.
         """
         window = 1
         filtered = False

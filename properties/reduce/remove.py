@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""Removes pages, steps and list entries from a program, and all that names these.
+"""Removes pages, steps or list entries from a program, and all uses of these.
 
 If a step that makes a handle is removed, so is every use of the handle. If some entries
 of its list are removed, the positions of the entries behind them are lowered wherever the
@@ -44,7 +44,7 @@ def without_pages(program: Program, gone: Gone) -> Program:
 
 
 def without_steps(program: Program, start: int, stop: int) -> Program:
-    """*program* without steps *start* to *stop* (exclusive) and uses of their handles, regions."""
+    """*program* without steps *start* to *stop* (exclusive), and without uses of what they make."""
     gone = {step.makes: ALL for step in program.steps[start:stop] if step.makes}
     rest = (*program.steps[:start], *program.steps[stop:])
     return without_pages(evolve(program, steps=rest), gone)

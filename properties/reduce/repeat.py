@@ -16,7 +16,7 @@ from properties.reduce.mappings import without_compound
 from properties.reduce.proposals import Proposals
 from properties.reduce.remove import with_step
 
-#: Mappings of more compound pages than this keep them all: other passes remove some.
+#: This pass removes no compound pages from mappings that have more than this many.
 MAX_COMPOUND_SCANNED = 1024
 
 

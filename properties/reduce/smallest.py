@@ -42,7 +42,7 @@ def shrunk(
     most: int = MAX_TRIES,
     progress: Callable[[int], None] = lambda _tried: None,
 ) -> Reduced:
-    """The smallest program found that fails with the signature of *finding*; a proof if possible.
+    """The smallest program found that fails with *finding*'s signature, with a proof if possible.
 
     The parameters are those of `reduce` and of `smallest`.
     """

@@ -17,7 +17,7 @@ SHORT_LENGTHS = (4, 4, 16, 64)
 #: Maximum length of a long list, in pages.
 MAX_LENGTH = 1 << 16
 
-#: One list in ONE_LONG_IN is long, if there are enough pages: about one call in twenty.
+#: One list in ONE_LONG_IN is long if there are enough pages: about one call in 20 has a long list.
 ONE_LONG_IN = 2
 
 #: Half of the long lists have a length near one of this many powers of two, from 2^7 to 2^15.

@@ -95,9 +95,9 @@ class ShortSteps:
         return PageList((Slice(name, range(start, min(start + length, npages))),))
 
     def _release(self, dice: Dice, count: Callable[[int], int]) -> Slice | None:
-        """Forget the first entries of a random handle, and return them; None without handles.
+        """Forget and return the first entries of a random handle; None if no handle is left.
 
-        :param count: Gives the number of entries to forget for the number that are still held.
+        :param count: Gives the number of entries to forget, of the number that it gets.
         """
         if not self._held:
             return None
@@ -112,11 +112,11 @@ class ShortSteps:
         return Slice(name, range(start, middle))
 
     def _rest(self, dice: Dice) -> Slice | None:
-        """Forget a random handle, and return the entries it still held; None without handles."""
+        """Forget a random handle and return the entries it still held; None if none is left."""
         return self._release(dice, lambda held: held)
 
     def _part(self, dice: Dice) -> PageList | None:
-        """Forget the first entries of a random handle, and return them; None without handles."""
+        """Forget and return one or more first entries of a random handle; None if none is left."""
         part = self._release(dice, lambda held: 1 + dice.randrange(held))
         return PageList((part,)) if part else None
 
@@ -205,7 +205,7 @@ class ShortSteps:
         return Unpin(pages=PageList((Slice(rest.name, rest.indices[::-1]),))) if rest else None
 
     def unpin_between(self, dice: Dice) -> Step | None:
-        """Unpin a handle with another one between its pages: A-B-A."""
+        """Unpin a handle's pages with those of another handle between them: A-B-A."""
         if len(self._held) < 2:
             return None
         a, b = self._rest(dice), self._rest(dice)
