@@ -88,7 +88,7 @@ class MachineItem(SearchItem):
 
 
 class RoundsItem(SearchItem):
-    """Rounds of a search other than the machine."""
+    """Rounds of one search, of any but machine."""
 
     def runtest(self) -> None:
         """Run the rounds."""

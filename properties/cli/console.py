@@ -81,7 +81,7 @@ class Bar:
 
 
 def reported(command: Callable[..., int]) -> Callable[..., None]:
-    """Exit with the status that *command* returns; bad input prints one line and exits with 2."""
+    """Make *command* exit with the status it returns; bad input prints one line and exits 2."""
 
     @wraps(command)
     def run(**kwargs: Any) -> None:

@@ -75,7 +75,7 @@ from properties.searches import registry
     show_default=True,
     help="Unit in the table for the effort until the first failure.",
 )
-@click.option("--record", is_flag=True, help="Save the smallest traces and the budgets, for CI.")
+@click.option("--record", is_flag=True, help="Save the smallest traces and step budgets, for CI.")
 @click.option("--list", "listing", is_flag=True, help="Only list the faults and their stories.")
 @reported
 def faults(

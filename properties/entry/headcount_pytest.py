@@ -76,7 +76,7 @@ def pytest_load_initial_conftests(
 
 
 def add_options(parser: pytest.Parser) -> None:
-    """Add options as those of the command ``headcount verify``.
+    """Add the plugin's options, which ``headcount verify`` has too.
 
     Adds none if another plugin has an option ``--candidate``.
     """

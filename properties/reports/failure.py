@@ -71,7 +71,7 @@ class Failure:
 
 
 def explained(program: Program, finding: Finding) -> list[str]:
-    """The lines on *finding*: its summary, the values side by side, and page maps."""
+    """The lines about *finding*: its summary, the values side by side, and page maps."""
     heading = HEADINGS[finding.oracle]
     if finding.what.startswith("raised"):
         heading = "RAISED"

@@ -47,7 +47,7 @@ class Store:
         self.trouble = ""
 
     def keep(self, program: Program, finding: Finding) -> Path:
-        """Write *program* to the file of its signature unless that has a smaller one; the path."""
+        """Write *program* to its signature's file if none smaller is there; return the path."""
         path, smallest = self._slot(finding.signature, program.semantics)
         if smallest is None or program.size() < smallest.size():
             comments = (" ".join(finding.summary.split()), *self._comments)

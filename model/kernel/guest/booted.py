@@ -45,7 +45,7 @@ GIGANTIC_ORDERS = ORDERS | {"hugetlb": frozenset({18})}
 #: Calls that a version does not export to modules.
 GONE = {"6.12": frozenset({"pin_user_pages_fast_only"})}
 
-#: Known oddities of each booted version: names of `properties.judging.oddities`.
+#: Known oddities of each booted version: names in `properties.judging.oddities`.
 BOOTED_ODDITIES = {
     "6.1": ("one-grab", "one-grab-slow"),
     "6.12": ("one-grab-slow", "null-in-run"),

@@ -120,7 +120,7 @@ class Guest:
         return lines, ""
 
     def one(self, owner: object, requests: Sequence[str], call: str) -> str:
-        """Make one *call* of *owner*'s program; its answer. *requests*, if any, start it first.
+        """The answer to *call* in *owner*'s program, which *requests*, if any, start first.
 
         Parameters and exceptions as for `whole`.
         """

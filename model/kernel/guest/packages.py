@@ -140,7 +140,7 @@ def _packages(abi: str) -> list[str]:
 
 
 def _unpacked(work: Path, place: Path, abi: str) -> Path:
-    """Unpack the packages in *work*; their tree, with paths as if it were at *place*."""
+    """Unpack the packages in *work*; their tree, whose Makefile expects it at *place*."""
     tree = work / "tree"
     tree.mkdir()
     for package in sorted(work.glob("*.deb")):

@@ -34,7 +34,7 @@ INJECT = "inject.h"
 #: Files of the shim that come after the extracted definitions: they carry out the steps.
 LAST = ("era.h", "heads.c", "pin.c", "region.c", "world.c", "show.c", "unpin.h", "driver.c")
 
-#: Files of the shim that come there in place of `LAST` in a library for time measurements.
+#: Files of the shim that replace those of `LAST` in a library for time measurements.
 MEASURED = ("era.h", "unpin.h", "measure.c")
 
 #: Names of page flag tests, which the kernel generates by macro from the flag's name.

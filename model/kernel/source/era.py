@@ -25,7 +25,7 @@ ERAS = (
     ("5.11", ("put_compound_head", "try_grab_compound_head", "try_grab_page")),
 )
 
-#: Known oddities of each version's source: names of `properties.judging.oddities`.
+#: Known oddities of each version's source: names in `properties.judging.oddities`.
 ODDITIES_BY_VERSION = {
     "5.11": ("one-grab",),
     "5.13": ("one-grab", "product", "run-of-zero"),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The only process of the virtual machine. It reads requests from a port, one per line,
+ * The only process of the guest. It reads requests from a port, one per line,
  * maps pages as requested, passes calls to the module, and answers each call with a line.
  */
 #define _GNU_SOURCE

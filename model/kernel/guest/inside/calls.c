@@ -34,7 +34,7 @@ static long hc_gup(enum hc_op op, const struct hc_ask *ask, unsigned long start,
 	return done;
 }
 
-/* Pin or get one run of consecutive pages after another, until one is taken only in part. */
+/* Pin or get one stretch of consecutive pages after another, until one is pinned only in part. */
 static int hc_take(const u32 *list, u32 count, struct hc_ask *ask)
 {
 	u32 at = 0, n, i;

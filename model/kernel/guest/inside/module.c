@@ -132,6 +132,6 @@ static int __init hc_init(void)
 }
 module_init(hc_init);
 
-/* No module_exit(): the virtual machine stops with its last program. */
+/* No module_exit(): the guest stops after its last program. */
 MODULE_LICENSE("Dual MIT/GPL");
 MODULE_DESCRIPTION("headcount: page refcounts after each pin and unpin");

@@ -112,7 +112,7 @@ static void fill_all(struct pool *pool)
 }
 
 /*
- * Replace all unused pages, for longer runs of consecutive frames: the page tables exist
+ * Replace all unused pages, for longer stretches of consecutive frames: the page tables exist
  * now, so allocating them does not separate the pages.
  */
 void anew(struct pool *pool)
