@@ -5,7 +5,7 @@
 The other coverage points are the combinations in `properties.coverage.matrices`.
 """
 
-#: Maximum number of runs, heads or slices of one step that are examined.
+#: Maximum number of runs, of heads, or of parts of a list that are examined in one step.
 MAX_EXAMINED = 64
 
 #: Maximum number of pages of one step that are examined.

@@ -69,7 +69,7 @@ class OrderTwoBiased(Optimised):
 class BiasOnExact(Optimised):
     """Every pin takes 1024 references, even of pages with a pincount.
 
-    All tails share the head's refcount: with eight pins of each 4 KiB of 1 GiB it reaches 2^31.
+    All tails share the head's refcount: eight pins of each 4 KiB page of 1 GiB bring it to 2^31.
     """
 
     def puts_exactly(self, head: int) -> bool:
@@ -149,8 +149,8 @@ class AskedOfFirstHead(Optimised):
 class PutPageUnpins(Optimised):
     """Plain references are dropped by the call that drops pins.
 
-    The documentation of the range call allowed pages from get_user_pages(), which block I/O
-    wanted to use: 1023 references too many are dropped for each page.
+    The documentation of the range call allowed pages from get_user_pages(), as block I/O has
+    them: each such page loses 1023 references too many.
     """
 
     def put_page(self, pages: Sequence[int], n: int) -> None:

@@ -90,7 +90,7 @@ class GetUnchecked(Optimised):
 class RoomRoundedDown(Optimised):
     """The last pin, which carries the refcount past 2^31, is refused.
 
-    A positive refcount allows one more grab, which a division that rounds down loses.
+    A positive refcount allows one more pin, which a division that rounds down loses.
     """
 
     def room(self, count: int, each: int) -> int:
@@ -113,7 +113,7 @@ class RefusesSilently(Optimised):
 
 @fault("grab and undo", "mutation, B20's kind", versions=("5.11", "5.13"))
 class RefusedIsFault(Optimised):
-    """A grab that is refused returns -EFAULT, as for a page that is not mapped, not -ENOMEM.
+    """If a grab is refused, pinning returns -EFAULT, as for unmapped pages, and not -ENOMEM.
 
     After -EFAULT callers give up, because another attempt is useless.
     """
@@ -125,7 +125,7 @@ class RefusedIsFault(Optimised):
 
 @fault("grab and undo", "mutation", versions=("5.11", "5.13"))
 class OnlyFirstIsMapped(Optimised):
-    """Only the first run of a call is checked to be mapped.
+    """Only for the first run of a call, pinning checks that a page table maps the pages.
 
     Later pages are pinned even if no page table maps them: they may be somebody else's.
     """

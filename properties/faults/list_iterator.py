@@ -26,7 +26,7 @@ class RunIsIndex(Optimised):
 
 @fault("list iterator", "B22, 83c02c23d074, 5.13; A06, review of v1 3/4")
 class RangeMathOnList(Optimised):
-    """A run in a list has as many entries as pages are left in the compound page.
+    """A run in a list gets as many entries as its compound page has pages from its first page on.
 
     The check before a long-term pin did this and missed pages. It easily happens with one
     helper for lists and ranges that gets a flag to tell them apart.
@@ -153,7 +153,7 @@ class EightHeads(Optimised):
 
 @fault("list iterator", "B04, c24d37322548, 5.14")
 class StaleHead(Optimised):
-    """Heads are remembered from one call to the next, although pages may be split.
+    """Heads are remembered from one call to the next, although pages may be split in between.
 
     The fast path read a head, the huge page was split, and the reference went to the former
     head. Here the unpin side uses outdated heads.

@@ -82,7 +82,7 @@ class RefusedGrabRepeated(Optimised):
 
 @fault("no progress", "mutation", versions=("5.11", "5.13"))
 class FaultRepeated(Optimised):
-    """A page that is not mapped is looked up until it is.
+    """A page that is not mapped is looked up again and again until it is mapped.
 
     The slow path faults a page in until the fault reports an error, which is ignored here.
     """

@@ -59,7 +59,7 @@ class Grade:
         return bool(self.results) and len(self.solved) == len(self.results)
 
     def spread(self, value: Callable[[Result], float]) -> tuple[float, float, float] | None:
-        """First quartile, median and third quartile of *value* over `solved`; None if empty."""
+        """First quartile, median, third quartile of *value* over `solved`; None without any."""
         values = [value(r) for r in self.solved]
         if not values:
             return None

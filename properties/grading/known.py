@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 
-"""The recorded grades of the faults: the smallest trace of each, and the steps to find it.
+"""The recorded grades of the faults: the smallest trace of each, and the budgets to find it.
 
 They are kept in ``known.json`` beside this file, one line for each fault.
 ``headcount faults --record`` writes it; a test fails if a fault is not found within
-its recorded steps.
+its recorded budgets.
 """
 
 import json

@@ -83,7 +83,7 @@ def _heat(grades: Grades, faults: Sequence[str], searches: Sequence[str]) -> Any
 
 
 def _curve(grades: Grades, faults: Sequence[str], searches: Sequence[str]) -> Any:
-    """The curve: for each search, the share of trials that found their fault within N steps."""
+    """The curve: the share of trials that found their fault within a number of steps, by search."""
     from matplotlib.figure import Figure  # noqa: PLC0415
 
     figure = Figure(figsize=(6, 3.5))

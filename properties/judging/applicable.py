@@ -7,8 +7,8 @@ from model.pagelist import NULL_NAME
 from model.program import Program
 from model.step import Step, Table
 
-#: Maximum number of page visits for which the reference runs, one page at a time. Beyond it
-#: the ledger judges alone, up to MAX_HEAD_VISITS visits of compound pages.
+#: Maximum number of pages that the reference visits in one program, one at a time. If there
+#: are more, the ledger judges alone, up to MAX_HEAD_VISITS visits of compound pages.
 MAX_PAGE_VISITS = 1 << 20
 MAX_HEAD_VISITS = 1 << 23
 

@@ -101,7 +101,7 @@ class Guarded:
 
 
 def _said(err: BaseException) -> str:
-    """The message of *err* in one line of at most 200 characters, even if it cannot be shown."""
+    """The message of *err* in one line of at most 200 characters, even if ``str(err)`` raises."""
     try:
         text = str(err)
     except Exception:

@@ -76,7 +76,7 @@ class Run:
         pages: 1 TiB in pages of 1 GiB takes 1024 visits.
     :param around: Whether steps that would trigger a known oddity are refused.
     :param complete: The complete program, if it is known before the first step: a candidate
-        may then carry out all steps before the first is judged. All must keep the contract.
+        may then carry out all steps before the first is judged. All steps must keep the contract.
     :param reference: What the candidate is compared with; if None, the reference model.
     """
 

@@ -158,7 +158,7 @@ class _Soak:
             yield _Form(f"{call}()", getattr(self._steps, call), weight, call)
 
     def run(self, steps: int) -> None:
-        """Draw and judge *steps* steps; stop at a finding or if MAX_IDLE_DRAWS draws gave none."""
+        """Judge *steps* drawn steps; stop at a finding or MAX_IDLE_DRAWS draws without a step."""
         draws = drawn = 0
         while len(self._run.steps) < steps and draws - drawn < MAX_IDLE_DRAWS:
             if draws % WEIGH_EVERY == 0:

@@ -46,7 +46,7 @@ class Record:
     :param dirties: Whether the call dirties the pages that it unpins.
     :param before: State by head, of each head that an earlier step touched.
     :param fields: The fields that the candidate shows.
-    :param judge: Where *reference* comes from: ``reference``, or ``ledger`` without one.
+    :param judge: What gave *reference*: ``reference``, or ``ledger`` if it judges alone.
     """
 
     index: int

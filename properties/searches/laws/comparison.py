@@ -121,7 +121,7 @@ def _rows(
 
 
 def _finding(comparison: Comparison, other: Variant, rows: list[Row]) -> tuple[Program, Finding]:
-    """The program of the first variant or of *other*, whichever is longer, and the finding."""
+    """The longer program, of the first variant or of *other*, and a finding about the other one."""
     first = comparison.variants[0]
     kept, left = (first, other) if len(first.steps) > len(other.steps) else (other, first)
     program = comparison.program(kept)

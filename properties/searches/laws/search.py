@@ -78,7 +78,7 @@ class _Trial:
         return not lacking and not beyond(step, self._abilities)
 
     def draw_prefix(self, draws: int) -> bool:
-        """Draw up to *draws* steps, then a pin if none is held; False if something was found."""
+        """Draw up to *draws* steps, and a pin if no page is pinned; False if there is a finding."""
         for _ in range(draws):
             step = self._draw()
             if step and self._applicable(step) and not self._step(self._run, step):
