@@ -65,6 +65,23 @@ def test_two_million_pins(optimised):
     assert 1 == len(world.memory.warnings)
 
 
+@pytest.mark.parametrize("more", [0, 1])
+def test_zero_page_at_the_limit(carry_out, more):
+    """A pin of the zero page changes no count, and is refused as long as its count is negative."""
+    lines = (
+        'z = mapping("zero", orders=[0])',
+        f"get_page(z[0:1], n={COUNT_LIMIT - 2 + more})",
+        "h1 = pin_user_pages(z[0:1]*3)",
+    )
+    shown = carry_out(Optimised, *lines, semantics="6.1").last
+    naive = carry_out(Reference, *lines, semantics="6.1").last
+
+    assert (-12 if more else 3) == shown.returned == naive.returned
+    assert bool(more) == bool(shown.warnings)
+    assert shown.warnings == naive.warnings
+    assert naive.heads == shown.heads
+
+
 @pytest.mark.parametrize(
     "lines",
     [
