@@ -34,7 +34,7 @@ class Optimised(InProcess):
     def try_grab_compound_head(self, head: int, refs: int) -> int:
         """Pin *head* up to *refs* times with one addition; the number of pins taken.
 
-        A kernel may add all *refs* even past 2^31; this adds only what fits one page at a time.
+        A kernel may add all *refs* even past 2^31; this adds as many as single pins would get.
         """
         memory = self.memory
         if memory.is_zero_page(head):

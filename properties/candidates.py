@@ -81,7 +81,7 @@ def counting_as(spec: Spec, version: str | None) -> Semantics:
         return next(row for row in known if row.version in abilities.semantics)
     found = semantics(version)
     if version not in abilities.semantics:
-        raise BadInput(f"{spec.text} does not count as {version} does")
+        raise BadInput(f"{spec.text} does not follow the semantics of {version}")
     return found
 
 

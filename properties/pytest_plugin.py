@@ -146,7 +146,7 @@ class Told:
 def searching(config: pytest.Config) -> bool:
     """Whether this session searches: if ``--candidate`` is given, or `_whole` holds.
 
-    It does not if the arguments name only single tests, as those of editors do.
+    It does not search, even with ``--candidate``, if only single tests are named, as by editors.
     """
     if config.args and all("::" in arg for arg in config.args):
         return False

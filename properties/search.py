@@ -84,7 +84,7 @@ class Tally(Watcher):
             self._keep(*self.dearer)
 
     def found(self, program: Program, finding: Finding) -> None:
-        """Count and keep *program* if it is the first that fails."""
+        """If *program* is the first that fails, count it and keep it."""
         if self.failure is None:
             self.programs += 1
             self.failure = (program, finding)

@@ -95,7 +95,7 @@ def verify(
 
     Returns the coverage, and the first program that failed, or else the first dearer one.
 
-    :param searchers: They take turns, a round each.
+    :param searchers: Searches; each round calls the next of them with *search*.
     :param store: Keeps the programs that fail.
     :param rounds: Number of rounds; if None, as many as *seconds* allow.
         The same seed and number draw the same programs.

@@ -38,7 +38,9 @@ from properties.searches import registry
     metavar="GROUP",
     help=f"Only this group; can be repeated. Groups are {', '.join(GROUPS)}.",
 )
-@click.option("--no-equivalents", is_flag=True, help="Skip the variants without a bug.")
+@click.option(
+    "--no-equivalents", is_flag=True, help="Skip the right variants: changes that plant no bug."
+)
 @click.option(
     "--search",
     "how",

@@ -72,8 +72,8 @@ class Node:
         numbers through the whole program, but all entries of an unordered list have the same.
     :param edge: Whether a list names the last page of a compound page, then the head of another:
         if these compound pages are exchanged, the program is not equivalent.
-    :param ordered: Whether every entry that names one of several like heads with equal *uses*
-        names the first of them.
+    :param ordered: Whether each entry names the first of the heads that may be exchanged with
+        its own: those that are alike and have equal *uses*.
     """
 
     layout: Layout

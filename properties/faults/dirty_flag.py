@@ -14,7 +14,7 @@ class DirtiesAfterPut(Optimised):
     """Each head of a range is dirtied after its pins are put.
 
     If the put was the last, the page is free and perhaps somebody else's when it is dirtied;
-    writeback in between loses what the device wrote.
+    else reclaim in between may drop the page, still clean, with what the device wrote.
     """
 
     def unpin_range_run(self, page: int, head: int, ntails: int, make_dirty: bool) -> None:
@@ -27,8 +27,8 @@ class DirtiesAfterPut(Optimised):
 class DirtiesListAfterwards(Optimised):
     """A list is unpinned first, and dirtied in a second walk over the pages that are left.
 
-    It looks careful, because freed pages are left alone. The other pages were unpinned and
-    clean for a while: writeback may have written their old content.
+    It looks careful, because freed pages are left alone. The others were unpinned and clean for
+    a while: reclaim may have dropped one, with what the device wrote.
     """
 
     def unpin_dirty_runs(self, pages: Sequence[int], npages: int) -> None:

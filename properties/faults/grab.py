@@ -151,7 +151,7 @@ class GrabsTail(Optimised):
 class ProductIsInt(Optimised):
     """The references of a run are multiplied by 1024 in an int.
 
-    2^21 entries of one page give 2^31, which is negative: the put drops a single reference.
+    2^21 entries of one page give INT_MIN. That is not above 1, so the put drops one reference.
     """
 
     def drop_pincount(self, head: int, refs: int) -> int:

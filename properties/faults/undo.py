@@ -91,9 +91,9 @@ class HugeEntryHalfUndone(Optimised):
 
 @fault("grab and undo", "C04, mutation", versions=("5.11", "5.13"))
 class EveryRunIsOneEntry(Optimised):
-    """A compound page of any order is undone as if one entry mapped all of it.
+    """All pins of the run are undone, as if one page table entry mapped it at any order.
 
-    Below the order of a PMD each page has an entry; pages before the changed entry are good.
+    Below PMD order each page has an entry of its own: pins before the changed entry are to stay.
     """
 
     def pin_user_pages_fast_only(self, pages: Sequence[int], changed: int | None) -> int:

@@ -17,7 +17,7 @@ def inapplicable(program: Program, abilities: Abilities) -> str:
     """Why *program* cannot be judged on a candidate of *abilities*; empty if it can."""
     version = program.semantics.version
     if version not in abilities.semantics:
-        return f"{abilities.name} does not count as {version} does"
+        return f"{abilities.name} does not follow the semantics of {version}"
     reason = abilities.lacks(program.mappings)
     if reason:
         return reason

@@ -67,7 +67,10 @@ def _tell_step(at: Mapping[str, int]) -> str:
 
 
 def puts(dropped: Callable[[Any], Any], types: str, *, wide: bool) -> list[Lemma]:
-    """The lemmas about a put of *refs* pins by bias, which drops ``dropped(refs)`` references."""
+    """The lemmas about a put of n pins that count BIAS each: it drops ``dropped(n)`` references.
+
+    :param types: The name of the types in reports; *wide* if they are of 64 bits.
+    """
     refs = z3.BitVec("refs", 64)
     got = dropped(refs)
     # Computed in 128 bits, so that this product cannot wrap.

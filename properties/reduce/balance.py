@@ -60,7 +60,7 @@ def _undone_less(program: Program, later: int) -> Iterator[Program]:
 
 
 def _unpinned_less(program: Program, later: int) -> Iterator[Program]:
-    """*program* without unpin step *later*, and without as many pins that no other step names."""
+    """*program* without unpin step *later*, and without equally many pins that it alone drops."""
     steps = program.steps
     giving = steps[later]
     # A region's release names no pages, and a call with an error value for npages unpins none.

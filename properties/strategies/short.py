@@ -97,7 +97,7 @@ class ShortSteps:
     def _release(self, dice: Dice, count: Callable[[int], int]) -> Slice | None:
         """Forget and return the first entries of a random handle; None if no handle is left.
 
-        :param count: Gives the number of entries to forget, of the number that it gets.
+        :param count: Maps the handle's number of entries to the number to forget.
         """
         if not self._held:
             return None

@@ -113,7 +113,7 @@ def test_scheme():
 
     assert "kernel-source 5.13.0-toy (vmemmap)" == spec.make().abilities.name
     assert DEFAULT is counting_as(spec, None)
-    with pytest.raises(BadInput, match=r"does not count as 6\.1 does"):
+    with pytest.raises(BadInput, match=r"does not follow the semantics of 6\.1"):
         counting_as(spec, "6.1")
     with pytest.raises(BadInput, match="semantics '7' are not known"):
         counting_as(spec, "7")

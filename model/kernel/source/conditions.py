@@ -74,7 +74,7 @@ def settled(
 
 
 def active(text: str, found: list[Stack | None], holding: set[Stack]) -> str:
-    """*text* with conditional directives, and lines whose conditions do not hold, blanked.
+    """*text* in which conditional directives, and lines whose conditions fail, are blank lines.
 
     :param found: The conditions around each line, from `stacks`; *holding* is from `settled`.
     """

@@ -103,7 +103,7 @@ def test_patch_of_nothing(patch):
         (["--candidate", f"kernel-source:{TOY.parent}"], "not a kernel tree: it has no mm/gup.c\n"),
         (
             ["--candidate", f"kernel-source:{TOY}", "--semantics", "6.1"],
-            "does not count as 6.1 does",
+            "does not follow the semantics of 6.1",
         ),
         (["--search", "lane"], "headcount: search 'lane' is not one of machine, soak, "),
     ],

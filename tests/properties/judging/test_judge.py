@@ -194,7 +194,7 @@ def test_misuse_that_crashes():
 @pytest.mark.parametrize(
     ("abilities", "reason"),
     [
-        ({"semantics": frozenset({"6.1"})}, "does not count as 5.13"),
+        ({"semantics": frozenset({"6.1"})}, "does not follow the semantics of 5.13"),
         ({"kinds": frozenset({"base"})}, "no driver mappings"),
         ({"orders": frozenset({0})}, "no compound pages of order 2"),
         ({"calls": frozenset({"pin_user_pages"})}, "no unpin_user_page_range_dirty_lock"),
