@@ -19,7 +19,7 @@ from properties.searches import registry
 
 STEPS = 20_000
 
-STEPS_UNMEASURED = 2_000
+STEPS_UNMEASURED = 500
 
 #: Maximum number of steps that the last round takes beyond what was asked for.
 MAX_STEPS_BEYOND = 4_000

@@ -112,6 +112,7 @@ def test_strict_and_distributed(folder):
     result.assert_outcomes(failed=6)
 
 
+@pytest.mark.slow("two sessions of pytest that search")
 def test_seed(folder):
     """The same seed finds the same program, in the searches beside the machine too."""
     words = ("--candidate", "sketch.py:ReleasesNmap", "-k", "soak", *BRIEFLY)

@@ -307,7 +307,7 @@ def test_killed_run_keeps_its_finding(home):
 def test_hash_seed_does_not_matter(home):
     """Two processes with different hash seeds print the same."""
     command = [sys.executable, "-m", "properties", "verify", "--seed", "3"]
-    command += ["--rounds", "8", "--candidate", f"{SKETCHES}:NoTailOffset"]
+    command += ["--search", "soak", "--rounds", "8", "--candidate", f"{SKETCHES}:NoTailOffset"]
     outputs = [
         subprocess.run(
             command,

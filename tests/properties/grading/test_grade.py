@@ -33,6 +33,12 @@ def plain(result):
     return evolve(result, seconds=0.0, found=found)
 
 
+@pytest.fixture(scope="module")
+def stored():
+    """The results of one trial, as a file has them."""
+    return text([run(Trial("soak", SPEC, "5.13", 1, 3_000, levels=False))])
+
+
 DEAR = pytest.mark.slow("four seconds of one search")
 
 
@@ -235,10 +241,10 @@ def test_former_results_that_are_none(tmp_path, content, said):
         (("more",), 1),
     ],
 )
-def test_former_results_of_other_types(tmp_path, where, value):
+def test_former_results_of_other_types(tmp_path, stored, where, value):
     """A field that holds something else is bad input, not a traceback later."""
     file = tmp_path / "figures.json"
-    kept = json.loads(text([run(Trial("soak", SPEC, "5.13", 1, 3_000, levels=False))]))
+    kept = json.loads(stored)
     *path, last = where
     inner = kept[0]
     for name in path:
@@ -251,10 +257,10 @@ def test_former_results_of_other_types(tmp_path, where, value):
     assert "holds no results" in result.stderr
 
 
-def test_same_trial_in_two_files(tmp_path):
+def test_same_trial_in_two_files(tmp_path, stored):
     """A trial that is in several files counts once."""
     file = tmp_path / "figures.json"
-    file.write_text(text([run(Trial("soak", SPEC, "5.13", 1, 3_000, levels=False))]))
+    file.write_text(stored)
     result = cli("--from", file, "--from", file)
 
     assert " 1/1 " in result.output

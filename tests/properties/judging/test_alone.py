@@ -85,7 +85,7 @@ LONGER = pytest.mark.slow("walks lists of 2^21 pages")
 @pytest.mark.parametrize(
     "entries",
     [
-        1 << 20,
+        pytest.param(1 << 20, marks=LONGER),
         (1 << 20) + 1,
         pytest.param(1 << 21, marks=LONGER),
         pytest.param((1 << 21) + 1, marks=LONGER),
@@ -205,11 +205,14 @@ def carried_out(made, candidate, *, alone):
     return run.dearer and (run.dearer.signature, run.dearer.index), run.record.reference.acquired
 
 
-@pytest.fixture(scope="module")
-def drawn():
+@pytest.fixture(
+    scope="module",
+    params=[10, pytest.param(24, marks=pytest.mark.slow("the same on more programs"))],
+)
+def drawn(request):
     """Programs of 250 steps of every sort."""
     listener = Listener()
-    for number in range(24):
+    for number in range(request.param):
         soak(Search(Optimised, captured=layouts.shipped(), watcher=listener), number, 250)
     return listener.programs
 

@@ -15,7 +15,8 @@ from properties.reduce.condense import condensed as condensations
 from properties.reduce.lists import CannotRewrite
 from tests.helpers import program, soaked, text_of
 
-SEEDS = range(60)
+SEEDS = range(24)
+MORE_SEEDS = pytest.param(range(60), marks=pytest.mark.slow("the same from more seeds"))
 WINDOWS = (1, 2, 8, 64)
 
 
@@ -61,10 +62,10 @@ def heads(ledger):
     return len(ledger.known())
 
 
-@pytest.fixture(scope="module")
-def programs():
+@pytest.fixture(scope="module", params=[SEEDS, MORE_SEEDS])
+def programs(request):
     """Random programs."""
-    return [soaked(seed, 150) for seed in SEEDS]
+    return [soaked(seed, 150) for seed in request.param]
 
 
 @pytest.mark.parametrize("window", WINDOWS)

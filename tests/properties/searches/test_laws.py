@@ -134,7 +134,10 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("candidate", [Optimised, Reference])
+@pytest.mark.parametrize(
+    "candidate",
+    [Optimised, pytest.param(Reference, marks=pytest.mark.slow("the same for the other model"))],
+)
 def test_both_models_keep_every_law(candidate, monkeypatch):
     """Neither the optimised path nor the reference breaks a law."""
     compared = Counter()

@@ -220,12 +220,15 @@ def test_dearer_only_if_strict():
         *("arguments", "room", "apart"),
     ],
 )
-def test_abilities(abilities):
+@pytest.mark.parametrize(
+    "rounds", [6, pytest.param(32, marks=pytest.mark.slow("two seconds for each of them"))]
+)
+def test_abilities(abilities, rounds):
     """Nothing is asked of a candidate that it says it cannot do."""
     limited = able(**abilities)
-    programs = heard(range(16), 200, limited, captured=layouts.shipped()).programs
+    programs = heard(range(rounds), 200, limited, captured=layouts.shipped()).programs
 
-    assert 16 == len(programs)
+    assert rounds == len(programs)
     for program in programs:
         assert {step.call for step in program.steps} <= limited.abilities.calls
         assert {mapping.kind for mapping in program.mappings} <= limited.abilities.kinds
