@@ -71,7 +71,7 @@ def load(text: str) -> Spec:
 
 
 def counting_as(spec: Spec, version: str | None) -> Semantics:
-    """The semantics of *version*; if None, 5.13, or the candidate's latest if it lacks 5.13.
+    """The semantics of *version*; by default 5.13, or the latest of a candidate without 5.13.
 
     :raises BadInput: if the version is unknown, or the candidate does not follow it.
     """
@@ -93,7 +93,7 @@ def available(scheme: str) -> None:
 
 
 def missing(scheme: str) -> str:
-    """Which package that *scheme* needs is not installed, and how to install it; or ""."""
+    """A message about a package that *scheme* needs and that is not installed; "" if none is."""
     _, needed, extra = SCHEMES[scheme]
     for package in needed:
         if importlib.util.find_spec(package) is None:
@@ -143,7 +143,7 @@ def _import_error(err: BaseException, where: str) -> BadInput:
 
 
 def _check(make: type, where: str, name: str) -> type[Candidate]:
-    """*make*, if it makes a candidate that has the calls that it says it has.
+    """*make*, if the candidates it makes have a method for every call in their abilities.
 
     :raises BadInput: if it does not.
     """

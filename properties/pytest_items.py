@@ -57,7 +57,7 @@ class Searches(pytest.Collector):
 
 
 class SearchItem(pytest.Item):
-    """A search on the candidate. It raises `Diverged` if a program is counted wrongly."""
+    """A search on the candidate. It raises `Diverged` if a program fails."""
 
     parent: Searches
 
@@ -88,7 +88,7 @@ class MachineItem(SearchItem):
 
 
 class RoundsItem(SearchItem):
-    """Rounds of one search, of any but machine."""
+    """A search other than machine, for a number of rounds."""
 
     def runtest(self) -> None:
         """Run the rounds."""
@@ -106,7 +106,7 @@ class RoundsItem(SearchItem):
 
 
 class TraceFile(pytest.File):
-    """A saved trace, with one test: that the candidate passes it."""
+    """A saved trace, with one test, which replays the trace on the candidate."""
 
     def __init__(self, *, search: Search, **kwargs: Any) -> None:
         super().__init__(**kwargs)

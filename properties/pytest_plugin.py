@@ -39,7 +39,7 @@ PROFILES = MappingProxyType(
     }
 )
 
-#: The key under which a worker of pytest-xdist gets the value of `_whole` in its controller.
+#: The key under which a worker of pytest-xdist gets the controller's value of `_whole`.
 WHOLE = "headcount_whole"
 
 #: A text that Hypothesis's statistics repeat for each rule; it lists all rules.
@@ -50,7 +50,7 @@ class Active:
     """The plugin in a session that uses headcount: it knows the candidate.
 
     :param config: Its options and settings name candidate, semantics, layouts and cost.
-    :ivar search: The input of the searches, which is made from these.
+    :ivar search: The input of the searches, made from *config*.
     :raises pytest.UsageError: if the candidate, or an option for it, cannot be used.
     """
 
@@ -92,7 +92,7 @@ class Active:
     def pytest_make_collect_report(
         self, collector: pytest.Collector
     ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-        """Add the searches to the tests that pytest collects, as the first ones."""
+        """Put the searches before the other tests that pytest collects."""
         report = yield
         if isinstance(collector, pytest.Session) and report.passed and searching(collector.config):
             found = Searches.from_parent(collector, search=self.search, profile=self._profile)
@@ -146,7 +146,7 @@ class Told:
 def searching(config: pytest.Config) -> bool:
     """Whether this session searches: if ``--candidate`` is given, or `_whole` holds.
 
-    It does not search, even with ``--candidate``, if only single tests are named, as by editors.
+    A session that names only single tests does not search, even with ``--candidate``.
     """
     if config.args and all("::" in arg for arg in config.args):
         return False
@@ -155,7 +155,7 @@ def searching(config: pytest.Config) -> bool:
 
 def _whole(config: pytest.Config) -> bool:
     """Whether ``headcount_candidate`` is set and the user names no files or folders."""
-    # pytest-xdist names files to each worker, so its controller passes on its own `_whole`.
+    # Workers of pytest-xdist always get file names; only the controller knows the user's.
     workerinput: dict[str, Any] = getattr(config, "workerinput", {})
     named = config.args_source is pytest.Config.ArgsSource.ARGS
     return bool(config.getini("headcount_candidate")) and workerinput.get(WHOLE, not named)

@@ -39,7 +39,7 @@ def groups(abilities: Abilities) -> Iterator[tuple[str, Abilities]]:
         yield "gigantic", evolve(abilities, kinds=kinds, orders_of=MappingProxyType(orders))
         return
     for kind in sorted(abilities.kinds):
-        # The zero page is a single page: alone it allows too few different programs.
+        # There is only one zero page: programs with no other page would differ too little.
         kinds = frozenset({kind, "base"} if kind == "zero" else {kind})
         yield kind, evolve(abilities, kinds=kinds)
     yield "all", abilities
@@ -62,5 +62,5 @@ def draw(search: Search, abilities: Abilities, number: int) -> Program:
 
 
 def record(search: Search, kernel: str, program: Program) -> Recording:
-    """The recording of *program*; the candidate of *search* runs it on the kernel *kernel*."""
+    """The recording of *program*, executed by the candidate of *search*, a booted *kernel*."""
     return Recording(kernel, program, tuple(search.candidate().execute(program)))

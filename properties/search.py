@@ -69,7 +69,7 @@ class Tally(Watcher):
 
     @property
     def worst(self) -> tuple[Program, Finding] | None:
-        """The first failing program, or else the first dearer one."""
+        """The first failing program, or else the first dearer one, with its finding."""
         return self.failure or self.dearer
 
     def step(self, run: Run, reached: set[str]) -> None:
@@ -124,8 +124,8 @@ class Taken(NamedTuple):
 def attempt(search: Search, run: Run, step: Step) -> Taken | None:
     """Run and judge *step*, and notify the watcher.
 
-    None if the step was not carried out: it breaks the contract or would trigger a known
-    oddity.
+    Returns None if the step was not carried out, because it breaks the contract or would
+    trigger a known oddity.
     """
     try:
         finding = run.step(step)
@@ -139,14 +139,14 @@ def attempt(search: Search, run: Run, step: Step) -> Taken | None:
 
 
 def report_step(search: Search, run: Run) -> set[str]:
-    """Report the last step of *run* to the watcher; the situations that the step reached."""
+    """Report the last step of *run* to the watcher; return the situations that it reached."""
     reached = situations(run.record) if run.record else set()
     search.watcher.step(run, reached)
     return reached
 
 
 def report_end(search: Search, run: Run) -> bool:
-    """Report the end of *run* to the watcher; False if *run* is dearer and the search strict.
+    """Report the end of *run* to the watcher; False if *run* is dearer and *search* is strict.
 
     Call it only for programs without a finding.
     """

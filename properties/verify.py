@@ -95,10 +95,10 @@ def verify(
 
     Returns the coverage, and the first program that failed, or else the first dearer one.
 
-    :param searchers: Searches; each round calls the next of them with *search*.
+    :param searchers: Each round calls the next of them in turn, to draw and judge programs.
     :param store: Keeps the programs that fail.
     :param rounds: Number of rounds; if None, as many as *seconds* allow.
-        The same seed and number draw the same programs.
+        The same seed and number of rounds draw the same programs.
     """
     collector = _Collector(store, progress)
     search = evolve(search, watcher=collector)
@@ -122,7 +122,7 @@ def failure_of(
     prove: int = MAX_TRIES_FOR_REPORT,
     progress: Callable[[int], None] = lambda _tried: None,
 ) -> Failure:
-    """The report on *program*, which fails with *finding*, after it is reduced.
+    """Reduce *program*, which fails with *finding*; return the report on the reduced program.
 
     :param store: Keeps the reduced program; if None, the report names no file.
     :param prove: Maximum number of smaller programs to try, to prove the result smallest.

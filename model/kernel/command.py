@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def digest(compiler: str, files: Iterable[Path], *parts: str) -> str:
-    """A hash of what something is made from: *compiler*, the texts of *files*, and *parts*."""
+    """A hash of all that a build depends on: *compiler*, the texts of *files*, and *parts*."""
     stat = Path(compiler).stat()
     whole = [compiler, str(stat.st_size), str(stat.st_mtime_ns), *parts]
     for file in files:

@@ -20,7 +20,7 @@ from properties.cli.verify import verify
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="headcount")
 def main() -> None:
-    """Check that code which unpins pages in batches counts like one page at a time."""
+    """Check that code which unpins pages in batches counts as one page at a time would."""
 
 
 for command in (verify, replay, reduce, show, capture, prove, exhaustive, faults, measure, guest):

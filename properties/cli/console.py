@@ -139,14 +139,14 @@ def finding_json(failure: Failure) -> dict[str, Any]:
 
 
 def exit_status(failure: Failure | None, cost: str) -> int:
-    """FINDING for a *failure*; 0 for none, or for a dearer step if *cost* is ``report``."""
+    """The status FINDING, but 0 if *failure* is None, or a dearer step with *cost* ``report``."""
     if failure is None or (cost == "report" and failure.finding.oracle == "cost"):
         return 0
     return FINDING
 
 
 def table(*titles: str, first: str = "pages of") -> Table:
-    """A table of numbers, still without rows; *first* is the title of the rows' names."""
+    """A table of numbers, without rows yet; *first* is the title of the column of row names."""
     grid = Table(box=None, padding=(0, 0, 0, 3), pad_edge=False)
     grid.add_column(first)
     for title in titles:

@@ -43,7 +43,7 @@ class _Counter(Tally):
 @options.candidate
 @options.semantics
 @options.count("--steps", default=2, help="Maximum steps of a program.")
-@options.count("--compound", default=2, help="Maximum compound pages, which are adjacent.")
+@options.count("--compound", default=2, help="Maximum number of compound pages; all are adjacent.")
 @options.count("--order", least=0, most=6, default=2, help="Maximum order.")
 @options.count("--listed", default=2, help="Maximum pages in a list, including repeats.")
 @options.count("--frames", help="Maximum pages of all compound pages together.")

@@ -39,7 +39,7 @@ from properties.searches import registry
     help=f"Only this group; can be repeated. Groups are {', '.join(GROUPS)}.",
 )
 @click.option(
-    "--no-equivalents", is_flag=True, help="Skip the right variants: changes that plant no bug."
+    "--no-equivalents", is_flag=True, help="Skip the equivalents: changes that plant no bug."
 )
 @click.option(
     "--search",
@@ -55,10 +55,10 @@ from properties.searches import registry
     "--budget",
     "steps",
     default=200_000,
-    help="Maximum steps of a trial; half of it for the search machine, a hundredth for wide.",
+    help="Maximum steps of a trial; half as many for the search machine, a hundredth for wide.",
 )
 @options.count("--jobs", default=os.cpu_count() or 1)
-@click.option("--levels/--no-levels", default=True, help="Also record when a fault is reached.")
+@click.option("--levels/--no-levels", default=True, help="Also record when a fault first runs.")
 @click.option("--reduce/--no-reduce", default=True, help="Also reduce the failures.")
 @click.option("--json", "json_file", type=PATH, help="Write all results to this file.")
 @click.option(
@@ -66,9 +66,9 @@ from properties.searches import registry
     "former",
     type=PATH,
     multiple=True,
-    help="Run no trials; grade the results in this file of --json. Can be repeated.",
+    help="Run no trials; grade the results in this file from --json. Can be repeated.",
 )
-@click.option("--pictures", type=PATH, help="Write a heat map and a curve to this directory.")
+@click.option("--pictures", type=PATH, help="Draw the grades as pictures in this directory.")
 @click.option(
     "--in",
     "unit",
@@ -77,7 +77,7 @@ from properties.searches import registry
     show_default=True,
     help="Unit in the table for the effort until the first failure.",
 )
-@click.option("--record", is_flag=True, help="Save the smallest traces and step budgets, for CI.")
+@click.option("--record", is_flag=True, help="Save smallest traces and step limits that CI checks.")
 @click.option("--list", "listing", is_flag=True, help="Only list the faults and their stories.")
 @reported
 def faults(
@@ -98,7 +98,7 @@ def faults(
     record: bool,
     listing: bool,
 ) -> int:
-    """Grade the searches on planted bugs, and on variants without a bug."""
+    """Grade the searches on planted bugs, and on changes that plant no bug."""
     chosen = [
         fault
         for fault in _chosen(names)
@@ -111,7 +111,7 @@ def faults(
         return 0
     _prepare(chosen, pictures, json_file)
     if former:
-        # Of a trial that is in several files, the last result counts.
+        # If several files have the result of a trial, the last file counts.
         ran = [*{r.trial: r for path in former for r in read(path)}.values()]
         how = tuple(dict.fromkeys(result.trial.search for result in ran))
     else:

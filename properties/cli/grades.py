@@ -13,7 +13,7 @@ from properties.grading.grade import Grade
 #: Maximum number of searches in a table that also shows interquartile ranges.
 MOST_SPREAD = 2
 
-#: Maximum number of steps of a failing program that counts as short, as most that users see.
+#: A failing program of at most this many steps counts as short; users mostly see short ones.
 SHORT_STEPS = 50
 
 
@@ -25,7 +25,7 @@ def show(
 ) -> list[str]:
     """Print the table; return the faults whose rows are bad.
 
-    A row is bad if no search finds the fault on every seed, or if one fails a variant without bug.
+    A row is bad if no search finds the fault on every seed, or if a search reports an equivalent.
 
     :param unit: Unit of the effort until the first failure: steps, programs or seconds.
     """

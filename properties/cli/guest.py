@@ -24,7 +24,7 @@ from properties.recordings import draw, groups, record
 from properties.reports.failure import Failure
 from properties.search import SEED_STRIDE, Search
 
-#: Recordings of each group: more than a hundred for seven groups.
+#: Number of recordings of each group: more than a hundred for the seven groups together.
 EACH = 16
 
 #: Pages to measure: 1 GiB by the clock, and 64 MiB if instructions are counted, which is
@@ -82,7 +82,7 @@ def prepare(version: str) -> int:
 @guest.command(name="record")
 @kernel_option
 @click.option("--gigantic", is_flag=True, help="Record on pages of 1 GiB only; the guest has 2.")
-@options.count("--each", default=EACH, help="Recordings of each group.")
+@options.count("--each", default=EACH, help="Recordings for each kind of page, and for all kinds.")
 @click.option(
     "--seed", type=options.Seed(), default=1, show_default=True, help="Seed of the programs."
 )
@@ -146,7 +146,7 @@ def record_(version: str, gigantic: bool, each: int, seed: int, output: Path) ->
 @options.json
 @reported
 def measure_(version: str, instructions: bool, mib: int | None, rounds: int, as_json: bool) -> int:
-    """Compare ways to unpin the same pages, in one boot."""
+    """Measure and compare several ways to unpin the same pages, all in one boot."""
     usual = COUNTED if instructions else CLOCKED
     npages = usual if mib is None else mib << 8
     image = load(version).image

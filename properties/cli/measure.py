@@ -21,7 +21,7 @@ from properties.searches import registry
 if TYPE_CHECKING:
     from model.kernel.source.measure import Pages
 
-#: Speedups that the series gives, by the order of the pages: of the list call (patch 2, v1 to
+#: Speedups that the series reports, by the order of the pages: of the list call (patch 2, v1 to
 #: v4), and of registering and releasing a region (patch 4, v2).
 SERIES_LIST = {9: "3.78", 18: "3.19"}
 SERIES_REGION = {9: "4.71", 18: "4.71"}
@@ -35,7 +35,7 @@ PAGES_OF_GIB = 1 << 18
 
 @click.command()
 @options.candidate
-@options.count("--gib", most=64, default=GIB, help="GiB of pages.")
+@options.count("--gib", most=64, default=GIB, help="GiB of pages to unpin.")
 @options.rounds(ROUNDS)
 @options.json
 @reported
@@ -80,7 +80,7 @@ def measure(candidate: str, gib: int, rounds: int, as_json: bool) -> int:
 
 
 def _wrong(spec: candidates.Spec) -> str:
-    """The first finding of a short search, or ""; the measurements check no counts."""
+    """The first finding of a short search, or ""; measuring alone hardly checks counts."""
     tally = Tally()
     search = Search(spec.make, candidates.counting_as(spec, None), watcher=tally)
     for number, name in enumerate(("soak", "soak", "laws", "wide", "soak")):

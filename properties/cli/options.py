@@ -43,7 +43,7 @@ def rounds(default: int) -> Option:
 
 
 def prove(most: int) -> Option:
-    """The option --prove: how many smaller programs to try, *most* by default."""
+    """The option --prove: the maximum number of smaller programs to try; its default is *most*."""
     text = "Try up to N smaller programs to prove the reduced one smallest; 0 for none."
     return count("--prove", least=0, default=most, metavar="N", help=text)
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @options.json
 @reported
 def prove(as_json: bool) -> int:
-    """Prove the range iterator's arithmetic in wide types, and refute it in the kernel's."""
+    """Prove the range iterator's arithmetic in wide types; refute it in the kernel's types."""
     if find_spec("z3") is None:
         reason = (
             "z3 is not installed; pip install 'headcount[proof]' "

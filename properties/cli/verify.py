@@ -47,7 +47,7 @@ from properties.verify import verify as run_verify
     "names",
     multiple=True,
     metavar="NAME",
-    help=f"The search; can be repeated, then they take turns. One of {registry.FORMS}.",
+    help=f"Search to use; if repeated, the searches take turns. One of {registry.FORMS}.",
 )
 @click.option("--seed", type=options.Seed(), help="Seed of the searches; default: random.")
 @click.option(
@@ -93,7 +93,7 @@ def verify(
     words += ["--seed", str(seed)]
     repeat = partial(command, "verify", candidate=candidate, version=version, cost=cost)
     store = Store(spec.make, (f"found by {repeat(*words)}",))
-    # Output of the candidate goes to standard error, not into the report.
+    # What the candidate prints goes to standard error, not into the report.
     with Bar("verify", rounds or seconds, quiet=as_json) as bar, redirect_stdout(sys.stderr):
         coverage, worst = run_verify(
             searchers,

@@ -54,7 +54,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the setting; `add_options` adds the options only in sessions that use them."""
+    """Add the setting ``headcount_candidate``; `add_options` adds the command line options."""
     parser.addini(
         CANDIDATE, "the candidate that headcount tests if --candidate is not given", default=""
     )
@@ -108,7 +108,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
 @pytest.fixture(scope="session")
 def search(request: pytest.FixtureRequest) -> Search:
-    """The input of a search by the options: candidate, semantics, layouts, cost."""
+    """The input of a search, from the options: candidate, semantics, layouts, cost."""
     return active(request.config).search
 
 

@@ -55,13 +55,13 @@ class Failure:
     def kept(self, path: Path, candidate: str, trouble: str = "") -> Failure:
         """The failure, with *path* as the file that keeps the program.
 
-        :param trouble: Why the file could not be written; empty if it was.
+        :param trouble: Why the file could not be written; empty if it was written.
         """
         again = command("replay", file=str(path), candidate=candidate)
         return evolve(self, saved=trouble or str(path), replay=again)
 
     def lines(self) -> list[str]:
-        """The whole report."""
+        """The lines of the report."""
         lines = [*explained(self.program, self.finding), ""]
         lines += self.program.text().splitlines()
         known = {"saved": self.saved, "replay": self.replay, "found by": self.found}

@@ -17,7 +17,7 @@ from properties.judging.ledger import Ledger
 #: Maximum width of a map, in columns.
 WIDTH = 96
 
-#: Maximum number of pages of a list that is drawn whole; of a longer one only the ends are.
+#: A list of at most this many pages is drawn whole; of a longer list only the ends are drawn.
 MAX_LIST_DRAWN = 4096
 
 #: Maximum number of pages drawn of one mapping; the others are shown as "...".

@@ -47,7 +47,7 @@ class Store:
         self.trouble = ""
 
     def keep(self, program: Program, finding: Finding) -> Path:
-        """Write *program* to its signature's file if none smaller is there; return the path."""
+        """Keep *program* in its signature's file unless a smaller one is there; return the path."""
         path, smallest = self._slot(finding.signature, program.semantics)
         if smallest is None or program.size() < smallest.size():
             comments = (" ".join(finding.summary.split()), *self._comments)
@@ -84,8 +84,8 @@ class Store:
         content = path.read_bytes()
         seen = self._seen.get(path)
         if seen and seen[0] == content:
-            # No other process has changed the file. Parsing it would take seconds for 10^5
-            # steps, and the reducer stores fifty programs.
+            # No other process has changed the file, so its program is known. Parsing 10^5 steps
+            # would take seconds, and the reducer stores fifty programs.
             return seen[1] if seen[1].semantics == semantics else None
         program = read_program(path)
         if program.semantics != semantics:

@@ -16,7 +16,7 @@ from model.kernel.guest.image import Image, build
 from model.kernel.guest.packages import VERSIONS, present
 from model.semantics import SEMANTICS
 
-#: Memory of the guest in MiB, without and with pages of 1 GiB.
+#: Memory of the guest in MiB; GIGANTIC_MEMORY if it has pages of 1 GiB.
 MEMORY = 1024
 GIGANTIC_MEMORY = 5632
 
@@ -51,8 +51,8 @@ BOOTED_ODDITIES = {
     "6.12": ("one-grab-slow", "null-in-run"),
 }
 
-#: Kinds and orders of pages that GUP-fast pins, unpins and leaves to the slow path, as they have
-#: no address space (gup_fast_folio_allowed()). The statistics count both pins.
+#: By version, kinds and orders of pages that GUP-fast pins, unpins and leaves to the slow path, as
+#: they have no address space (gup_fast_folio_allowed()). The statistics count both pins.
 SLOW = {"6.12": frozenset({("driver", 0)})}
 
 FORMS = "kernel-guest[:6.1|6.12][,1g]"
@@ -102,7 +102,7 @@ class Booted:
 
 
 def load(text: str) -> Booted:
-    """The kernel that *text* names, which is what follows the colon in `FORMS`.
+    """The kernel that *text* names, for example ``6.12,1g``; see `FORMS`.
 
     :raises BadInput: if *text* is malformed, the kernel is not prepared, or QEMU is missing.
     """

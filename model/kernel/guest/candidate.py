@@ -59,8 +59,8 @@ class KernelGuest(Candidate):
     def execute(self, program: Program) -> Iterator[Snapshot]:
         """Execute *program*: all steps in one request, or step by step.
 
-        Step by step go programs of misuse, and programs whose steps are still being drawn.
-        If the one request fails, a repetition step by step shows at which step.
+        Programs of misuse, and programs whose steps are still being drawn, go step by step. If
+        the one request fails, the program is repeated step by step to see which step fails.
         """
         if program.misuse or not isinstance(program.steps, tuple):
             yield from self._stepwise(program)
@@ -155,7 +155,7 @@ class _Translation:
         for event, times in result.events:
             pfn = self.layout.pfn(event.page)
             _, order = self.layout.head(pfn)
-            # The agent counts pins; one of an order-0 page, without a pincount, is 1024 references.
+            # The agent counts pins; a pin of an order-0 page, with no pincount, is 1024 references.
             refs = event.refs * (BIAS if event.what == "put" and not order else 1)
             events += [event._replace(page=pfn, refs=refs)] * times
         counted = Counter(event.what for event in events if step.unpins)

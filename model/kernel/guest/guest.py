@@ -66,7 +66,7 @@ def answer(line: str) -> Answer:
 
 
 def _clean(line: str) -> None:
-    """Raise Ended if the agent's *line* at the end of a program says that pages differ."""
+    """Raise Ended if *line*, the answer to ``end`` or ``room``, reports changed pages."""
     unclean, _, why = line.removeprefix(".").strip().partition(" ")
     if unclean != "0":
         raise Ended(f"{unclean} pages differ from before the program")
@@ -75,7 +75,7 @@ def _clean(line: str) -> None:
 
 
 def _settled(line: str) -> None:
-    """Raise Panic if the agent's *line* after mapping has a changed page or a warning."""
+    """Raise Panic if *line*, the answer to ``settle``, reports a changed page or a warning."""
     settled = answer(line)
     if settled.warnings:
         raise Panic(f"a WARN at {'; '.join(settled.warnings)} while pages were mapped")
@@ -105,7 +105,7 @@ class Guest:
     def whole(self, requests: Sequence[str], calls: Sequence[str]) -> tuple[list[str], str]:
         """Run a whole program: map pages with *requests*, make *calls*, release everything.
 
-        Returns the answers to *calls*, and how pages differ from before the program, or "".
+        Returns the answers to *calls*, and a text about pages left in another state, or "".
 
         :raises Unavailable: if the guest does not boot, or cannot provide the pages.
         :raises NoProgress: if a call does not return.
@@ -120,9 +120,9 @@ class Guest:
         return lines, ""
 
     def one(self, owner: object, requests: Sequence[str], call: str) -> str:
-        """The answer to *call* in *owner*'s program, which *requests*, if any, start first.
+        """Make *call* in *owner*'s program, after starting it with *requests* if any are given.
 
-        Parameters and exceptions as for `whole`.
+        Returns the answer. Parameters and exceptions as for `whole`.
         """
         if requests:
             return self._begin(owner, requests, [call])[0]
@@ -148,7 +148,7 @@ class Guest:
         raise Unavailable(f"the guest cannot start the program: {trouble}")
 
     def _end(self) -> None:
-        """End the running program; stop the guest if pages differ from before the program."""
+        """End the running program; stop the guest if pages are not as before that program."""
         owner, self._owner = self._owner, None
         if self._emulator is None or owner is None:
             return

@@ -74,14 +74,14 @@ def build(unpacked: Unpacked, progress: Callable[[str], None] = lambda _text: No
 
 
 def _forget(place: Path) -> None:
-    """Delete all but the `KEPT` archives that were used last."""
+    """Delete all archives except the `KEPT` most recently used."""
     archives = sorted(place.glob("initrd-*"), key=lambda path: path.stat().st_mtime)
     for path in archives[:-KEPT]:
         path.unlink(missing_ok=True)
 
 
 def _module(make: str, cc: str, unpacked: Unpacked, work: Path) -> None:
-    # Without CONFIG_DEBUG_INFO_BTF_MODULES= the build needs pahole.
+    # Unsetting CONFIG_DEBUG_INFO_BTF_MODULES avoids a build step that needs pahole.
     words = (f"M={work}", f"CC={cc}", "CONFIG_DEBUG_INFO_BTF_MODULES=", "modules")
     _run([make, "-s", "-C", str(unpacked.headers), *words], work)
     strip = shutil.which("strip")
@@ -116,7 +116,7 @@ def _entry(
     inode: int, name: str, mode: int, major: int = 0, minor: int = 0, data: bytes = b""
 ) -> bytes:
     path = name.encode() + b"\0"
-    # inode, mode, uid, gid, links, time, size, device, device it stands for, name, checksum
+    # inode, mode, uid, gid, links, time, size, device, rdev, length of the name, checksum
     fields = (inode, mode, 0, 0, 1, 0, len(data), 0, 0, major, minor, len(path), 0)
     head = b"070701" + b"".join(b"%08X" % number for number in fields) + path
     return _padded(head) + _padded(data)

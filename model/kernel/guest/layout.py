@@ -126,7 +126,7 @@ class Layout:
 
 
 def _driver(stretches: list[list[Placed]]) -> str:
-    """The request for all driver's pages: each of *stretches* is aligned as in the program."""
+    """The request for all pages of kind driver, with *stretches* aligned as in the program."""
     words = []
     at = 0
     for stretch in stretches:

@@ -37,8 +37,8 @@ class Ways:
     :param listed: ``unpin_user_pages()`` of the whole list.
     :param dirty_one: ``unpin_user_pages_dirty_lock()`` for each page, as
         ``__ib_umem_release()`` did before the patch series.
-    :param ranges: ``unpin_user_page_range_dirty_lock()`` on ranges, by the pages in a range: at
-        most those of a compound page, as only these are sure to have consecutive frames.
+    :param ranges: ``unpin_user_page_range_dirty_lock()`` on ranges, by the length of a range: at
+        most a compound page, as only its pages are sure to have consecutive frames.
     """
 
     kind: str
@@ -53,7 +53,7 @@ class Ways:
 class Measure:
     """A guest for measurements, without kprobes; raises Unavailable if it does not boot.
 
-    :param npages: Pages of each kind; a kind is left out if its compound pages do not divide it.
+    :param npages: Pages of each kind; a kind is left out if they are not whole compound pages.
     :param count: Whether to count instructions instead of time.
     """
 

@@ -43,7 +43,7 @@ class Unpacked:
 
     @property
     def kernel(self) -> Path:
-        """The image to boot."""
+        """The kernel image to boot, ``vmlinuz``."""
         return next((self.path / "boot").iterdir())
 
     @property
@@ -73,7 +73,8 @@ def present(version: str) -> Unpacked | None:
 def unpack(version: str, progress: Callable[[str], None] = lambda _text: None) -> Unpacked:
     """The latest kernel of *version* in apt, downloaded and unpacked if necessary.
 
-    Older unpacked kernels of *version* are deleted. If apt knows none, an unpacked one is used.
+    Older unpacked kernels of *version* are deleted. If apt knows none of
+    *version*, the latest unpacked one is used.
 
     :param progress: Called with progress messages.
     :raises BadInput: if no kernel is unpacked, and apt is missing or does not know one.
@@ -140,7 +141,7 @@ def _packages(abi: str) -> list[str]:
 
 
 def _unpacked(work: Path, place: Path, abi: str) -> Path:
-    """Unpack the packages in *work*; their tree, whose Makefile expects it at *place*."""
+    """Unpack the packages in *work*; return the tree, which is to be moved to *place*."""
     tree = work / "tree"
     tree.mkdir()
     for package in sorted(work.glob("*.deb")):
@@ -148,7 +149,7 @@ def _unpacked(work: Path, place: Path, abi: str) -> Path:
             _extract(package, tree)
         else:
             _run(["dpkg-deb", "-x", str(package), str(tree)], work)
-    # The Makefile refers to the common headers by the path of the installed package.
+    # The Makefile refers to the common headers where the package would install them.
     makefile = tree / "usr/src" / f"linux-headers-{abi}-{FLAVOUR}" / "Makefile"
     makefile.write_text(makefile.read_text().replace("/usr/src/", f"{place}/usr/src/"))
     return tree

@@ -65,7 +65,7 @@ def settled(
         source += [f"#if {condition}" for condition in stack]
         source.append(f"headcount_{number}")
         source += ["#endif"] * len(stack)
-    # The preprocessor takes a condition that it cannot parse as false, and continues.
+    # After a condition that does not parse, the preprocessor continues as if it were false.
     done = run(
         [compiler, "-E", "-P", "-w", *flags, "-x", "c", "-include", str(config), "-"],
         stdin="\n".join(source) + "\n",

@@ -23,11 +23,11 @@ from model.steps import STEPS
 
 SHIM = Path(__file__).with_name("shim")
 
-#: Headers of the shim: before all extracted definitions, and between types and functions.
+#: Shim headers: FIRST before all extracted definitions, SECOND between types and functions.
 FIRST = ("kernel.h", "umem.h")
 SECOND = "pages.h"
 
-#: A file whose functions come last, and macros before them that make its allocations fail.
+#: The functions of UMEM come last, after INJECT, whose macros make their allocations fail.
 UMEM = "drivers/infiniband/core/umem.c"
 INJECT = "inject.h"
 
@@ -49,7 +49,7 @@ PROBES = sorted(
     }
 )
 
-#: Calls that every tree must have: those that unpin, except the range call.
+#: Calls of ``mm/gup.c`` that every tree must have: those that unpin, except the range call.
 NEEDED = [c for c, s in STEPS.items() if s.unpins and not s.releases_umem and not s.batched_only]
 
 
@@ -89,7 +89,7 @@ def cut(tree: Tree, compiler: str, flags: Iterable[str] = (), last: Sequence[str
 
 
 def index(tree: Tree, compiler: str, flags: tuple[str, ...]) -> dict[str, Item]:
-    """All definitions in *tree* under *flags*, by name; of equal names the first file's."""
+    """The definitions in *tree* under *flags*, by name; if files share a name, the first file's."""
     under = {file: stacks(text) for file, text in tree.files.items()}
     wanted = {stack for found in under.values() for stack in found if stack is not None}
     holding = settled(wanted, compiler, SHIM / "config.h", flags)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 #: Frames of a section of the classic memory model, as in shim/headcount.h.
 SECTION = 1 << 10
 
-#: Versions, and functions that their trees have; a tree is of the first version that fits it.
+#: Versions and functions; a tree follows the first version all of whose functions it defines.
 ERAS = (
     ("6.12", ("gup_put_folio", "try_grab_folio", "try_grab_folio_fast")),
     ("6.1", ("gup_put_folio", "try_grab_folio", "try_grab_page", "is_zero_folio")),
@@ -34,8 +34,8 @@ ODDITIES_BY_VERSION = {
     "6.12": ("one-grab", "run-of-zero", "null-in-run"),
 }
 
-#: The helper by which the range call, since 5.18, gets from one page to the next by frame. 6.18
-#: lacks it: callers must pass pages whose struct pages are contiguous, as within one section.
+#: The macro with which the range call, since 5.18, finds a later page by its frame number. 6.18
+#: has no such macro: there struct pages of a range must be contiguous, as within one section.
 BY_FRAMES = "nth_page"
 
 

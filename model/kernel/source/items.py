@@ -86,7 +86,7 @@ class Item:
 
     @cached_property
     def follows(self) -> frozenset[str]:
-        """Those of `uses` to be declared before this item; a type may point to later types."""
+        """The names in `uses` to declare before this item; a type may point to types after it."""
         if self.kind != "type":
             return self.uses
         bare = COMMENT.sub(" ", self.text)

@@ -34,7 +34,7 @@ class Pages:
     :param ranges: ``unpin_user_page_range_dirty_lock()`` on ranges of `SEGMENT`, 512 and all
         pages of a compound page, by length; empty if the tree lacks the call.
     :param region: ``ib_umem_get()`` and ``__ib_umem_release()`` of the tree.
-    :param registered: The ``ib_umem_get()`` alone.
+    :param registered: The part of *region* that ``ib_umem_get()`` takes.
     :param heads: Lower bound for one put per head: a locked subtraction on each head.
     :param walk: Lower bound for visiting every struct page: a read of each.
     """
@@ -116,7 +116,7 @@ class Measure:
 
 
 def _unpin(trait: str, *, asks_dirty: bool = False) -> str:
-    """The first unpin call with the trait *trait* (``takes_range``) and this *asks_dirty*."""
+    """The first unpin call that has *trait* (``takes_range``), and *asks_dirty* as given."""
     return next(
         call
         for call, cls in STEPS.items()

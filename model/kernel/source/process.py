@@ -21,9 +21,9 @@ from model.kernel.source.cut import SHIM
 from model.kernel.source.segments import OPERATIONS, Segment
 from model.memory import NoProgress, Oops, Panic
 
-#: Seconds of processor time that a step may take besides a microsecond per page: at first, and
-#: after the first timeout, because reducing the program repeats the timeout many times. Atomic
-#: operations are counted too: a loop that contains some is stopped much sooner.
+#: Seconds of processor time that a step may take, plus a microsecond per page: until the first
+#: timeout, and after it, because reducing a program repeats its timeout many times. Atomic
+#: operations are limited too: a loop that contains some is stopped much sooner.
 SECONDS, SECONDS_AGAIN = 4, 0.5
 
 #: The worker's message for a timeout.
@@ -64,7 +64,7 @@ class Worker:
         *arg: int,
         distinct: bool = False,
     ) -> Any:
-        """Have the child execute *op* (``HC_GET_PAGE``) on *segs*; return the shared memory.
+        """Have the child execute *op*, as ``HC_GET_PAGE``, on *segs*; return the shared memory.
 
         :param npages: Pages that the step visits; more pages allow more time and operations.
         :param arg: Arguments of *op*.

@@ -33,7 +33,7 @@ OPTIONS = re.compile(r"(.*?)((?:,(?:classic|vmemmap|patch=[^,]+))*)", re.DOTALL)
 class Source:
     """A compiled tree and its worker; calling the instance makes a candidate.
 
-    :param text: The specification, ``DIR,classic,patch=FILE``.
+    :param text: The specification after ``kernel-source:``, such as ``DIR,classic,patch=FILE``.
     """
 
     text: str

@@ -4,7 +4,7 @@
 
 It loads the library once and forks a child on request, so that a new child takes a
 millisecond. The child executes steps until it exits, crashes or is killed; then this process
-reports its exit status on the same socket.
+sends the child's exit status on the socket that brought the request.
 """
 
 import os
