@@ -37,7 +37,7 @@ FORMS = "optimised, FILE.py:CLASS, package.module:CLASS, kernel-source:DIR or ke
 
 @frozen
 class Spec:
-    """The text after ``--candidate``, and what makes a new candidate of it."""
+    """The text after ``--candidate``, and the function that makes candidates from it."""
 
     text: str
     make: Callable[[], Candidate]

@@ -21,7 +21,7 @@ MIN_STEPS, MAX_STEPS = 100, 200
 #: Maximum number of draws until a program has MIN_STEPS steps.
 MAX_TRIES = 50
 
-#: Further draws of a program start from its number plus a multiple of this.
+#: Further draws of a program start from the program's number plus a multiple of this.
 TRY_STRIDE = 1_000_000_007
 
 #: Order of a page of 1 GiB.

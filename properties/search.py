@@ -3,7 +3,7 @@
 """The interface of searches: their input (`Search`) and their callbacks (`Watcher`).
 
 A search only produces programs: `properties.judging.judge` runs them, and a `Watcher` hears
-of them. It works in *rounds*. A round is drawn from the seed and the round's number alone, so
+of them. A search works in *rounds*. A round is drawn from the seed and the round's number alone, so
 the same seed and the same number of rounds repeat a search.
 """
 
@@ -139,7 +139,7 @@ def attempt(search: Search, run: Run, step: Step) -> Taken | None:
 
 
 def report_step(search: Search, run: Run) -> set[str]:
-    """Report the last step of *run* to the watcher; return the situations that it reached."""
+    """Report the last step of *run* to the watcher; return the situations that step reached."""
     reached = situations(run.record) if run.record else set()
     search.watcher.step(run, reached)
     return reached

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""The main job: search, store and reduce the failing program, report it and the coverage."""
+"""The main job: search; store, reduce and report the failing program; count the coverage."""
 
 import time
 from collections import Counter

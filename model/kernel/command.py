@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""Runs compilers and package tools; hashes by which their output is named in the cache."""
+"""Runs compilers and package tools; makes the hashes that name their output in the cache."""
 
 import hashlib
 import os

@@ -80,7 +80,7 @@ def measure(candidate: str, gib: int, rounds: int, as_json: bool) -> int:
 
 
 def _wrong(spec: candidates.Spec) -> str:
-    """The first finding of a short search, or ""; measuring alone hardly checks counts."""
+    """The first finding of a short search, or ""; a measurement alone would rarely show it."""
     tally = Tally()
     search = Search(spec.make, candidates.counting_as(spec, None), watcher=tally)
     for number, name in enumerate(("soak", "soak", "laws", "wide", "soak")):

@@ -101,7 +101,7 @@ def _detail(verdict: Verdict) -> str:
 @options.prove(MAX_TRIES)
 @reported
 def reduce(file: Path, candidate: str, output: Path | None, prove: int) -> int:
-    """Reduce a failing trace to the smallest one."""
+    """Reduce a failing trace to the smallest that fails in the same way."""
     spec = candidates.load(candidate)
     program = read_program(file)
     with about(file):

@@ -37,7 +37,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     },
     "--semantics": {
         "metavar": "VERSION",
-        "help": "kernel version whose counting rules apply; default: the candidate's, or 5.13",
+        "help": "kernel version whose rules apply; default: 5.13, or the candidate's latest",
     },
     "--layout": {
         "metavar": "FILE",

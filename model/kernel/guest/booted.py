@@ -33,7 +33,7 @@ GIGANTIC_ROOM = ROOM | {"hugetlb": 2 << 18}
 #: Maximum number of pages that a step may name: the length of the module's list.
 NAMED = 1 << 19
 
-#: Orders that the guest provides, for kinds that in the semantics may have other orders too.
+#: Orders that the guest provides, for kinds to which the semantics allow other orders too.
 ORDERS = {
     "thp": frozenset({9}),
     "hugetlb": frozenset({9}),

@@ -88,9 +88,9 @@ class Guest:
     """A guest that boots when it is first needed, and again when it cannot be reused.
 
     :param memory: Memory in MiB.
-    :param room: Number of compound pages in each pool of the agent.
+    :param room: Number of compound pages in each pool of the agent, by the pool's name.
     :param words: More words for the kernel command line.
-    :param boots: Number of boots so far.
+    :ivar boots: Number of boots so far.
     """
 
     image: Image

@@ -53,7 +53,7 @@ class Ways:
 class Measure:
     """A guest for measurements, without kprobes; raises Unavailable if it does not boot.
 
-    :param npages: Pages of each kind; a kind is left out if they are not whole compound pages.
+    :param npages: Pages of each kind; a kind whose compound pages do not divide it is left out.
     :param count: Whether to count instructions instead of time.
     """
 

@@ -73,8 +73,8 @@ def present(version: str) -> Unpacked | None:
 def unpack(version: str, progress: Callable[[str], None] = lambda _text: None) -> Unpacked:
     """The latest kernel of *version* in apt, downloaded and unpacked if necessary.
 
-    Older unpacked kernels of *version* are deleted. If apt knows none of
-    *version*, the latest unpacked one is used.
+    Older unpacked kernels of *version* are deleted. If apt knows none, the
+    latest unpacked one is used.
 
     :param progress: Called with progress messages.
     :raises BadInput: if no kernel is unpacked, and apt is missing or does not know one.

@@ -99,7 +99,7 @@ def build(tree: Tree, model: str, *, measured: bool = False) -> Library:
 
 
 def compiler() -> str | None:
-    """Path of ``$CC`` or cc, gcc or clang; None if none is installed."""
+    """The path of the C compiler: ``$CC`` (or cc), gcc or clang; None if none is installed."""
     names = (os.environ.get("CC") or "cc", "gcc", "clang")
     return next(filter(None, map(shutil.which, names)), None)
 

@@ -51,7 +51,7 @@ def _enter(stack: list[list[str]], word: str, rest: str) -> None:
 
 
 def _condition(branches: list[str]) -> str:
-    """The condition on which the last branch is kept: its own holds, and no earlier one."""
+    """The condition on which the last branch is kept: its own holds, and no earlier one does."""
     return " && ".join([*(f"!({b})" for b in branches[:-1]), f"({branches[-1]})"])
 
 

@@ -13,7 +13,7 @@ from model.steps import STEPS
 if TYPE_CHECKING:
     from model.kernel.source.cut import Cut
 
-#: Frames of a section of the classic memory model, as in shim/headcount.h.
+#: Number of frames in a section of the classic memory model, as in shim/headcount.h.
 SECTION = 1 << 10
 
 #: Versions and functions; a tree follows the first version all of whose functions it defines.

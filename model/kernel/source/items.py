@@ -86,7 +86,7 @@ class Item:
 
     @cached_property
     def follows(self) -> frozenset[str]:
-        """The names in `uses` to declare before this item; a type may point to types after it."""
+        """The names in `uses` that must be declared earlier; a type may point to later types."""
         if self.kind != "type":
             return self.uses
         bare = COMMENT.sub(" ", self.text)

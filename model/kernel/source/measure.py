@@ -19,7 +19,7 @@ from model.steps import STEPS
 #: Length of a short range in pages: 64 KiB.
 SEGMENT = 16
 
-#: Measurements after which no pin may be left.
+#: Measurements, as fields of `Pages`, after which no pin may be left.
 RELEASING = frozenset({"singly", "listed", "released"})
 
 

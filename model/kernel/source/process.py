@@ -64,11 +64,11 @@ class Worker:
         *arg: int,
         distinct: bool = False,
     ) -> Any:
-        """Have the child execute *op*, as ``HC_GET_PAGE``, on *segs*; return the shared memory.
+        """Have the child execute *op*, such as ``HC_GET_PAGE``, on *segs*; return the results.
 
         :param npages: Pages that the step visits; more pages allow more time and operations.
         :param arg: Arguments of *op*.
-        :param distinct: Whether the step visits no page twice; it may then use fewer operations.
+        :param distinct: Whether the step visits no page twice; it may then put one page less often.
         :raises Oops: on a bad memory access or BUG.
         :raises NoProgress: if the step does not return.
         :raises Panic: if the process ended in another way.

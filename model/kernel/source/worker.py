@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""The worker process, which runs the compiled kernel functions. A program, not imported.
+"""The worker process, which runs the compiled kernel functions: a program, never imported.
 
 It loads the library once and forks a child on request, so that a new child takes a
 millisecond. The child executes steps until it exits, crashes or is killed; then this process

@@ -3,7 +3,7 @@
  * Injects allocation failures. Included between the functions of lib/scatterlist.c and those
  * of umem.c, which call them. In the selected batch an allocation fails inside the tree's
  * function, so that the tree itself cleans up. If the batch needs no allocation, the macro
- * restores the table and returns the error.
+ * restores the scatterlist table and returns the error.
  */
 #define hc_append(call, table, last, error) ({ \
 	__typeof__(*(table)) hc_was = *(table); \

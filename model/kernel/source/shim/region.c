@@ -16,7 +16,7 @@ bool hc_append_fails(void)
 {
 	bool fails = batches++ == append_fails;
 
-	/* Fail the first, second or third allocation, chosen by the list: reproducible. */
+	/* Fail the first, second or third allocation; the list decides, so it is reproducible. */
 	hc_allocs_left = fails ? frames() % 3 : -1;
 	return fails;
 }

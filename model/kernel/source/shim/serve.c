@@ -15,7 +15,7 @@
 #define FUEL 100000
 #define PER_PAGE 48
 #define SQUARED 512
-/* Maximum number of pages that add operations: 1 TiB needs half of these operations. */
+/* Pages beyond this number add no operations: a step on 1 TiB needs half of the maximum. */
 #define MOST_COUNTED (1L << 25)
 /* Pages that add a tenth of a second of processor time to the limit. */
 #define PAGES_A_TICK 100000

@@ -39,7 +39,7 @@ static void clean_one(struct page *head)
 
 static int64_t rebuild(int64_t pfn, const struct hc_seg *orders, int64_t n, bool dirty)
 {
-	/* The kind of page stays. */
+	/* The new compound pages are of the same kind. */
 	unsigned long kind = *hc_flags(pfn_to_page(pfn)) & HC_KIND;
 
 	ntouched = 0;
