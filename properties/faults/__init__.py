@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 
-"""Planted bugs that the searches must find, and right variants that they must not report.
+"""Planted bugs that the searches must find, and harmless changes that they must not report.
 
-Each is a candidate: a small override of the optimised model. The table is used to measure
-how well the searches find bugs.
+Each is a candidate: a small override of the optimised model. The table FAULTS is used to
+measure how well the searches find bugs.
 """
 
 from importlib import import_module

@@ -11,7 +11,7 @@ from properties.faults.fault import fault
 
 @fault("bias against exact", "5232c63f46fd taken back on one side", versions=("5.11", "5.13"))
 class OrderOneExactPut(Optimised):
-    """The put counts pages of order 1 exactly, the grab does not.
+    """The put counts pins of order-1 pages exactly, the grab does not.
 
     Only half of the change of 5.18 is backported: 1023 references of each pin stay.
     """
@@ -22,9 +22,9 @@ class OrderOneExactPut(Optimised):
 
 @fault("bias against exact", "5232c63f46fd taken back on one side", versions=("5.11", "5.13"))
 class OrderOneExactGrab(Optimised):
-    """The grab counts pages of order 1 exactly, the put does not.
+    """The grab counts pins of order-1 pages exactly, the put does not.
 
-    Each unpin drops 1024 references where the pin took one: the page is freed while in use.
+    Each unpin drops 1024 references where the pin took one: the refcount becomes negative.
     """
 
     def grabs_exactly(self, head: int) -> bool:
@@ -33,7 +33,7 @@ class OrderOneExactGrab(Optimised):
 
 @fault("bias against exact", "5232c63f46fd, 5.18, in an older kernel", versions=("5.11", "5.13"))
 class OrderOneExact(Optimised):
-    """Grab and put count pages of order 1 exactly, as from 5.18 on.
+    """Grab and put count pins of order-1 pages exactly, as from 5.18 on.
 
     They agree and nothing leaks, but before 5.18 the pincount lies in the third struct page,
     which order 1 does not have: the count is written into the page that follows.
@@ -47,7 +47,7 @@ class OrderOneExact(Optimised):
 class OrderTwoBiasedPut(Optimised):
     """The put treats pages of order 2 as pages without a pincount.
 
-    The pincount never goes down, and each unpin drops 1024 references.
+    The pincount never goes down, and each unpin drops 1024 references where the pin took one.
     """
 
     def puts_exactly(self, head: int) -> bool:
@@ -82,8 +82,8 @@ class BiasOnExact(Optimised):
 class ExactDropsOne(Optimised):
     """The put of a page with a pincount drops one pin and not a whole run.
 
-    The first batching patch changed the common branch; a special one before it, for devmap
-    pages, still dropped one pin and returned.
+    The first batching patch changed the common branch; a branch before it, for devmap pages,
+    still dropped one pin and returned.
     """
 
     def put_compound_head(self, head: int, refs: int) -> None:
@@ -106,7 +106,8 @@ class BiasOncePerRun(Optimised):
 class PincountStays(Optimised):
     """A put drops references and leaves the pincount unchanged.
 
-    The page is freed in time; until then it looks pinned, so it cannot be moved or split.
+    The page is freed in time. Until then it looks pinned: if it is anonymous, fork copies it
+    and reclaim does not swap it out.
     """
 
     def drop_pincount(self, head: int, refs: int) -> int:
@@ -130,8 +131,9 @@ class PincountOncePerRun(Optimised):
 class AskedOfFirstHead(Optimised):
     """The first head of a range decides how the pins of all its heads are counted.
 
-    Each pin of a head that is counted the other way is off by 1023. Before 5.14 the fast path
-    asked before it had a reference, when a split could still give the page another head.
+    For each pin of a head that is counted the other way, 1023 references too many or too few
+    are dropped. Before 5.14 the fast path asked how a head is counted before it held a
+    reference, when a split could still give the page another head.
     """
 
     _asked: int | None = None
@@ -150,7 +152,7 @@ class PutPageUnpins(Optimised):
     """Plain references are dropped by the call that drops pins.
 
     The documentation of the range call allowed pages from get_user_pages(), as block I/O has
-    them: each such page loses 1023 references too many.
+    them. Each such page without a pincount loses 1023 references too many.
     """
 
     def put_page(self, pages: Sequence[int], n: int) -> None:
@@ -160,9 +162,9 @@ class PutPageUnpins(Optimised):
 
 @fault("bias against exact", "mutation of A07", versions=("5.11", "5.13"))
 class GetIsPin(Optimised):
-    """get_user_pages() takes as many references of each page as a pin does.
+    """get_user_pages() pins its pages.
 
-    A grab confuses FOLL_GET with FOLL_PIN, and nothing drops the other 1023 references.
+    The grab confuses FOLL_GET with FOLL_PIN: put_page() leaves 1023 references or a pincount.
     """
 
     def get_user_pages(self, pages: Sequence[int]) -> int:

@@ -35,7 +35,7 @@ class StopsBeforeLast(Optimised):
 
 @fault("cost only", "5.11, before the series")
 class ListByPage(Optimised):
-    """Every entry of a list is a run.
+    """Every entry of a list is a run of its own.
 
     The series was made to change this: a huge page took 512 atomic subtractions.
     """
@@ -46,7 +46,7 @@ class ListByPage(Optimised):
 
 @fault("cost only", "5.11, before the series")
 class RangeByPage(Optimised):
-    """Every page of a range is a run.
+    """Every page of a range is a run of its own.
 
     The range call makes its callers shorter, but takes as many puts as before the series.
     """
@@ -70,7 +70,7 @@ class RangeStopsBeforeEdge(Optimised):
 
 @fault("cost only", "mutation")
 class RepeatEndsRun(Optimised):
-    """An entry that repeats the page before it ends the run.
+    """An entry that names the same page as the entry before begins a new run.
 
     A list that names one page a thousand times takes a thousand puts.
     """
@@ -100,7 +100,7 @@ class DirtyListByPage(Optimised):
 class RegionByPage(Optimised):
     """A region is released page by page, although there is a call for ranges.
 
-    As before the last patch of the series: a region of a terabyte takes minutes to release.
+    As before the last patch of the series: each huge page of a region takes 512 puts.
     """
 
     def release_entry(self, page: int, npages: int, make_dirty: bool) -> None:
@@ -112,7 +112,7 @@ class RegionByPage(Optimised):
 class RunsOf512(Optimised):
     """Runs of more than 512 pages are put in pieces of 512.
 
-    A PMD is taken for the largest huge page: a page of 1 GiB takes 512 puts instead of one.
+    PMD size is taken for the largest page size: a page of 1 GiB takes 512 puts instead of one.
     """
 
     def put_compound_head(self, head: int, refs: int) -> None:
@@ -126,7 +126,7 @@ class RunsOf512(Optimised):
 class LocksDirtyPages(Optimised):
     """The page lock is taken for a head that is dirty already: the flag is not read first.
 
-    The lock may sleep while the page is written back, and the flag does not change.
+    The call may sleep until it gets the lock, and then does not change the flag.
     """
 
     def dirty_head(self, head: int) -> None:
@@ -135,7 +135,7 @@ class LocksDirtyPages(Optimised):
 
 @fault("cost only", "mutation")
 class LocksEachPage(Optimised):
-    """The page lock of the head is taken again for each page of a range.
+    """The page lock of a clean head is taken again for each page of its run in a range.
 
     The puts are batched and the dirtying is not, so a huge page is locked 512 times.
     """

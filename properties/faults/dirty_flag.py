@@ -42,7 +42,7 @@ class DirtiesListAfterwards(Optimised):
 class DirtiesTailItself(Optimised):
     """The dirty flag is set on the page that the list names, even if it is a tail.
 
-    Nobody reads the flag of a tail: the head looks clean, and the data is dropped.
+    Nobody reads the flag of a tail: the head looks clean, and reclaim drops the data.
     """
 
     def unpin_dirty_runs(self, pages: Sequence[int], npages: int) -> None:
@@ -55,7 +55,8 @@ class DirtiesTailItself(Optimised):
 class DirtiesFirstRunOnly(Optimised):
     """Only the first compound page of a range is dirtied.
 
-    A helper that dirties one page replaced a loop over pages. One huge page never shows this.
+    A helper that dirties one page replaced a loop over pages. A range inside one huge page
+    never shows this.
     """
 
     def unpin_user_page_range_dirty_lock(self, page: int, npages: int, make_dirty: bool) -> None:
@@ -90,7 +91,7 @@ class DirtiesNamedHeadsOnly(Optimised):
 
 @fault("dirty flag", "mutation", versions=("5.11", "5.13"))
 class TogglesDirty(Optimised):
-    """A head that is dirty already is cleaned: the flag is changed where it should be set.
+    """A head that is dirty already is cleaned: the flag is inverted where it should be set.
 
     Only a page that was written before, or two runs of one head in a list, show it.
     """
@@ -106,7 +107,7 @@ class TogglesDirty(Optimised):
 class DirtiesUnasked(Optimised):
     """A range is dirtied even if the caller did not ask for it.
 
-    Clean file pages of a read-only mount become dirty, which their filesystem cannot handle.
+    File pages that were only read become dirty without page_mkwrite(): no filesystem expects that.
     """
 
     def unpin_user_page_range_dirty_lock(self, page: int, npages: int, make_dirty: bool) -> None:
@@ -117,7 +118,7 @@ class DirtiesUnasked(Optimised):
 class DirtiesMappedOnly(Optimised):
     """A page that is no longer mapped is not dirtied.
 
-    It may still be page cache of a file; what the device wrote after the unmapping is lost.
+    It may still be page cache of a file: what the device wrote after the unmapping may be lost.
     """
 
     def unpin_range_run(self, page: int, head: int, ntails: int, make_dirty: bool) -> None:
@@ -142,7 +143,7 @@ class AsksFirstHeadOnly(Optimised):
 class DirtiesReadOnlyRegion(Optimised):
     """Releasing a region dirties its pages even if the device could not write to them.
 
-    Of two conditions, that the region is writable and its content is kept, the first was lost.
+    Of two conditions, that the region is writable and dirtying is asked for, the first was lost.
     """
 
     def release_umem(self, umem: Umem, dirty: bool) -> None:
@@ -154,7 +155,7 @@ class DirtiesReadOnlyRegion(Optimised):
 class WritableMeansDirty(Optimised):
     """Releasing a writable region dirties its pages even if nothing was written.
 
-    A region that is released because a later step of its setup failed becomes dirty too.
+    The pages become dirty even if the release only unwinds a registration that failed.
     """
 
     def release_umem(self, umem: Umem, dirty: bool) -> None:
@@ -163,7 +164,7 @@ class WritableMeansDirty(Optimised):
 
 @fault("dirty flag", "mutation", versions=("5.11", "5.13"))
 class NeverDirtiesRegion(Optimised):
-    """The pages of a region are unpinned clean.
+    """The pages of a region are unpinned without being dirtied.
 
     One function releases regions and unwinds failed registrations, and lost its parameter *dirty*.
     """

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""Variants that are right although different. A finding on one is a false alarm."""
+"""Changes of the optimised model that plant no bug. A finding on one is a false alarm."""
 
 from bisect import bisect_right
 from collections import Counter
@@ -44,7 +44,7 @@ class _OneWalk(Optimised):
 
 @fault("equivalent", "one helper for both iterators, as v1 3/4 had", versions=("5.11", "5.13"))
 class OneWalker(_OneWalk):
-    """A generator of runs serves lists and ranges.
+    """One generator of runs serves lists and ranges.
 
     A range is a list whose frames rise by one; the list's scan finds the same runs, more slowly.
     """
@@ -90,7 +90,7 @@ class DirtiesFirst(_OneWalk):
 class CachesHeads(_OneWalk):
     """The head of each page is looked up once in a call.
 
-    Pins keep a page from being split while the call runs. `StaleHead` keeps heads for longer.
+    Pins keep a page from being split during the call. `StaleHead` keeps heads for too long.
     """
 
     def runs(self, pages: Sequence[int]) -> Iterator[tuple[int, int]]:
@@ -149,7 +149,7 @@ class RangeThroughList(Optimised):
 class ListThroughRange(_OneWalk):
     """A run whose frames rise by one goes through the range call.
 
-    Both ways take one put for each run. A run with gaps or repeats is put as it is.
+    Each run takes one put either way. Runs with gaps, repeats or falling frames are put directly.
     """
 
     def walk(self, pages: Sequence[int], make_dirty: bool) -> None:
@@ -207,7 +207,7 @@ class AllButOneFirst(Optimised):
 class GrabsOneByOne(Optimised):
     """Pins are taken one at a time, each by its own grab.
 
-    Only puts and dirty locks count as cost, and if a grab is refused, the same pins are taken.
+    Only puts and dirty locks count as cost. Near 2^31 as many pins are taken as by one grab.
     """
 
     def try_grab_compound_head(self, head: int, refs: int) -> int:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""A planted bug: a candidate and its source, and the table of all planted bugs."""
+"""The class of a planted bug, and the table of all planted bugs."""
 
 from collections.abc import Callable
 from inspect import getdoc
@@ -27,12 +27,12 @@ GROUPS = (
 
 @frozen
 class Fault:
-    """A planted bug, or a variant that is right although different.
+    """A planted bug, or a change of the optimised model that plants no bug (an equivalent).
 
     :param group: One of `GROUPS`.
     :param source: A commit, a review remark or a mutation, and the id in the authors' notes.
-    :param versions: The semantics it applies to.
-    :param long: Whether short programs hardly ever show it.
+    :param versions: The semantics that the fault applies to.
+    :param long: Whether short programs hardly ever show the fault.
     """
 
     candidate: type[Optimised]
@@ -48,7 +48,7 @@ class Fault:
 
     @property
     def spec(self) -> str:
-        """The argument of ``--candidate`` that names it."""
+        """The argument of ``--candidate`` that names the fault."""
         return f"{self.candidate.__module__}:{self.name}"
 
     @property
@@ -58,7 +58,7 @@ class Fault:
 
     @property
     def equivalent(self) -> bool:
-        """Whether it is right although different, so that no search may report it."""
+        """Whether the change plants no bug, so that no search may report it."""
         return self.group == "equivalent"
 
 

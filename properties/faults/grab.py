@@ -125,7 +125,7 @@ class RefusedIsFault(Optimised):
 
 @fault("grab and undo", "mutation", versions=("5.11", "5.13"))
 class OnlyFirstIsMapped(Optimised):
-    """Only for the first run of a call, pinning checks that a page table maps the pages.
+    """Pinning checks that a page table maps the pages only for the first run of a call.
 
     Later pages are pinned even if no page table maps them: they may be somebody else's.
     """
@@ -137,7 +137,7 @@ class OnlyFirstIsMapped(Optimised):
 
 @fault("grab and undo", "C06, 7aef4172c795", versions=("5.11", "5.13"))
 class GrabsTail(Optimised):
-    """The grab adds its references to the page that was named, even if it is a tail.
+    """The grab works on the refcount of the page that was named, even if that is a tail.
 
     The refcount of a tail is zero, so a grab that needs a positive one always fails there.
     """
@@ -149,9 +149,10 @@ class GrabsTail(Optimised):
 
 @fault("grab and undo", "B12, 5.14-rc5; right in 5.11.5 and 6.1", long=True)
 class ProductIsInt(Optimised):
-    """The references of a run are multiplied by 1024 in an int.
+    """The number of pins of a run is multiplied by 1024 in an int.
 
-    2^21 entries of one page give INT_MIN. That is not above 1, so the put drops one reference.
+    2^21 entries of one page give INT_MIN. The put subtracts all references but the last if the
+    product is above 1, and then the last: here it drops the last one only.
     """
 
     def drop_pincount(self, head: int, refs: int) -> int:
@@ -161,9 +162,9 @@ class ProductIsInt(Optimised):
 
 @fault("grab and undo", "B12, at 16 bits instead of 31")
 class ProductIsShort(Optimised):
-    """The references of a run are multiplied by 1024 in sixteen bits.
+    """The number of pins of a run is multiplied by 1024 in sixteen bits.
 
-    64 entries of one page give 2^16: nothing is dropped, and all pins of the run leak.
+    64 entries of one page give 2^16, which becomes 0: nothing is dropped, and all pins leak.
     """
 
     def drop_pincount(self, head: int, refs: int) -> int:

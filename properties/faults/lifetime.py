@@ -22,7 +22,7 @@ class NeverFreed(Optimised):
 
 @fault("lifetime", "mutation", versions=("5.11", "5.13"))
 class FreedTwice(Optimised):
-    """A page whose refcount reached zero is freed by the put and again by its caller.
+    """A page whose refcount reached zero is freed by the put and again by the put's caller.
 
     Put and caller both act as the last user of the page, so the allocator hands it out twice.
     """
@@ -37,7 +37,7 @@ class FreedTwice(Optimised):
 class FreedAtOne(Optimised):
     """A page with one reference left, the mapping's or another driver's, is freed.
 
-    The comparison uses the value that the refcount had before the last put.
+    The refcount after the put is compared with 1, as would be right for the value before it.
     """
 
     def put_compound_head(self, head: int, refs: int) -> None:
@@ -65,8 +65,8 @@ class FreedWhenUnpinned(Optimised):
 class PincountAfterPut(Optimised):
     """A put lowers the pincount after the refcount.
 
-    The last put frees a page whose pins are still counted. A wrong order of the two in the grab
-    was a real bug, which only a second CPU could see.
+    The last put frees a page whose pins are still counted. A wrong order of the two counters in
+    the grab was a real bug, which only a second CPU could see.
     """
 
     def put_compound_head(self, head: int, refs: int) -> None:
@@ -79,7 +79,7 @@ class PincountAfterPut(Optimised):
 
 @fault("lifetime", "E06, KVM, 2021; mutation", versions=("5.11", "5.13"))
 class HeldOnceMore(Optimised):
-    """After a put, a reference is taken and put once more: a page that was free is freed twice.
+    """After a put, a reference is taken and dropped: a page that the put freed is freed again.
 
     The reference is meant to hold the page while its state is read. KVM had this bug with tails
     of higher-order pages that were not compound.
@@ -110,7 +110,7 @@ class UnderflowKeepsPins(Optimised):
     """A put that would leave a negative refcount warns and does nothing.
 
     It was a check for debugging. A refcount that overflowed is negative until enough pins are
-    dropped; with the check none of them can be.
+    dropped, and the check lets none be dropped.
     """
 
     def put_compound_head(self, head: int, refs: int) -> None:
@@ -125,7 +125,8 @@ class UnderflowKeepsPins(Optimised):
 class SplitsPinned(Optimised):
     """A huge page is split although it is pinned.
 
-    The split expects the references of pins. Afterwards all pins, even of tails, are the head's.
+    The split expects the references of pins and then sets all refcounts anew: the pins are lost,
+    and their unpins drop references of other holders.
     """
 
     def refs_of_split(self, head: int) -> int:

@@ -16,7 +16,7 @@ class RunIsIndex(Optimised):
     """The length of a run is the index at which it ends, not its number of entries.
 
     The first run is right. The second counts the entries of the first again: its head loses
-    too many pins, and later entries are never visited.
+    that many pins too many, and that many entries after it are skipped.
     """
 
     def compound_next(self, i: int, npages: int, pages: Sequence[int]) -> tuple[int, int]:
@@ -26,10 +26,10 @@ class RunIsIndex(Optimised):
 
 @fault("list iterator", "B22, 83c02c23d074, 5.13; A06, review of v1 3/4")
 class RangeMathOnList(Optimised):
-    """A run in a list gets as many entries as its compound page has pages from its first page on.
+    """The length of a run in a list is the distance from its first page to its compound page's end.
 
-    The check before a long-term pin did this and missed pages. It easily happens with one
-    helper for lists and ranges that gets a flag to tell them apart.
+    The check of pages before a long-term pin did this and missed pages. It easily happens if
+    one helper serves lists and ranges, with a flag to tell them apart.
     """
 
     def compound_next(self, i: int, npages: int, pages: Sequence[int]) -> tuple[int, int]:
@@ -81,7 +81,7 @@ class SpanForCount(Optimised):
 class SkipsNextEntry(Optimised):
     """The entry after a run is skipped, because the scan for the end of the run has read it.
 
-    One pin leaks where the head changes; a list of pages of one head is right.
+    One pin leaks where the head changes; a list of pages of one head is unpinned correctly.
     """
 
     def unpin_runs(self, pages: Sequence[int], npages: int) -> None:
@@ -96,7 +96,8 @@ class SkipsNextEntry(Optimised):
 class AdjacentForSameHead(Optimised):
     """The scan compares frames and not heads: a run goes on while frames are adjacent.
 
-    Compound pages that were allocated one after the other are often adjacent.
+    Compound pages that were allocated one after the other are often adjacent: then the first
+    head loses the pins of the second.
     """
 
     def compound_next(self, i: int, npages: int, pages: Sequence[int]) -> tuple[int, int]:
@@ -108,7 +109,7 @@ class AdjacentForSameHead(Optimised):
 
 @fault("list iterator", "mutation; A05 is how macros come to it")
 class HeadOfNextRun(Optimised):
-    """The length of a run is right, but its pins are put on the head of the next run.
+    """The length of a run is right, but its pins are dropped from the head of the next run.
 
     One variable holds both heads: a macro's parameter has the name of its caller's variable.
     """
@@ -124,7 +125,7 @@ class HeadOfNextRun(Optimised):
 class LastEntryStays(Optimised):
     """The last entry of a list that is dirtied stays pinned, if it is a run of its own.
 
-    The bound is one too low. If the entry before has the same head, their run includes both.
+    The loop ends one entry early. If the entry before has the same head, one run includes both.
     """
 
     def unpin_dirty_runs(self, pages: Sequence[int], npages: int) -> None:
@@ -137,9 +138,9 @@ class LastEntryStays(Optimised):
 
 @fault("list iterator", "mutation")
 class EightHeads(Optimised):
-    """A call puts eight runs and ignores later ones.
+    """A call puts the first eight runs of a list and ignores later ones.
 
-    An array on the stack in which runs are gathered first does this. Most lists have fewer runs.
+    It gathers runs in an array of eight on the stack before it puts them. Most lists have fewer.
     """
 
     def unpin_runs(self, pages: Sequence[int], npages: int) -> None:
@@ -155,8 +156,8 @@ class EightHeads(Optimised):
 class StaleHead(Optimised):
     """Heads are remembered from one call to the next, although pages may be split in between.
 
-    The fast path read a head, the huge page was split, and the reference went to the former
-    head. Here the unpin side uses outdated heads.
+    In the kernel, the fast path read a head, the huge page was split, and the reference went
+    to the former head. Here the unpin calls use outdated heads.
     """
 
     _known: dict[int, int]
@@ -205,7 +206,7 @@ class LastErrorIsLength(Optimised):
 class ListOf4096(Optimised):
     """Entries after the 4096th are not unpinned.
 
-    4096 pointers fill eight pages: direct I/O of 16 MiB is right, one page more is not.
+    4096 pointers fill eight pages: of a buffer above 16 MiB, the pages after that stay pinned.
     """
 
     def unpin_runs(self, pages: Sequence[int], npages: int) -> None:

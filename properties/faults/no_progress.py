@@ -12,9 +12,9 @@ from properties.faults.fault import fault
 
 @fault("no progress", "D01, 5.13 to 6.12, at 8 bits instead of 32")
 class NarrowMinimum(Optimised):
-    """The minimum that cuts a run is computed in 8 bits: if 256 pages are left, the run has none.
+    """The length of a run is computed in 8 bits: if 256 pages of the range are left, it is 0.
 
-    Other numbers only make runs shorter. As in the kernel, single pages do not take this path.
+    Other numbers of pages left only make runs shorter. As in the kernel, single pages are exempt.
     """
 
     def compound_range_next(self, i: int, npages: int, page: int) -> tuple[int, int]:
@@ -29,7 +29,8 @@ class NarrowMinimum(Optimised):
 class NarrowIndex(Optimised):
     """The index at which a run ends has fewer bits than the length of the list.
 
-    From 2^32 entries on, the end is before the start: a call of a 5.14 kernel did not return.
+    From 2^32 entries on (here 256), the end of a run is before its start: the walk goes back and
+    does not end.
     """
 
     def compound_next(self, i: int, npages: int, pages: Sequence[int]) -> tuple[int, int]:
@@ -41,7 +42,7 @@ class NarrowIndex(Optimised):
 class LastPageIsNone(Optimised):
     """The run that begins with the last page of a compound page has no pages.
 
-    The index of the last page is used as the number of pages.
+    The index of the last page is used as the number of pages, except in single pages.
     """
 
     def compound_range_next(self, i: int, npages: int, page: int) -> tuple[int, int]:
@@ -52,7 +53,7 @@ class LastPageIsNone(Optimised):
 
 @fault("no progress", "mutation", versions=("5.11", "5.13"))
 class EmptyListWalked(Optimised):
-    """An empty list is walked once before its length is checked.
+    """The loop over a list executes once, even if the list is empty.
 
     The loop has its condition at the end, and reads the first entry of a list that has none.
     """
@@ -67,7 +68,7 @@ class EmptyListWalked(Optimised):
 class RefusedGrabRepeated(Optimised):
     """A grab that is refused is repeated until it succeeds.
 
-    This is right if another CPU frees the page; a refcount that overflowed refuses for ever.
+    That is right for a page that is being freed; a refcount that overflowed refuses for ever.
     """
 
     def _grab_runs(self, pages: Sequence[int], grab: Callable[[int, int], int]) -> int:

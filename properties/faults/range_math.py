@@ -14,7 +14,7 @@ SECTION = 1 << 15
 class NoTailOffset(Optimised):
     """The run is the whole compound page, even if the range begins in a tail.
 
-    If such a range crosses into the next compound page, it drops too many pins of the first.
+    If such a range crosses into the next compound page, the first one loses too many pins.
     """
 
     def compound_range_next(self, i: int, npages: int, page: int) -> tuple[int, int]:
@@ -24,9 +24,9 @@ class NoTailOffset(Optimised):
 
 @fault("range math", "A11, near-miss of the series")
 class CutAtNpages(Optimised):
-    """The run is cut at the number of pages of the range, not of those that are left.
+    """A run is cut to the number of pages of the whole range, not of the pages that are left.
 
-    If the range stops inside its last compound page, pages that it does not name lose pins.
+    If the range stops inside the last of several compound pages, this one loses too many pins.
     """
 
     def compound_range_next(self, i: int, npages: int, page: int) -> tuple[int, int]:
@@ -38,7 +38,7 @@ class CutAtNpages(Optimised):
 class NeverCut(Optimised):
     """The last run goes to the end of its compound page, even if the range ends before.
 
-    A driver that unpins its buffer in several pieces makes the refcount negative.
+    A driver that unpins its buffer piece by piece drops more pins than it took.
     """
 
     def compound_range_next(self, i: int, npages: int, page: int) -> tuple[int, int]:
@@ -50,7 +50,7 @@ class NeverCut(Optimised):
 class RunOnePageLong(Optimised):
     """The run reaches one page past the end of its compound page.
 
-    The end is taken as inclusive: the first page of the next compound page is put on this head.
+    The end is taken as inclusive: this head loses the pin of the next compound page's first page.
     """
 
     def compound_range_next(self, i: int, npages: int, page: int) -> tuple[int, int]:
@@ -61,9 +61,9 @@ class RunOnePageLong(Optimised):
 
 @fault("range math", "mutation")
 class LastTailStays(Optimised):
-    """The walk steps over a whole run, but its put is one page short.
+    """The walk steps over a whole run, but the put drops one pin less than the run has pages.
 
-    Each run of more than one page leaks a pin; a run of a single page is right.
+    Each run of more than one page leaks a pin; a run of a single page leaks none.
     """
 
     def unpin_range_run(self, page: int, head: int, ntails: int, make_dirty: bool) -> None:
@@ -74,7 +74,7 @@ class LastTailStays(Optimised):
 class OrderPlusOne(Optimised):
     """A compound page is taken to be twice as large as it is.
 
-    Two neighbouring compound pages of one order are put as one run, on the head of the first.
+    Two neighbouring compound pages of one order are one run: the first head loses all pins.
     """
 
     def compound_range_next(self, i: int, npages: int, page: int) -> tuple[int, int]:
@@ -99,7 +99,7 @@ class HeadIsPage(Optimised):
 class OnlyFirstRun(Optimised):
     """The first run of the range is put, and the call returns.
 
-    Right for every range inside one compound page, which is what a test with one huge page makes.
+    This is right for every range inside one compound page, as in a test with one huge page.
     """
 
     def unpin_user_page_range_dirty_lock(self, page: int, npages: int, make_dirty: bool) -> None:
@@ -110,9 +110,9 @@ class OnlyFirstRun(Optimised):
 
 @fault("range math", "mutation")
 class PartialEndStays(Optimised):
-    """The walk stops before a compound page of which the range holds only a part.
+    """The walk stops before the last compound page if the range ends inside that page.
 
-    A region whose last page is inside a huge page keeps all its pins of that huge page.
+    A region that ends inside a huge page, and begins before it, keeps all its pins of it.
     """
 
     def unpin_user_page_range_dirty_lock(self, page: int, npages: int, make_dirty: bool) -> None:
@@ -125,10 +125,10 @@ class PartialEndStays(Optimised):
 
 @fault("range math", "D04, 5.13 on classic SPARSEMEM, fixed 2022-01")
 class OffsetWithinSection(Optimised):
-    """The offset of a tail counts from its section's start: wrong from the second section on.
+    """The offset of a tail from its head is counted from the start of the tail's section.
 
-    A model of subtracting pointers into the arrays of two sections, which does not give a
-    number of pages. Only gigantic pages have several sections.
+    It models a subtraction of pointers into the memmaps of two sections, which does not give a
+    number of pages. Only gigantic pages, which lie in several sections, show it.
     """
 
     def compound_range_next(self, i: int, npages: int, page: int) -> tuple[int, int]:
@@ -139,9 +139,9 @@ class OffsetWithinSection(Optimised):
 
 @fault("range math", "D03, 5.13 on classic SPARSEMEM, fixed 2022-01")
 class WrapsInSection(Optimised):
-    """A range that crosses the edge of a section begins again at its section's start.
+    """A range that crosses the end of a section continues at the start of the same section.
 
-    A model of pointer arithmetic past the end of one section's array of struct page: the
+    It models pointer arithmetic past the end of one section's array of struct page: the
     memory there describes other pages, which nobody named and which lose their pins.
     """
 
@@ -152,9 +152,9 @@ class WrapsInSection(Optimised):
 
 @fault("range math", "D07, at 12 bits instead of 31")
 class NpagesTruncated(Optimised):
-    """The upper bits of the number of pages are lost when it is passed on.
+    """The upper bits of the number of pages are lost when the number is passed on.
 
-    This happens if a parameter is an int, not an unsigned long; here 4096 pages are enough.
+    This happens if a parameter is an int, not an unsigned long. Here 12 bits are left: 4096 is 0.
     """
 
     def unpin_user_page_range_dirty_lock(self, page: int, npages: int, make_dirty: bool) -> None:
@@ -165,7 +165,7 @@ class NpagesTruncated(Optimised):
 class OneBatchOfRange(Optimised):
     """A range call unpins at most 512 pages.
 
-    Pinning a region works in batches of 512 pages; its unpinning must not stop after one.
+    A region is pinned in batches of 512 pages, but its release must not stop after one batch.
     """
 
     def unpin_user_page_range_dirty_lock(self, page: int, npages: int, make_dirty: bool) -> None:

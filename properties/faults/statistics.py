@@ -14,8 +14,8 @@ from properties.faults.fault import fault
 class CountsAfterPut(Optimised):
     """The statistic is counted after the put, when the last reference may be gone.
 
-    The struct page says for which node to count, and its memory may have been unplugged. No
-    count is wrong afterwards: only the order of events shows it.
+    The struct page says for which node to count, but the page's memory may have been unplugged
+    by then. No count is wrong afterwards: only the order of events shows it.
     """
 
     def put_compound_head(self, head: int, refs: int) -> None:
@@ -27,7 +27,7 @@ class CountsAfterPut(Optimised):
 class CountsRuns(Optimised):
     """A put counts as one released pin, however many it drops.
 
-    The statistic stayed in the loop over pages when that became a loop over runs.
+    Each iteration of the loop counts one pin, as when the loop went over pages and not runs.
     """
 
     def count_released(self, head: int, refs: int) -> None:
@@ -89,7 +89,7 @@ class AnotherPinUncounted(Optimised):
 class CountsAskedPins(Optimised):
     """A grab counts the pins it was asked for, not the pins it took.
 
-    Only a refcount close to 2^31 makes a grab take a part of a run.
+    Only a refcount close to 2^31 makes a grab take fewer pins than it was asked for.
     """
 
     def try_grab_compound_head(self, head: int, refs: int) -> int:
@@ -113,7 +113,7 @@ class CountsGets(Optimised):
 
 @fault("statistics", "mutation", versions=("5.11", "5.13"))
 class UndoUncounted(Optimised):
-    """Pins that the fast path takes and gives back are counted as acquired only.
+    """Pins that the fast path takes and gives back are counted as acquired, but not as released.
 
     The undo is not counted because no caller asked for it, but the grab before it was counted.
     """

@@ -69,7 +69,7 @@ class LengthToNearest(Optimised):
 class LengthWraps(Optimised):
     """Rounding up the length of a scatterlist entry wraps, and the entry has no pages.
 
-    In 32 bits, adding a page to 4 GiB less a few bytes gives almost 0; here 128 KiB are enough.
+    In 32 bits, 4 GiB less a few bytes, plus nearly a page, is almost 0; here 128 KiB are enough.
     """
 
     def npages_of_entry(self, sg: Scatterlist) -> int:
@@ -89,7 +89,7 @@ class LastEntryOfManyStays(Optimised):
 
 @fault("umem", "mutation", versions=("5.11", "5.13"))
 class FirstPageTwice(Optimised):
-    """The first page of each scatterlist entry but the first is unpinned once more.
+    """The first page of each scatterlist entry after the first entry is unpinned twice.
 
     The code assumes that an entry begins with the last page of the one before.
     """
@@ -140,9 +140,9 @@ class RegionReleasedTwice(Optimised):
 
 @fault("umem", "mutation", versions=("5.11", "5.13"))
 class SegmentRoundedUp(Optimised):
-    """The largest segment of a device is rounded up to whole pages, and not down.
+    """The maximum segment size of a device is rounded up to whole pages, and not down.
 
-    The device gets too large an entry only if the limit is no multiple of the page size.
+    The device gets too large an entry only if the maximum is no multiple of the page size.
     """
 
     def umem_append(self, umem: Umem, batch: Sequence[int], max_segment: int) -> None:
@@ -153,7 +153,7 @@ class SegmentRoundedUp(Optimised):
 class ReleasesOneMoreThanNmap(Optimised):
     """The release walks one scatterlist entry more than the device has after DMA mapping.
 
-    The bound is inclusive by mistake, which is right if the IOMMU merged just two entries.
+    The bound is inclusive by mistake: nothing leaks if the IOMMU merged just two entries.
     """
 
     def released_entries(self, umem: Umem) -> list[Scatterlist]:

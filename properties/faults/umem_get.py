@@ -23,7 +23,7 @@ class BatchNotUnwound(Optimised):
 
 @fault("umem", "E10, mutation", versions=("5.11", "5.13"))
 class BatchUnwoundTwice(Optimised):
-    """The batch that failed is unpinned twice, and so drops references that mappings hold.
+    """The batch that failed is unpinned twice, the second time with references of other holders.
 
     The code assumes that the batch was added to the scatterlist before memory ran out.
     """
@@ -37,7 +37,7 @@ class BatchUnwoundTwice(Optimised):
 class TableNotUnwound(Optimised):
     """Only the batch that failed is unpinned, and not the batches before it.
 
-    It takes a region of more than 512 pages, in which a batch after the first fails, to show it.
+    Only a region of more than 512 pages shows this, if a batch after the first fails.
     """
 
     def umem_append_failed(self, umem: Umem, pages: Sequence[int], batch: Sequence[int]) -> None:
@@ -93,7 +93,8 @@ class MapErrorIgnored(Optimised):
 class PartialBatchIsWhole(Optimised):
     """A batch of which only a part was pinned is treated as if all of it was.
 
-    The walk continues after the page that failed, so all later pages are at a wrong address.
+    The walk continues with the next batch: the unpinned pages are missing from the region, and
+    all later pages are at wrong addresses.
     """
 
     def umem_advance(self, asked: int, pinned: int) -> int:

@@ -10,7 +10,7 @@ from properties.faults.fault import fault
 
 @fault("grab and undo", "C03, mutation", versions=("5.11", "5.13"))
 class UndoForgotten(Optimised):
-    """If a page table entry changed meanwhile, the walk ends and keeps the pins of its pages.
+    """If a page table entry changed meanwhile, the walk ends and keeps the pins of that entry.
 
     The pages may be somebody else's by then, and are never freed.
     """
@@ -23,7 +23,7 @@ class UndoForgotten(Optimised):
 class UndoDropsOne(Optimised):
     """The undo of a huge page table entry drops one pin and not all that were taken.
 
-    It is a copy of the undo of a PTE, of which only one page is grabbed.
+    It is a copy of the undo for a PTE, which maps only one page.
     """
 
     def undo_grab(self, head: int, refs: int) -> None:
@@ -34,7 +34,7 @@ class UndoDropsOne(Optimised):
 class UndoDropsOneMore(Optimised):
     """The undo drops one pin more than was taken.
 
-    It also counts the page before the changed one, which has the same head.
+    It also counts the page of the entry before the changed one, which has the same head.
     """
 
     def undo_grab(self, head: int, refs: int) -> None:
@@ -43,10 +43,10 @@ class UndoDropsOneMore(Optimised):
 
 @fault("grab and undo", "B26, 6.12, turned around", versions=("5.11", "5.13"))
 class UndoByGetAmount(Optimised):
-    """The undo drops plain references although pins were taken: 1023 references of each pin stay.
+    """The undo drops plain references, not pins: 1023 references of each pin by bias stay.
 
-    From 6.12 on there is a check for long-term pins at which only a plain reference has been
-    taken, so its undo must drop only a plain reference.
+    In 6.12 the fast path checks a page for long-term pins while it has only plain references
+    on it: if the check fails, dropping plain references is right.
     """
 
     def undo_grab(self, head: int, refs: int) -> None:
@@ -57,7 +57,7 @@ class UndoByGetAmount(Optimised):
 
 @fault("grab and undo", "B21, mutation", versions=("5.11", "5.13"))
 class UndoTakesEverything(Optimised):
-    """If a page table entry changed, the walk unpins all pages of the call.
+    """If a page table entry changed, the walk unpins all pages that the call has pinned.
 
     Only the pages of that entry may be wrong; the slow path should continue after the others.
     """
@@ -74,7 +74,7 @@ class UndoTakesEverything(Optimised):
 class HugeEntryHalfUndone(Optimised):
     """If a huge page table entry changed, only the page at which this was seen is unpinned.
 
-    The pages before it come from the same entry: the huge page may have been moved.
+    The pages before it come from the same entry and stay pinned, although that entry changed.
     """
 
     def pin_user_pages_fast_only(self, pages: Sequence[int], changed: int | None) -> int:
@@ -91,9 +91,9 @@ class HugeEntryHalfUndone(Optimised):
 
 @fault("grab and undo", "C04, mutation", versions=("5.11", "5.13"))
 class EveryRunIsOneEntry(Optimised):
-    """All pins of the run are undone, as if one page table entry mapped it at any order.
+    """All pins of the run are undone, as if one page table entry mapped the run at any order.
 
-    Below PMD order each page has an entry of its own: pins before the changed entry are to stay.
+    Below PMD order each page has an entry of its own: pages before the changed one stay pinned.
     """
 
     def pin_user_pages_fast_only(self, pages: Sequence[int], changed: int | None) -> int:
