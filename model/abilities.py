@@ -27,13 +27,13 @@ FIELDS = (
     "warnings",
 )
 
-#: The value of an ability that limits programs no further than `model.program` does.
+#: An ability's value if it sets no limit: only the limits of `model.program` apply.
 UNBOUNDED = 1 << 64
 
 
 @frozen
 class Abilities:
-    """What programs a candidate can run, and what it shows of them.
+    """What programs a candidate can run, and what it shows after each step.
 
     :param name: The candidate's name in messages.
     :param semantics: Kernel versions whose counting it follows.
@@ -41,12 +41,12 @@ class Abilities:
     :param listed: Maximum length, in pages, of a page array passed to a call.
     :param span: Maximum distance, in frames, between a program's lowest and highest frame.
     :param oddities: Names of known deviations (`properties.judging.oddities`).
-    :param orders_of: The orders of a kind, for kinds with fewer orders than *orders*.
-    :param room: Maximum number of pages of a kind, for kinds where it is limited.
+    :param orders_of: For each kind that has not all *orders*, the orders that it has.
+    :param room: For each kind whose pages are limited in number, their maximum number.
     :param named: Maximum number of pages that a step may name.
     :param refs: Maximum number of times that a page can be mapped.
-    :param mixes: Kinds of which adjacent compound pages may differ in order; pages of two kinds
-        are never adjacent. None: no such restriction.
+    :param mixes: The kinds whose adjacent compound pages may differ in order; pages of
+        different kinds may not be adjacent. None: neither is restricted.
     :param changes: Whether a page table can change during ``pin_user_pages_fast_only()``.
     :param timed: Whether it has its own time limit for steps that do not return.
     :param takes_whole_programs: Whether it runs a complete program much faster than the
@@ -72,7 +72,7 @@ class Abilities:
     takes_whole_programs: bool = False
 
     def makes(self, kind: str) -> frozenset[int]:
-        """The orders of compound pages of *kind* that the candidate can make."""
+        """The orders that compound pages of *kind* can have in the candidate."""
         return self.orders & self.orders_of.get(kind, self.orders)
 
     def lacks(self, mappings: Sequence[Pages]) -> str:

@@ -27,7 +27,7 @@ class Snapshot:
         Frames are numbered as in the program, even if a kernel uses others.
     :param acquired: NR_FOLL_PIN_ACQUIRED since the program began.
     :param released: NR_FOLL_PIN_RELEASED since the program began.
-    :param warnings: WARNs during the step.
+    :param warnings: Texts of the WARNs during the step.
     :param puts: Number of puts of references during the step.
     :param dirty_locks: Number of times the step locked a page to dirty it.
     :param maybe_pinned: Those of *heads* for which ``page_maybe_dma_pinned()`` is true.
@@ -46,7 +46,7 @@ class Snapshot:
 
 
 class Candidate(ABC):
-    """Carries out programs. A subclass has `abilities` and `execute`; the rest has defaults."""
+    """Carries out programs. Subclasses define `abilities` and `execute`; the rest has defaults."""
 
     @property
     @abstractmethod
@@ -55,11 +55,13 @@ class Candidate(ABC):
 
     @abstractmethod
     def execute(self, program: Program) -> Iterator[Snapshot]:
-        """Carry out *program* from its beginning: a snapshot for each step, or Unavailable.
+        """Carry out *program* from its beginning; yield a snapshot after each step.
 
         Steps may be appended to *program* meanwhile; they are carried out, too. A candidate
         with `Abilities.takes_whole_programs` gets complete programs that keep the contract,
         and may carry out all steps before it yields the first snapshot.
+
+        :raises Unavailable: if the candidate cannot run on this host.
         """
 
     @property
@@ -77,9 +79,9 @@ class Candidate(ABC):
 
 
 class InProcess(Candidate):
-    """A candidate in this process: a subclass has a method for each call, on a `Memory`.
+    """A candidate in this process: a subclass has a method for each call, which uses `memory`.
 
-    Pages are passed as frame numbers, *npages* as ``unsigned long``: an -errno is very large.
+    Pages are passed as frame numbers, *npages* as ``unsigned long``, so -errno is very large.
     """
 
     journal = True
@@ -131,7 +133,7 @@ class InProcess(Candidate):
     # Steps outside of GUP, the same for every candidate in this process.
 
     def _heads(self, pages: Sequence[int]) -> dict[int, None]:
-        """The heads of *pages*, each once, in their order."""
+        """The heads of *pages*, each once, in the sequence of *pages*."""
         return dict.fromkeys(map(self.memory.compound_head, pages))
 
     def map(self, pages: Sequence[int]) -> None:
@@ -140,13 +142,13 @@ class InProcess(Candidate):
             self.memory.add_mapping(head)
 
     def unmap(self, pages: Sequence[int]) -> None:
-        """Unmap each compound page of *pages* once."""
+        """Unmap each compound page of *pages* once, and drop that mapping's reference."""
         for head in self._heads(pages):
             self.memory.drop_mapping(head)
             self._drop(head, 1)
 
     def set_page_dirty(self, pages: Sequence[int]) -> None:
-        """Write to each compound page of *pages* through a mapping."""
+        """Set the dirty flag of each compound page of *pages*, as writes through a mapping do."""
         for head in self._heads(pages):
             self.memory.set_dirty(head, dirty=True)
 
@@ -166,7 +168,7 @@ class InProcess(Candidate):
             self._drop(self.memory.compound_head(page), n)
 
     def alloc_pages(self, pages: Sequence[int], orders: Sequence[int]) -> None:
-        """Turn the free frames *pages* into compound pages of *orders*, mapped once."""
+        """Turn the free frames *pages* into compound pages of *orders*, each mapped once."""
         self.memory.rebuild(pages[0], orders, refs=1, dirty=False)
 
     def split_huge_page(self, pages: Sequence[int]) -> int:

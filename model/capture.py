@@ -3,9 +3,9 @@
 """Captures mappings from a live machine: the real layout of compound pages in memory.
 
 Sources are /proc/kpageflags and /proc/PID/pagemap (fs/proc/page.c, fs/proc/task_mmu.c; described in
-Documentation/admin-guide/mm/pagemap.rst). Reading takes no lock: a compound page that changes
-meanwhile may look incomplete, and is left out. Only the layout is captured, not the counts: every
-head has refs=1.
+Documentation/admin-guide/mm/pagemap.rst). Reading them takes no lock, so a compound page that
+changes meanwhile may look incomplete; then it is left out. Only the layout is captured, no counts:
+every head has refs=1.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ PROC = Path("/proc")
 HEADLESS = "of a compound page whose head is not mapped"
 SURPLUS = "beyond the limit"
 
-#: Maximum number of extents of a mapping. Each takes up to 35 bytes of its line (orders 16,
-#: brackets 5, frame 14); the length of a line is limited by `model.program.LINE_LIMIT`.
+#: Maximum number of extents of a captured mapping. Each takes up to 35 bytes of the mapping's
+#: line (orders 16, brackets 5, frame 14), whose limit is `model.program.LINE_LIMIT`.
 MAX_EXTENTS = 100
 
 
@@ -53,7 +53,7 @@ class Capture:
 
 
 class _Run(NamedTuple):
-    """The kind and extents of a future mapping, or of several if they are too many for one."""
+    """Kind and extents of a future mapping, or of several if the extents are too many for one."""
 
     kind: str
     extents: list[Extent]
@@ -62,7 +62,7 @@ class _Run(NamedTuple):
         return sum(e.stop - e.pfn for e in self.extents)
 
     def parts(self) -> Iterator[_Run]:
-        """Parts of this, each within the limits of one mapping and of its line in the layout."""
+        """Parts of these extents, each of which fits into one mapping and its line in a layout."""
         part = _Run(self.kind, [])
         for extent in self.extents:
             npages = part.npages() + extent.stop - extent.pfn
@@ -78,7 +78,7 @@ def capture_machine(when: str, *, proc: Path = PROC, limit: int | None = None) -
 
     :param when: The date, for the comments.
     :param proc: Mount point of procfs.
-    :param limit: Maximum number of mappings, chosen to differ; None for all.
+    :param limit: Maximum number of mappings; those kept differ as much as possible. None: all.
     :raises BadInput: without /proc/kpageflags or root privileges, or if no page can be pinned.
     """
     runs: list[_Run] = []
@@ -99,8 +99,8 @@ def capture_process(pid: int, when: str, *, proc: Path = PROC, limit: int | None
     """Capture the pages of one process: each mapping holds the pages of one kind in one VMA.
 
     Pages are in the order of their addresses; pages that are not present or of another kind
-    leave no gap. A compound page is captured whole at the first address of its head, even if
-    only part of it is mapped there.
+    leave no gap in the mapping. A compound page is captured whole at the first address where
+    its head is mapped, even if only part of it is mapped there.
 
     Other parameters and errors are those of `capture_machine`.
 
@@ -126,7 +126,7 @@ def capture_process(pid: int, when: str, *, proc: Path = PROC, limit: int | None
     for frames in vmas:
         of_kind: dict[str, _Run] = {}
         for pfn in frames:
-            # `pop` removes the head from the dictionary: no compound page is to be in two mappings.
+            # `pop` removes the head, so that no compound page gets into two mappings.
             kind, order = heads.pop(pfn, ("", 0))
             if kind:
                 run = of_kind.setdefault(kind, _Run(kind, []))
@@ -165,10 +165,10 @@ def _capture(
 
 
 def _varied(runs: Sequence[_Run], limit: int) -> list[_Run]:
-    """Up to *limit* of *runs* (mappings without names), in their order, as different as possible.
+    """Up to *limit* of *runs* (future mappings), as different as possible, in the given order.
 
-    Kinds are chosen in turn. Within a kind, mappings with more different orders come first; a
-    second one with the same orders and about as many pages comes after the first of each sort.
+    Kinds take turns. Within a kind, mappings with more orders are chosen first, and a second
+    mapping with the same orders and about as many pages only after all that are not alike.
     """
     alike: Counter[tuple[str, frozenset[int], int]] = Counter()
     ranked = []

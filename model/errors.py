@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""Errors in the user's input, in one line."""
+"""The error for invalid input, whose text is one line."""
 
 from __future__ import annotations
 

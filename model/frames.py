@@ -10,7 +10,7 @@ from model.mapping import Extent, Mapping
 
 
 class Block(NamedTuple):
-    """Adjacent compound pages of one order; *refs* and *kind* are their mapping's."""
+    """Adjacent compound pages of one order, in a mapping with *refs* and *kind*."""
 
     start: int
     stop: int
@@ -20,7 +20,7 @@ class Block(NamedTuple):
 
 
 class Frames:
-    """All frames of some mappings, as ascending blocks of compound pages of one order."""
+    """The compound pages of some mappings, stored as blocks with ascending frames."""
 
     def __init__(self, mappings: Iterable[Mapping]) -> None:
         self._blocks = sorted(

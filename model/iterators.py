@@ -2,8 +2,8 @@
 
 """The two iterators of the series. They return runs: neighbouring pages of one head.
 
-Each call returns one run as ``(head, ntails)``; the next run begins *ntails* later.
-Every run has at least one page, and all runs together have *npages*.
+Each call returns one run as ``(head, number of pages)``. The caller adds that number, at
+least 1, to *i* for the next call, until *i* is *npages*.
 """
 
 from collections.abc import Sequence
@@ -15,8 +15,8 @@ from model.pagelist import NULL
 def compound_next(memory: Memory, i: int, npages: int, pages: Sequence[int]) -> tuple[int, int]:
     """The run at ``pages[i]``: adjacent entries with the same head (mm/gup.c, 5.13).
 
-    A run may repeat pages and name tails in any order. An entry of another head ends it,
-    as does NULL: A-B-A gives three runs.
+    A run may repeat pages and name tails in any sequence. An entry of another head ends the
+    run, as does NULL: entries of heads A, B and A again are three runs.
     """
     head = memory.compound_head(pages[i])
     nr = i + 1
@@ -26,7 +26,7 @@ def compound_next(memory: Memory, i: int, npages: int, pages: Sequence[int]) -> 
 
 
 def compound_range_next(memory: Memory, i: int, npages: int, page: int) -> tuple[int, int]:
-    """The run at frame ``page + i``: up to the end of its compound page or of the range (5.13).
+    """The run at frame ``page + i``: to the end of its compound page or of the range (5.13).
 
     The first run may begin in a tail, the last one may end before its compound page does.
     """

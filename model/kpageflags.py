@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""Reads /proc/kpageflags and a pagemap (Documentation/admin-guide/mm/pagemap.rst)."""
+"""Reads /proc/kpageflags and a process's pagemap (Documentation/admin-guide/mm/pagemap.rst)."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from model.semantics import KINDS, MAX_ORDER
 LRU, MMAP, ANON = 1 << 5, 1 << 11, 1 << 12
 COMPOUND_HEAD, COMPOUND_TAIL, HUGE = 1 << 15, 1 << 16, 1 << 17
 
-#: Reasons to leave a frame out, and their flags; the first one that is set decides. The zero
-#: page is also reserved, so it comes first.
+#: Reasons to leave a frame out, and their flags; the first flag that is set decides. The zero
+#: page has the flag of reserved pages, too, so its own flag comes first.
 LEFT_OUT = {
     "zero page": 1 << 24,
     "no page": 1 << 20,
@@ -45,12 +45,12 @@ ENTRY, CHUNK = 8, 1 << 20
 
 @cache
 def _sort(flags: int) -> tuple[int, str]:
-    """What *flags* say: (head flag, tail flag or 0; kind, or reason to leave the frame out).
+    """(COMPOUND_HEAD, COMPOUND_TAIL or 0; the frame's kind, or the reason to leave it out).
 
-    Cached, because millions of frames share a few hundred values.
+    Cached, because the *flags* of millions of frames have only a few hundred values.
     """
     if flags & COMPOUND_TAIL:
-        # The kind follows from the head: not every kernel repeats the other flags in tails.
+        # The kind follows from the head's flags, which not every kernel repeats in the tails.
         return COMPOUND_TAIL, ""
     return flags & COMPOUND_HEAD, _what(flags)
 
@@ -70,9 +70,10 @@ def _what(flags: int) -> str:
 
 
 def pieces(proc: Path) -> Iterator[tuple[str, Extent]]:
-    """All frames of this host, in order: (kind, extent) for adjacent frames of one kind.
+    """All frames of this host, ascending: (kind, extent) for each compound page or single pages.
 
-    Frames that are left out have the reason in place of the kind, and order 0.
+    Adjacent single pages of one kind share an extent. Frames to leave out have the reason in
+    place of the kind, and order 0.
     """
     pfn, head = 0, ""
     with _opened(proc / "kpageflags") as file:
@@ -108,7 +109,7 @@ def _compound(what: str, pfn: int, npages: int) -> tuple[str, Extent]:
 
 def present(pid: int, proc: Path) -> list[array[int]]:
     """The frames of the present pages of each VMA of process *pid*, ordered by address."""
-    # A kernel thread has no memory of its own.
+    # The message is for kernel threads, too, which have no memory of their own.
     gone = f"no such process with memory of its own: {pid}"
     with _opened(proc / str(pid) / "maps", gone) as file:
         spans = [line.split(b" ", 1)[0].split(b"-") for line in file.readlines()]
@@ -119,13 +120,13 @@ def present(pid: int, proc: Path) -> list[array[int]]:
             pages = chain.from_iterable(_entries(file, first, stop - first))
             vmas.append(array("Q", (page & PFN_MASK for page in pages if page & PRESENT)))
             if 0 in vmas[-1]:
-                # Without CAP_SYS_ADMIN all frames read as 0, which no process can have.
+                # Without CAP_SYS_ADMIN all frames read as 0; no process has frame 0.
                 raise PermissionError
     return vmas
 
 
 def _entries(file: FileIO, first: int = 0, count: int = MAX_PFN) -> Iterator[array[int]]:
-    """*count* 64-bit entries from number *first* on, in large chunks."""
+    """Up to *count* 64-bit entries of *file*, from entry *first* on, in large chunks."""
     left = count * ENTRY
     file.seek(first * ENTRY)
     while chunk := file.read(min(CHUNK, left)):
@@ -135,10 +136,10 @@ def _entries(file: FileIO, first: int = 0, count: int = MAX_PFN) -> Iterator[arr
 
 @contextmanager
 def _opened(path: Path, missing: str = "") -> Iterator[FileIO]:
-    """Open *path* unbuffered: the kernel refuses to read part of an entry.
+    """Open *path* unbuffered, because the kernel refuses reads of a part of an entry.
 
     :param missing: The error message if the file does not exist.
-    :raises BadInput: for any error while the file is open.
+    :raises BadInput: for any `OSError` from opening the file until it is closed.
     """
     reason, file = "needs root: run it with sudo", str(path)
     try:

@@ -2,7 +2,8 @@
 
 """Values in a trace: literals, and the operators ``+``, ``*`` and ``|``.
 
-Each function converts a node of Python's syntax tree, or raises `BadInput`. None evaluates it.
+Each function converts a node of Python's syntax tree to a value without evaluating the node,
+or raises `BadInput`.
 """
 
 import ast
@@ -69,7 +70,7 @@ def orders(node: ast.expr) -> tuple[int, ...]:
 
 
 def brackets(node: ast.expr) -> list[list[tuple[int, int]]]:
-    """The brackets of ``[0, 0] + [9]*4``, each as a list of (order, count)."""
+    """The brackets of a sum like ``[0, 0] + [9]*4``, each as a list of (order, count)."""
     found = []
     for operand in _operands(node, ast.Add):
         term, times = _repeated(operand)
@@ -83,16 +84,16 @@ def brackets(node: ast.expr) -> list[list[tuple[int, int]]]:
 
 
 def pages(node: ast.expr) -> PageList:
-    """A list of pages: a sum of slices and repeated groups."""
+    """The list of pages in *node*, a sum of slices and repeated groups."""
     return PageList(tuple(_term(operand) for operand in _operands(node, ast.Add)))
 
 
 def _term(node: ast.expr) -> Slice | Group:
     term = _slice_or_group(node)
     group = term if isinstance(term, Group) else Group((term,), 1)
-    # len() fails from 2^63 on.
+    # Not len(term), which fails from 2^63 on.
     if sum(len(s.indices) * s.times for s in group.slices) * group.times > MAX_PFN:
-        raise BadInput(f"{shortened(node)} lists more pages than any machine has")
+        raise BadInput(f"{shortened(node)} lists more pages than there are frames")
     return term
 
 
@@ -163,7 +164,7 @@ VALUES: dict[str, Callable[[ast.expr], Any]] = {
 
 
 def _operands(node: ast.expr, operator: type[ast.operator]) -> list[ast.expr]:
-    """The operands of ``a + b + c``, left to right."""
+    """The operands of ``a + b + c`` (+ stands for *operator*), left to right."""
     operands = []
     while isinstance(node, ast.BinOp) and isinstance(node.op, operator):
         operands.append(node.right)
@@ -172,11 +173,11 @@ def _operands(node: ast.expr, operator: type[ast.operator]) -> list[ast.expr]:
 
 
 def _repeated(node: ast.expr) -> tuple[ast.expr, int]:
-    """(node, times) of ``node*times``; times is 1 for anything else."""
+    """Both operands of *node* if it is ``term*times``; *node* and 1 if it is anything else."""
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
         times = whole_number(node.right)
         if not 1 <= times <= 1 << 32:
-            raise BadInput(f"repeated {times} times")
+            raise BadInput(f"repeated {times} times, not 1 to 2^32 times")
         return node.left, times
     return node, 1
 

@@ -4,7 +4,7 @@
 
 A mapping is stored as extents (compound pages of one order), so that 16 GiB need as much
 memory as 16 KiB. Page *i* of a mapping is always the same frame; the compound page that contains
-this frame can change (by a split, or by free and allocate).
+this frame can change (if it is split, or freed and allocated again).
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,13 +19,13 @@ from model.semantics import KINDS, MAX_ORDER
 #: Frame numbers are below this: 4 PiB in pages of 4 KiB.
 MAX_PFN = 1 << 40
 
-#: Maximum number of references that a mapping can start with: refcounts are signed.
+#: Maximum number of references that a head can start with: the highest signed refcount.
 MAX_REFS = (1 << 31) - 1
 
 #: The first frame of the first mapping, before alignment, if its statement has no ``pfn=``.
 FIRST_PFN = 0x1000
 
-#: Maximum number of pages (64 GiB) of a mapping that is not contiguous: each frame is stored.
+#: Maximum number of pages (64 GiB) of a mapping that is not contiguous: its frames are listed.
 MAX_SCATTERED = 1 << 24
 
 #: An order that is repeated at least this often is written ``[0]*4``, not ``[0, 0, 0, 0]``.
@@ -51,12 +51,12 @@ class Extent:
         return self.pfn + (self.count << self.order)
 
     def heads(self) -> range:
-        """The first frame of each of its compound pages."""
+        """The first frame of each compound page in the extent."""
         return range(self.pfn, self.stop, 1 << self.order)
 
 
 def placed(orders: Iterable[tuple[int, int]], pfn: int) -> tuple[Extent, ...]:
-    """One extent for each (order, count), each at the next aligned frame, from *pfn* on."""
+    """An extent for each (order, count) in *orders*, at the next aligned frame, from *pfn* on."""
     extents = []
     for order, count in orders:
         extents.append(Extent(align_up(pfn, order), order, count))
@@ -65,7 +65,7 @@ def placed(orders: Iterable[tuple[int, int]], pfn: int) -> tuple[Extent, ...]:
 
 
 def side_by_side(orders: Iterable[int], pfn: int) -> tuple[Extent, ...]:
-    """Compound pages of *orders*, one after another from *pfn* on, in as few extents."""
+    """The fewest extents for compound pages of *orders*, one after another from *pfn* on."""
     return placed(((order, sum(1 for _ in run)) for order, run in groupby(orders)), pfn)
 
 
@@ -91,8 +91,8 @@ class Mapping:
 
     :param name: The name in steps.
     :param kind: One of `model.semantics.KINDS`.
-    :param extents: The compound pages in the order of the mapping, which need not be the order
-        of their frames; there may be gaps.
+    :param extents: The compound pages as the mapping has them one after another; their frames
+        need not ascend, and may have gaps.
     :param refs: References on each head that are not pins: one for each time the page is
         mapped, or the driver's own.
     :raises BadInput: if a value is out of bounds, a frame not aligned, or extents overlap.
@@ -152,7 +152,7 @@ class Mapping:
 
     @cached_property
     def pages(self) -> Sequence[int]:
-        """The frame of each page; a range if the frames are contiguous."""
+        """The frame of each page; a ``range`` if the frames are contiguous."""
         if self._contiguous:
             return range(self.extents[0].pfn, self.extents[-1].stop)
         return list(chain.from_iterable(range(e.pfn, e.stop) for e in self.extents))
@@ -185,7 +185,7 @@ class Mapping:
 
 
 def _groups(extents: Sequence[Extent]) -> list[list[list[Extent]]]:
-    """*extents* as groups of brackets; a gap that is not due to alignment begins a new group."""
+    """*extents* as groups of brackets; after a gap that is not due to alignment, a new group."""
     groups: list[list[Extent]] = []
     for extent in extents:
         if groups and extent.pfn == align_up(groups[-1][-1].stop, extent.order):
@@ -196,7 +196,7 @@ def _groups(extents: Sequence[Extent]) -> list[list[list[Extent]]]:
 
 
 def _brackets(extents: Sequence[Extent]) -> list[list[Extent]]:
-    """Split *extents* into brackets: a long one alone, ``[9]*4``; short ones share ``[0, 1]``."""
+    """*extents* as brackets: a long one has its own, ``[9]*4``; short ones share: ``[0, 1]``."""
     brackets: list[list[Extent]] = []
     for long, found in groupby(extents, key=lambda e: e.count >= MIN_REPEATED):
         run = list(found)
@@ -225,6 +225,6 @@ def overlap(extents: Iterable[Extent]) -> int | None:
 def default_pfn(end: int, orders: Iterable[int]) -> int:
     """The first frame of a mapping without ``pfn=``: aligned to the largest of its *orders*.
 
-    It is at least one frame after *end*, the first frame after all mappings before it.
+    *end* is the first frame after all earlier mappings. It stays free, so that there is a gap.
     """
     return align_up(end + 1, max(orders, default=0))

@@ -2,8 +2,8 @@
 
 """The state of pages and their counters. All changes go through `Memory`.
 
-Most methods are one load or one atomic operation of the kernel: a memory operation. A page
-gets its `Page` at first use. Counters are signed and have 32 bits, like ``atomic_t``.
+Most methods stand for one load or one atomic operation of the kernel: a memory operation. A
+`Page` is made when its frame is first used. Counters are signed 32-bit, like ``atomic_t``.
 """
 
 from collections.abc import Iterable, Sequence
@@ -29,15 +29,15 @@ EMPTY_PUTS = 1_000
 
 
 class Oops(Exception):
-    """An access that would crash the kernel: a frame without a ``struct page``."""
+    """A bad memory access, such as to a frame without a ``struct page``, or a BUG."""
 
 
 class Panic(Exception):
-    """The kernel code ended abnormally: by a BUG, a signal, or too much memory."""
+    """A kernel under test ended abnormally: its process by a signal, its guest by an error."""
 
 
 class NoProgress(Exception):
-    """A step used more memory operations than it may; presumably it does not terminate."""
+    """A step used more memory operations than it may, or too much time: it may be endless."""
 
 
 class Memory:
@@ -57,7 +57,7 @@ class Memory:
         self._pages: dict[int, Page] = {}
         self._spent = self._allowed = self._fuel = 0
         self.begin_step(0)
-        # The block of the last look-up, as a cache: most look-ups are in the same block.
+        # Cached from the block of the last look-up: the next one is mostly in the same block.
         self._start = self._stop = self._mask = self._order = self._refs = 0
         self._zero = self._special = False
 
@@ -139,11 +139,11 @@ class Memory:
         return record.maps > 0 and record.allocated
 
     def page_ref_count(self, page: int) -> int:
-        """``_refcount`` of this frame itself (0 for a tail)."""
+        """``_refcount`` of *page* itself, not of its head (0 for a tail)."""
         return self._page(page).refcount
 
     def page_pincount(self, page: int) -> int:
-        """The pincount of this frame itself (0 if it has none)."""
+        """The pincount of *page* itself, not of its head (0 if it has none)."""
         return self._page(page).pincount
 
     def page_maybe_dma_pinned(self, page: int) -> bool:
@@ -157,14 +157,14 @@ class Memory:
     # Atomics on the counters.
 
     def page_ref_add(self, page: int, refs: int) -> None:
-        """Add *refs* to the refcount."""
+        """Add *refs* to the refcount of *page*."""
         record = self._change(page)
         record.refcount = wrapped(record.refcount + refs)
         if self._journal:
             self.events.append(Event("grab", page, refs, record.dirty))
 
     def page_ref_sub_and_test(self, page: int, refs: int) -> bool:
-        """Drop *refs* references in one put; True if none is left."""
+        """Drop *refs* references of *page* in one put; True if none is left."""
         if refs == 0:
             self._empty_puts -= 1
             if self._empty_puts < 0:
@@ -177,12 +177,12 @@ class Memory:
         return record.refcount == 0
 
     def pincount_add(self, head: int, refs: int) -> None:
-        """Add *refs*, negative to subtract, to the pincount."""
+        """Add *refs*, which may be negative, to the pincount of *head*."""
         record = self._change(head)
         record.pincount = wrapped(record.pincount + refs)
 
     def mod_node_page_state(self, item: str, refs: int) -> None:
-        """Add *refs* to one of the two statistics of /proc/vmstat."""
+        """Add *refs* to *item*, one of the two statistics of pins in /proc/vmstat."""
         self.stats[item] += refs
         if self._journal:
             self.events.append(Event("stat", -1, refs, dirty=False))
@@ -207,33 +207,33 @@ class Memory:
         record.dirty = True
 
     def set_dirty(self, head: int, *, dirty: bool) -> None:
-        """Set or clear the dirty flag without the page lock, as writes and writeback do."""
+        """Set or clear the dirty flag of *head* with no dirty lock, as writes and writeback do."""
         self._change(head).dirty = dirty
 
     def warn(self, what: str) -> None:
-        """Record a ``WARN_ON``."""
+        """Record a ``WARN_ON`` with the text *what*."""
         self.warnings.append(what)
 
     # Effects of other kernel code on compound pages.
 
     def add_mapping(self, head: int) -> None:
-        """Map the page once more, which adds one reference."""
+        """Map the page at *head* once more, which adds one reference."""
         record = self._change(head)
         record.maps += 1
         record.refcount = wrapped(record.refcount + 1)
 
     def drop_mapping(self, head: int) -> None:
-        """Remove one mapping of the page; the caller drops the mapping's reference."""
+        """Unmap the page at *head* once; the caller must drop that mapping's reference."""
         self._change(head).maps -= 1
 
     def page_mapcount(self, head: int) -> int:
-        """Number of times the page is mapped."""
+        """Number of times that the page at *head* is mapped."""
         return self._page(head).maps
 
     def rebuild(self, pfn: int, orders: Sequence[int], *, refs: int, dirty: bool) -> None:
         """Replace the compound pages from *pfn* on by adjacent ones of *orders*.
 
-        Each new compound page is mapped *refs* times and has no other references.
+        Each new compound page is mapped *refs* times, has no other references, and may be *dirty*.
         """
         extents = side_by_side(orders, pfn)
         self._frames.replace(extents)

@@ -20,7 +20,7 @@ COUNT_LIMIT = 1 << 31
 class Optimised(InProcess):
     """Pins and unpins run by run, as mm/gup.c and umem.c do in 5.13.
 
-    A sketch of a new path is a subclass that overrides one or more of these methods.
+    A sketch of a new path is a subclass that overrides one or more of the methods.
     """
 
     def compound_next(self, i: int, npages: int, pages: Sequence[int]) -> tuple[int, int]:
@@ -32,9 +32,9 @@ class Optimised(InProcess):
         return iterators.compound_range_next(self.memory, i, npages, page)
 
     def try_grab_compound_head(self, head: int, refs: int) -> int:
-        """Pin *head* up to *refs* times with one addition; the number of pins taken.
+        """Pin *head* up to *refs* times with one addition; return how many pins it took.
 
-        A kernel may add all *refs* even past 2^31; this adds as many as single pins would get.
+        A kernel may add all *refs* even past 2^31; this adds as many as succeed one at a time.
         """
         memory = self.memory
         if memory.is_zero_page(head):
@@ -54,38 +54,38 @@ class Optimised(InProcess):
         return self.memory.hpage_pincount_available(head)
 
     def try_get_compound_head(self, head: int, refs: int) -> int:
-        """Take up to *refs* plain references on *head*; the number taken."""
+        """Take up to *refs* plain references on *head*; return how many it took."""
         refs = self._room(head, refs, 1)
         if refs:
             self.memory.page_ref_add(head, refs)
         return refs
 
     def _room(self, head: int, refs: int, each: int) -> int:
-        """How many of *refs* grabs of *head*, which add *each*, `room` allows; warn if not all."""
+        """How many of *refs* grabs of *head* succeed if each adds *each*; warn if not all do."""
         room = self.room(self.memory.page_ref_count(head), each)
         if refs > room:
             self.memory.warn("a grab found a refcount that is not positive")
         return min(refs, room)
 
     def room(self, count: int, each: int) -> int:
-        """How often *each* can be added to the refcount *count* until it reaches COUNT_LIMIT."""
+        """How many grabs that add *each* to refcount *count* succeed, until it is COUNT_LIMIT."""
         return -(-(COUNT_LIMIT - count) // each) if count > 0 else 0
 
     def _mapped(self, i: int, pages: Sequence[int]) -> tuple[int, int]:
-        """The run at ``pages[i]``: (head, number of entries), 0 entries if it is not mapped."""
+        """The run at ``pages[i]``: (head, number of entries); (head, 0) if *head* is unmapped."""
         if isinstance(pages, range) and pages.step == 1:
-            # For contiguous pages GUP finds the whole rest of a compound page (follow_page_mask()).
+            # GUP grabs contiguous pages of one compound page together (follow_page_mask()).
             head, ntails = iterators.compound_range_next(self.memory, i, len(pages), pages[0])
         else:
             head, ntails = iterators.compound_next(self.memory, i, len(pages), pages)
         return head, ntails if self.memory.page_mapped(head) else 0
 
     def pin_user_pages(self, pages: Sequence[int]) -> int:
-        """Pin run by run until a page cannot be pinned; the number of pages pinned, or -errno."""
+        """Pin run by run until a page cannot be pinned; return the number pinned, or -errno."""
         return self._grab_runs(pages, self.try_grab_compound_head)
 
     def get_user_pages(self, pages: Sequence[int]) -> int:
-        """Take plain references like `pin_user_pages` takes pins; their number, or -errno."""
+        """Take plain references as `pin_user_pages` takes pins; return their number, or -errno."""
         return self._grab_runs(pages, self.try_get_compound_head)
 
     def _grab_runs(self, pages: Sequence[int], grab: Callable[[int, int], int]) -> int:
@@ -101,10 +101,10 @@ class Optimised(InProcess):
         return i
 
     def pin_user_pages_fast_only(self, pages: Sequence[int], changed: int | None) -> int:
-        """Pin run by run without the slow path; the number of pages pinned.
+        """Pin run by run without the slow path; return the number of pages pinned.
 
         If *changed* is not None, the page table entry of ``pages[changed]`` changes during the
-        call: the pages that this entry maps are unpinned in one put, and the call returns.
+        call: the pages that this entry maps are unpinned in one put, and the walk ends there.
         """
         i = 0
         while i < len(pages):
@@ -113,7 +113,7 @@ class Optimised(InProcess):
                 return i
             if changed is not None and i <= changed < i + ntails:
                 if not self.memory.huge_entry(head):
-                    # This entry maps one page (gup_pte_range()); the pages before it have others.
+                    # The changed entry maps one page (gup_pte_range()): earlier ones stay pinned.
                     before = changed - i
                     grabbed = self.try_grab_compound_head(head, before) if before else 0
                     i += grabbed
@@ -131,33 +131,33 @@ class Optimised(InProcess):
         return i
 
     def undo_grab(self, head: int, refs: int) -> None:
-        """Unpin what the fast path has just pinned, because the page table entry changed."""
+        """Drop *refs* pins that the fast path has just taken: the page table entry has changed."""
         self.put_compound_head(head, refs)
 
     def put_compound_head(self, head: int, refs: int) -> None:
-        """Drop *refs* pins of *head* in one put; free it if no references are left."""
+        """Drop *refs* pins of *head* in one put; free the page if it has no reference left."""
         if not self.memory.is_zero_page(head):
-            # Before the put, after which the page may be free (4509b42c3896).
+            # Count before the put, after which the page may be free (4509b42c3896).
             self.count_released(head, refs)
             self.put_page_refs(head, self.drop_pincount(head, refs))
 
     def count_released(self, head: int, refs: int) -> None:
-        """Count *refs* released pins of *head* in the statistic."""
+        """Count *refs* released pins of *head* in the statistic NR_FOLL_PIN_RELEASED."""
         self.memory.mod_node_page_state(NR_FOLL_PIN_RELEASED, refs)
 
     def drop_pincount(self, head: int, refs: int) -> int:
-        """Subtract *refs* from the pincount of *head* if any; returns the references to drop."""
+        """Drop *refs* pins from the pincount, if any; return how much the refcount is to drop."""
         if not self.puts_exactly(head):
             return refs * BIAS
         self.memory.pincount_add(head, -refs)
         return refs
 
     def puts_exactly(self, head: int) -> bool:
-        """`grabs_exactly` for a put: two methods, so that a sketch can override one of them."""
+        """Like `grabs_exactly`, for puts; two methods, so that a sketch can override either."""
         return self.memory.hpage_pincount_available(head)
 
     def put_page_refs(self, head: int, refs: int) -> None:
-        """Drop *refs* references of *head*; free it if none is left."""
+        """Drop *refs* references of *head* in one put; free the page if none is left."""
         if self.memory.page_ref_sub_and_test(head, refs):
             self.memory.free(head)
 
@@ -191,14 +191,14 @@ class Optimised(InProcess):
     def unpin_user_pages_dirty_lock(
         self, pages: Sequence[int], npages: int, make_dirty: bool
     ) -> None:
-        """Drop one pin of each entry; if *make_dirty*, dirty the head first."""
+        """Drop one pin of each entry; if *make_dirty*, dirty its head first."""
         if make_dirty:
             self.unpin_dirty_runs(pages, npages)
         else:
             self.unpin_user_pages(pages, npages)
 
     def unpin_dirty_runs(self, pages: Sequence[int], npages: int) -> None:
-        """Dirty each head, then drop one pin of each entry, without a check for -errno."""
+        """For each run, dirty the head and drop a pin of each entry; no check for -errno."""
         i = 0
         while i < npages:
             head, ntails = self.compound_next(i, npages, pages)
@@ -228,7 +228,7 @@ class Optimised(InProcess):
         nmap: int | None,
         append_fails: int | None,
     ) -> Umem | int:
-        """Pin in batches of 512, build a scatterlist, map it for DMA; returns Umem or -errno."""
+        """Pin in batches of 512, build a scatterlist, map it for DMA; return a Umem or -errno."""
         umem = Umem(writable)
         done = 0
         batch = 0
@@ -248,11 +248,11 @@ class Optimised(InProcess):
         return umem if umem.nmap else self.umem_map_failed(umem)
 
     def umem_advance(self, asked: int, pinned: int) -> int:
-        """Pages to advance after a batch of *asked* pages, of which *pinned* were pinned."""
+        """By how many pages to go on after a batch, which *pinned* so many of *asked* pages."""
         return pinned
 
     def umem_append(self, umem: Umem, batch: Sequence[int], max_segment: int) -> None:
-        """Add the pages of *batch* to the scatterlist."""
+        """Append the pages of *batch* to the scatterlist of *umem*."""
         append_pages(umem.sgl, batch, max_segment)
 
     def umem_pin_failed(self, umem: Umem) -> None:
@@ -260,7 +260,7 @@ class Optimised(InProcess):
         self.release_umem(umem, dirty=False)
 
     def umem_append_failed(self, umem: Umem, pages: Sequence[int], batch: Sequence[int]) -> None:
-        """Unpin *batch* and release the region: there was no memory to append the batch."""
+        """Unpin *batch*, for whose scatterlist entries there was no memory; release the region."""
         self.unpin_user_pages_dirty_lock(batch, len(batch), make_dirty=False)
         self.release_umem(umem, dirty=False)
 
@@ -270,21 +270,21 @@ class Optimised(InProcess):
         return ENOMEM
 
     def ib_umem(self, sgl: Sequence[tuple[int, int]], writable: bool, nmap: int | None) -> Umem:
-        """Make a region of pinned pages; *sgl* is (first frame, bytes) of each entry."""
+        """Make a region of pinned pages; *sgl* has (first frame, bytes) of each of its entries."""
         entries = [Scatterlist(page, length) for page, length in sgl]
         return Umem(writable, entries, len(entries) if nmap is None else nmap)
 
     def ib_umem_release(self, umem: Umem, dirty: bool) -> None:
-        """Unpin all pages of the region; if it is writable and *dirty*, dirty them first."""
+        """Dirty all pages of the region if *dirty* and it is writable; unpin them."""
         self.release_umem(umem, dirty)
 
     def release_umem(self, umem: Umem, dirty: bool) -> None:
-        """``__ib_umem_release()``: unpin the entries, even after mapping failed."""
+        """Unpin all entries of the region, even if DMA mapping failed (``__ib_umem_release()``)."""
         for sg in self.released_entries(umem):
             self.release_entry(sg.page, self.npages_of_entry(sg), umem.writable and dirty)
 
     def released_entries(self, umem: Umem) -> list[Scatterlist]:
-        """The entries that a release unpins: all *sg_nents*, not *nmap*."""
+        """The entries that a release unpins: all `Umem.sg_nents`, not `Umem.nmap` of them."""
         return umem.sgl[: umem.sg_nents]
 
     def npages_of_entry(self, sg: Scatterlist) -> int:
@@ -292,7 +292,7 @@ class Optimised(InProcess):
         return sg.npages
 
     def release_entry(self, page: int, npages: int, make_dirty: bool) -> None:
-        """Unpin one scatterlist entry with the range call, or page by page before the series."""
+        """Unpin one scatterlist entry: with the range call, or before the series page by page."""
         if self.memory.semantics.batched:
             self.unpin_user_page_range_dirty_lock(page, npages, make_dirty)
         else:

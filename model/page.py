@@ -36,7 +36,7 @@ class Event(NamedTuple):
     :param what: ``grab`` (adds references), ``put``, ``dirty`` (under the page lock), ``free``,
         ``stat`` (pins are counted in a statistic) or ``stale`` (access to a freed page).
     :param page: The frame; -1 for ``stat``.
-    :param refs: References added or dropped, or pins counted; for ``free`` the pincount.
+    :param refs: References added or dropped, or pins counted; for ``free`` the pincount left.
     :param dirty: Whether the page was dirty before the event.
     """
 
@@ -48,7 +48,7 @@ class Event(NamedTuple):
 
 @define
 class Page:
-    """The counters of one frame.
+    """The counters and flags of one frame.
 
     :param exact: Whether it has a pincount, separate from the refcount.
     :param maps: Number of times it is mapped.
@@ -79,7 +79,7 @@ class Page:
 def decoded(heads: Iterable[Sequence[int]]) -> tuple[dict[int, HeadState], frozenset[int]]:
     """The states of *heads* by frame, and the frames that are maybe pinned.
 
-    :param heads: Frame, refcount, pincount and flags (1 dirty, 2 allocated, 4 maybe pinned).
+    :param heads: Of each: frame, refcount, pincount, flags (1 dirty, 2 allocated, 4 maybe pinned).
     """
     states = {}
     pinned = set()

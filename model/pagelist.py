@@ -26,7 +26,7 @@ NULL_NAME = "NULL"
 
 @frozen
 class Slice:
-    """``name[start:stop:step]*times``: the pages *indices* of one mapping or handle."""
+    """``name[start:stop:step]*times``: the pages at *indices* in one mapping or handle."""
 
     name: str
     indices: range
@@ -49,11 +49,11 @@ class Slice:
         return f"{self.name}[{text}]{times}"
 
     def entries(self) -> Iterator[Entry]:
-        """The entries, as `PageList.entries` gives them."""
+        """The entries of the slice, as `PageList.entries` gives those of a list."""
         return ((self.name, i) for _ in range(self.times) for i in self.indices)
 
     def resolve(self, table: Mapping[str, Sequence[int]]) -> Sequence[int]:
-        """The frames, as `PageList.resolve` gives them."""
+        """The frames of the slice, as `PageList.resolve` gives those of a list."""
         pages = table.get(self.name)
         if pages is None:
             raise BadInput(f"{self.name} holds no pages")
@@ -91,7 +91,7 @@ class Group:
 
 @frozen
 class PageList:
-    """A list of pages: the sum of *terms*."""
+    """A list of pages: the entries of all *terms*, in order."""
 
     terms: tuple[Slice | Group, ...]
 
@@ -101,14 +101,14 @@ class PageList:
 
     @cached_property
     def _length(self) -> int:
-        # Cached: drawing and judging a program ask for it many times.
+        # Cached: drawing and judging a program ask for the length many times.
         return sum(map(len, self.terms))
 
     def __str__(self) -> str:
         return " + ".join(map(str, self.terms))
 
     def slices(self) -> Iterator[Slice]:
-        """All slices, including those in groups."""
+        """All slices of the list, including those in its groups."""
         for term in self.terms:
             if isinstance(term, Group):
                 yield from term.slices
@@ -120,11 +120,11 @@ class PageList:
         return {s.name for s in self.slices()}
 
     def entries(self) -> Iterator[Entry]:
-        """Each entry as (name, index), in order, with repeats."""
+        """Each entry as (name of mapping or handle, index), in order, with repeats."""
         return chain.from_iterable(term.entries() for term in self.terms)
 
     def resolve(self, table: Mapping[str, Sequence[int]]) -> Sequence[int]:
-        """The frames; a range if the list is one slice of contiguous frames.
+        """The frames; a ``range`` if the list is one slice of contiguous frames.
 
         :param table: The frames of each mapping and handle, by name.
         :raises BadInput: if a name is unknown or has too few pages.
@@ -164,7 +164,7 @@ def _cut(term: Slice, length: int) -> Iterator[Slice]:
 
 
 def span(name: str, start: int, stop: int) -> PageList:
-    """Pages *start* to *stop* (exclusive) of *name*."""
+    """The list of pages *start* to *stop* (exclusive) of mapping or handle *name*."""
     return PageList((Slice(name, range(start, stop)),))
 
 
@@ -174,7 +174,7 @@ def joined(lists: Iterable[PageList]) -> PageList:
 
 
 def from_entries(entries: Sequence[Entry]) -> PageList:
-    """*entries* (at least one) as a list of ascending or descending slices, some repeated."""
+    """*entries* (at least one) as a list of ascending or descending slices, maybe repeated."""
     terms: list[Slice] = []
     at = 0
     while at < len(entries):
@@ -190,7 +190,7 @@ def from_entries(entries: Sequence[Entry]) -> PageList:
 
 
 def _run(entries: Sequence[Entry], at: int) -> Sequence[Entry]:
-    """As many entries from *at* on as have one name and indices that rise, or fall, by 1."""
+    """The entries from *at* on that have one name, and indices that rise, or fall, by 1."""
     name, first = entries[at]
     for step in (1, -1):
         stop = at + 1

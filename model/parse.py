@@ -3,8 +3,8 @@
 """Parses traces to programs, and layouts to mappings. Nothing is executed.
 
 Each line is one statement in a small part of Python's grammar, parsed separately with
-`ast.parse`: a whole file at once would take 800 MB for 10^5 steps, and raise MemoryError if
-nested too deeply.
+`ast.parse`. Parsing a whole file in one piece would use 800 MB of memory for 10^5 steps, and
+raise MemoryError if nested too deeply.
 """
 
 import ast

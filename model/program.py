@@ -23,7 +23,7 @@ HEADER = f"# headcount {VERSION}"
 #: Maximum length of a line of a trace, in bytes.
 LINE_LIMIT = 4096
 
-#: Maximum number of pages of a list that is not a single slice; a slice needs no memory.
+#: Maximum number of pages of a list that is not one slice (a slice is not stored page by page).
 MAX_LISTED = 1 << 23
 
 
@@ -31,7 +31,7 @@ class Size(NamedTuple):
     """The size of a program. Sizes are compared field by field, in this order.
 
     :param orders: Sum of the orders of all compound pages.
-    :param pages_named: Sum of the pages that each step names.
+    :param pages_named: Sum, over all steps, of the number of pages that a step names.
     :param text: The statements of the program, *characters* long.
     """
 
@@ -52,10 +52,10 @@ class Size(NamedTuple):
 class Program:
     """Mappings and steps: what is judged, reduced, saved and replayed.
 
-    :param steps: A search may append to them while the program runs.
+    :param steps: The steps; a search may append some while the program is carried out.
     :param misuse: Whether the program breaks the contract on purpose.
     :param comments: Comment lines at the top of the trace, without ``#``.
-    :param lines: The number of the line that each step was parsed from; empty if not parsed.
+    :param lines: For a parsed program, the line number of each step in the trace; else empty.
     """
 
     mappings: tuple[Mapping, ...]
@@ -94,7 +94,7 @@ class Program:
 
 
 def mapping_lines(mappings: Sequence[Mapping]) -> list[str]:
-    """The statements of *mappings*, one each."""
+    """The statement of each of *mappings*, as a line of a trace."""
     lines = []
     end = FIRST_PFN - 1
     for m in mappings:
@@ -104,7 +104,7 @@ def mapping_lines(mappings: Sequence[Mapping]) -> list[str]:
 
 
 def take_frames(taken: list[Extent], mapping: Mapping) -> None:
-    """Add the extents of *mapping* to *taken*, the sorted ones so far; BadInput if two overlap."""
+    """Insert the extents of *mapping* in *taken*, the sorted earlier ones; BadInput on overlap."""
     for extent in mapping.extents:
         at = bisect_right(taken, extent.pfn, key=attrgetter("pfn"))
         clash = overlap([*taken[max(at - 1, 0) : at + 1], extent])
@@ -115,7 +115,7 @@ def take_frames(taken: list[Extent], mapping: Mapping) -> None:
 
 
 def check_kind(mapping: Mapping, semantics: Semantics) -> None:
-    """Raise BadInput if *semantics* does not allow the orders of *mapping* in its kind."""
+    """Raise BadInput if *mapping* has an order that its kind does not have in *semantics*."""
     allowed = semantics.orders[mapping.kind]
     for extent in mapping.extents:
         if extent.order not in allowed:
@@ -127,9 +127,9 @@ def check_kind(mapping: Mapping, semantics: Semantics) -> None:
 
 
 class Checker:
-    """Checks that each step fits the steps before it, without running any.
+    """Checks that each step fits the steps before it, without carrying out any.
 
-    A handle is assumed to hold all pages of its list; when carried out, it may hold fewer.
+    A handle is assumed to hold all pages of its list; when carried out, the call may pin fewer.
     """
 
     def __init__(self, mappings: Sequence[Mapping]) -> None:
@@ -137,7 +137,7 @@ class Checker:
         self._made = {NULL_NAME, *(m.name for m in mappings)}
 
     def step(self, step: Step) -> None:
-        """Check *step*, and add the name that it defines.
+        """Check *step*, and keep the name that it defines for later steps.
 
         :raises BadInput: if a name does not exist yet or is defined twice, a page lies outside
             its mapping or handle, a range is not contiguous, or an argument is invalid.
@@ -180,7 +180,7 @@ class Checker:
 
 
 def check(program: Program) -> None:
-    """Raise BadInput for the first invalid mapping or step of *program*, without running it."""
+    """Raise BadInput for the first invalid mapping or step of *program*; carry out nothing."""
     taken: list[Extent] = []
     for mapping in program.mappings:
         take_frames(taken, mapping)

@@ -13,7 +13,7 @@ A recording is text: a trace, then one line for each step::
 
 A line holds the returned number (``-`` if none) and both statistics (acquired, released);
 then the heads whose state changed (refcount, pincount, and D for dirty, A for allocated, P
-for maybe pinned); then the journal of puts and dirtyings; then where the kernel warned.
+for maybe pinned); then the journal of puts and dirtyings; then the places where the kernel warned.
 """
 
 import lzma
@@ -32,18 +32,18 @@ from model.page import Event, HeadState
 from model.parse import parse_program
 from model.program import Program
 
-#: The beginnings of the first line of a recording, and of the line of each snapshot.
+#: How the first line of a recording begins, and how the line of each snapshot begins.
 FIRST = "# recorded "
 STEP = "> "
 
-#: Maximum size of an unpacked file of recordings, in bytes; also the most repeats of an event.
+#: Maximum number of bytes of an unpacked file of recordings, and of repeats of an event.
 MAX_UNPACKED = 1 << 26
 
-#: A head. Groups: mapping, position, refcount, pincount, flags.
+#: Matches a head. Groups: mapping, position, refcount, pincount, flags.
 HEAD = re.compile(r"(\w+)\[(\d+)\]=(-?\d+),(-?\d+),(D?A?P?)")
-#: An event. Groups: what, mapping, position, references, D if the page was dirty, repeats.
+#: Matches an event. Groups: what, mapping, position, references, D if page was dirty, repeats.
 EVENT = re.compile(r"(put|dirty)\((\w+)\[(\d+)\],(-?\d+)(,D)?\)(?:\*(\d+))?")
-#: A snapshot. Groups: returned number, acquired, released, heads, journal, warnings.
+#: Matches a snapshot. Groups: returned number, acquired, released, heads, journal, warnings.
 LINE = re.compile(r"> (-|-?\d+) (-?\d+) (-?\d+) \|(.*)\|(.*)\|(.*)")
 
 
@@ -186,7 +186,7 @@ def write_recordings(path: Path, recordings: Sequence[Recording]) -> None:
 
 
 def read_texts(path: Path) -> list[str]:
-    """The text of each recording in *path*, or BadInput."""
+    """The text of each recording in the file *path*, or BadInput."""
     try:
         unpacking = lzma.LZMADecompressor()
         text = unpacking.decompress(path.read_bytes(), max_length=MAX_UNPACKED).decode()

@@ -20,7 +20,7 @@ ENOMEM = 12
 
 @define
 class Region:
-    """A memory region: *entries* are (first frame, bytes) of each scatterlist entry."""
+    """An RDMA memory region; *entries* has (first frame, bytes) of each scatterlist entry."""
 
     entries: list[tuple[int, int]]
     writable: bool
@@ -33,14 +33,14 @@ class Region:
 
 
 class Reference(InProcess):
-    """The algorithms before the series (mm/gup.c and umem.c in 5.11), page by page."""
+    """The algorithms from before the series (mm/gup.c and umem.c in 5.11), page by page."""
 
     journal = False
 
     # Pinning.
 
     def pin_user_pages(self, pages: Sequence[int]) -> int:
-        """Pin pages until one is not mapped or cannot be pinned; the number pinned, or -errno."""
+        """Pin pages until one is unmapped or cannot be pinned; return their number, or -errno."""
         pinned = 0
         for page in pages:
             if not self.memory.page_mapped(page):
@@ -51,7 +51,7 @@ class Reference(InProcess):
         return pinned
 
     def get_user_pages(self, pages: Sequence[int]) -> int:
-        """Take plain references like `pin_user_pages` takes pins; their number, or -errno."""
+        """Take plain references as `pin_user_pages` takes pins; return their number, or -errno."""
         taken = 0
         for page in pages:
             if not self.memory.page_mapped(page):
@@ -64,10 +64,10 @@ class Reference(InProcess):
         return taken
 
     def pin_user_pages_fast_only(self, pages: Sequence[int], changed: int | None) -> int:
-        """Pin each page without the slow path; the number of pages pinned, never -errno.
+        """Pin each page without the slow path; return the number of pages pinned, never -errno.
 
         If *changed* is not None, the page table entry of ``pages[changed]`` changes during the
-        call: the pages that this entry maps are unpinned again, and the call returns.
+        call: the pages that this entry maps are unpinned again, and the walk ends there.
         """
         begins, ends = self._same_entry(pages, changed)
         pinned = 0
@@ -92,7 +92,7 @@ class Reference(InProcess):
         return self._pin(page)
 
     def _same_entry(self, pages: Sequence[int], changed: int | None) -> tuple[int, int]:
-        """(start, stop) of the positions in the page table entry of *changed*; -1, -1 if None."""
+        """The page table entry at *changed*: its (start, stop) in *pages*; None has (-1, -1)."""
         if changed is None:
             return -1, -1
         begins = changed
@@ -189,7 +189,7 @@ class Reference(InProcess):
         """Pin each page; append it to the last scatterlist entry if contiguous, else to a new one.
 
         Pages are appended in batches of 512. On any error every pinned page is unpinned
-        once, without dirtying it. Returns a Region, or -errno.
+        once and not dirtied. Returns a Region, or -errno.
         """
         entries: list[tuple[int, int]] = []
         waiting: list[int] = []
@@ -238,7 +238,7 @@ class Reference(InProcess):
         return error
 
     def ib_umem(self, sgl: Sequence[tuple[int, int]], writable: bool, nmap: int | None) -> Region:
-        """Make a region of pinned pages; *sgl* is (first frame, bytes) of each entry."""
+        """Make a region of pinned pages; *sgl* has (first frame, bytes) of each of its entries."""
         return Region(list(sgl), writable, len(sgl) if nmap is None else nmap)
 
     def ib_umem_release(self, region: Region, dirty: bool) -> None:

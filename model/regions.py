@@ -14,12 +14,13 @@ from model.step import MAX_SEGMENT, Need, SgEntry, Step, Table, argument, contig
 
 @frozen(kw_only=True)
 class IbUmemGet(Step):
-    """``ib_umem_get()``: pin in batches of 512, build a scatterlist, map it for DMA.
+    """``ib_umem_get()``: pin in batches of 512 pages, build a scatterlist, map it for DMA.
 
     :param max_segment: Maximum size of a scatterlist entry, in bytes.
-    :param nmap: Number of entries after the IOMMU merged some; None: all; 0: mapping fails.
-    :param append_fails: The batch, from 0, that finds no memory for its scatterlist
-        entries; None: no batch.
+    :param nmap: Number of entries after the IOMMU merged some; None: it merges none; 0: DMA
+        mapping fails.
+    :param append_fails: Number, from 0, of the batch for whose scatterlist entries there is
+        no memory; None: there is memory for all.
     """
 
     call = "ib_umem_get"
@@ -90,7 +91,7 @@ class IbUmem(Step):
 
 @frozen(kw_only=True)
 class IbUmemRelease(Step):
-    """``ib_umem_release()``: unpin all pages, dirty them first if writable and *dirty*."""
+    """``ib_umem_release()``: dirty all pages if *dirty* and the region is writable; unpin them."""
 
     call = "ib_umem_release"
     releases_umem = True
@@ -116,7 +117,7 @@ class IbUmemRelease(Step):
 
 REGION_STEPS: tuple[type[Step], ...] = (IbUmemGet, IbUmem, IbUmemRelease)
 
-# Names for code that needs a step with some effect, like those in `model.steps`.
+# For code that needs a step with a certain effect, like the names in `model.steps`.
 Register = IbUmemGet
 MakeRegion = IbUmem
 Release = IbUmemRelease

@@ -2,7 +2,7 @@
 
 """How kernel versions count pins, one row of data for each version.
 
-A new version is a new row here. Other code reads the row and never compares versions.
+A new version is a new row here. Other code reads fields of the row and compares no versions.
 """
 
 from collections.abc import Mapping
@@ -22,8 +22,8 @@ PAGE_SIZE = 4096
 #: The highest order of any compound page: 1 GiB in pages of 4 KiB.
 MAX_ORDER = 18
 
-#: Compound pages of this order and above are mapped by one page table entry (a PMD or a
-#: PUD), so the fast path grabs them with one addition.
+#: A compound page of this order or above is mapped by one page table entry (a PMD or a
+#: PUD), so the fast path grabs all listed pages of it with one addition.
 PMD_ORDER = 9
 
 
@@ -35,12 +35,12 @@ class Semantics:
     :param orders: The orders that each kind of mapping may have.
     :param exact_order: The lowest order of compound pages with a pincount of their own
         (``hpage_pincount_available()``: order > 1, because the counter was in the third
-        ``struct page``, 47e29d32afba; from 5.18 order >= 1, 5232c63f46fd). Below it each
-        pin adds `BIAS` to the refcount.
-    :param batched: Whether an unpin drops a run in one put (the series, 5.13) or each page
-        in a put of its own (before).
-    :param zero_skipped: Whether pins of the zero page change no count, when taken and when
-        released (c8070b787519, 6.5 and 6.1-stable).
+        ``struct page``, 47e29d32afba; from 5.18 order >= 1, 5232c63f46fd). At lower
+        orders each pin adds `BIAS` to the refcount.
+    :param batched: Whether unpin calls drop the pins of a run in one put (since the series,
+        5.13), not each pin in a put of its own.
+    :param zero_skipped: Whether to pin or unpin the zero page changes no count
+        (c8070b787519, 6.5 and 6.1-stable).
     :param null_skipped: Whether ``unpin_user_pages()`` skips NULL entries (a1268be280d8,
         6.13 and 6.12-stable).
     """
@@ -82,7 +82,7 @@ _ORDERS_OF_FOLIOS = MappingProxyType(
     | {"page-cache": frozenset(range(10)), "device-dax": frozenset({0, 9, 18})}
 )
 
-# Anonymous folios of orders 2 to 8: 19eaf44954df (6.8).
+# Anonymous folios can have orders 2 to 8 since 19eaf44954df (6.8).
 _ORDERS_OF_LARGE_FOLIOS = MappingProxyType(_ORDERS_OF_FOLIOS | {"thp": frozenset(range(2, 10))})
 
 KINDS = tuple(_ORDERS_BEFORE_FOLIOS)
@@ -100,12 +100,12 @@ SEMANTICS: Mapping[str, Semantics] = MappingProxyType(
     }
 )
 
-#: The semantics where none are given: those of the first version with the series.
+#: The semantics used if none are given: those of the first version with the series.
 DEFAULT = SEMANTICS["5.13"]
 
 
 def semantics(version: str) -> Semantics:
-    """The `Semantics` of kernel *version*, or BadInput if it is not in the table."""
+    """The `Semantics` of kernel *version*, or BadInput if `SEMANTICS` does not have it."""
     try:
         return SEMANTICS[version]
     except KeyError:

@@ -12,10 +12,10 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,15}")
 
 
 def read_statement(line: str) -> tuple[str, ast.Call]:
-    """The parts (name, call) of the line ``name = call(…)``; *name* is "" for a call alone.
+    """The name and the call of ``name = call(…)``, or "" and the call of ``call(…)``.
 
     :param line: One line without surrounding white space.
-    :raises BadInput: if the line is neither of the two.
+    :raises BadInput: if *line* has neither form.
     """
     try:
         with warnings.catch_warnings():

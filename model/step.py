@@ -2,9 +2,9 @@
 
 """The base class of steps.
 
-A step is data; a candidate carries it out by its own method of the name `Step.call`. `Step.text`
-is the statement in a trace, `Step.arguments` are the method's arguments, and `Step.bind` keeps
-what the method returned, under the name of the step's handle or region.
+A step is data; a candidate carries it out in its method with the name `Step.call`. `Step.text`
+is the statement in a trace, `Step.arguments` are the method's arguments, and `Step.bind` stores
+the result of the method under the name of the step's handle or region.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ FLAGS = ("FOLL_WRITE", "FOLL_LONGTERM")
 #: ``ib_dma_max_seg_size()`` of a device without a limit, in bytes.
 MAX_SEGMENT = 0xFFFF_F000
 
-#: Number of values of an unsigned long.
+#: Number of different values of an ``unsigned long``.
 ULONG_VALUES = 1 << 64
 
-#: The lowest -errno, and the same as an unsigned long: the lowest ``IS_ERR_VALUE()``.
+#: The lowest -errno, as a signed and as an unsigned long; ``IS_ERR_VALUE()`` is true from it on.
 MIN_ERRNO = -4095
 MIN_ERR_VALUE = ULONG_VALUES + MIN_ERRNO
 
@@ -86,7 +86,7 @@ def _listing(cls: Any) -> tuple[tuple[str, bool], ...]:
 
 
 def _written(kind: str, value: Any) -> str:
-    """*value* in the syntax of *kind*."""
+    """*value* as text, in the syntax *kind* (see `argument`)."""
     if kind == "orders":
         return orders_text(value)
     separators = {"flags": " | ", "sgl": " + "}
@@ -94,83 +94,83 @@ def _written(kind: str, value: Any) -> str:
 
 
 class Table(dict[str, "Sequence[int]"]):
-    """What names stand for: the frames of mappings and handles; in `umems`, regions."""
+    """What a program's names stand for: frames by mapping or handle; in `umems`, regions."""
 
     def __init__(self, pages: MutableMapping[str, Sequence[int]]) -> None:
         super().__init__(pages)
         self[NULL_NAME] = (NULL,)
         self.umems: dict[str, Any] = {}
-        #: Number of pages in each region.
+        #: Number of pages in each region, by name.
         self.sizes: dict[str, int] = {}
 
 
 @frozen(kw_only=True)
 class Step:
-    """One call with its arguments. Each call is a subclass.
+    """One call with its arguments. Each call has a subclass.
 
-    The class attributes and methods describe the call: no other code needs to know it by name.
+    Class attributes and methods describe the call, so that no other code needs to know its name.
 
-    :param cpu: The processor that it runs on. All candidates ignore it so far.
+    :param cpu: The processor on which the call is to run. All candidates ignore it so far.
     """
 
     #: The name of the call.
     call: ClassVar[str] = ""
 
-    #: It makes a handle, named by its field ``handle``: the pages that it pinned or referenced.
+    #: The call makes a handle, named by the field ``handle``: the pages that it pinned or got.
     binds_handle: ClassVar[bool] = False
-    #: It makes a region, named by its field ``umem``.
+    #: The call makes a region, named by the field ``umem``.
     binds_umem: ClassVar[bool] = False
-    #: It releases the region in its field ``umem``, and names no pages.
+    #: The call releases the region that the field ``umem`` names, and names no pages.
     releases_umem: ClassVar[bool] = False
 
-    #: It pins the pages of its list (FOLL_PIN).
+    #: The call pins the pages of its list (FOLL_PIN).
     pins: ClassVar[bool] = False
-    #: It takes plain references to the pages of its list (FOLL_GET).
+    #: The call takes plain references to the pages of its list (as FOLL_GET does).
     gets: ClassVar[bool] = False
-    #: It releases pins.
+    #: The call releases pins.
     unpins: ClassVar[bool] = False
-    #: It grabs all pages of its list in one walk of the page tables, not in batches of 512.
+    #: The call grabs all pages of its list in one walk of the page tables, not in batches of 512.
     one_walk: ClassVar[bool] = False
-    #: It has a slow path: it returns -errno if the first page cannot be pinned or referenced.
+    #: The call has a slow path, which returns -errno, not 0, if it cannot grab the first page.
     slow_path: ClassVar[bool] = False
-    #: It has an argument that says whether to dirty the pages.
+    #: The call has an argument that says whether to dirty the pages.
     asks_dirty: ClassVar[bool] = False
 
-    #: Its argument is an array of pages, which may contain NULL.
+    #: The call's argument is an array of pages, which may contain NULL.
     takes_array: ClassVar[bool] = False
-    #: Its arguments are the first page and the number of pages of a range.
+    #: The call's arguments include the first page and the number of pages of a range.
     takes_range: ClassVar[bool] = False
-    #: Its argument is exactly one page.
+    #: The call's argument is exactly one page.
     takes_one_page: ClassVar[bool] = False
-    #: Its list may be empty: kernel code does call unpin functions with no pages.
+    #: The call's list may be empty: kernel code does call unpin functions with no pages.
     may_be_empty: ClassVar[bool] = False
-    #: The order of its list does not matter.
+    #: The sequence of the pages in the call's list has no effect.
     unordered: ClassVar[bool] = False
-    #: The name of the field that holds a position in its list; empty if none does.
+    #: The field that holds a position in the call's list; empty if there is no such field.
     position: ClassVar[str] = ""
 
-    #: "pages" or "entries": it returns their number, or -errno; "error": 0 or -errno.
+    #: The call returns a number of "pages" or "entries", or -errno; for "error", 0 or -errno.
     returns: ClassVar[str] = ""
-    #: It changes which frames form a compound page.
+    #: The call changes which frames form a compound page.
     regroups: ClassVar[bool] = False
-    #: The call that it undoes if both name the same pages; empty if none.
+    #: The other call that this call undoes if both name the same pages; empty if there is none.
     undoes: ClassVar[str] = ""
-    #: What must exist before a step of the call is drawn; None if nothing.
+    #: What must exist before a step of the call is drawn; None if nothing must.
     needs: ClassVar[Need | None] = None
-    #: Only versions with `Semantics.batched` have it.
+    #: Only versions with `Semantics.batched` have the call.
     batched_only: ClassVar[bool] = False
-    #: The search exhaustive uses it unless other calls are asked for.
+    #: The search exhaustive uses the call unless other calls are asked for.
     enumerated: ClassVar[bool] = False
-    #: Searches name only few pages in a step of it, even in a large layout.
+    #: Searches name only few pages in a step of this call, even in a large layout.
     names_few: ClassVar[bool] = False
-    #: How often the search soak draws it, relative to other calls.
+    #: How often the search soak draws this call, relative to other calls.
     draw_weight: ClassVar[int] = 1
 
     cpu: int = 0
 
     @classmethod
     def lacked_by(cls, semantics: Semantics) -> bool:
-        """Whether the kernel version of *semantics* does not have the call."""
+        """Whether the call is missing in the kernel version of *semantics*."""
         return cls.batched_only and not semantics.batched
 
     def text(self) -> str:
@@ -189,17 +189,17 @@ class Step:
 
     @classmethod
     def name_field(cls) -> str:
-        """The field with the name of the handle or region that it makes; empty if none."""
+        """The field with the name of the handle or region that the call makes; empty if neither."""
         return "handle" if cls.binds_handle else "umem" if cls.binds_umem else ""
 
     @property
     def makes(self) -> str:
-        """The name of the handle or region that it makes; empty if it makes none."""
+        """The name of the handle or region that the step makes; empty if it makes none."""
         name = self.name_field()
         return getattr(self, name) if name else ""
 
     def lists(self) -> Iterator[PageList]:
-        """The lists of pages that it names."""
+        """The lists of pages that the step names."""
         cls: Any = type(self)
         for name, is_sgl in _listing(cls):
             value = getattr(self, name)
@@ -222,15 +222,15 @@ class Step:
         return ""
 
     def orders_made(self) -> tuple[int, ...]:
-        """Orders of the compound pages that it makes; empty if none."""
+        """Orders of the compound pages that the step makes; empty if it makes none."""
         return ()
 
     def changes_page_table(self) -> bool:
-        """Whether a page table entry changes while the call runs."""
+        """Whether a page table entry changes during the call."""
         return False
 
     def uses(self) -> set[str]:
-        """The names of mappings, handles and regions that it uses."""
+        """The names of mappings, handles and regions that the step uses."""
         return {name for pages in self.lists() for name in pages.names()}
 
     def arguments(self, table: Table) -> tuple[Any, ...]:
@@ -242,12 +242,15 @@ class Step:
         raise NotImplementedError
 
     def bind(self, table: Table, arguments: tuple[Any, ...], outcome: Any) -> int | None:
-        """Enter in *table* what the call made (*outcome*); the number it returned, or None."""
+        """Enter in *table* what the call made (a handle or region); return its number, or None.
+
+        :param outcome: What the candidate's method returned: a number, a region or None.
+        """
         return outcome if isinstance(outcome, int) else None
 
 
 def contiguous(pages: Sequence[int], named: PageList) -> Sequence[int]:
-    """Return *pages*, the frames of the list *named*; BadInput if they are not contiguous."""
+    """Return *pages*, the frames of the list *named*; raise BadInput unless they are contiguous."""
     if isinstance(pages, range):
         good = pages.step == 1 or len(pages) < 2
     else:

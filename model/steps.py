@@ -65,8 +65,8 @@ class GetUserPages(_Pin):
 class PinUserPagesFastOnly(_Pin):
     """``pin_user_pages_fast_only()``: returns the number of pages pinned, possibly 0.
 
-    :param changed: Position of a page whose page table entry changes after its pages are
-        pinned: all pages of that entry are unpinned again, and the walk ends there.
+    :param changed: Position of a page whose page table entry changes after it has been
+        pinned: all pages that the entry maps are unpinned again, and the walk ends there.
     """
 
     call = "pin_user_pages_fast_only"
@@ -127,7 +127,7 @@ class _UnpinMany(Step):
 class UnpinUserPages(_UnpinMany):
     """``unpin_user_pages()``.
 
-    :param npages: A -errno in the place of the number of pages, as from a failed pin.
+    :param npages: The -errno of a failed pin, passed as the number of pages; None: no error.
     """
 
     call = "unpin_user_pages"
@@ -145,7 +145,7 @@ class UnpinUserPages(_UnpinMany):
 
 @frozen(kw_only=True)
 class UnpinUserPagesDirtyLock(_UnpinMany):
-    """``unpin_user_pages_dirty_lock()``."""
+    """``unpin_user_pages_dirty_lock()``; *npages* as in `UnpinUserPages`."""
 
     call = "unpin_user_pages_dirty_lock"
     enumerated = True
@@ -164,7 +164,7 @@ class UnpinUserPagesDirtyLock(_UnpinMany):
 
 @frozen(kw_only=True)
 class UnpinUserPageRangeDirtyLock(_UnpinMany):
-    """``unpin_user_page_range_dirty_lock()`` (5.13) of contiguous *pages*."""
+    """``unpin_user_page_range_dirty_lock()`` of a range; *npages* as in `UnpinUserPages`."""
 
     call = "unpin_user_page_range_dirty_lock"
     enumerated = True
@@ -195,7 +195,7 @@ _CALLS: tuple[type[Step], ...] = (
 
 STEPS: dict[str, type[Step]] = {cls.call: cls for cls in _CALLS}
 
-# Names for code that needs a step with some effect, by whichever call: the plainest one.
+# For code that needs a step with a certain effect: the plainest call that has it.
 Pin = PinUserPages
 PinFast = PinUserPagesFastOnly
 Unpin = UnpinUserPages

@@ -14,7 +14,7 @@ BATCH = PAGE_SIZE // 8
 
 @define
 class Scatterlist:
-    """One entry: *length* bytes of contiguous frames, from frame *page* on."""
+    """One scatterlist entry: *length* bytes of contiguous frames, from frame *page* on."""
 
     page: int
     length: int
@@ -39,7 +39,7 @@ class Umem:
 
     @property
     def sg_nents(self) -> int:
-        """Number of entries as the CPU sees them. A release iterates over these, not *nmap*."""
+        """Number of entries as the CPU sees them. A release unpins all these, not only *nmap*."""
         return len(self.sgl)
 
 

@@ -23,7 +23,7 @@ class _World(Step):
 
 
 class Map(_World):
-    """Maps each named compound page once more, with one more reference."""
+    """Maps each named compound page once more, which adds one reference."""
 
     call = "map"
     unordered = True
@@ -39,7 +39,7 @@ class Unmap(_World):
 
 
 class SetPageDirty(_World):
-    """Dirties each named compound page, as a write through a mapping does."""
+    """Sets the dirty flag of each named compound page, as a write through a mapping does."""
 
     call = "set_page_dirty"
     enumerated = True
@@ -48,7 +48,7 @@ class SetPageDirty(_World):
 
 
 class Clean(_World):
-    """Cleans each named compound page, as writeback does."""
+    """Clears the dirty flag of each named compound page, as writeback does."""
 
     call = "clean"
     unordered = True
@@ -95,7 +95,7 @@ class AllocPages(_World):
             return f"{shown}: an order is not in 0..{MAX_ORDER}"
         if sum(1 << order for order in self.orders) != len(pages):
             return f"{shown} do not fill the {len(pages)} pages"
-        # The orders have as many pages as the list: any gap for alignment would move the end.
+        # The orders hold as many pages as the list: if alignment leaves a gap, they end after it.
         if side_by_side(self.orders, pages[0])[-1].stop != pages[-1] + 1:
             return f"{shown} do not fill {self.pages} naturally aligned"
         return ""
@@ -140,6 +140,6 @@ WORLD_STEPS: tuple[type[Step], ...] = (
     PutPage,
 )
 
-# Names for code that needs a step with some effect, like those in `model.steps`.
+# For code that needs a step with a certain effect, like the names in `model.steps`.
 TakeReferences = GetPage
 DropReferences = PutPage
