@@ -26,7 +26,7 @@ from properties.judging.judge import Run, first_finding
 from properties.judging.ledger import Ledger
 from properties.search import SEED_STRIDE, Search, report_end
 
-#: The scope of each round, in rising order of their numbers of programs.
+#: The scope of each round; each scope has more programs than the one before.
 ROUND_SCOPES = (
     Scope(2, compound=2, order=2, listed=2),
     Scope(3, compound=2, order=1, listed=2),
@@ -37,10 +37,10 @@ ROUND_SCOPES = (
 
 
 class Layout:
-    """A mapping, with the positions of its heads and which of them are alike.
+    """A mapping, with the positions of its heads and which of these are alike.
 
-    Two neighbouring compound pages of one extent are alike: a program in which they are
-    exchanged behaves in the same way.
+    Two neighbouring heads of one extent are alike: a program in which their compound pages are
+    exchanged behaves in the same way, except as `Node.edge` says.
 
     :ivar head: For each position, the position of its head.
     :ivar before: For each head, the head before it in its extent, if there is one.
@@ -68,12 +68,12 @@ class Node:
     """A program of the scope, or the beginning of one.
 
     :param named: Number of pages that its lists name.
-    :param uses: For each head, the numbers of the list entries that name it. Entries have rising
-        numbers through the whole program, but all entries of an unordered list have the same.
-    :param edge: Whether a list names the last page of a compound page, then the head of another:
-        if these compound pages are exchanged, the program is not equivalent.
-    :param ordered: Whether each entry names the first of the heads that may be exchanged with
-        its own: those that are alike and have equal *uses*.
+    :param uses: For each head, the numbers of the list entries that name its compound page. They
+        rise through the whole program, but all entries of an unordered list have the same.
+    :param edge: Whether a list names the last page of a compound page, then the head of another.
+        Exchanging two compound pages may change whether these pages are contiguous.
+    :param ordered: Whether each entry that could name any of several like heads, with the same
+        *uses* before this entry, names the first of them.
     """
 
     layout: Layout
@@ -103,7 +103,7 @@ class Node:
                 head = layout.head[i]
                 before = layout.before.get(head)
                 now = (*uses.get(head, ()), use)
-                # The like head before this one has had the same uses: that should be named first.
+                # The head before this one is alike and has had the same uses: use that one first.
                 if before is not None and uses.get(before, ()) == now[:-1]:
                     ordered = False
                 uses[head] = now
@@ -129,7 +129,7 @@ def nodes(
 
     :param last: The call of the last step; if not empty, only programs that end with it
         and have ``scope.steps`` steps.
-    :param failed: Called with each beginning; if it returns True, its continuations are left out.
+    :param failed: Called with each beginning; a beginning is not continued if this returns True.
     """
     for one in scope.layouts():
         yield from _below(Node(Layout(one)), scope, last, failed)

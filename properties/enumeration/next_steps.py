@@ -42,16 +42,16 @@ class NextSteps:
         self._left = left
 
     def steps(self, call: str) -> Iterator[Step]:
-        """Every step of *call*; a few may break the contract.
+        """Every step of *call* in the scope; a few may break the contract.
 
-        The method of the call's name yields them. It is called with the class of the step.
+        The steps come from the method named after the call, which gets the class of the step.
         """
         yield from getattr(self, f"_{call}")(STEPS[call])
 
     # Lists of pages.
 
     def _named(self, positions: Sequence[int]) -> PageList:
-        """The list of the mapping's pages at *positions*; possibly empty."""
+        """The list of the mapping's pages at *positions*; an empty list if there are none."""
         entries = [(self._name, i) for i in positions]
         return from_entries(entries) if entries else span(self._name, 0, 0)
 
@@ -62,9 +62,9 @@ class NextSteps:
                 yield self._named(positions)
 
     def _unpinned(self, npages: int | None) -> Iterator[PageList]:
-        """Every list that may be unpinned: the empty one, and those with a held pin for each entry.
+        """The empty list, and every list for whose entries one pin each is held.
 
-        If *npages* is an error value the call unpins nothing, so every list is included.
+        If *npages* is an error value the call unpins nothing, so the other lists are included too.
         """
         yield self._named(())
         if npages is None:
@@ -73,7 +73,7 @@ class NextSteps:
             yield from self._lists()
 
     def _pinned(self) -> Iterator[tuple[int, ...]]:
-        """The positions of the pages of every list that has a held pin for each entry."""
+        """Every list for whose entries one pin each is held, as positions in the mapping."""
         heads = [self._ledger.head(page) for page in self._pages]
         pins = {head: self._ledger.held(head).pins for head in heads}
 
@@ -90,7 +90,7 @@ class NextSteps:
         return extend(())
 
     def _ranges(self) -> Iterator[PageList]:
-        """Every range that has a held pin for each page."""
+        """Every range for whose pages one pin each is held."""
         pages = self._pages
         for start in range(len(pages)):
             stop = start
@@ -101,7 +101,7 @@ class NextSteps:
                 yield self._named(range(start, start + npages + 1))
 
     def _heads(self, what: str = "alive", least: int = 1) -> Iterator[PageList]:
-        """Every set of allocated heads that have at least *least* of *what* (a field of `Held`)."""
+        """Every set of allocated heads whose field *what* of `Held` is at least *least*."""
         heads = []
         for i, page in enumerate(self._pages):
             if self._ledger.head(page) == page:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""Scopes: all programs within given bounds, so that "none fails" is a precise statement."""
+"""A scope is all programs within bounds; this makes "none of them fails" a precise statement."""
 
 from collections.abc import Iterator
 from itertools import pairwise, product
@@ -14,10 +14,10 @@ from model.semantics import DEFAULT, Semantics
 from model.step import MAX_SEGMENT, shown
 from model.steps import STEPS, Pin
 
-#: The calls of a scope, unless others are asked for.
+#: The calls of a scope, unless the scope is given others.
 CALLS = tuple(call for call, cls in STEPS.items() if cls.enumerated)
 
-#: The values of arguments that are neither pages nor booleans, unless others are asked for.
+#: The values of arguments that are neither pages nor booleans, unless the scope is given others.
 DEFAULT_VALUES: dict[str, tuple[Any, ...]] = {
     "n": (1,),
     "max_segment": (MAX_SEGMENT,),
@@ -29,7 +29,7 @@ DEFAULT_VALUES: dict[str, tuple[Any, ...]] = {
 #: `one_step_less` allows at least this many pages in a list.
 MIN_LISTED = 3
 
-#: No bound: larger than any list or layout of a scope.
+#: The value for "no bound": larger than any list or layout of a scope.
 UNBOUNDED = 1 << 20
 
 
@@ -47,7 +47,7 @@ class Scope:
     :param values: For each argument that is neither pages nor boolean, the values it may have.
     :param refs: The values that *refs* of the mapping may have.
     :param kind: The kind of the mapping.
-    :param mappings: The only layouts, if given; *compound*, *order* and *frames* are ignored.
+    :param mappings: If given, the only layouts, one mapping each; other layouts do not count.
     :param merged: Layouts of at most this many pages may also have orders above *order*.
     """
 
@@ -76,11 +76,11 @@ class Scope:
 
     @property
     def highest(self) -> int:
-        """The highest order of any layout."""
+        """The highest order that a layout of the scope may have."""
         return max(self.order, self.merged.bit_length() - 1)
 
     def layouts(self) -> Iterator[Mapping]:
-        """The layouts, one mapping each: fewest compound pages first, then lowest orders."""
+        """The layouts, one mapping each: fewest compound pages first, then lowest sum of orders."""
         if self.mappings:
             yield from self.mappings
             return
@@ -99,7 +99,7 @@ def _count(n: int, noun: str) -> str:
 
 
 def _placements(orders: tuple[int, ...], kind: str, refs: int) -> Iterator[Mapping]:
-    """Mappings of *orders*, one for each set of gaps that alignment can leave between pages."""
+    """Mappings of *orders*, one for each way in which alignment can leave gaps between them."""
     runs = [(order, 1) for order in orders]
     top = 1 << max(orders)
     seen = set()
@@ -115,11 +115,11 @@ def _placements(orders: tuple[int, ...], kind: str, refs: int) -> Iterator[Mappi
 
 
 def scope_of(program: Program) -> Scope:
-    """The scope of the programs that are no larger than *program* and have its calls and values.
+    """The scope of the programs within the size of *program*, with its calls and argument values.
 
-    The bounds are its numbers of steps, compound pages and named pages. The call pin_user_pages
-    and the default values are included too. Several compound pages may also be merged into one
-    of a higher order.
+    The bounds are *program*'s numbers of steps, compound pages and named pages, its highest order
+    and its longest list. Steps may also call pin_user_pages, and arguments may have their default
+    values. One compound page of a higher order may replace several compound pages.
     """
     values = DEFAULT_VALUES.copy()
     for step in program.steps:

@@ -11,7 +11,7 @@ from attrs import field, frozen
 
 from model.semantics import BIAS, MAX_ORDER
 
-#: Frames are below this: 64 bits of physical address, in pages of 4 KiB.
+#: Frame numbers are below this: 64 bits of physical address, in pages of 4 KiB.
 FRAME_LIMIT = 1 << 52
 
 
@@ -33,7 +33,7 @@ class Place:
     """The arguments of one step of the range iterator, as expressions of 64 bits.
 
     `page` and `npages` are computed from *skipped* and *left*, because the solver is
-    faster with these two; all steps can be expressed so.
+    faster with these two; every step can be expressed in this way.
 
     :param head: The frame of the head of ``page + i``.
     :param skipped: Pages of that compound page before ``page + i``.
@@ -58,7 +58,7 @@ class Place:
 
     @property
     def compound(self) -> Any:
-        """Whether the page is compound."""
+        """Whether the page ``page + i`` is compound."""
         return self.order != 0
 
     @property
@@ -82,25 +82,25 @@ class Place:
 
 
 def wide_run(place: Place) -> Any:
-    """The number of pages of the run, with the minimum taken in 64 bits."""
+    """The length of the run of *place*: the minimum of `rest` and `left`, computed in 64 bits."""
     return z3.If(place.compound, _least(place.rest, place.left), _number(1))
 
 
 def kernel_run(place: Place) -> Any:
-    """The pages of the run in 5.13: ``min_t(unsigned int, head + nr - next, npages - i)``."""
+    """The length of the run in 5.13: ``min_t(unsigned int, head + nr - next, npages - i)``."""
     return z3.If(place.compound, _least(_low(place.rest), _low(place.left)), _number(1))
 
 
 def wide_dropped(refs: Any) -> Any:
-    """The number of references that a put of *refs* pins drops, with the product in 64 bits."""
+    """The number of references that a put of *refs* pins drops, computed in 64 bits."""
     return _dropped(refs * BIAS)
 
 
 def kernel_dropped(refs: Any) -> Any:
     """The references that a put drops in 5.13: ``int refs; refs *= GUP_PIN_COUNTING_BIAS``.
 
-    ``if (refs > 1) page_ref_sub(page, refs - 1); put_page(page);`` follows. The kernel
-    is compiled so that the product wraps.
+    The kernel is compiled so that this product wraps. Then one reference or more is dropped:
+    ``if (refs > 1) page_ref_sub(page, refs - 1); put_page(page);``.
     """
     return _dropped(z3.SignExt(32, z3.Extract(31, 0, refs * BIAS)))
 

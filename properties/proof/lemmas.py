@@ -13,8 +13,9 @@ from properties.proof.solver import Lemma
 
 
 def steps(run: Callable[[Place], Any], types: str, *, wide: bool) -> list[Lemma]:
-    """The lemmas about one step of the range iterator, with ``run(place)`` as the pages of its run.
+    """The lemmas about one step of the range iterator, whose run has ``run(place)`` pages.
 
+    :param types: The name of the types in reports.
     :param wide: Whether the types are wide enough for all lemmas to hold; if not, as in 5.13,
         some have to be refuted.
     """
@@ -69,7 +70,8 @@ def _tell_step(at: Mapping[str, int]) -> str:
 def puts(dropped: Callable[[Any], Any], types: str, *, wide: bool) -> list[Lemma]:
     """The lemmas about a put of n pins that count BIAS each: it drops ``dropped(n)`` references.
 
-    :param types: The name of the types in reports; *wide* if they are of 64 bits.
+    :param types: The name of the types in reports.
+    :param wide: Whether the types have 64 bits.
     """
     refs = z3.BitVec("refs", 64)
     got = dropped(refs)

@@ -74,7 +74,7 @@ def settle(lemma: Lemma) -> Result:
 
 
 def _smallest(solver: Any, least: Mapping[str, Any]) -> dict[str, int]:
-    """The values of *least* in the counterexample that makes them smallest, the first one first.
+    """The values of *least* in the counterexample in which they are smallest, compared in order.
 
     Unlike an arbitrary counterexample it is the same with every version of z3.
     """

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""From a program that fails to the smallest that fails in the same way."""
+"""Makes a failing program as small as possible; the smaller one fails in the same way."""
 
 from properties.reduce.reducer import Reduced, reduce
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 
-"""The pass that removes a step that releases, and as many earlier pins or references.
+"""The pass that drops a step that releases n pins or references, and n that earlier steps take.
 
-If only one of a step that takes references and a later step that releases them is dropped,
-later steps release too many or leave too many held. If both are dropped, later steps find the
-same counts as before. A head may be pinned by one name and unpinned by another.
+If only the step that takes them is dropped, later steps release too many; if only the step that
+releases them is dropped, too many stay held. If both are dropped, later steps find the same
+counts as before. The two steps may name a page differently: by a mapping or a handle.
 """
 
 from collections import Counter
@@ -21,15 +21,15 @@ from properties.reduce.proposals import Proposals, first_accepted
 from properties.reduce.remove import with_step, without_entries, without_steps
 from properties.reduce.standing import unmaps
 
-#: The pass skips a program if the step before its last has a higher index than this.
+#: The pass skips a program whose last step but one has a higher index than this.
 MAX_STEPS_BALANCED = 64
 
-#: Steps that pin or unpin more pages than this are left alone.
+#: The pass does not change steps that pin or unpin more pages than this.
 MAX_PAGES_BALANCED = 1024
 
 
 def balance(program: Program) -> Proposals:
-    """Drop a step that releases pins or references, and as many that earlier steps take."""
+    """Drop a step that releases n pins or references, and n that earlier steps take."""
     later = len(program.steps) - 2
     while 0 <= later <= MAX_STEPS_BALANCED:
         smaller = chain(
@@ -42,7 +42,7 @@ def balance(program: Program) -> Proposals:
 
 
 def _undone_less(program: Program, later: int) -> Iterator[Program]:
-    """*program* without step *later* and a step that it undoes, or with *n* of both lowered."""
+    """*program* without step *later* and a step that it undoes, or with ``n=`` of both lowered."""
     giving: Any = program.steps[later]
     if giving.unpins or not giving.undoes:
         return
@@ -60,7 +60,10 @@ def _undone_less(program: Program, later: int) -> Iterator[Program]:
 
 
 def _unpinned_less(program: Program, later: int) -> Iterator[Program]:
-    """*program* without unpin step *later*, and without equally many pins that it alone drops."""
+    """*program* without unpin step *later* and without the pins that it drops.
+
+    For each of these pins, an entry that no other step names is removed from an earlier pin step.
+    """
     steps = program.steps
     giving = steps[later]
     # A region's release names no pages, and a call with an error value for npages unpins none.
@@ -88,7 +91,7 @@ def _unpinned_less(program: Program, later: int) -> Iterator[Program]:
     }
     missing = Counter(heads[later])
     fewer = without_steps(program, later, later + 1)
-    # From the last pin back, so that the indices of those before stay valid.
+    # Begin with the last pin step, so that the indices of the earlier ones stay valid.
     for i in reversed(pins):
         going = []
         for at in reversed(range(len(heads[i]))):
@@ -105,7 +108,7 @@ def _unpinned_less(program: Program, later: int) -> Iterator[Program]:
 
 
 def _unmapped_less(program: Program, later: int) -> Iterator[Program]:
-    """*program* without step *later*, which unmaps, and with *refs* of one mapping lowered by 1."""
+    """*program* without step *later*, if that unmaps, and with ``refs=`` of a mapping 1 lower."""
     if unmaps(program.steps[later]):
         fewer = without_steps(program, later, later + 1)
         for mapping in program.mappings:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 
-"""Replaces all but the last steps of a program by a few that lead to the same state.
+"""Replaces all but the last steps of a program by a few steps that lead to the same state.
 
 The result of a step depends on the state before it. A few steps that pin, map or dirty pages
-can lead to the same state as a hundred thousand. A failure that depends on nothing but the
-state then needs only these few.
+can lead to the same state as a hundred thousand steps. If a failure depends on nothing but the
+state before it, the few steps are enough to show it.
 """
 
 from collections import Counter
@@ -23,16 +23,16 @@ from properties.reduce.standing import Standing, bridge, named, new_handles, pin
 #: Maximum number of pages of a handle or region that the new steps make again.
 MAX_PAGES_REBUILT = 4_096
 
-#: Maximum number of new steps that map a page; plain references replace further mappings.
+#: Maximum number of added mappings of a page; plain references replace any further mappings.
 MAX_MAPS = 64
 
 
 def condensed(program: Program, window: int) -> Iterator[Program]:
     """The last *window* steps of *program*, after a few steps that lead to the state before them.
 
-    The caller has to execute the result, which may break the contract or lead to another state:
-    near 2^31 the order of steps matters, and plain references replace most of the mappings
-    of a page that is mapped more than MAX_MAPS times.
+    The yielded program may break the contract or lead to another state, so the caller has to
+    execute it: near a refcount of 2^31 the order of steps matters, and plain references replace
+    mappings of a page if more than MAX_MAPS were added to it.
 
     :raises CannotRewrite: if too many pages are held, or few steps cannot lead to that state.
     :raises BadInput: if *program* breaks the contract.
@@ -70,19 +70,19 @@ def condensed(program: Program, window: int) -> Iterator[Program]:
 
 
 def _as_it_stands(mapping: Mapping, ledger: Ledger, last: Sequence[Step]) -> Mapping:
-    """*mapping* with *ledger*'s compound pages; of kind driver if its own kind lacks an order."""
+    """*mapping* with *ledger*'s compound pages; its kind becomes driver if it lacks an order."""
     extents = ledger.extents(mapping)
     if ledger.semantics.orders[mapping.kind].issuperset(e.order for e in extents):
         return evolve(mapping, extents=extents)
-    # Huge pages were split into orders that their kind lacks; only a driver has these. But
-    # a driver's pages cannot be split, so none of the last steps may be a split.
+    # Huge pages were split into orders that their kind lacks; only the kind driver has these.
+    # But pages of this kind cannot be split, so none of the last steps may be a split.
     if any(step.regroups and step.takes_one_page for step in last):
         raise CannotRewrite
     return evolve(mapping, kind="driver", extents=extents)
 
 
 def _rebuilt(step: Step, ledger: Ledger) -> Step:
-    """*step* on just the pages that its handle or region holds in *ledger*: it succeeds again."""
+    """*step* with only the pages that its handle or region holds in *ledger*, so it succeeds."""
     name = step.makes
     if step.binds_umem and name not in ledger.umems:
         raise CannotRewrite
@@ -90,7 +90,7 @@ def _rebuilt(step: Step, ledger: Ledger) -> Step:
     if sum(map(len, parts)) > MAX_PAGES_REBUILT:
         raise CannotRewrite
     if step.binds_umem and not step.pins:
-        # This step pins nothing: its pages are pinned by the steps of `bridge`.
+        # This step pins nothing: the steps of `bridge` pin its pages.
         entries = iter(parts)
         return with_lists(step, lambda _: named(next(entries), ledger))
     pages = named([frame for part in parts for frame in part], ledger)

@@ -52,7 +52,7 @@ def fewer_pages(program: Program) -> Proposals:
                 stop = length
                 while stop > 0:
                     if size * FINEST_PARTS < length and 0 < stop < length:
-                        # Skip the middle of a long list: small parts there rarely matter.
+                        # Skip the middle of a long list: dropping small parts there rarely helps.
                         stop = min(stop, size)
                     start = max(0, stop - size)
                     try:
@@ -63,7 +63,7 @@ def fewer_pages(program: Program) -> Proposals:
                     answer = yield smaller
                     if answer:
                         if len(answer.steps) < len(program.steps):
-                            # Only later steps were dropped, so *index* stays valid.
+                            # If the program now ends before step *index*, go on with its last step.
                             index = min(index, len(answer.steps) - 1)
                         program = answer
                         length = program.steps[index].npages_named

@@ -17,7 +17,7 @@ from properties.reduce.proposals import Proposals, first_accepted
 
 
 def fail_alone(program: Program) -> Proposals:
-    """Keep only the last step, if it registers a region, and let mapping its scatterlist fail."""
+    """If the last step pins and registers a region, keep only it, and let DMA mapping fail."""
     step: Any = program.steps[-1]
     if step.pins and step.binds_umem:
         alone = evolve(step, nmap=0, append_fails=None)
@@ -25,7 +25,7 @@ def fail_alone(program: Program) -> Proposals:
 
 
 def join(program: Program) -> Proposals:
-    """Drop a pin step, and name an earlier handle instead, unchanged or with the pages of both."""
+    """Drop a pin step; lists then name an earlier handle, unchanged or with the pages of both."""
     second = len(program.steps) - 1
     while second > 0:
         program = (yield from first_accepted(_joined(program, second))) or program
@@ -33,7 +33,7 @@ def join(program: Program) -> Proposals:
 
 
 def _joined(program: Program, second: int) -> Iterator[Program]:
-    """*program* without pin step *second*: an earlier handle is named instead, or made longer."""
+    """*program* without pin step *second*; lists name an earlier handle, unchanged or longer."""
     b: Any = program.steps[second]
     for first in reversed(range(second)):
         a: Any = program.steps[first]
@@ -52,7 +52,7 @@ def _joined(program: Program, second: int) -> Iterator[Program]:
 def _without_pin(program: Program, index: int, other: Step, shift: int) -> Program:
     """*program* without pin step *index*.
 
-    Lists that named page *i* of its handle now name page ``i + shift`` of *other*'s handle.
+    Lists that named page ``i`` of the handle of this step name page ``i + shift`` of *other*'s.
     """
     name = program.steps[index].makes
 
@@ -69,7 +69,7 @@ def _without_pin(program: Program, index: int, other: Step, shift: int) -> Progr
 
 
 def register(program: Program) -> Proposals:
-    """Replace a region that is made of pinned pages by one that pins these pages itself."""
+    """Replace a step that makes a region of pinned pages by one that pins these pages itself."""
     for index, step in enumerate(program.steps):
         if not step.binds_umem or step.pins or step.npages_named > MAX_PAGES_REWRITTEN:
             continue
@@ -88,7 +88,7 @@ def register(program: Program) -> Proposals:
             max_segment=MAX_SEGMENT if len(region.sgl) == 1 else PAGE_SIZE,
             nmap=region.nmap,
         )
-        # If mapping failed, it may also fail for a region whose pages merge into one entry.
+        # Also try one page twice: two entries, which the IOMMU merges into one.
         merged = evolve(got, pages=from_entries(entries[:1] * 2), max_segment=MAX_SEGMENT, nmap=1)
         used = step.uses()
         before = [s for s in program.steps[:index] if s.makes not in used]

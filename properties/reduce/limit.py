@@ -19,15 +19,15 @@ from properties.reduce.proposals import Proposals
 from properties.reduce.remove import with_step, without_entries, without_steps
 from properties.reduce.standing import get_step
 
-#: A step that takes at least this many plain references brings a refcount near `COUNT_LIMIT`.
+#: Steps that take at least this many plain references count as bringing a refcount near 2^31.
 MIN_REFERENCES_NEAR_LIMIT = 1 << 20
 
 
 def at_limit(program: Program) -> Proposals:
-    """Let the last call name one page twice, after a step that leaves room for one reference.
+    """Let the last step name one page twice, after a step that leaves room for one reference to it.
 
-    A call with a slow path keeps its first pin or reference and fails at the second. Other passes
-    cannot drop all other steps and add this one in a single proposal.
+    A call with a slow path pins or references the page once and fails the second time. No other
+    pass drops all other steps and adds such a step in a single proposal.
     """
     last = program.steps[-1]
     if last.slow_path:
@@ -38,7 +38,7 @@ def at_limit(program: Program) -> Proposals:
 
 
 def keep_near_limit(program: Program) -> Proposals:
-    """Drop references, and add as many to the step that brings a refcount near 2^31."""
+    """Drop steps or entries; the step that brings a refcount near 2^31 takes their references."""
     for index, step in enumerate(program.steps):
         filling: Any = step
         if not step.gets or getattr(step, "n", 0) < MIN_REFERENCES_NEAR_LIMIT:
@@ -54,7 +54,7 @@ def keep_near_limit(program: Program) -> Proposals:
 
 
 def _smaller(program: Program, index: int) -> Iterator[Program]:
-    """*program* without one step, or with fewer pages in one; step *index* stays as it is."""
+    """*program* without one step, or with fewer pages in it, for each step except step *index*."""
     last = len(program.steps) - 1
     for other, step in enumerate(program.steps):
         if other == index:
@@ -70,9 +70,9 @@ def _smaller(program: Program, index: int) -> Iterator[Program]:
 
 
 def _total(program: Program, filling: Any) -> int:
-    """The refcount at the end of *program* of the head that step *filling* brings near 2^31.
+    """The final refcount of the head that step *filling* brings near 2^31.
 
-    Counts what the last step asks for as taken. 0 if *program* breaks the contract.
+    Assumes that the last step gets all that it asks for. 0 if *program* breaks the contract.
     """
     try:
         ledger = Ledger.after(program, program.steps[:-1])

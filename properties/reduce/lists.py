@@ -24,7 +24,7 @@ ALL: Intervals = [(0, 1 << 60)]
 #: Lists of at most this many pages are rewritten entry by entry.
 MAX_PAGES_REWRITTEN = 4096
 
-#: A slice or group repeated more often than this is not expanded.
+#: A slice or group that repeats more often than this is not written out as single slices.
 MAX_REPEATS_EXPANDED = 4096
 
 
@@ -70,8 +70,8 @@ def with_slices(pages: PageList, change: Callable[[Slice], Slice]) -> PageList:
 def without(pages: PageList, gone: Gone) -> tuple[PageList | None, Intervals]:
     """*pages* without the pages in *gone*, and the positions of the entries that are removed.
 
-    The list is None if nothing is left. An empty list is kept if the mapping or handle in
-    its text is not removed.
+    The list is None if nothing is left. If *pages* is an empty list, it is kept unless all pages
+    of the mapping or handle in its text are in *gone*.
 
     :raises CannotRewrite: if a part of the list is too long, or repeats too often.
     """
@@ -101,7 +101,7 @@ def without(pages: PageList, gone: Gone) -> tuple[PageList | None, Intervals]:
 
 
 def _slice_without(term: Slice, intervals: Intervals) -> tuple[list[Slice], Intervals]:
-    """The pieces of *term* outside *intervals*, renumbered, and the removed positions in it."""
+    """The pieces of *term* outside *intervals*, renumbered, and the removed positions in *term*."""
     if abs(term.indices.step) != 1:
         return _stride_without(term, intervals)
     removed = sorted((p, q) for p, q in (inside(term.indices, i) for i in intervals) if p < q)
@@ -173,7 +173,7 @@ def inside(indices: range, interval: tuple[int, int]) -> tuple[int, int]:
 
 
 def adjoined(terms: Iterable[Slice | Group]) -> tuple[Slice | Group, ...]:
-    """*terms* with each slice that continues the slice before it joined to that slice."""
+    """*terms* with neighbouring slices joined where the second one continues the first one."""
     found: list[Slice | Group] = []
     for term in terms:
         last = found[-1] if found else None

@@ -39,13 +39,13 @@ MAX_COMPOUND_LOWERED = 64
 #: each mapping.
 MAX_COMPOUND_CLAMPED = 8
 
-#: Of orders from this on, `lower_orders` tries only the one just below the present order.
+#: Of all orders that are at least this, `lower_orders` tries only the one below the present order.
 LOW_ORDERS = 4
 
 #: `clamp` lowers compound pages to orders below this.
 CLAMPED_ORDERS = 3
 
-#: `lower_neighbours` leaves compound pages of higher orders to other passes.
+#: `lower_neighbours` leaves compound pages of orders above this to other passes.
 MAX_ORDER_OF_NEIGHBOURS = 4
 
 
@@ -61,7 +61,7 @@ def lower_orders(program: Program) -> Proposals:
 
 
 def _lowered(program: Program, name: str, index: int) -> Iterator[Program]:
-    """*program* with compound page *index* of mapping *name* at lower orders, lowest first."""
+    """*program* with compound page *index* of mapping *name* at each lower order, lowest first."""
     order = _order(mapping_of(program, name), index)
     low = min(order, LOW_ORDERS)
     for lower in (*range(low), *range(max(order - 1, low), order)):
@@ -75,7 +75,7 @@ def _order(mapping: Mapping, index: int) -> int:
 
 
 def clamp(program: Program) -> Proposals:
-    """Lower the order of a compound page; lists name its last page instead of removed ones.
+    """Lower the order of a compound page; lists name its new last page instead of removed pages.
 
     Lists keep their lengths, because some calls fail only on a long list.
     """
@@ -110,7 +110,7 @@ def _clamped(program: Program, mapping: Mapping, index: int, lower: int) -> Iter
 
 
 def merge(program: Program) -> Proposals:
-    """Remove a compound page, and replace its pages in lists by pages of another one."""
+    """Remove a compound page, and replace its pages in lists by pages of another compound page."""
     yield from first_accepted(
         smaller
         for mapping in program.mappings
@@ -137,7 +137,7 @@ def _has_orders(step: Step) -> bool:
 
 
 def _with_pages_of(program: Program, name: str, change: Callable[[int], int]) -> Program | None:
-    """*program* with each page *i* of mapping *name* replaced by page ``change(i)`` in lists.
+    """*program* whose lists name page ``change(i)`` of mapping *name* instead of each page ``i``.
 
     None if a list is too long.
     """
@@ -154,10 +154,10 @@ def _with_pages_of(program: Program, name: str, change: Callable[[int], int]) ->
 
 
 def lower_neighbours(program: Program) -> Proposals:
-    """Lower the sum of two neighbours' orders, and keep the pages at the boundary between them.
+    """Lower the sum of the orders of two neighbouring compound pages.
 
-    Many bugs show at a boundary of compound pages. The order of one of the two may rise if
-    that of the other falls further.
+    The pages at their boundary are kept, because many bugs show there. The order of one of the
+    two may rise if that of the other falls further.
     """
     if not any(step.regroups for step in program.steps):
         yield from first_accepted(
@@ -180,7 +180,7 @@ def _neighbours_lowered(program: Program, mapping: Mapping, index: int) -> Itera
     lo = npages(front)
     edge = lo + (1 << left.order)
     hi = edge + (1 << right.order)
-    # The two are contiguous if they are in one extent, or the second begins where the first ends.
+    # The two are contiguous in one extent, or if the second one begins where the first one ends.
     touching = len(middle) == 1 or left.stop == right.pfn
     boundary = left.pfn + (1 << left.order)
     for p, q in sorted(product(range(top + 1), repeat=2), key=sum):
@@ -203,7 +203,7 @@ def _neighbours_lowered(program: Program, mapping: Mapping, index: int) -> Itera
         other = evolve(mapping, extents=placed(orders, mapping.extents[0].pfn))
         yield at_default_frames(evolve(named, mappings=with_mapping(named, other)))
         if touching and p <= left.order and q <= right.order:
-            # Keep the boundary's frame, so that the two stay contiguous whatever their orders are.
+            # Keep the frame at the boundary: then the two stay contiguous with any orders.
             pair = (Extent(boundary - (1 << p), p, 1), Extent(boundary, q, 1))
             other = evolve(mapping, extents=(*front, *pair, *back))
             yield evolve(named, mappings=with_mapping(named, other))

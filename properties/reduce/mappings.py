@@ -42,7 +42,7 @@ def _between(extents: Iterable[Extent], start: int, stop: int) -> list[Extent]:
 
 
 def split_at(mapping: Mapping, start: int, stop: int) -> list[list[Extent]]:
-    """The extents of *mapping* before, in and after compound pages *start* to *stop*."""
+    """The extents before, of and after *mapping*'s compound pages *start* to *stop* (exclusive)."""
     bounds = pairwise((0, start, stop, mapping.ncompound))
     return [_between(mapping.extents, first, last) for first, last in bounds]
 
@@ -53,14 +53,14 @@ def npages(extents: Iterable[Extent]) -> int:
 
 
 def pages_of(mapping: Mapping, index: int) -> tuple[int, int]:
-    """The first position of compound page *index* of *mapping*, and the one after its last."""
+    """The first position of compound page *index* of *mapping*, and the position after its last."""
     front, page, _ = split_at(mapping, index, index + 1)
     start = npages(front)
     return start, start + npages(page)
 
 
 def placements(program: Program) -> Iterator[Program]:
-    """*program* with every mapping at its default frames, then *program* unchanged."""
+    """Yield *program* with every mapping at its default frames, then *program* unchanged."""
     yield at_default_frames(program)
     yield program
 
@@ -80,7 +80,7 @@ def at_default_frames(program: Program) -> Program:
 def without_compound(program: Program, name: str, start: int, stop: int) -> Iterator[Program]:
     """*program* without compound pages *start* to *stop* (exclusive) of mapping *name*.
 
-    Yields it at default frames and at its own frames, or nothing if no mapping would be left.
+    Yields this at default frames, then at its own frames; nothing if no mapping would be left.
     """
     mapping = mapping_of(program, name)
     front, middle, back = split_at(mapping, start, stop)
@@ -112,14 +112,17 @@ def with_order(program: Program, name: str, index: int, order: int) -> Iterator[
 
 
 def lowered(program: Program, mapping: Mapping, index: int, order: int) -> Mapping:
-    """*mapping* with compound page *index* of *order*; of kind driver if its kind lacks *order*."""
+    """*mapping* with compound page *index* lowered to *order*.
+
+    The mapping becomes one of kind driver if pages of its own kind cannot have *order*.
+    """
     kind = mapping.kind if order in program.semantics.orders[mapping.kind] else "driver"
     front, (page,), back = split_at(mapping, index, index + 1)
     return evolve(mapping, kind=kind, extents=(*front, Extent(page.pfn, order, 1), *back))
 
 
 def _first_named(program: Program, name: str, lo: int, hi: int) -> int:
-    """The first page from *lo* to *hi* of each slice of *name*: the lowest of these, or *lo*."""
+    """The lowest of the first pages from *lo* to *hi* in slices of *name*, else *lo*."""
     firsts = [
         term.indices[start]
         for step in program.steps

@@ -23,7 +23,7 @@ that fails. So a pass checks its indices again after each success, or returns. A
 is called again until no pass makes progress.
 
 A proposal may break the contract or name pages that are gone: the reducer rejects
-it. A pass raises `CannotRewrite` if it cannot go on.
+such a proposal. A pass raises `CannotRewrite` if it cannot go on.
 
 What makes a good pass
 ----------------------
@@ -32,23 +32,22 @@ What makes a good pass
 * It proposes few programs: at most some tens for a short program, and fewer than n^2 for
   one of n steps. It removes large parts first, and starts at the end, as fewer steps
   use what is removed there. It bounds the size of the programs that it looks at.
-* It proposes only what `Program.size` calls smaller, and never takes a change back.
+* It proposes only what `Program.size` calls smaller, and never undoes a change.
 * It uses `remove`, `mappings` and `lists`, which keep handles, positions and
   scatterlists consistent, and gets new steps from functions in `standing`.
 
 The order
 ---------
 Passes that remove much in few tries come first, as each later try is on a smaller
-program: passes that guess a program, then those that remove steps, and the rest. Passes that
-only make a text plainer are cheap after that, and passes for rare cases are last.
+program: passes that guess a whole program, then passes that remove steps. Rare cases are last.
 
-Whether a pass earns its keep
------------------------------
+Whether to keep a pass
+----------------------
 `Reduced.passes` counts the calls, tries, successes and deletions of each pass in one
 reduction. ``python -m tests.benchmarks.passes`` sums them over failing programs of
-planted bugs, and reduces these without each pass. A pass stays if, without it, more
-than one program in a thousand ends larger, or if it saves more executions than it
-costs; or if a person reads the result more easily.
+planted bugs, and reduces the same programs without one pass, for each pass. A pass stays if,
+without it, more than one program in a thousand ends larger; or if it saves more executions
+than it costs; or if it makes the result easier to read.
 """
 
 from properties.reduce.balance import balance

@@ -77,7 +77,7 @@ def _plainer(step: Any) -> Iterator[Step]:
 
 
 def pin_what_is_unpinned(program: Program) -> Proposals:
-    """Let a pin name the same list as a later step, if that is not longer."""
+    """Let a pin step name the list of a later step, if that list is not longer than its own."""
     mappings = {mapping.name for mapping in program.mappings}
     yield from first_accepted(
         with_step(program, earlier, with_pages(pin, pages))
@@ -94,7 +94,7 @@ def _rising(pages: PageList) -> PageList:
 
 
 def _plainer_scatterlist(step: Any) -> Iterator[Step]:
-    """*step* without one entry of its scatterlist, or with fewer or only whole pages in one."""
+    """*step* without one scatterlist entry, or with fewer or only whole pages in this entry."""
     for i, entry in enumerate(step.sgl):
         npages = len(entry.pages)
         lengths = [n for n in dict.fromkeys((1, npages // 2, npages - 1, npages)) if n]
@@ -107,7 +107,7 @@ def _plainer_scatterlist(step: Any) -> Iterator[Step]:
 
 
 def _named_in_order(program: Program) -> Program:
-    """*program* with mappings renamed a, b, c, handles h1, h2, regions m1, m2, in their order."""
+    """*program* with mappings renamed a, b, c, handles h1, h2, regions m1, m2, as they occur."""
     names = {m.name: chr(ord("a") + i) for i, m in enumerate(program.mappings[:26])}
     counts = {"h": 0, "m": 0}
     for step in program.steps:
@@ -121,7 +121,7 @@ def _named_in_order(program: Program) -> Program:
 
 
 def _renamed(step: Step, names: dict[str, str]) -> Step:
-    """*step* with each name in *names* replaced by the name that *names* gives."""
+    """*step* with names of mappings, handles and regions replaced by ``names[old name]``."""
 
     def renamed(term: Slice) -> Slice:
         return evolve(term, name=names.get(term.name, term.name))

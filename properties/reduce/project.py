@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
 
-"""Removes from every list of a long program all pages but those that its last step names.
+"""Keeps in every list of a long program only the pages that the program's last step names.
 
 If a failure depends on many earlier steps, dropping these one by one takes tens of
-thousands of executions. Here all other pages are removed in one proposal. Some of them may
-have the same head as a page that stays: after each step, added steps change the counters of
-such heads as the removed pages did.
+thousands of executions. Here all other pages are removed in one proposal. A removed page may
+have the same head as a page that stays. Then steps are added that change the counters of this
+head as the uses of the removed page did.
 """
 
 from bisect import bisect_left
@@ -23,11 +23,11 @@ from properties.judging.ledger import Ledger
 from properties.reduce.lists import MAX_PAGES_REWRITTEN, CannotRewrite, with_pages
 from properties.reduce.standing import Standing, bridge, new_handles
 
-#: If the last step names more pages than this, nothing is removed.
+#: If the last step names more pages than this, `projected` raises `CannotRewrite`.
 MAX_PAGES_NAMED = 1024
 
-#: Steps that take more plain references than this bring a refcount near 2^31, and are
-#: removed. Failures that need such a refcount are left to `properties.reduce.condense`.
+#: Steps that take more plain references than this are removed: they are meant to bring a refcount
+#: near 2^31. Failures that need such a refcount are left to `properties.reduce.condense`.
 MAX_REFERENCES = 1 << 20
 
 
@@ -35,7 +35,7 @@ def projected(program: Program) -> Iterator[Program]:
     """*program* with each list reduced to the pages that the last step names.
 
     Yields a program for each half of these pages, and one for all of them; then the same with
-    added steps that unpin single pages, because an added unpin of a list may fail itself.
+    added steps that unpin single pages, because a call that unpins a list may show the bug too.
 
     :raises BadInput: if the program breaks the contract.
     :raises CannotRewrite: if the last step names no pages or too many, or if a split or
@@ -62,7 +62,7 @@ def _named(program: Program) -> Sequence[int]:
 
 
 class _Projection:
-    """Enters *program* in one ledger, and the smaller program, on *pages* only, in another."""
+    """Makes from *program* a smaller one that names only *pages*; keeps a ledger for each."""
 
     def __init__(self, program: Program, pages: Sequence[int], *, one_by_one: bool) -> None:
         self._program = program
@@ -115,7 +115,7 @@ class _Projection:
         return self._whole.head(head) == head
 
     def _only(self, step: Any) -> Step | None:
-        """*step* on the kept pages only; None if it names none, or cannot be reduced to them."""
+        """*step* with its kept pages only; None if there are none or *step* cannot be reduced."""
         if step.binds_umem or step.releases_umem:
             return None
         if getattr(step, "npages", None) is not None or getattr(step, "n", 0) > MAX_REFERENCES:
@@ -127,14 +127,14 @@ class _Projection:
         return self._on(step, kept) if kept else None
 
     def _on(self, step: Step, frames: Sequence[int]) -> Step:
-        """*step* with the list of *frames*, each named by its mapping."""
+        """*step* with *frames* as its list, each frame named by its mapping."""
         if len(frames) > MAX_PAGES_REWRITTEN:
             raise CannotRewrite
         places = [place for place in map(self._whole.where, frames) if place]
         return with_pages(step, from_entries(places))
 
     def _replace(self, heads: Iterable[int]) -> None:
-        """Append steps after which *heads* are held as at this point of the whole program."""
+        """Append steps after which the smaller program holds *heads* as the whole program does."""
         whole, small = self._whole, self._small
         changes = [
             (_standing(head, small), _standing(head, whole))

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
 
-"""The type of the reducer's passes, and of what they yield: proposals, smaller programs."""
+"""The types of the reducer's passes and of their proposals, which are smaller programs."""
 
 from collections.abc import Generator, Iterable
 from typing import Protocol
 
 from model.program import Program
 
-#: Yields programs; for each it is sent the program that the reducer accepted, or None.
+#: A generator of programs; after each it is sent the program that the reducer accepted, or None.
 Proposals = Generator[Program, Program | None, None]
 
 

@@ -2,10 +2,10 @@
 
 """Reduces a failing program to the smallest one found that fails in the same way.
 
-Hypothesis shrinks numbers; these passes know what steps are. On four planted
+Hypothesis shrinks numbers; the passes of this reducer know what steps are. On four
 faults, Hypothesis alone ended at the smallest known size in 34 to 44 % of cases,
-and in 94 % with a reducer like this after it. `properties.reduce.passes` lists
-the passes, and says how to write one.
+and Hypothesis followed by a reducer like this one in 94 %. `properties.reduce.passes`
+lists the passes, and says how to write one.
 """
 
 from collections import defaultdict
@@ -29,7 +29,7 @@ from properties.search import forget
 #: Maximum number of programs to execute in one reduction.
 MAX_EXECUTIONS = 5_000
 
-#: Maximum number of page visits: pages that all executed programs name. Up to a minute's work.
+#: Maximum number of page visits (pages that all executed programs name): up to a minute of work.
 MAX_VISITS = 20_000_000
 
 #: An execution that does not end counts as this many additional page visits.
@@ -47,9 +47,9 @@ class PassCounts:
     """What one pass did in a reduction.
 
     :param calls: How often it was called.
-    :param tries: Programs that it proposed and that were executed.
-    :param successes: Those of the tries that failed with the same signature.
-    :param deletions: Steps that the successes removed.
+    :param tries: Number of programs that it proposed and that were executed.
+    :param successes: Number of tries that failed with the same signature.
+    :param deletions: Number of steps that the successes removed.
     """
 
     calls: int = 0
@@ -62,11 +62,11 @@ class PassCounts:
 class Reduced:
     """The result of a reduction.
 
-    :param executions: Programs executed in the reduction.
+    :param executions: Number of programs executed in the reduction.
     :param repeats: Whether the program failed again when it was executed again; with
         a candidate that is not deterministic it may not.
-    :param tried: Smaller programs that `properties.reduce.smallest` judged.
-    :param proved: Whether those are all smaller programs of the scope of *program*.
+    :param tried: Number of smaller programs that `properties.reduce.smallest` judged.
+    :param proved: Whether all smaller programs of the scope of *program* were judged.
     :param passes: What each pass did, by the name of its function.
     """
 
@@ -175,15 +175,15 @@ class _Reducer:
     def shorten_history(self) -> None:
         """Replace the beginning of `best` by a few steps that lead to the same state.
 
-        If the result does not fail, the failure depends on more than the state. Then the
-        pages that the last step does not name are removed from all lists, if this still fails.
+        If the result does not fail, the failure depends on more than that state. Then all lists
+        lose the pages that the last step does not name, if the program fails without them.
         """
         window = 1
         filtered = False
         while window * 2 < len(self.best.steps):
             if self._shortened(condensed(self.best, window), "condensed"):
                 return
-            # Try this before larger windows: each of them takes as long as the one before.
+            # Try `projected` before larger windows: each window takes as long as the first one.
             if not filtered and self._shortened(projected(self.best), "projected"):
                 # Repeat: each success may leave a smaller program to start from.
                 while self._shortened(projected(self.best), "projected"):
@@ -194,7 +194,7 @@ class _Reducer:
             filtered = True
 
     def _shortened(self, proposals: Iterator[Program], name: str) -> bool:
-        """Whether one of *proposals* is smaller and fails; those after it are not tried."""
+        """Try *proposals* until one is smaller than `best` and fails; whether one is."""
         self.passes[name].calls += 1
         try:
             return any(self._accepts(program, name) for program in proposals)

@@ -2,9 +2,9 @@
 
 """Removes pages, steps or list entries from a program, and all uses of these.
 
-If a step that makes a handle is removed, so is every use of the handle. If some entries
-of its list are removed, the positions of the entries behind them are lowered wherever the
-handle is used.
+If a step that makes a handle is removed, so is every use of the handle. If only some entries
+of the step's list are removed, uses of the handle get lower positions for the entries that
+came after the removed ones.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ def with_step(program: Program, index: int, *steps: Step) -> Program:
 
 
 def without_pages(program: Program, gone: Gone) -> Program:
-    """*program* with the pages in *gone* removed from all lists, and so from all handles.
+    """*program* with the pages in *gone* removed from all lists, and from handles made of these.
 
     The mappings stay as they are.
 
@@ -83,7 +83,7 @@ def _step_without(step: Any, gone: Gone) -> Step | None:
 
 
 def _repositioned(step: Any, removed: Intervals) -> Step:
-    """*step* with its argument that is a list position, if any, adapted to *removed* entries."""
+    """*step* with the list position in its arguments, if any, adapted to the *removed* entries."""
     at = getattr(step, step.position) if step.position else None
     if at is None:
         return step  # type: ignore[no-any-return]
@@ -95,9 +95,9 @@ def _repositioned(step: Any, removed: Intervals) -> Step:
 
 
 def _orders_without(orders: Sequence[int], removed: Intervals) -> tuple[int, ...] | None:
-    """The *orders* of consecutive compound pages after the pages at *removed* are removed.
+    """What *orders* of consecutive compound pages become without the pages at positions *removed*.
 
-    None if the number of pages left in a compound page is no power of two.
+    None if the number of pages left in one of these compound pages is no power of two.
     """
     kept = []
     at = 0
@@ -116,7 +116,7 @@ def _scatterlist_without(step: Any, gone: Gone) -> Step | None:
     for entry in step.sgl:
         kept, _ = without(entry.pages, gone)
         if kept is not None:
-            # If the last page of an entry is partial, it stays so, by the same number of bytes.
+            # The entry still ends as many bytes before the end of its last page.
             short = len(entry.pages) * PAGE_SIZE - entry.length
             entries.append(evolve(entry, pages=kept, length=len(kept) * PAGE_SIZE - short))
     if not entries:

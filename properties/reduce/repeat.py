@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""The pass that lets a list repeat few pages, so that all others can be removed."""
+"""The pass that lets a pin step's list repeat one or two pages, so that other pages can go."""
 
 from bisect import bisect_right
 from itertools import accumulate, cycle, islice
@@ -16,12 +16,12 @@ from properties.reduce.mappings import without_compound
 from properties.reduce.proposals import Proposals
 from properties.reduce.remove import with_step
 
-#: This pass removes no compound pages from mappings that have more than this many.
+#: From mappings of more than this many compound pages, `repeat` removes none.
 MAX_COMPOUND_SCANNED = 1024
 
 
 def repeat(program: Program) -> Proposals:
-    """Let a pin's list repeat one page or two, and remove compound pages that no list names.
+    """Let a pin step's list repeat one or two pages; remove compound pages that no list names.
 
     The list keeps its length, because some calls fail only on a long list.
     """

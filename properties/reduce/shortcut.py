@@ -2,8 +2,8 @@
 
 """The pass that replaces consecutive steps by fewer steps with the same effect.
 
-If a page is mapped, pinned, unpinned and unmapped, none of these steps can be dropped
-alone: the later ones would release what is not held.
+If a page is mapped, pinned, unpinned and unmapped, the result is as before. But if only one
+of these steps is dropped, later steps release what is not held, or too much stays held.
 """
 
 from attrs import evolve
@@ -16,12 +16,12 @@ from properties.reduce.standing import Standing, bridge, new_handles
 #: For each head, how its compound page is held before a step.
 Standings = dict[int, Standing]
 
-#: Maximum number of standings to keep: one for each compound page and each step in question.
+#: Maximum number of standings to keep: number of compound pages times number of steps asked for.
 MAX_STANDINGS = 100_000
 
 
 def shortcut(program: Program) -> Proposals:
-    """Replace sequences of steps by steps with their net effect, the longest sequences first."""
+    """Replace consecutive steps by fewer steps with the same net effect; long sequences first."""
     size = len(program.steps) - 1
     while size > 1:
         stop = len(program.steps) - 1
@@ -30,7 +30,7 @@ def shortcut(program: Program) -> Proposals:
             start = max(0, stop - size)
             smaller = _shorter(program, start, stop, standings)
             answer = (yield smaller) if smaller else None
-            # Steps before *start* do not change, so their standings stay valid.
+            # Steps before *start* did not change, so the standings before these are still right.
             program = answer or program
             stop = start
         size //= 2
@@ -53,7 +53,7 @@ def _standings(program: Program, at: set[int]) -> dict[int, Standings]:
 def _shorter(
     program: Program, start: int, stop: int, standings: dict[int, Standings]
 ) -> Program | None:
-    """*program* with fewer steps instead of *start* to *stop*; None if no fewer will do."""
+    """*program* with fewer steps instead of *start* to *stop* (exclusive); None if impossible."""
     steps = program.steps
     made = {step.makes for step in steps[start:stop] if step.makes}
     if any(made & step.uses() for step in steps[stop:]):
@@ -65,7 +65,7 @@ def _shorter(
         then = before.get(head)
         if then is None:
             if fresh.head(head) != head:
-                # It became a head by a split or an allocation.
+                # The page *head* became a head by a split or an allocation.
                 return None
             then = Standing.of(head, fresh)
         if now.alive > then.alive or now.order != then.order:

@@ -30,7 +30,7 @@ MAX_TRIES_FOR_REPORT = 20_000
 #: A program counts as one more try for each PAGES_PER_TRY pages that it names.
 PAGES_PER_TRY = 256
 
-#: A program that hangs counts as this many tries more.
+#: A program that hangs counts as this many additional tries.
 TRIES_PER_HANG = 2_000
 
 
@@ -56,10 +56,10 @@ def smallest(
     most: int = MAX_TRIES,
     progress: Callable[[int], None] = lambda _tried: None,
 ) -> Reduced:
-    """*reduced*, or a smaller program with the same signature; with a proof if possible.
+    """Try all smaller programs of the scope of *reduced*; return the smallest that fails.
 
-    :param better: Called with a smaller failing program as soon as it is found.
-    :param most: Maximum number of programs to try.
+    :param better: Called with the program returned and its finding, if the program is smaller.
+    :param most: Maximum number of programs to try; if it is too low, nothing is proved.
     :param progress: Called with the number of programs tried, after each thousand.
     """
     if not reduced.repeats or not most:
@@ -102,7 +102,7 @@ class _Proof:
     def run(self) -> bool:
         """Try smaller programs; true if all smaller ones of the scope of `program` were tried.
 
-        Then `tried` is their number, without those outside the scope.
+        In that case `tried` does not count the programs outside the scope.
         """
         while True:
             scope = scope_of(self.program)
@@ -130,7 +130,7 @@ class _Proof:
         steps, compound, orders, named = self.program.size().counts
         kinds = {"driver"}
         if "split_huge_page" in scope.calls:
-            # Only a split depends on the kind of a page.
+            # Pages of kind driver cannot be split.
             kinds |= {mapping.kind for mapping in self.program.mappings}
         layouts = [m for kind in sorted(kinds) for m in evolve(scope, kind=kind).layouts()]
         for length in range(1, scope.steps + 1):
@@ -168,7 +168,7 @@ class _Proof:
         return found
 
     def _failed(self, node: Node) -> bool:
-        """Whether *node* fails: then programs that begin with it are not tried."""
+        """Whether *node* fails or breaks the contract; then its continuations are not tried."""
         try:
             found = self._judge(node)
         except BadInput:

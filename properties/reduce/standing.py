@@ -51,7 +51,7 @@ class Standing:
 
 
 def named(frames: Sequence[int], ledger: Ledger) -> PageList:
-    """A list of *frames*, of which there is at least one, each named by its mapping.
+    """The list of *frames*, each named by its mapping; there is at least one frame.
 
     :raises CannotRewrite: if a frame is in no mapping.
     """
@@ -64,11 +64,11 @@ def named(frames: Sequence[int], ledger: Ledger) -> PageList:
 def bridge(
     changes: Sequence[tuple[Standing, Standing]], handle: str, *, one_by_one: bool = False
 ) -> Iterator[Step]:
-    """Steps that change how pages are held: from the first to the second of each pair.
+    """Steps that change how pages are held, from the first to the second standing in *changes*.
 
     Steps that map, get or pin pages come before steps that unpin, put or unmap pages.
 
-    :param handle: The name of the handle, if pages have to be pinned.
+    :param handle: The name of a handle for the pages that have to be pinned, if any.
     :param one_by_one: Unpin with one call for each pin, not with lists.
     """
     maps = [(now.page, now.maps - then.maps) for then, now in changes]
@@ -93,12 +93,12 @@ def bridge(
 
 
 def _each(make: Callable[..., Step], pages: Sequence[Slice]) -> Iterator[Step]:
-    """As few steps of the class *make* on *pages* as possible, each on one line of a trace."""
+    """As few steps of the class *make* as can name *pages*, each on one line of a trace."""
     return (make(pages=some) for some in _lists(pages))
 
 
 def _lists(pages: Iterable[Slice]) -> Iterator[PageList]:
-    """*pages* in as few lists as possible, each on one line of a trace."""
+    """*pages* in as few lists as possible, each of which fits in one line of a trace."""
     terms = adjoined(pages)
     for at in range(0, len(terms), MAX_TERMS):
         yield PageList(terms[at : at + MAX_TERMS])

@@ -15,10 +15,10 @@ from properties.strategies import among, one_in
 #: Maximum number of mappings of a layout.
 MAX_MAPPINGS = 3
 
-#: Maximum number of extents of a mapping; most mappings have no more compound pages either.
+#: Maximum number of extents of a mapping. Most extents are a single compound page.
 MAX_EXTENTS = 6
 
-#: Driver pages come first and most often: they may have any order up to 10, side by side.
+#: The kind driver is first and most often: its pages may have all orders up to 10, side by side.
 KINDS = (
     *("driver", "driver", "driver", "thp", "base"),
     *("hugetlb", "page-cache", "thp", "hugetlb", "device-dax"),
@@ -30,8 +30,8 @@ KINDS_WITH_ZERO = (*KINDS, "zero")
 #: Maximum number of pages of a long extent.
 MAX_EXTENT_PAGES = 1 << 17
 
-#: Small orders, each drawn as often as it is listed. Orders 1 and 2 come often, because some
-#: versions count their pins by bias and others exactly.
+#: Small orders, each drawn as often as it is listed. Orders 1 and 2 come often: before 5.18,
+#: order 2 is the lowest that is exact, and from 5.18 on order 1.
 SMALL_ORDERS = (0, 1, 2, 1, 0, 2, 3, 2, 4)
 
 #: Orders of huge pages: those of x86 (9 and 18) twice, then those of other architectures.
@@ -66,7 +66,7 @@ def small_orders(search: Search, abilities: Abilities) -> list[int]:
 
 
 def draw_small(random: Random, orders: Sequence[int]) -> tuple[Extent, ...]:
-    """Two to six compound pages of *orders*, half the time largest first, with minimal gaps."""
+    """Two to six compound pages of *orders*, half the time largest first, without needless gaps."""
     drawn = [among(random, orders) for _ in range(2 + random.randrange(5))]
     if one_in(random, 2):
         drawn.sort(reverse=True)
@@ -74,7 +74,7 @@ def draw_small(random: Random, orders: Sequence[int]) -> tuple[Extent, ...]:
 
 
 def _plainest(abilities: Abilities) -> tuple[Mapping, ...]:
-    """One mapping of up to four pages of the lowest order the candidate has."""
+    """One mapping of up to four compound pages, of the lowest order that the candidate has."""
     kind = "base" if "base" in abilities.kinds else min(abilities.kinds)
     order = min(abilities.makes(kind))
     count = min(4, abilities.room.get(kind, UNBOUNDED) >> order)
@@ -102,7 +102,7 @@ def _generated(random: Random, semantics: Semantics, abilities: Abilities) -> li
 
 
 def _draw_extents(random: Random, allowed: frozenset[int], max_pages: int) -> list[tuple[int, int]]:
-    """(order, number of compound pages) of each extent; a few mappings have one long extent.
+    """(order, number of compound pages) of each extent of a mapping; in a few, one extent is long.
 
     :param allowed: Orders to choose from.
     :param max_pages: Maximum number of pages of the long extent.
@@ -127,11 +127,11 @@ def _draw_extents(random: Random, allowed: frozenset[int], max_pages: int) -> li
 
 
 def _place(random: Random, orders: list[tuple[int, int]], pfn: int) -> tuple[Extent, ...]:
-    """Extents of the (order, count) pairs, at rising, falling or scattered frames from *pfn* on."""
+    """Extents of *orders*, (order, count) each: at rising, falling or scattered frames."""
     style = random.randrange(8)
     first = align_up(pfn, orders[0][0])
     if style < 5:
-        # End on a boundary of the largest order: then rising orders leave no gaps.
+        # If the last extent ends aligned to the largest order, rising orders leave no gaps.
         extents = placed(orders, first)
         if style > 2:
             top = max(order for order, _ in orders)

@@ -17,7 +17,7 @@ SHORT_LENGTHS = (4, 4, 16, 64)
 #: Maximum length of a long list, in pages.
 MAX_LENGTH = 1 << 16
 
-#: One list in ONE_LONG_IN is long if there are enough pages: about one call in 20 has a long list.
+#: Where enough pages exist, one list in ONE_LONG_IN is long; about one call in 20 has a long list.
 ONE_LONG_IN = 2
 
 #: Half of the long lists have a length near one of this many powers of two, from 2^7 to 2^15.
@@ -33,16 +33,16 @@ MAX_REPEATS = 2048
 #: Maximum repetitions of a page; one of these is drawn for each list that repeats a page.
 REPEATS = (2, 4, 64, MAX_REPEATS)
 
-#: Number of the latest heads or handles from which one is drawn.
+#: A head or a handle is drawn from the latest ones; this is their number.
 LATEST = 8
 
-#: One list to pin in AGAIN_ONE_IN names pages that were pinned before.
+#: Of the lists to pin, one in AGAIN_ONE_IN names pages that were pinned before.
 AGAIN_ONE_IN = 8
 
-#: One handle in LONGEST_ONE_IN is the longest of the LATEST ones.
+#: One drawn handle in LONGEST_ONE_IN is the longest of the last LATEST handles.
 LONGEST_ONE_IN = 6
 
-#: Maximum number of handles to draw until one still holds pins.
+#: Maximum number of handles to draw, one after another, until one is suitable.
 MAX_TRIES = 3
 
 
@@ -74,9 +74,9 @@ def draw_length(random: Random, most: int) -> int:
     if most > short and one_in(random, ONE_LONG_IN):
         edge = (2 * short << random.randrange(EDGE_POWERS)) - 1 + random.randrange(3)
         if edge <= most and one_in(random, 2):
-            # Integer widths and batches end near powers of two.
+            # Bugs of integer widths and of batches show near powers of two.
             return edge
-        # Draw the magnitude first: otherwise nearly all lengths would be of the largest one.
+        # Draw the magnitude first: otherwise nearly all lengths would be of the largest magnitude.
         powers = MAX_LENGTH.bit_length() - short.bit_length()
         longest = MAX_LENGTH >> random.randrange(powers)
         return short + 1 + random.randrange(min(most, longest) - short)
@@ -84,9 +84,9 @@ def draw_length(random: Random, most: int) -> int:
 
 
 def draw_pins(random: Random, ledger: Ledger, handles: list[str]) -> PageList:
-    """Pages to pin: one stretch, or sometimes two, or one that repeats.
+    """Pages to pin: one stretch of a mapping, sometimes two stretches or repeated pages.
 
-    One list in AGAIN_ONE_IN has pages that were pinned before; they may have been split or
+    One list in AGAIN_ONE_IN is of pages that were pinned before; they may have been split or
     reallocated since.
     """
     if handles and one_in(random, AGAIN_ONE_IN):
@@ -128,7 +128,7 @@ def draw_pieces(random: Random, ledger: Ledger, handles: list[str]) -> PageList:
         pieces.append(_piece(random, ledger, handles))
     if len(pieces) == 2 and one_in(random, 2):
         # A-B-A: another head interrupts the run of a head. Each piece is cut to one or
-        # two pages, because the list unpins them twice.
+        # two pages, because the list may unpin the pages of a piece twice.
         slices = [next(piece.slices()) for piece in pieces]
         a, b = (Slice(s.name, s.indices[: 1 + random.randrange(2)]) for s in slices)
         if one_in(random, 2):
@@ -173,7 +173,7 @@ def _piece(random: Random, ledger: Ledger, handles: list[str]) -> PageList:
 def live(random: Random, ledger: Ledger, handles: list[str]) -> str:
     """One of *handles*, preferably one whose first page is still pinned or referenced.
 
-    One in LONGEST_ONE_IN is the longest of the LATEST, because few handles are long.
+    One time in LONGEST_ONE_IN it is the longest of the last LATEST handles: few handles are long.
     """
     if one_in(random, LONGEST_ONE_IN):
         return max(handles[-LATEST:], key=lambda name: len(ledger.table[name]))
@@ -189,7 +189,7 @@ def live(random: Random, ledger: Ledger, handles: list[str]) -> str:
 def _first_or_last_part(ledger: Ledger, name: str) -> PageList:
     """The first entries of handle *name*, or the last ones if the first were released.
 
-    The two parts meet in the middle of the last run, if that has several entries.
+    The two parts meet in the middle of the last run, or of the handle if that run has one entry.
     """
     frames = ledger.table[name]
     count = len(frames)
@@ -206,14 +206,17 @@ def _first_or_last_part(ledger: Ledger, name: str) -> PageList:
 def releasable(ledger: Ledger, pages: PageList, what: str = "pins") -> PageList | None:
     """The longest prefix of *pages* that the contract lets a step release; None if empty.
 
-    :param what: ``pins`` or ``gets``: which references are released.
+    :param what: What the step releases: ``pins``, or ``gets`` for plain references.
     """
     most = ledger.releasable(pages.resolve(ledger.table), what)
     return pages.prefix(most) if most else None
 
 
 def draw_held_page(random: Random, ledger: Ledger, heads: dict[int, None]) -> PageList | None:
-    """One of the first four pages of a recently added head of *heads*, named by its mapping."""
+    """One of the first four pages of a compound page, named by its mapping.
+
+    The compound page is drawn from those of the last LATEST *heads*; None if there are no heads.
+    """
     return by_mapping(ledger, _held_page(random, ledger, heads)) if heads else None
 
 
@@ -223,7 +226,7 @@ def _held_page(random: Random, ledger: Ledger, heads: dict[int, None]) -> int:
 
 
 def latest(heads: dict[int, None]) -> list[int]:
-    """The last LATEST of *heads*, the last one first."""
+    """The last LATEST of *heads*, the last of all first."""
     return list(islice(reversed(heads), LATEST))
 
 
@@ -236,7 +239,7 @@ def by_mapping(ledger: Ledger, page: int) -> PageList:
 def place(ledger: Ledger, page: int) -> tuple[Mapping, int]:
     """The mapping that contains the frame *page*, and the offset of *page* in it.
 
-    :raises LookupError: if it is in no mapping.
+    :raises LookupError: if *page* is in no mapping.
     """
     for mapping in ledger.mappings:
         offset = mapping.offset(page)
@@ -246,7 +249,7 @@ def place(ledger: Ledger, page: int) -> tuple[Mapping, int]:
 
 
 def draw_range(random: Random, ledger: Ledger, handles: list[str]) -> PageList | None:
-    """A list of contiguous frames that a step may unpin; None if no pins are held."""
+    """A list of contiguous frames that a step may unpin; None if none was found."""
     across = _across(random, ledger, handles) if handles and not one_in(random, 3) else None
     if across:
         pages = across
@@ -259,7 +262,7 @@ def draw_range(random: Random, ledger: Ledger, handles: list[str]) -> PageList |
         length = draw_length(random, mapping.npages - first)
         pages = span(mapping.name, first, first + length)
     frames = pages.resolve(ledger.table)
-    # If the whole list is a range, this need not be found out page by page.
+    # Frames that are a Python range with step 1 need not be compared one by one.
     follow = len(frames) if isinstance(frames, range) and frames.step == 1 else 1
     while follow < len(frames) and frames[follow] == frames[follow - 1] + 1:
         follow += 1
@@ -267,7 +270,7 @@ def draw_range(random: Random, ledger: Ledger, handles: list[str]) -> PageList |
 
 
 def _across(random: Random, ledger: Ledger, handles: list[str]) -> PageList | None:
-    """Pages of a handle that cross edges of compound pages, or reach from edge to edge."""
+    """Consecutive entries of a handle: across edges of compound pages, or from edge to edge."""
     for _ in range(MAX_TRIES):
         name = live(random, ledger, handles)
         frames = ledger.table[name]

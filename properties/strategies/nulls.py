@@ -18,7 +18,7 @@ MAX_NULLS = 3
 def with_nulls(random: Random, semantics: Semantics, pages: PageList) -> PageList:
     """*pages*, one time in NULL_ONE_IN with NULL entries, mostly before the first page.
 
-    For versions that do not skip NULL, *pages* are returned and *random* is not used.
+    For versions that do not skip NULL, *pages* is returned unchanged and *random* is not used.
     """
     if not semantics.null_skipped or not one_in(random, NULL_ONE_IN):
         return pages

@@ -27,7 +27,7 @@ from properties.strategies.lists import by_mapping
 from properties.strategies.nulls import with_nulls
 from properties.strategies.steps import RandomSteps
 
-#: Forms that pin.
+#: Forms that pin and make a handle.
 PINNING = frozenset({"pin", "pin_across", "pin_again", "pin_strided", "pin_two", "pin_fast"})
 
 #: Forms that unpin entries of handles.
@@ -59,7 +59,7 @@ MAX_HELD = 24
 class ShortSteps:
     """Draws short steps of one program. Each method is a form and returns a step or None.
 
-    :param steps: Draws other steps of the same program; names the handles of both.
+    :param steps: Draws all other steps of the program, and names the handles of all steps.
     """
 
     def __init__(self, ledger: Ledger, steps: RandomSteps) -> None:
@@ -71,7 +71,7 @@ class ShortSteps:
 
     @property
     def crowded(self) -> bool:
-        """Whether pins should be released before more are taken."""
+        """Whether pages should be unpinned before more are pinned."""
         return len(self._held) >= MAX_HELD
 
     @property
@@ -80,7 +80,7 @@ class ShortSteps:
         return not self._held
 
     def taken(self, step: Step) -> None:
-        """Note that *step* was carried out: its handle holds pins now."""
+        """Note that *step* was carried out: if it made a handle, the handle may hold pins now."""
         if step.pins and step.binds_handle:
             pages = self._ledger.table.get(step.makes)
             if pages:
@@ -112,11 +112,11 @@ class ShortSteps:
         return Slice(name, range(start, middle))
 
     def _rest(self, dice: Dice) -> Slice | None:
-        """Forget a random handle and return the entries it still held; None if none is left."""
+        """Forget a random handle and return the entries it still held; None if there is none."""
         return self._release(dice, lambda held: held)
 
     def _part(self, dice: Dice) -> PageList | None:
-        """Forget and return one or more first entries of a random handle; None if none is left."""
+        """Forget and return one or more first entries of a random handle; None if there is none."""
         part = self._release(dice, lambda held: 1 + dice.randrange(held))
         return PageList((part,)) if part else None
 
@@ -176,7 +176,7 @@ class ShortSteps:
         return Unpin(pages=PageList((rest,))) if rest else None
 
     def unpin_part(self, dice: Dice) -> Step | None:
-        """Unpin the first entries that a handle still holds."""
+        """Unpin one or more of the entries that a handle still holds, the first ones."""
         part = self._part(dice)
         return Unpin(pages=with_nulls(dice, self._ledger.semantics, part)) if part else None
 
@@ -240,7 +240,7 @@ class ShortSteps:
         return Map(pages=self._stretch(dice).prefix(1))
 
     def unmap(self, dice: Dice) -> Step | None:
-        """Unmap a page, unless that would free it."""
+        """Unmap a page that is pinned or has another mapping."""
         pages = self._stretch(dice).prefix(1)
         held = self._ledger.held(self._ledger.head(pages.resolve(self._ledger.table)[0]))
         if held.maps < 2 and not held.pins:
@@ -269,7 +269,7 @@ class ShortSteps:
 
 
 def _spots(mapping: Mapping) -> list[tuple[str, int, int]]:
-    """(name, page, npages of *mapping*) of pages at edges or in the middle of compound pages."""
+    """Pages at edges or in the middle of compound pages: (name, position, npages of *mapping*)."""
     spots = []
     for extent, offset in zip(mapping.extents, mapping.offsets, strict=True):
         size = 1 << extent.order

@@ -82,11 +82,11 @@ class RandomSteps:
         self._needed = {call: held[cls.needs] for call, cls in STEPS.items() if cls.needs}
 
     def possible(self, call: str) -> bool:
-        """Whether what a step of *call* needs exists, so that one may be drawn now."""
+        """Whether the pins, references, region or pages exist that a step of *call* needs."""
         return call not in self._needed or bool(self._needed[call])
 
     def taken(self, step: Step) -> None:
-        """Note that *step* was carried out: its handle or region exists now."""
+        """Note that *step* was carried out: the handle or region that it makes exists now."""
         made = step.makes
         if made:
             self._made[made[0]] += 1
@@ -118,7 +118,7 @@ class RandomSteps:
     def unpin_user_page(self, random: Random) -> Step | None:
         """Unpin one page of a pinned head."""
         pinned = self.ledger.pinned
-        # The last unpin of an unmapped head may free it: draw only these heads half the time.
+        # The last unpin of an unmapped head may free it. Half the time draw from such heads only.
         dying = [head for head in latest(pinned) if not self.ledger.held(head).maps]
         if dying and one_in(random, 2):
             pinned = dict.fromkeys(dying)
@@ -169,7 +169,7 @@ class RandomSteps:
     # RDMA memory regions.
 
     def ib_umem_get(self, random: Random) -> Step | None:
-        """Register a region; some registrations fail while mapping or appending."""
+        """Register a region; in some steps DMA mapping fails, or memory for entries is lacking."""
         mapping = among(random, self.ledger.mappings)
         pages = draw_stretch(random, mapping)
         if one_in(random, 6) and mapping.npages > BATCH:
@@ -207,7 +207,7 @@ class RandomSteps:
         )
 
     def ib_umem_release(self, random: Random) -> Step | None:
-        """Release a region; None if there is none or some of its pins were released."""
+        """Release a region; None if none exists, or if pins of the drawn one are gone already."""
         if not self.ledger.umems:
             return None
         umem = among(random, list(self.ledger.umems))
@@ -219,7 +219,7 @@ class RandomSteps:
     # World steps.
 
     def _few_pages(self, random: Random) -> PageList:
-        """Up to 16 pages; two times in three a pinned one, if any page is pinned."""
+        """Two times in three one pinned page, if there is one; else up to 16 neighbouring pages."""
         if one_in(random, 3):
             return draw_stretch(random, among(random, self.ledger.mappings), longest=16)
         held = draw_held_page(random, self.ledger, self.ledger.pinned)
@@ -232,7 +232,7 @@ class RandomSteps:
     def unmap(self, random: Random) -> Step | None:
         """Unmap a few pages; pinned ones stay allocated until their last unpin."""
         if self.handles and one_in(random, 3):
-            # Unmap the last page of a handle: unpinning may then free only its compound page.
+            # Unmap a handle's last page: unpinning the handle may then free no other compound page.
             name = live(random, self.ledger, self.handles)
             frames = self.ledger.table[name]
             if self.ledger.held(self.ledger.head(frames[-1])).mapped:
@@ -248,7 +248,7 @@ class RandomSteps:
         return Clean(pages=self._few_pages(random))
 
     def split_huge_page(self, random: Random) -> Step | None:
-        """Split a huge page, pinned or not; -EBUSY if pinned. None if there is none to split."""
+        """Split a huge page; -EBUSY if it is pinned. None if the drawn page cannot be split."""
         if not self.splittable:
             return None
         page = self._page_to_split(random)
@@ -258,7 +258,7 @@ class RandomSteps:
         return SplitHugePage(pages=page)
 
     def _page_to_split(self, random: Random) -> PageList:
-        """A page that may belong to a huge page; preferably one that was pinned before."""
+        """A page that may belong to a huge page; preferably one that was pinned and is no more."""
         ledger = self.ledger
         if not one_in(random, 3):
             firsts = {name: ledger.table[name][0] for name in self.handles[-8:]}
@@ -296,7 +296,7 @@ class RandomSteps:
         return GetPage(pages=pages, n=n)
 
     def put_page(self, random: Random) -> Step | None:
-        """Drop plain references of a handle, or one or all of a head."""
+        """Drop plain references: of a handle's entries, or one or all of those on a head."""
         if self.gets and one_in(random, 2):
             pages = releasable(self.ledger, draw_pieces(random, self.ledger, self.gets), "gets")
             if pages:
@@ -307,11 +307,11 @@ class RandomSteps:
         return PutPage(pages=page, n=self._held(page).gets if one_in(random, 2) else 1)
 
     def _held(self, page: PageList) -> Held:
-        """The numbers of references and pins of the compound page of *page*."""
+        """What is held of the compound page of *page*: mappings, plain references and pins."""
         return self.ledger.held(self.ledger.head(page.resolve(self.ledger.table)[0]))
 
     def name(self, letter: str) -> str:
-        """The next unused name of a handle (*letter* ``h``) or a region (``m``)."""
+        """The next unused name of a handle (*letter* is ``h``) or of a region (``m``)."""
         return f"{letter}{self._made[letter] + 1}"
 
 
