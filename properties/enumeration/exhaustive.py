@@ -68,8 +68,8 @@ class Node:
     """A program of the scope, or the beginning of one.
 
     :param named: Number of pages that its lists name.
-    :param uses: For each head, the numbers of the list entries that name its compound page. They
-        rise through the whole program, but all entries of an unordered list have the same.
+    :param uses: For each head, the numbers of the list entries that name its compound page. These
+        rise through the whole program, but all entries of an unordered list have one number.
     :param edge: Whether a list names the last page of a compound page, then the head of another.
         Exchanging two compound pages may change whether these pages are contiguous.
     :param ordered: Whether each entry that could name any of several like heads, with the same

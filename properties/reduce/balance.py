@@ -108,7 +108,7 @@ def _unpinned_less(program: Program, later: int) -> Iterator[Program]:
 
 
 def _unmapped_less(program: Program, later: int) -> Iterator[Program]:
-    """*program* without step *later*, if that unmaps, and with ``refs=`` of a mapping 1 lower."""
+    """If step *later* unmaps: *program* without it and with ``refs=`` of a mapping lowered by 1."""
     if unmaps(program.steps[later]):
         fewer = without_steps(program, later, later + 1)
         for mapping in program.mappings:

@@ -3,8 +3,8 @@
 """Replaces all but the last steps of a program by a few steps that lead to the same state.
 
 The result of a step depends on the state before it. A few steps that pin, map or dirty pages
-can lead to the same state as a hundred thousand steps. If a failure depends on nothing but the
-state before it, the few steps are enough to show it.
+can lead to the same state as a hundred thousand steps. If the failure of a step depends on
+nothing but the state before the step, the few steps are enough to show the failure.
 """
 
 from collections import Counter

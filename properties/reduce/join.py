@@ -17,7 +17,7 @@ from properties.reduce.proposals import Proposals, first_accepted
 
 
 def fail_alone(program: Program) -> Proposals:
-    """If the last step pins and registers a region, keep only it, and let DMA mapping fail."""
+    """If the last step pins and registers a region, keep only this step; let DMA mapping fail."""
     step: Any = program.steps[-1]
     if step.pins and step.binds_umem:
         alone = evolve(step, nmap=0, append_fails=None)

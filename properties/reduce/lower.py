@@ -203,7 +203,7 @@ def _neighbours_lowered(program: Program, mapping: Mapping, index: int) -> Itera
         other = evolve(mapping, extents=placed(orders, mapping.extents[0].pfn))
         yield at_default_frames(evolve(named, mappings=with_mapping(named, other)))
         if touching and p <= left.order and q <= right.order:
-            # Keep the frame at the boundary: then the two stay contiguous with any orders.
+            # Keep the frame at the boundary: then the two compound pages stay contiguous.
             pair = (Extent(boundary - (1 << p), p, 1), Extent(boundary, q, 1))
             other = evolve(mapping, extents=(*front, *pair, *back))
             yield evolve(named, mappings=with_mapping(named, other))

@@ -194,7 +194,7 @@ class _Reducer:
             filtered = True
 
     def _shortened(self, proposals: Iterator[Program], name: str) -> bool:
-        """Try *proposals* until one is smaller than `best` and fails; whether one is."""
+        """Try *proposals* until one is smaller than `best` and fails; true if there is one."""
         self.passes[name].calls += 1
         try:
             return any(self._accepts(program, name) for program in proposals)

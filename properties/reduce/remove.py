@@ -116,7 +116,7 @@ def _scatterlist_without(step: Any, gone: Gone) -> Step | None:
     for entry in step.sgl:
         kept, _ = without(entry.pages, gone)
         if kept is not None:
-            # The entry still ends as many bytes before the end of its last page.
+            # The entry ends as many bytes before the end of its last page as it did before.
             short = len(entry.pages) * PAGE_SIZE - entry.length
             entries.append(evolve(entry, pages=kept, length=len(kept) * PAGE_SIZE - short))
     if not entries:

@@ -16,7 +16,7 @@ from properties.reduce.standing import Standing, bridge, new_handles
 #: For each head, how its compound page is held before a step.
 Standings = dict[int, Standing]
 
-#: Maximum number of standings to keep: number of compound pages times number of steps asked for.
+#: Maximum number of standings to keep: for each compound page, one before each step in question.
 MAX_STANDINGS = 100_000
 
 

@@ -56,7 +56,7 @@ def smallest(
     most: int = MAX_TRIES,
     progress: Callable[[int], None] = lambda _tried: None,
 ) -> Reduced:
-    """Try all smaller programs of the scope of *reduced*; return the smallest that fails.
+    """Try all smaller programs of the scope of *reduced*; the smallest that fails, or *reduced*.
 
     :param better: Called with the program returned and its finding, if the program is smaller.
     :param most: Maximum number of programs to try; if it is too low, nothing is proved.

@@ -64,7 +64,7 @@ def named(frames: Sequence[int], ledger: Ledger) -> PageList:
 def bridge(
     changes: Sequence[tuple[Standing, Standing]], handle: str, *, one_by_one: bool = False
 ) -> Iterator[Step]:
-    """Steps that change how pages are held, from the first to the second standing in *changes*.
+    """Steps that change how pages are held: from the first of each pair to the second.
 
     Steps that map, get or pin pages come before steps that unpin, put or unmap pages.
 

@@ -127,7 +127,7 @@ def _draw_extents(random: Random, allowed: frozenset[int], max_pages: int) -> li
 
 
 def _place(random: Random, orders: list[tuple[int, int]], pfn: int) -> tuple[Extent, ...]:
-    """Extents of *orders*, (order, count) each: at rising, falling or scattered frames."""
+    """Extents for pairs (order, count): at rising, falling or scattered frames from *pfn* on."""
     style = random.randrange(8)
     first = align_up(pfn, orders[0][0])
     if style < 5:

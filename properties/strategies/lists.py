@@ -42,7 +42,7 @@ AGAIN_ONE_IN = 8
 #: One drawn handle in LONGEST_ONE_IN is the longest of the last LATEST handles.
 LONGEST_ONE_IN = 6
 
-#: Maximum number of handles to draw, one after another, until one is suitable.
+#: Maximum number of handles to draw, one after another, until one suits the list to be drawn.
 MAX_TRIES = 3
 
 
@@ -226,7 +226,7 @@ def _held_page(random: Random, ledger: Ledger, heads: dict[int, None]) -> int:
 
 
 def latest(heads: dict[int, None]) -> list[int]:
-    """The last LATEST of *heads*, the last of all first."""
+    """The last LATEST of *heads*, newest first."""
     return list(islice(reversed(heads), LATEST))
 
 

@@ -258,7 +258,7 @@ class RandomSteps:
         return SplitHugePage(pages=page)
 
     def _page_to_split(self, random: Random) -> PageList:
-        """A page that may belong to a huge page; preferably one that was pinned and is no more."""
+        """A page that may belong to a huge page; preferably one that was pinned and is not now."""
         ledger = self.ledger
         if not one_in(random, 3):
             firsts = {name: ledger.table[name][0] for name in self.handles[-8:]}
