@@ -167,8 +167,8 @@ def _capture(
 def _varied(runs: Sequence[_Run], limit: int) -> list[_Run]:
     """Up to *limit* of *runs* (future mappings), as different as possible, in the given order.
 
-    Kinds take turns. Within a kind, mappings with more orders are chosen first, and a second
-    mapping with the same orders and about as many pages only after all that are not alike.
+    Kinds take turns. Mappings of a kind are alike if they have the same orders and about as many
+    pages. First one of each alike group is chosen, those with more orders first, then others.
     """
     alike: Counter[tuple[str, frozenset[int], int]] = Counter()
     ranked = []

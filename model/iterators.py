@@ -15,8 +15,8 @@ from model.pagelist import NULL
 def compound_next(memory: Memory, i: int, npages: int, pages: Sequence[int]) -> tuple[int, int]:
     """The run at ``pages[i]``: adjacent entries with the same head (mm/gup.c, 5.13).
 
-    A run may repeat pages and name tails in any sequence. An entry of another head ends the
-    run, as does NULL: entries of heads A, B and A again are three runs.
+    A run may repeat pages and name tails in any sequence. An entry of another head, or
+    NULL, ends the run; so entries of heads A, B and A again are three runs.
     """
     head = memory.compound_head(pages[i])
     nr = i + 1

@@ -70,10 +70,9 @@ def _what(flags: int) -> str:
 
 
 def pieces(proc: Path) -> Iterator[tuple[str, Extent]]:
-    """All frames of this host, ascending: (kind, extent) for each compound page or single pages.
+    """All frames of this host, ascending: (kind, extent) of a compound page or of single pages.
 
-    Adjacent single pages of one kind share an extent. Frames to leave out have the reason in
-    place of the kind, and order 0.
+    Frames to leave out have the reason in place of the kind, and order 0.
     """
     pfn, head = 0, ""
     with _opened(proc / "kpageflags") as file:

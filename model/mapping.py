@@ -2,9 +2,9 @@
 
 """Mappings: the compound pages that a process or a driver uses, in order.
 
-A mapping is stored as extents (compound pages of one order), so that 16 GiB need as much
-memory as 16 KiB. Page *i* of a mapping is always the same frame; the compound page that contains
-this frame can change (if it is split, or freed and allocated again).
+A mapping is stored as extents (compound pages of one order), so that one of 16 GiB needs
+as much memory as one of 16 KiB. A page of a mapping always has the same frame; the compound page
+that contains this frame can change (if it is split, or freed and allocated again).
 """
 
 from collections.abc import Iterable, Sequence
@@ -25,7 +25,7 @@ MAX_REFS = (1 << 31) - 1
 #: The first frame of the first mapping, before alignment, if its statement has no ``pfn=``.
 FIRST_PFN = 0x1000
 
-#: Maximum number of pages (64 GiB) of a mapping that is not contiguous: its frames are listed.
+#: Maximum number of pages (64 GiB) of a mapping that is not contiguous: every frame is stored.
 MAX_SCATTERED = 1 << 24
 
 #: An order that is repeated at least this often is written ``[0]*4``, not ``[0, 0, 0, 0]``.
@@ -91,8 +91,8 @@ class Mapping:
 
     :param name: The name in steps.
     :param kind: One of `model.semantics.KINDS`.
-    :param extents: The compound pages as the mapping has them one after another; their frames
-        need not ascend, and may have gaps.
+    :param extents: The compound pages in the sequence of the mapping. Their frames need not
+        ascend, and may have gaps.
     :param refs: References on each head that are not pins: one for each time the page is
         mapped, or the driver's own.
     :raises BadInput: if a value is out of bounds, a frame not aligned, or extents overlap.
@@ -185,7 +185,7 @@ class Mapping:
 
 
 def _groups(extents: Sequence[Extent]) -> list[list[list[Extent]]]:
-    """*extents* as groups of brackets; after a gap that is not due to alignment, a new group."""
+    """*extents* as groups of brackets. A gap that is not due to alignment ends a group."""
     groups: list[list[Extent]] = []
     for extent in extents:
         if groups and extent.pfn == align_up(groups[-1][-1].stop, extent.order):
@@ -225,6 +225,6 @@ def overlap(extents: Iterable[Extent]) -> int | None:
 def default_pfn(end: int, orders: Iterable[int]) -> int:
     """The first frame of a mapping without ``pfn=``: aligned to the largest of its *orders*.
 
-    *end* is the first frame after all earlier mappings. It stays free, so that there is a gap.
+    Frame *end*, the first after all earlier mappings, stays free, so that there is a gap.
     """
     return align_up(end + 1, max(orders, default=0))

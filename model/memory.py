@@ -79,7 +79,7 @@ class Memory:
         return self._spent + self._allowed - max(self._fuel, 0)
 
     def looks(self) -> tuple[dict[int, HeadState], frozenset[int]]:
-        """The state of each page that the step changed, and which of them are maybe pinned."""
+        """The state of each page that the step changed, and those that are maybe pinned."""
         states = {}
         pinned = []
         for page in self.touched:

@@ -68,7 +68,7 @@ class Optimised(InProcess):
         return min(refs, room)
 
     def room(self, count: int, each: int) -> int:
-        """How many grabs that add *each* to refcount *count* succeed, until it is COUNT_LIMIT."""
+        """How many grabs of *each* references a refcount of *count* allows; none at COUNT_LIMIT."""
         return -(-(COUNT_LIMIT - count) // each) if count > 0 else 0
 
     def _mapped(self, i: int, pages: Sequence[int]) -> tuple[int, int]:
@@ -113,7 +113,7 @@ class Optimised(InProcess):
                 return i
             if changed is not None and i <= changed < i + ntails:
                 if not self.memory.huge_entry(head):
-                    # The changed entry maps one page (gup_pte_range()): earlier ones stay pinned.
+                    # The changed entry maps one page (gup_pte_range()): earlier pages stay pinned.
                     before = changed - i
                     grabbed = self.try_grab_compound_head(head, before) if before else 0
                     i += grabbed
@@ -146,7 +146,7 @@ class Optimised(InProcess):
         self.memory.mod_node_page_state(NR_FOLL_PIN_RELEASED, refs)
 
     def drop_pincount(self, head: int, refs: int) -> int:
-        """Drop *refs* pins from the pincount, if any; return how much the refcount is to drop."""
+        """Drop *refs* pins from the pincount, if any; return what to subtract from the refcount."""
         if not self.puts_exactly(head):
             return refs * BIAS
         self.memory.pincount_add(head, -refs)
@@ -248,7 +248,7 @@ class Optimised(InProcess):
         return umem if umem.nmap else self.umem_map_failed(umem)
 
     def umem_advance(self, asked: int, pinned: int) -> int:
-        """By how many pages to go on after a batch, which *pinned* so many of *asked* pages."""
+        """After how many pages the next batch begins; of this, *pinned* of *asked* are pinned."""
         return pinned
 
     def umem_append(self, umem: Umem, batch: Sequence[int], max_segment: int) -> None:

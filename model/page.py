@@ -79,7 +79,7 @@ class Page:
 def decoded(heads: Iterable[Sequence[int]]) -> tuple[dict[int, HeadState], frozenset[int]]:
     """The states of *heads* by frame, and the frames that are maybe pinned.
 
-    :param heads: Of each: frame, refcount, pincount, flags (1 dirty, 2 allocated, 4 maybe pinned).
+    :param heads: Each has frame, refcount, pincount, flags (1 dirty, 2 allocated, 4 maybe pinned).
     """
     states = {}
     pinned = set()

@@ -174,7 +174,7 @@ def joined(lists: Iterable[PageList]) -> PageList:
 
 
 def from_entries(entries: Sequence[Entry]) -> PageList:
-    """*entries* (at least one) as a list of ascending or descending slices, maybe repeated."""
+    """*entries* (at least one) as a list of ascending or descending slices, some repeated."""
     terms: list[Slice] = []
     at = 0
     while at < len(entries):

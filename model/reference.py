@@ -40,7 +40,7 @@ class Reference(InProcess):
     # Pinning.
 
     def pin_user_pages(self, pages: Sequence[int]) -> int:
-        """Pin pages until one is unmapped or cannot be pinned; return their number, or -errno."""
+        """Pin pages until one is not mapped or cannot be pinned; return how many, or -errno."""
         pinned = 0
         for page in pages:
             if not self.memory.page_mapped(page):
@@ -92,7 +92,7 @@ class Reference(InProcess):
         return self._pin(page)
 
     def _same_entry(self, pages: Sequence[int], changed: int | None) -> tuple[int, int]:
-        """The page table entry at *changed*: its (start, stop) in *pages*; None has (-1, -1)."""
+        """(start, stop) of the page table entry at position *changed*; (-1, -1) if that is None."""
         if changed is None:
             return -1, -1
         begins = changed

@@ -149,7 +149,7 @@ class Step:
     #: The field that holds a position in the call's list; empty if there is no such field.
     position: ClassVar[str] = ""
 
-    #: The call returns a number of "pages" or "entries", or -errno; for "error", 0 or -errno.
+    #: What the call returns. "pages", "entries": their number, or -errno; "error": 0 or -errno.
     returns: ClassVar[str] = ""
     #: The call changes which frames form a compound page.
     regroups: ClassVar[bool] = False
@@ -242,7 +242,7 @@ class Step:
         raise NotImplementedError
 
     def bind(self, table: Table, arguments: tuple[Any, ...], outcome: Any) -> int | None:
-        """Enter in *table* what the call made (a handle or region); return its number, or None.
+        """Enter in *table* the handle or region that the call made; return `Snapshot.returned`.
 
         :param outcome: What the candidate's method returned: a number, a region or None.
         """

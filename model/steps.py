@@ -65,8 +65,8 @@ class GetUserPages(_Pin):
 class PinUserPagesFastOnly(_Pin):
     """``pin_user_pages_fast_only()``: returns the number of pages pinned, possibly 0.
 
-    :param changed: Position of a page whose page table entry changes after it has been
-        pinned: all pages that the entry maps are unpinned again, and the walk ends there.
+    :param changed: Position of a page whose page table entry changes after the page has
+        been pinned: all pages that the entry maps are unpinned again, and the walk ends there.
     """
 
     call = "pin_user_pages_fast_only"
@@ -127,7 +127,7 @@ class _UnpinMany(Step):
 class UnpinUserPages(_UnpinMany):
     """``unpin_user_pages()``.
 
-    :param npages: The -errno of a failed pin, passed as the number of pages; None: no error.
+    :param npages: An -errno, as from a failed pin, to pass instead of the number of *pages*.
     """
 
     call = "unpin_user_pages"
