@@ -76,7 +76,7 @@ def _starts(record: Record) -> Iterator[tuple[str, str]]:
 
 
 def _ends(record: Record) -> Iterator[tuple[str, str]]:
-    """Where in its compound page a range's last page lies, and how many heads it visits."""
+    """Where in its compound page a range's last page lies, and how many heads the range has."""
     runs = record.runs()
     last = record.lists[0][-1]
     order = record.ledger.order(last)
@@ -86,7 +86,7 @@ def _ends(record: Record) -> Iterator[tuple[str, str]]:
 
 
 def _shapes(record: Record) -> Iterator[tuple[str, str]]:
-    """The shape of each run, and whether its head is dirtied and was dirty."""
+    """The shape of each run, and whether the call is to dirty its head and it was dirty."""
     runs = record.runs()[:MAX_RUNS_EXAMINED]
     heads = [head for head, _ in runs]
     pages = record.lists[0]
@@ -100,7 +100,7 @@ def _shapes(record: Record) -> Iterator[tuple[str, str]]:
         elif entries == 1:
             shape = "single entry"
         elif number == 0 or not several:
-            # Later lists are entries of a region: ranges, which are not backwards or repeated.
+            # Of several lists, most often the entries of a region, only the first run is examined.
             some = pages[at : at + min(entries, MAX_RUN_PAGES_EXAMINED)]
             if some[1] == some[0] - 1:
                 shape = "backwards"

@@ -36,7 +36,7 @@ def _unmap(record: Record) -> Iterator[str]:
 
 
 def _clean(record: Record) -> tuple[str, ...]:
-    """No situations; enters pinned heads that it cleans in the history, for later steps."""
+    """No situations; but the history gets the pinned heads that the step cleans."""
     for head in islice(record.reference.heads, MAX_EXAMINED):
         if record.state_before(head).dirty and record.ledger.held(head).pins:
             record.history.cleaned.add(head)
@@ -79,7 +79,7 @@ _WORLD: dict[str, Reader] = {
 
 
 def _reader(cls: type[Step]) -> Reader | None:
-    """The reader of steps of *cls*; None if they are in no situation."""
+    """The reader of steps of *cls*; None if such steps are in no situation."""
     if cls.releases_umem:
         return unpinning.release
     if cls.unpins:

@@ -173,7 +173,7 @@ def _is_rest(ledger: Ledger, piece: Slice) -> bool:
     if not indices.start or indices.stop != len(held) or not indices.step == piece.times == 1:
         return False
     head = ledger.head(held[indices.start])
-    # If no pins of the head are left, the entry before is unpinned too. Mappings are no handles.
+    # If the head has no pins left, the entry before was unpinned too. Mappings are no handles.
     return (
         ledger.head(held[indices.start - 1]) == head
         and not ledger.held(head).pins

@@ -106,8 +106,7 @@ class BiasOncePerRun(Optimised):
 class PincountStays(Optimised):
     """A put drops references and leaves the pincount unchanged.
 
-    The page is freed in time. Until then it looks pinned: if it is anonymous, fork copies it
-    and reclaim does not swap it out.
+    The page is freed in time. Until then it looks pinned: fork copies it, reclaim keeps it.
     """
 
     def drop_pincount(self, head: int, refs: int) -> int:

@@ -55,8 +55,7 @@ class DirtiesTailItself(Optimised):
 class DirtiesFirstRunOnly(Optimised):
     """Only the first compound page of a range is dirtied.
 
-    A helper that dirties one page replaced a loop over pages. A range inside one huge page
-    never shows this.
+    A helper for one page replaced a loop over pages. A range in one huge page never shows this.
     """
 
     def unpin_user_page_range_dirty_lock(self, page: int, npages: int, make_dirty: bool) -> None:

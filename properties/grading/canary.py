@@ -28,8 +28,8 @@ class Canary:
         self._fault = fault
         #: Number of steps begun, over all candidates.
         self.steps = 0
-        #: The step in which the fault's code first ran, and the one after which the fault's
-        #: snapshot first differed, counted from 1; None if there is no such step.
+        #: The step in which the fault's code first ran, and the step after which the fault's
+        #: snapshot first differed from the model's, counted from 1; None if there is no such step.
         self.reached: int | None = None
         self.diverged: int | None = None
 

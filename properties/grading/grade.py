@@ -59,7 +59,7 @@ class Grade:
         return bool(self.results) and len(self.solved) == len(self.results)
 
     def spread(self, value: Callable[[Result], float]) -> tuple[float, float, float] | None:
-        """First quartile, median, third quartile of *value* over `solved`; None without any."""
+        """First quartile, median, third quartile of *value* over `solved`; None if none is."""
         values = [value(r) for r in self.solved]
         if not values:
             return None
@@ -84,5 +84,5 @@ class Grade:
 
     @property
     def proved(self) -> int:
-        """Number of reductions that are proved to be the smallest of their scope."""
+        """Number of reduced programs that are proved to be the smallest of their scope."""
         return sum(f.proved for f in self.reduced)

@@ -18,7 +18,7 @@ from properties.grading.trial import Result
 
 FILE = Path(__file__).with_name("known.json")
 
-#: The budget of a search is SLACK times the most steps that any seed took when it was
+#: The budget of a search is SLACK times the most steps that any seed took when the budget was
 #: recorded, because each change of a strategy changes what is drawn.
 SLACK = 4
 
@@ -55,7 +55,7 @@ class Known:
         if results and all(r.found for r in results):
             worst = max(r.steps for r in results)
             search = results[0].trial.search
-            # A budget never shrinks by itself: delete it from the file to record it again.
+            # A budget never shrinks by itself: to record a smaller one, delete it from the file.
             self.budgets[search] = max(LEAST_BUDGET, SLACK * worst, self.budgets.get(search, 0))
 
 

@@ -46,7 +46,7 @@ def _result(kept: dict[str, Any]) -> Result:
 
 
 def _made(cls: type[Any], kept: dict[str, Any]) -> Any:
-    """An object of *cls* from *kept*, which has exactly its fields.
+    """An object of *cls*, whose fields are the items of *kept*.
 
     :raises KeyError: if fields are missing or unknown.
     :raises TypeError: if a value has the wrong type.

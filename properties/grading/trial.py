@@ -31,7 +31,7 @@ class Trial:
     """A search on a candidate with one seed.
 
     :param budget: Number of steps after which the search ends.
-    :param levels: Whether the search is repeated to record when the fault was reached.
+    :param levels: Whether the search is repeated to record *reached* and *diverged* of `Result`.
     :param reduce: Whether to reduce the program that fails.
     :param prove: Maximum number of programs to try, to prove that none smaller fails.
     """

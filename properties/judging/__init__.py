@@ -1,3 +1,3 @@
 # SPDX-License-Identifier: MIT
 
-"""Judging one program: the runner, the ledger, the oracles, the watchdog."""
+"""Judging one program: the Run, the ledger, the oracles, the watchdog."""

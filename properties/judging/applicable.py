@@ -69,11 +69,11 @@ def for_ledger_alone(program: Program) -> bool:
 
 
 def effort(program: Program) -> int:
-    """The number of pages visited to judge *program*, or of compound pages by the ledger alone."""
+    """The number of pages visited to judge *program*; compound pages if the ledger judges alone."""
     return _heads(program) if for_ledger_alone(program) else visits(program)
 
 
 def _heads(program: Program) -> int:
-    """The maximum number of compound pages that the ledger visits for *program*, with repeats."""
+    """An estimate of how often the ledger visits a compound page, with repeats, for *program*."""
     least = min((e.order for m in program.mappings for e in m.extents), default=0)
     return visits(program) >> least

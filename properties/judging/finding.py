@@ -21,7 +21,7 @@ class Row:
     """Two values that should be equal.
 
     :param where: The page, as the program names it; empty if the value belongs to no page.
-    :param order: The order of its compound page; None if the value belongs to no page.
+    :param order: The order of the page's compound page; None if the value belongs to no page.
     :param what: One of `model.abilities.FIELDS`.
     """
 
@@ -33,7 +33,7 @@ class Row:
 
 
 def differing(values: Iterable[tuple[str, object, object]]) -> Iterator[Row]:
-    """Rows of those (what, expected, shown) of *values* that differ; they belong to no page."""
+    """A row without a page for each (what, expected, shown) of *values* whose last two differ."""
     for what, expected, shown in values:
         if expected != shown:
             yield Row("", None, what, expected, shown)
@@ -58,7 +58,7 @@ class Finding:
     :param oracle: The name of the oracle that reports it.
     :param what: The field that differs, or the invariant or law that is broken.
     :param index: The step's position in the program, from 0.
-    :param summary: One line.
+    :param summary: One line that says what does not hold.
     :param rows: The values that differ, side by side.
     :param sides: The headings of the two columns of *rows*.
     :param runs: (head, entries) of each run of pages that the step unpins.

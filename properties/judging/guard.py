@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""Runs a candidate so that whatever it does becomes a snapshot or a finding."""
+"""Runs a candidate so that whatever the candidate does becomes a Snapshot or a NoSnapshot."""
 
 import traceback
 from collections.abc import Iterator
@@ -21,9 +21,9 @@ from properties.judging.watchdog import Hang, Watchdog
 class NoSnapshot:
     """Why a candidate gave no snapshot.
 
-    :param what: The first part of the finding's signature.
-    :param summary: One line.
-    :param notes: Where in the candidate's own files it happened, innermost last.
+    :param what: What happened: the first part of the finding's signature.
+    :param summary: One line that says what happened.
+    :param notes: The stack frames of the exception in the candidate's own files, innermost last.
     """
 
     what: str
@@ -44,7 +44,7 @@ class Guarded:
     def step(self, step: Step, npages: int) -> Snapshot | NoSnapshot:
         """The snapshot after *step*, or why the candidate gave none.
 
-        :param npages: Number of pages that the step visits.
+        :param npages: Number of pages that the step visits, for the time limit.
         :raises Unavailable: if the candidate cannot run on this host.
         """
         try:
@@ -55,7 +55,7 @@ class Guarded:
             return NoSnapshot("no_progress", f"{step.call} does not return")
 
     def run(self) -> Iterator[Snapshot | NoSnapshot]:
-        """The snapshot after each step of the program, up to the first that gives none."""
+        """The snapshot after each step; if a step gives none, yield why, and stop."""
         for step in self._program.steps:
             shown = self.step(step, step.npages_named)
             yield shown
@@ -110,7 +110,7 @@ def _said(err: BaseException) -> str:
 
 
 def _where(err: BaseException) -> tuple[str, ...]:
-    """The last four frames of *err* in the candidate's own files, innermost last."""
+    """The last four stack frames of *err* in the candidate's own files, innermost last."""
     frames = traceback.extract_tb(err.__traceback__)
     ours = {__file__, candidate_file, memory_file}
     kernel = str(Path(candidate_file).parent / "kernel")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 
-"""The only runner: carries out a program on candidate and reference, and runs the oracles.
+"""Judges programs: carries each out on candidate and reference, and runs the oracles.
 
-`judge` takes a complete program. `Run` does the same step by step, for searches that choose
+`judge` judges a complete program. `Run` does the same step by step, for searches that choose
 a step after they have seen the result of the last one.
 """
 
@@ -52,7 +52,7 @@ class Verdict:
 
     @property
     def kind(self) -> str:
-        """``diverges``, ``odd``, ``dearer``, ``agrees``, ``unjudged`` or ``inapplicable``."""
+        """One of ``diverges``, ``odd``, ``dearer``, ``agrees``, ``unjudged``, ``inapplicable``."""
         if self.inapplicable:
             return "inapplicable"
         if self.oddity:
@@ -72,8 +72,8 @@ class Verdict:
 class Run:
     """A program that is judged step by step.
 
-    :param alone: Whether the ledger judges alone, without a reference. It counts by compound
-        pages: 1 TiB in pages of 1 GiB takes 1024 visits.
+    :param alone: Whether the ledger judges alone, without a reference. The ledger visits each
+        compound page, not each page: 1 TiB in pages of 1 GiB takes 1024 visits.
     :param around: Whether steps that would trigger a known oddity are refused.
     :param complete: The complete program, if it is known before the first step: a candidate
         may then carry out all steps before the first is judged. All steps must keep the contract.
@@ -101,7 +101,7 @@ class Run:
         self._fields = abilities.fields
         self._around = around
         self._oddities = [ODDITIES[name] for name in abilities.oddities]
-        #: The known oddity that the last step triggered, if any.
+        #: The known oddity that the last step triggers, whether carried out or refused, or None.
         self.met: Oddity | None = None
         self._before: dict[int, HeadState] = {}
         self._history = HeadHistory()
@@ -117,8 +117,8 @@ class Run:
     def step(self, step: Step) -> Finding | None:
         """Carry out *step* on candidate and reference, and run the oracles; the finding, if any.
 
-        :raises BadInput: if the step breaks the contract, uses a name that does not hold what
-            it needs, or would trigger a known oddity. Nothing is carried out then.
+        :raises BadInput: if the step breaks the contract, names what does not exist or suit its
+            call, or, with *around*, would trigger a known oddity. Nothing is carried out then.
         """
         if self._oddities:
             self.met = next((o for o in self._oddities if o.meets(self.ledger, step)), None)
@@ -155,7 +155,7 @@ class Run:
                 if finding:
                     return finding
         except ContractBroken as err:
-            # The ledger accepted the step, so the snapshot names frames that are in no mapping.
+            # The ledger accepted the step, so it is the snapshot that names frames of no mapping.
             summary = f"the snapshot of {step.call} is impossible: {err.reason}"
             return record.finding("invariants", "no_snapshot", summary)
         if self.dearer is None and lists:
@@ -163,7 +163,7 @@ class Run:
         return None
 
     def _legal(self, returned: int | None) -> Snapshot:
-        """The snapshot that the ledger requires after the last step, with *returned*."""
+        """The snapshot that the ledger requires after the last step, which returned *returned*."""
         ledger = self.ledger
         looks = {head: ledger.looks(head) for head in sorted(ledger.touched)}
         return Snapshot(

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
 
-"""The ledger: who holds what, from the steps' contracts alone.
+"""The ledger: what is held of each compound page, from the steps' contracts alone.
 
 It carries nothing out. For each head it keeps the number of mappings, plain
 references and pins; from these follow the only legal refcount, pincount and
-statistics. A step that would release more than is held breaks the contract: one
-page at a time and batched may then lawfully differ, so the ledger refuses the step.
+statistics. A step that would release more than is held breaks the contract: batched
+and unbatched code may then lawfully differ, so the ledger refuses the step.
 
 Functions in `pins`, `regions` and `world`, one for each call, enter steps in the ledger.
 """
@@ -45,8 +45,8 @@ class Ledger:
         #: Heads that the last step touched, and whether its call must warn.
         self.touched: set[int] = set()
         self.warned = False
-        #: Lists of frames that the last step unpinned, each of which the code under test gets as
-        #: one list, and whether the step dirties these frames.
+        #: The frames that the last step unpinned: one sequence for a list (one for each part
+        #: between NULLs) or a range, one for each entry of a region; and whether they are dirtied.
         self.unpinned: list[Sequence[int]] = []
         self.dirties = False
         #: The memory region that was released last.
@@ -61,9 +61,9 @@ class Ledger:
 
     @classmethod
     def after(cls, program: Program, steps: Sequence[Step]) -> Self:
-        """The ledger of *program* after *steps*, its first ones.
+        """The ledger of *program* after *steps*, with which the program begins.
 
-        :raises BadInput: with the line, if one of them cannot be entered.
+        :raises BadInput: with the line, if one of *steps* cannot be entered.
         """
         ledger = cls(program.semantics, program.mappings)
         for index, step in enumerate(steps):
@@ -77,7 +77,7 @@ class Ledger:
         """Enter *step* in the ledger; the number that its call must return, or None.
 
         :raises ContractBroken: if the step breaks the contract; nothing is entered then.
-        :raises BadInput: if a name that it uses does not hold what the step needs.
+        :raises BadInput: if it names pages or a region that do not exist or do not suit its call.
         """
         self.touched = set()
         self.warned = False
@@ -93,7 +93,7 @@ class Ledger:
             self.freed[head] = None
 
     def rebuild(self, pfn: int, orders: Sequence[int], maps: int, *, dirty: bool) -> None:
-        """Put compound pages of *orders* side by side from *pfn* on.
+        """Replace the compound pages from *pfn* on by adjacent ones of *orders*.
 
         :param maps: Number of mappings that each compound page begins with.
         """
@@ -101,7 +101,7 @@ class Ledger:
         for page in range(pfn, extents[-1].stop):
             self._held.pop(page, None)
             self.freed.pop(page, None)
-            # A former head may be a tail now, and has no counts of its own.
+            # A former head may be a tail now, and a tail has no counts of its own.
             self.touched.discard(page)
         self._frames.replace(extents)
         self._last = Block(0, 0, 0, 0, "")
@@ -145,7 +145,7 @@ class Ledger:
         return sorted(self._held.items())
 
     def extents(self, mapping: Mapping) -> tuple[Extent, ...]:
-        """The compound pages that the frames of *mapping* hold now."""
+        """The compound pages that the frames of *mapping* form now, as extents."""
         found = []
         for extent in mapping.extents:
             at = extent.pfn
@@ -162,7 +162,7 @@ class Ledger:
         return self._each(block.order, block.kind) or BIAS
 
     def first_refs(self, page: int) -> int:
-        """The refcount that the compound page of *page* began with, from its mapping."""
+        """The refcount of the compound page of *page* before any step, given by the mapping."""
         return self._block(page).refs
 
     def first_state(self, page: int) -> HeadState:
@@ -209,9 +209,9 @@ class Ledger:
         return counts
 
     def releasable(self, pages: Sequence[int], what: str = "pins") -> int:
-        """The number of *pages*, from the first one on, that can be released.
+        """How many of *pages*, from the first one on, a step can release.
 
-        :param what: What is released: ``pins`` or ``gets``.
+        :param what: What the step releases: ``pins`` or ``gets``.
         """
         left: dict[int, int] = {}
         done = 0

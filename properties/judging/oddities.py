@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 
-"""Known oddities: where released kernels are known to differ from one page at a time.
+"""Known oddities: where released kernels are known not to count as one page at a time would.
 
-A candidate declares which of them it has. Searches skip steps that would trigger one, so
-that they find what is not known yet. A saved trace that diverges at such a step behaves as
-expected until the kernel is fixed.
+A candidate declares its oddities. Searches skip steps that would trigger one, so that they
+find what is not known yet. A saved trace that diverges at such a step behaves as expected
+until the kernel is fixed.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -36,7 +36,7 @@ class Oddity:
 
     :param name: Its name in `Abilities.oddities`.
     :param story: What happens, and in which versions.
-    :param meets: Whether a step would trigger it, given the ledger before the step.
+    :param meets: Whether a step would trigger the oddity, given the ledger before the step.
     """
 
     name: str
@@ -69,13 +69,13 @@ def _sections(ledger: Ledger, step: Any) -> bool:
 
 
 def _walked(ledger: Ledger, step: Any) -> Iterator[Sequence[int]]:
-    """The frames that *step* walks by pointer arithmetic, or may walk if its call fails."""
+    """Contiguous frames that *step* walks by pointer arithmetic, or may walk if its call fails."""
     if step.takes_range:
         yield step.pages.resolve(ledger.table)
     elif step.releases_umem and step.umem in ledger.umems:
         yield from ledger.umems[step.umem].entries
     elif step.binds_umem and step.pins:
-        # If the call fails, it releases the scatterlist entries so far: contiguous frames each.
+        # If the call fails, it releases its scatterlist entries, each of contiguous frames.
         pages = step.pages.resolve(ledger.table)
         yield from ([a, b] for a, b in pairwise(pages) if b == a + 1)
         yield pages[:1]

@@ -3,7 +3,7 @@
 """How calls that pin and unpin lists and ranges of pages are entered in the ledger.
 
 Each function in ENTRIES gets the ledger and a step, and returns the number that the call
-must return, or None if it returns none. It raises the errors of `Ledger.take`.
+must return, or None if the call returns none. It raises the errors of `Ledger.take`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from properties.judging.holdings import ContractBroken, Held
 if TYPE_CHECKING:
     from properties.judging.ledger import Entries, Ledger
 
-#: The first count that a signed 32-bit integer cannot hold.
+#: The lowest count that a signed 32-bit integer cannot hold.
 COUNT_LIMIT = 1 << 31
 EFAULT = -14
 ENOMEM = -12
@@ -47,7 +47,7 @@ def _grab(ledger: Ledger, head: int, held: Held, entries: int) -> int:
 
 
 def _get(ledger: Ledger, head: int, held: Held, entries: int) -> int:
-    """Add up to *entries* plain references to *head*, as its refcount allows; their number."""
+    """Add up to *entries* plain references to *head*, as its refcount allows; the number added."""
     count = wrapped(held.total)
     taken = min(entries, COUNT_LIMIT - count) if count > 0 else 0
     if taken:
@@ -61,7 +61,10 @@ def _get(ledger: Ledger, head: int, held: Held, entries: int) -> int:
 def pin(
     ledger: Ledger, pages: Sequence[int], grab: Callable[[Ledger, int, Held, int], int] = _grab
 ) -> tuple[int, int]:
-    """Pin *pages* up to the first that fails; the number of pins, and its error or 0."""
+    """Pin *pages* up to the first that cannot be pinned; (number of pins, that page's error or 0).
+
+    :param grab: Enters the pins of one run; `_get` enters plain references instead.
+    """
     done = 0
     for head, entries in ledger.runs(pages):
         held = ledger.held(head)

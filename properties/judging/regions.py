@@ -55,7 +55,7 @@ def _entries(pages: Sequence[int], most: int) -> list[Sequence[int]]:
 
 
 def _unwind(ledger: Ledger, before: dict[int, int], acquired: int) -> None:
-    """Reset the pins of each head to *before*; count what was acquired since as released."""
+    """Release the pins taken since *before* (pins by head) and *acquired* (their sum) were read."""
     for head, pins in before.items():
         ledger.held(head).pins = pins
         if not pins:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""A timer that ends a step which neither returns nor counts operations."""
+"""A timer that ends a step which neither returns nor reaches its limit of operations."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ STEP_SECONDS = 4.0
 SECONDS_PER_PAGE = 0.0002
 MAX_CHARGED_PAGES = 1 << 20
 
-#: Limit in seconds after a step of this process has exceeded STEP_SECONDS: the shrinker and
-#: the reducer repeat that step often. It is still a thousand times what a step needs, and
-#: more than a garbage collection takes in a long test session.
+#: Takes the place of STEP_SECONDS once a step of this process has exceeded its limit: the
+#: shrinker and the reducer repeat that step often. It is still a thousand times what a step
+#: needs, and more than a garbage collection takes in a long test session.
 STEP_SECONDS_AGAIN = 0.5
 
-#: A second of wall time counts 1/PATIENCE s, as the host may be busy; a sleeping step ends too.
+#: A second of wall time counts as 1/PATIENCE s: the host may be busy, but a step may also sleep.
 PATIENCE = 20
 
 #: Seconds between two ticks of a clock. Both clocks run on from step to step: setting and
@@ -44,13 +44,13 @@ class Watchdog:
     """Limits a candidate's step by two clocks: processor time and wall time.
 
     It works in the main thread only. In other threads only the count of operations in
-    `model.memory` ends a step. A timer or a handler that other code has set, such as a test's
-    timeout, is not touched.
+    `model.memory` ends a step. A timer or a signal handler that other code has set, such as a
+    test's timeout, is not touched.
     """
 
     _hung = False
     _ticking = False
-    #: The watchdog of the step that runs now.
+    #: The watchdog of the step that is being carried out, or None.
     _current: ClassVar[Watchdog | None] = None
 
     def __init__(self) -> None:
@@ -96,7 +96,7 @@ class Watchdog:
         """Stop the clocks for good, and discard their pending signals.
 
         Python removes all handlers when it exits. A signal that is delivered later, which
-        happens under valgrind, would end the process; ignored ones stay ignored.
+        happens under valgrind, would end the process; ignored signals stay ignored.
         """
         cls.stop()
         cls._ticking = True
@@ -125,5 +125,5 @@ class Watchdog:
 
 
 atexit.register(Watchdog.end)
-# A forked child inherits no clock.
+# A forked child inherits no clock, but it inherits the note that the clocks tick.
 os.register_at_fork(after_in_child=Watchdog.stop)

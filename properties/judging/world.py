@@ -20,7 +20,7 @@ EBUSY = -16
 def _alive(
     ledger: Ledger, step: Map | Unmap | SetPageDirty | Clean | SplitHugePage | GetPage
 ) -> list[int]:
-    """The heads of the step's pages, each once; all are allocated."""
+    """The heads of the step's pages, each once; ContractBroken if one must not be changed."""
     pages = step.pages.resolve(ledger.table)
     heads = list(dict.fromkeys(head for head, _ in ledger.runs(pages)))
     for head in heads:
@@ -113,7 +113,7 @@ def _put_page(ledger: Ledger, step: PutPage) -> None:
 
 
 def _check_room(ledger: Ledger, counts: Iterator[tuple[int, int]]) -> None:
-    """Check that plain references, which the kernel does not check, do not overflow a refcount.
+    """Check that no refcount overflows; the kernel does not check these references.
 
     :param counts: (head, references to add).
     """

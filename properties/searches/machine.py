@@ -2,8 +2,8 @@
 
 """The search machine: a Hypothesis state machine with a rule for each call.
 
-A rule draws its step from the ledger's state and runs it with
-`properties.judging.judge.Run`. All numbers come from one Random of Hypothesis, which it
+A rule draws a step from the ledger's state and judges it with
+`properties.judging.judge.Run`. All numbers of a step come from one Random that Hypothesis
 can replay and shrink; this is several times as fast as a strategy for each argument.
 """
 
@@ -32,8 +32,8 @@ from properties.strategies.steps import RandomSteps
 
 RANDOM = st.randoms(use_true_random=False)
 
-#: Number of programs in one round. After ten programs Hypothesis makes six variants of each
-#: new one by copying parts of it to other places; most of these variants only name the same
+#: Number of programs in one round. After ten programs Hypothesis makes six more programs from
+#: each new one by copying parts of it to other places; most of these six only name the same
 #: pages again.
 PROGRAMS = 10
 
@@ -60,11 +60,11 @@ class Machine(RuleBasedStateMachine):
     """A state machine that judges each step as soon as it is drawn, with a rule for each call.
 
     :ivar reached: The situations that steps reached.
-    :ivar refused: Calls of which some drawn step was not carried out.
+    :ivar refused: Calls for which, at least once, no step was drawn or carried out.
     """
 
     search: ClassVar[Search]
-    #: The class that runs steps; a benchmark replaces it by one that does nothing.
+    #: The class that judges steps; a benchmark replaces it by one that does nothing.
     runner: ClassVar[type[Run]] = Run
 
     def __init__(self) -> None:
@@ -85,7 +85,7 @@ class Machine(RuleBasedStateMachine):
         self.draw = RandomSteps(self.ledger)
 
     def act(self, call: str, random: Random) -> None:
-        """Draw a step of *call* and judge it; reject the call if no step of it makes sense."""
+        """Draw a step of *call* and judge it; reject *call* if no step can be carried out."""
         step = None
         lacked = STEPS[call].lacked_by(self.run.program.semantics)
         if call in self.abilities.calls and not lacked:
@@ -130,7 +130,7 @@ for _name in STEPS:
 
 
 def machine(search: Search) -> type[Machine]:
-    """The state machine class of *search*, for Hypothesis, or for pytest by its ``TestCase``."""
+    """The state machine class of *search*, for Hypothesis; its ``TestCase`` is for pytest."""
     return type("Headcount", (Machine,), {"search": search})
 
 
@@ -152,6 +152,6 @@ def explore(search: Search, number: int, programs: int = PROGRAMS) -> None:
         suppress_health_check=list(HealthCheck),
         verbosity=Verbosity.quiet,
     )
-    # The watcher already has the findings that are raised. Flaky: one did not occur again.
+    # The watcher already has the findings that are raised. Flaky: a finding did not recur.
     with suppress(AssertionError, Flaky):
         run_state_machine_as_test(seed(number)(machine(search)), settings=quiet)

@@ -21,7 +21,7 @@ from properties.search import Search, Searcher, Watcher, report_end, report_step
 
 
 class DrawnPrograms(Watcher):
-    """Collects the programs that are drawn; passes all other callbacks to *watcher*."""
+    """Collects the programs that are drawn; *watcher* gets all callbacks but `step` and `ended`."""
 
     def __init__(self, watcher: Watcher) -> None:
         self._watcher = watcher
@@ -31,7 +31,7 @@ class DrawnPrograms(Watcher):
         self.programs.append(run.so_far)
 
     def found(self, program: Program, finding: Finding) -> None:
-        # A finding while drawing is a difference between the two models: report it.
+        # A finding while drawing is a difference between optimised model and reference: report it.
         self._watcher.found(program, finding)
 
     def rejected(self, call: str) -> None:
@@ -45,7 +45,7 @@ class DrawnPrograms(Watcher):
 
 
 def predrawn(searcher: Searcher) -> Searcher:
-    """A search that passes the programs of *searcher* to the candidate as a whole."""
+    """A search that draws programs by *searcher*, and passes each to the candidate as a whole."""
 
     def search(search: Search, number: int) -> None:
         drawn = DrawnPrograms(search.watcher)
@@ -60,7 +60,7 @@ def predrawn(searcher: Searcher) -> Searcher:
 
 
 def model_within(abilities: Abilities) -> Callable[[], Candidate]:
-    """A class of optimised models that have only *abilities*."""
+    """A subclass of the optimised model that has only *abilities*."""
     return type("Limited", (Optimised,), {"abilities": abilities})
 
 

@@ -31,25 +31,25 @@ SEARCHES: dict[str, Searcher] = {
 #: Former names of searches, so that commands in old reports still work.
 FORMER_NAMES = {"whole": "predrawn"}
 
-#: The searches that take turns in ``headcount verify``, a round each. A round of soak
-#: is short; a round of exhaustive is too long to be one of them.
+#: The searches of which ``headcount verify`` does one round after the other, over and over.
+#: Soak is repeated because its rounds are short; a round of exhaustive would take too long.
 TURNS = ("machine", "soak", "soak", "soak", "wide", "soak", "soak", "laws")
 
-#: The same as TURNS, for a candidate that carries out whole programs much faster than steps.
+#: TURNS for a candidate that carries out whole programs much faster than single steps.
 TURNS_PREDRAWN = ("predrawn", "predrawn", "predrawn", "machine")
 
 
 def turns(candidate: Candidate) -> tuple[str, ...]:
-    """The searches that take turns on *candidate*."""
+    """The searches of which ``headcount verify`` does rounds in turn on *candidate*."""
     return TURNS_PREDRAWN if candidate.abilities.takes_whole_programs else TURNS
 
 
-#: The accepted forms of a search's name, for messages.
+#: The accepted names of searches, for messages.
 FORMS = f"{', '.join(SEARCHES)} or package.module:FUNCTION"
 
 
 def load(name: str) -> Searcher:
-    """The search called *name*, or the function *name* as package.module:FUNCTION.
+    """The search *name*: one of SEARCHES, or a function written as package.module:FUNCTION.
 
     :raises BadInput: if it is unknown, cannot be imported, or does not take (search, number).
     """

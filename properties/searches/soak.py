@@ -26,8 +26,8 @@ from properties.strategies.layouts import draw_layout, draw_small, small_orders
 from properties.strategies.short import PINNING, UNPINNING, ShortSteps
 from properties.strategies.steps import RandomSteps
 
-#: Numbers of steps, of which one is drawn for each program. Programs on other than small
-#: layouts are shorter, so that more of these layouts are tried in the same time.
+#: Numbers of steps, of which one is drawn for each program. Programs on layouts that are not
+#: small are shorter, so that more of these layouts are tried in the same time.
 SMALL_LAYOUT_STEPS = (100, 200, 200, 500, 500, 1_000, 2_000, 5_000)
 ANY_LAYOUT_STEPS = (50, 100, 200, 200, 500)
 
@@ -43,10 +43,11 @@ WEIGH_EVERY = 256
 #: Maximum number of draws in a row without a step; then the program ends.
 MAX_IDLE_DRAWS = 4_096
 
-#: Extra weight of a short form whose last step reached a rare situation; for a call it is 1.
+#: Extra weight of a form of ShortSteps whose last step reached a rare situation. The extra
+#: weight of a call is 1.
 RARE_WEIGHT = 8
 
-#: For each program up to SWARM_CALLS calls are drawn, whose weight is multiplied by
+#: Each program draws up to SWARM_CALLS calls, and their weight in it is multiplied by
 #: SWARM_WEIGHT: programs with a few frequent calls find bugs that an even mixture of all
 #: calls does not (Groce et al., "Swarm testing", ISSTA 2012).
 SWARM_CALLS = 3
@@ -79,15 +80,15 @@ SHORT_WEIGHTS = {
 }
 
 #: In layouts of more than SCALE_FROM_PAGES pages, the weights of short forms and of calls
-#: that name few pages are multiplied by pages / SCALE_FROM_PAGES, at most by MAX_SCALE:
-#: there the other calls name many pages and take long.
+#: that name few pages are multiplied by pages / SCALE_FROM_PAGES, at most by MAX_SCALE,
+#: because the other calls name many pages of a large layout and take long.
 SCALE_FROM_PAGES = 512
 MAX_SCALE = 32
 
 
 @frozen
 class _Form:
-    """A way to draw a step: a method of ShortSteps, or a call of RandomSteps.
+    """A way to draw a step: a method of ShortSteps, or a call, drawn by RandomSteps.
 
     :param draw: Returns a step, or None if none makes sense now.
     :param weight: Its initial weight.
@@ -204,7 +205,7 @@ class _Soak:
     def _weigh(self) -> None:
         """Give more weight to forms whose last step reached a rare situation.
 
-        A situation is rare if it is among the quarter that was reached least often.
+        Of the situations reached so far, the quarter that was reached least often is rare.
         """
         rare = sorted(self._reached.values())[: max(1, len(self._reached) // 4)]
         limit = rare[-1] if rare else 0

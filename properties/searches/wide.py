@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 
-"""The search wide: few steps on very many pages, to find wrong integer widths and batches.
+"""The search wide: few steps on very many pages, to find narrow integers and wrong batches.
 
-Lengths lie around powers of two, up to 2^21 pages, where 1024 (the pin bias) times
-the length of a run no longer fits into 32 bits. The reference would take minutes
-there, so the ledger judges alone (see `properties.judging.judge.Run`).
+Lengths lie around powers of two, up to 2^21 pages, where 1024 (the pin bias) times the
+length of a run no longer fits into an ``int``. The reference would take minutes for so
+many pages, so the ledger judges alone (see `properties.judging.judge.Run`).
 """
 
 from typing import Any
@@ -44,7 +44,7 @@ KINDS_AND_ORDERS = (
     ("hugetlb", 18),
 )
 
-#: Maximum number of compound pages of the large order in a mapping.
+#: Maximum number of compound pages of the drawn order in a mapping.
 MAX_COMPOUND = 1 << 12
 
 #: Maximum length, in pages, of regions and reversed lists, which take long.
@@ -96,7 +96,7 @@ def _mapping(dice: Dice, length: int, kinds: frozenset[str]) -> Mapping:
 
     In one of three mappings each compound page has a lower frame than the one before.
     """
-    # Half of the long lists have pages counted by bias, to test 1024 times their length as well.
+    # Half of the long lists have pages counted by bias, to test the product of length and 1024.
     biased = length > MAX_COSTLY_LENGTH and dice.randrange(2)
     choices = KINDS_AND_ORDERS[:2] if biased else KINDS_AND_ORDERS
     kind, order = choices[dice.randrange(len(choices))]
@@ -104,7 +104,7 @@ def _mapping(dice: Dice, length: int, kinds: frozenset[str]) -> Mapping:
         kind, order = "base", 0
     count = 2 + (min(length, MAX_FRAMES) >> order)
     if count > MAX_COMPOUND:
-        # So many heads take long; with two, `_list` repeats one page instead.
+        # So many heads take long. With only two, `_list` repeats one page to reach *length*.
         count = 2
     if dice.randrange(3):
         small = [(0, 1 + dice.randrange(3))] if kind == "driver" and dice.randrange(2) else []
@@ -115,7 +115,7 @@ def _mapping(dice: Dice, length: int, kinds: frozenset[str]) -> Mapping:
 
 
 def _steps(dice: Dice, mapping: Mapping, length: int) -> list[Step]:
-    """Steps that pin about *length* pages, sometimes dirty or unmap some, and unpin all."""
+    """Steps that pin about *length* pages, perhaps dirty or unmap the first, and unpin all."""
     if length <= MAX_COSTLY_LENGTH and dice.randrange(3) == 0:
         return _region(dice, mapping, length)
     pages = _list(dice, mapping, length)
@@ -159,7 +159,7 @@ def _list(dice: Dice, mapping: Mapping, length: int) -> PageList:
 
 
 def _region(dice: Dice, mapping: Mapping, length: int) -> list[Step]:
-    """Register and release a region; half of the registrations fail in a random batch."""
+    """Steps that register and release a region; half of the registrations fail in some batch."""
     npages = min(length, mapping.npages)
     start = dice.randrange(min(mapping.npages - npages, 3) + 1)
     fails = None

@@ -3,7 +3,7 @@
 """The oracles: functions that check one step each, in the order in which they run.
 
 Each takes a `properties.judging.oracles.record.Record` and returns a finding, or None.
-`dirty_before_put` comes first: a dirty flag that differs is a consequence of it. The other
+`dirty_before_put` comes first: its finding explains a dirty flag that differs. The other
 invariants come last: a count that differs says more than a page that was freed too early.
 """
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""Agreement: every field of the candidate equals the reference's, whose state is legal."""
+"""Agreement: all fields of the candidate equal the reference's; the reference's are legal."""
 
 from collections.abc import Iterator
 

@@ -10,9 +10,9 @@ differed. Fewer puts are fine.
 from properties.judging.finding import Finding
 from properties.judging.oracles.record import Record
 
-#: Maximum number of entries that one put must drop; longer runs may be put in parts. From
-#: twice this number on, the product of count and bias in put_compound_head() of 5.13 does not
-#: fit into an ``int``.
+#: A run of up to this many entries must take one put; a longer one may be put in parts. From
+#: twice this number on, the number of entries times the bias, which put_compound_head() of
+#: 5.13 computes, does not fit into an ``int``.
 MAX_ENTRIES_OF_PUT = 1 << 20
 
 
@@ -33,7 +33,7 @@ def cost(record: Record) -> Finding | None:
 
 
 def _puts(record: Record) -> int:
-    """The number of puts that suffice."""
+    """The number of puts that suffice for the step."""
     if not record.ledger.semantics.batched:
         return sum(map(len, record.lists))
     return sum(-(-entries // MAX_ENTRIES_OF_PUT) for _, entries in record.runs())

@@ -13,7 +13,8 @@ from properties.judging.oracles.record import Record
 def dirty_before_put(record: Record) -> Finding | None:
     """A call that dirties pages has dirtied each head before its put.
 
-    The put may free the page, and a page that is freed clean loses its data.
+    After the put the page may be free when it is dirtied, or reclaim may drop it before, as a
+    clean page, with what the device wrote.
     """
     step = record.step
     if not record.dirties:
@@ -45,8 +46,8 @@ def freed_once(record: Record) -> Finding | None:
 def counted_before_put(record: Record) -> Finding | None:
     """A pin is counted as released before its put: the put may free the page.
 
-    If the page's memory is unplugged before the pin is counted, its node cannot be read
-    (fixed by 4509b42c3896).
+    If the page's memory is unplugged before the pin is counted, the page's node cannot be
+    read (fixed by 4509b42c3896).
     """
     step = record.step
     if not step.unpins:

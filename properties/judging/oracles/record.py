@@ -19,9 +19,9 @@ MAX_RUNS_SHOWN = 1 << 14
 
 @define
 class HeadHistory:
-    """What happened to heads in earlier steps of a program and is not part of their state.
+    """What earlier steps of a program did to heads, as far as the heads' state does not show it.
 
-    The functions in `properties.coverage` add to it, and use it in later steps.
+    The functions in `properties.coverage` write and read it.
 
     :param cleaned: Heads that were cleaned while they were pinned.
     :param unpinned: Heads of order 9 or more that lost their last pin and stayed allocated.
@@ -40,9 +40,8 @@ class Record:
     :param index: The step's position in the program, from 0.
     :param reference: The snapshot that the candidate's must equal.
     :param ledger: The ledger after the step.
-    :param returned: The number that the call must return by the ledger, or None.
-    :param lists: For a step that unpins, the lists of frames that it unpins, each of which
-        the code under test gets as one list.
+    :param returned: The number that the call must return according to the ledger, or None.
+    :param lists: The frames that the step unpins, see `Ledger.unpinned`; empty if it unpins none.
     :param dirties: Whether the call dirties the pages that it unpins.
     :param before: State by head, of each head that an earlier step touched.
     :param fields: The fields that the candidate shows.

@@ -15,7 +15,7 @@ from properties.judging.finding import MAX_ROWS, Finding, Row, differing, first_
 from properties.judging.guard import Guarded, NoSnapshot
 from properties.judging.ledger import Ledger
 
-#: Maximum number of characters of the other variant's steps in the summary.
+#: In a finding's summary, maximum number of characters for the steps of the shorter variant.
 MAX_TEXT = 240
 
 
@@ -25,7 +25,7 @@ class Variant:
 
     :param name: The title of its column in a report.
     :param steps: The steps after the prefix.
-    :param pins: Pins it acquires minus pins it releases.
+    :param pins: Number of pins that *steps* acquire, minus the number that they release.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Comparison:
 def difference(
     comparison: Comparison, candidate: Callable[[], Candidate]
 ) -> tuple[Program, Finding] | None:
-    """The first difference between two variants, as (program, finding); None if all end equal.
+    """The first difference from the first variant, as (program, finding); None if all end equal.
 
     Runs the candidate alone, without oracles. A variant in which a step gives no snapshot
     counts as a difference.
@@ -80,7 +80,7 @@ def difference(
 
 
 def _end(program: Program, candidate: Candidate) -> Snapshot | Finding:
-    """The last snapshot of *program*, with all heads; a finding if a step gives none."""
+    """The last snapshot, with the heads of all snapshots; a finding if a step gives none."""
     heads: dict[int, HeadState] = {}
     end = Snapshot(returned=None, heads=heads, acquired=0, released=0)
     for index, shown in enumerate(Guarded(candidate, program).run()):
@@ -121,7 +121,7 @@ def _rows(
 
 
 def _finding(comparison: Comparison, other: Variant, rows: list[Row]) -> tuple[Program, Finding]:
-    """The longer program, of the first variant or of *other*, and a finding about the other one."""
+    """The program of the longer variant, the first or *other*, and how the shorter one differs."""
     first = comparison.variants[0]
     kept, left = (first, other) if len(first.steps) > len(other.steps) else (other, first)
     program = comparison.program(kept)

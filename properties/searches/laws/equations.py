@@ -22,7 +22,7 @@ DIRTYING: dict[str, Any] = {
     if cls.unpins and cls.asks_dirty and not cls.releases_umem
 }
 
-#: A function that draws a law's variants, to follow a prefix; None if the prefix allows none.
+#: A law: draws variants that follow the prefix; returns None if the prefix allows none.
 Law: TypeAlias = Callable[[Prefix], "Comparison | None"]
 
 

@@ -47,7 +47,7 @@ def draw_max_entries(dice: Dice) -> int:
 class Prefix:
     """The program that all variants of a law start with, and what laws draw from its ledger.
 
-    :ivar program: This program: what *run* has carried out.
+    :ivar program: The program that *run* has carried out.
     """
 
     def __init__(self, dice: Dice, run: Run, steps: RandomSteps) -> None:
@@ -64,7 +64,7 @@ class Prefix:
         return entries if len(entries) >= minimum else None
 
     def _of_handles(self) -> list[Entry] | None:
-        """Held entries of one or two handles; None if no handle exists or none is held."""
+        """Entries of one or two handles, whose pins are all held; None if none are found."""
         if not self.steps.handles:
             return None
         pages = draw_pieces(self.dice, self.ledger, self.steps.handles)

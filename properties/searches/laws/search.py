@@ -73,7 +73,7 @@ class _Trial:
         self._abilities = abilities
 
     def _applicable(self, step: Step) -> bool:
-        """Whether candidate and kernel version have the call, and *step* is within abilities."""
+        """Whether the kernel version has the call of *step*, and the candidate can carry it out."""
         lacking = step.lacked_by(self._search.semantics)
         return not lacking and not beyond(step, self._abilities)
 
@@ -162,7 +162,7 @@ class _Trial:
         return taken.finding is None
 
     def _rerun(self, prefix: Program) -> Run | None:
-        """A new Run after *prefix*, for the next variant; None if there was a finding this time."""
+        """A new Run that has carried out *prefix*; None if that gave a finding this time."""
         run = Run(self._search.candidate(), prefix.mappings, prefix.semantics)
         finding = first_finding(run, prefix)
         if finding:
