@@ -106,6 +106,7 @@ class _Proof:
         """
         while True:
             scope = scope_of(self.program)
+            self.tried = 0
             if (scope.highest + 1) ** scope.compound > self.most:
                 # The scope has more layouts than the number of programs that may be tried.
                 return False

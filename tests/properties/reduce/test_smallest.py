@@ -200,6 +200,16 @@ def test_padded(name):
     )
 
 
+@pytest.mark.parametrize("name", ["RunOnePageLong", "RangeByPage"])
+def test_tried_is_of_the_scope_that_is_proved(name):
+    """What was tried before a smaller program was found is not counted as tried in vain."""
+    candidate = candidate_of(name)
+    whole, finding = first(name)
+    padded = smallest(Reduced(whole, finding, 0), candidate, most=100_000)
+
+    assert padded.tried == smallest(reduce(whole, finding, candidate), candidate).tried > 0
+
+
 def test_budget():
     """With too few tries nothing is proved, nor reported as proved."""
     reduced = reduce(*first("NoTailOffset"), candidate_of("NoTailOffset"))
