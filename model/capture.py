@@ -167,8 +167,8 @@ def _capture(
 def _varied(runs: Sequence[_Run], limit: int) -> list[_Run]:
     """Up to *limit* of *runs* (future mappings), as different as possible, in the given order.
 
-    Kinds take turns. Mappings of a kind are alike if they have the same orders and about as many
-    pages. First one of each alike group is chosen, those with more orders first, then others.
+    Kinds take turns. A kind first gives one of each sort (same orders, about as many pages), those
+    with more orders before others; then a second one of each sort, and so on.
     """
     alike: Counter[tuple[str, frozenset[int], int]] = Counter()
     ranked = []

@@ -91,7 +91,7 @@ def pages(node: ast.expr) -> PageList:
 def _term(node: ast.expr) -> Slice | Group:
     term = _slice_or_group(node)
     group = term if isinstance(term, Group) else Group((term,), 1)
-    # Not len(term), which fails from 2^63 on.
+    # Not len(term), which raises OverflowError from 2^63 pages on.
     if sum(len(s.indices) * s.times for s in group.slices) * group.times > MAX_PFN:
         raise BadInput(f"{shortened(node)} lists more pages than there are frames")
     return term

@@ -185,7 +185,7 @@ class Mapping:
 
 
 def _groups(extents: Sequence[Extent]) -> list[list[list[Extent]]]:
-    """*extents* as groups of brackets. A gap that is not due to alignment ends a group."""
+    """*extents* split at gaps that alignment does not explain; each part as its brackets."""
     groups: list[list[Extent]] = []
     for extent in extents:
         if groups and extent.pfn == align_up(groups[-1][-1].stop, extent.order):
@@ -196,7 +196,7 @@ def _groups(extents: Sequence[Extent]) -> list[list[list[Extent]]]:
 
 
 def _brackets(extents: Sequence[Extent]) -> list[list[Extent]]:
-    """*extents* as brackets: a long one has its own, ``[9]*4``; short ones share: ``[0, 1]``."""
+    """*extents* as brackets: ``[9]*4`` for a long extent, ``[0, 1]`` for adjacent short ones."""
     brackets: list[list[Extent]] = []
     for long, found in groupby(extents, key=lambda e: e.count >= MIN_REPEATED):
         run = list(found)

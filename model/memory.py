@@ -57,7 +57,7 @@ class Memory:
         self._pages: dict[int, Page] = {}
         self._spent = self._allowed = self._fuel = 0
         self.begin_step(0)
-        # Cached from the block of the last look-up: the next one is mostly in the same block.
+        # The `Block` of the last look-up, cached: the next look-up is mostly in the same one.
         self._start = self._stop = self._mask = self._order = self._refs = 0
         self._zero = self._special = False
 
@@ -79,7 +79,7 @@ class Memory:
         return self._spent + self._allowed - max(self._fuel, 0)
 
     def looks(self) -> tuple[dict[int, HeadState], frozenset[int]]:
-        """The state of each page that the step changed, and those that are maybe pinned."""
+        """The state of each page that the step changed, and which of them are maybe pinned."""
         states = {}
         pinned = []
         for page in self.touched:

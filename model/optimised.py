@@ -34,7 +34,7 @@ class Optimised(InProcess):
     def try_grab_compound_head(self, head: int, refs: int) -> int:
         """Pin *head* up to *refs* times with one addition; return how many pins it took.
 
-        A kernel may add all *refs* even past 2^31; this adds as many as succeed one at a time.
+        A kernel may add all *refs*, even past 2^31; this adds only as many as succeed one by one.
         """
         memory = self.memory
         if memory.is_zero_page(head):
@@ -68,11 +68,11 @@ class Optimised(InProcess):
         return min(refs, room)
 
     def room(self, count: int, each: int) -> int:
-        """How many grabs of *each* references a refcount of *count* allows; none at COUNT_LIMIT."""
+        """How many grabs that add *each* succeed from refcount *count* on, while it is above 0."""
         return -(-(COUNT_LIMIT - count) // each) if count > 0 else 0
 
     def _mapped(self, i: int, pages: Sequence[int]) -> tuple[int, int]:
-        """The run at ``pages[i]``: (head, number of entries); (head, 0) if *head* is unmapped."""
+        """The run at ``pages[i]``: (head, number of entries); (head, 0) if the head is unmapped."""
         if isinstance(pages, range) and pages.step == 1:
             # GUP grabs contiguous pages of one compound page together (follow_page_mask()).
             head, ntails = iterators.compound_range_next(self.memory, i, len(pages), pages[0])
@@ -248,7 +248,7 @@ class Optimised(InProcess):
         return umem if umem.nmap else self.umem_map_failed(umem)
 
     def umem_advance(self, asked: int, pinned: int) -> int:
-        """After how many pages the next batch begins; of this, *pinned* of *asked* are pinned."""
+        """Number of pages from this batch to the next; *pinned* of its *asked* pages are pinned."""
         return pinned
 
     def umem_append(self, umem: Umem, batch: Sequence[int], max_segment: int) -> None:

@@ -190,7 +190,7 @@ def from_entries(entries: Sequence[Entry]) -> PageList:
 
 
 def _run(entries: Sequence[Entry], at: int) -> Sequence[Entry]:
-    """The entries from *at* on that have one name, and indices that rise, or fall, by 1."""
+    """As many entries from *at* on as have one name, and indices that rise, or fall, by 1."""
     name, first = entries[at]
     for step in (1, -1):
         stop = at + 1

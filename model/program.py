@@ -104,7 +104,7 @@ def mapping_lines(mappings: Sequence[Mapping]) -> list[str]:
 
 
 def take_frames(taken: list[Extent], mapping: Mapping) -> None:
-    """Insert the extents of *mapping* in the sorted *taken*; BadInput if one overlaps another."""
+    """Insert the extents of *mapping* in *taken*, sorted by frame; BadInput if two overlap."""
     for extent in mapping.extents:
         at = bisect_right(taken, extent.pfn, key=attrgetter("pfn"))
         clash = overlap([*taken[max(at - 1, 0) : at + 1], extent])

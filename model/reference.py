@@ -92,7 +92,10 @@ class Reference(InProcess):
         return self._pin(page)
 
     def _same_entry(self, pages: Sequence[int], changed: int | None) -> tuple[int, int]:
-        """(start, stop) of the page table entry at position *changed*; (-1, -1) if that is None."""
+        """The part (start, stop) of *pages* that the page table entry of ``pages[changed]`` maps.
+
+        (-1, -1) if *changed* is None.
+        """
         if changed is None:
             return -1, -1
         begins = changed

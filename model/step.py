@@ -94,7 +94,7 @@ def _written(kind: str, value: Any) -> str:
 
 
 class Table(dict[str, "Sequence[int]"]):
-    """What a program's names stand for: frames by mapping or handle; in `umems`, regions."""
+    """What a program's names stand for: frames by mapping or handle, and regions in `umems`."""
 
     def __init__(self, pages: MutableMapping[str, Sequence[int]]) -> None:
         super().__init__(pages)

@@ -95,7 +95,7 @@ class AllocPages(_World):
             return f"{shown}: an order is not in 0..{MAX_ORDER}"
         if sum(1 << order for order in self.orders) != len(pages):
             return f"{shown} do not fill the {len(pages)} pages"
-        # The orders hold as many pages as the list: if alignment leaves a gap, they end after it.
+        # The orders fill as many pages as listed; if alignment leaves a gap, they end later.
         if side_by_side(self.orders, pages[0])[-1].stop != pages[-1] + 1:
             return f"{shown} do not fill {self.pages} naturally aligned"
         return ""

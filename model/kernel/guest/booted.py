@@ -51,7 +51,7 @@ BOOTED_ODDITIES = {
     "6.12": ("one-grab-slow", "null-in-run"),
 }
 
-#: By version, kinds and orders of pages that GUP-fast pins, unpins and leaves to the slow path, as
+#: (kind, order) by version of pages that GUP-fast pins, unpins again and leaves to the slow path:
 #: they have no address space (gup_fast_folio_allowed()). The statistics count both pins.
 SLOW = {"6.12": frozenset({("driver", 0)})}
 

@@ -115,7 +115,7 @@ class _Translation:
         return line
 
     def _operands(self, step: Step, first: Any, *rest: Any) -> str:
-        """Flags, number and pages of *step*, whose arguments are *first* and *rest*."""
+        """The request without the call's name, for *step* with arguments *first* and *rest*."""
         if step.binds_handle:
             return self._gup(step, first)
         if step.unpins:

@@ -66,7 +66,7 @@ class Killed(Ended):
 
 
 class Emulator:
-    """A process of QEMU; it ends at the latest with the thread that started it.
+    """A process of QEMU; it ends no later than the thread that started it.
 
     It uses TCG only: even where ``/dev/kvm`` opens, a kernel may not boot with KVM (seen with
     a KVM module that interprets the guest).
@@ -155,7 +155,7 @@ class Emulator:
             ready, writable, _ = select.select([self._port, self._console], writing, [], left)
             if not ready and not writable:
                 self._alarm()
-                raise NoProgress("does not return")
+                raise NoProgress("the call does not return")
             if self._console in ready:
                 self._listen()
             try:

@@ -101,7 +101,7 @@ def _run(command: Sequence[str], work: Path) -> None:
 
 
 def archive(files: Mapping[str, bytes]) -> bytes:
-    """An initramfs: a ``newc`` cpio archive of *files*, by name, and ``/dev/console``.
+    """An initramfs: a ``newc`` cpio archive of *files* (contents by path) and ``/dev/console``.
 
     See Documentation/driver-api/early-userspace/buffer-format.rst.
     """

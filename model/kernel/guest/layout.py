@@ -70,7 +70,7 @@ class Layout:
             yield _driver(driver)
 
     def _stretches(self) -> Iterator[list[Placed]]:
-        """The extents, grouped: a group has consecutive frames and one pool. Lowest frame first."""
+        """Groups of extents: each has consecutive frames and needs one pool. Lowest frame first."""
         found: list[Placed] = []
         for one in self._lying:
             if found:
@@ -126,7 +126,7 @@ class Layout:
 
 
 def _driver(stretches: list[list[Placed]]) -> str:
-    """The request for all pages of kind driver, with *stretches* aligned as in the program."""
+    """The request for driver pages; *stretches* (see `Layout._stretches`) keep their alignment."""
     words = []
     at = 0
     for stretch in stretches:

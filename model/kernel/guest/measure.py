@@ -53,7 +53,7 @@ class Ways:
 class Measure:
     """A guest for measurements, without kprobes; raises Unavailable if it does not boot.
 
-    :param npages: Pages of each kind; a kind whose compound pages do not divide it is left out.
+    :param npages: Pages to unpin; a kind is left out if its compound pages cannot give this number.
     :param count: Whether to count instructions instead of time.
     """
 
@@ -73,7 +73,7 @@ class Measure:
             raise Unavailable(str(err)) from None
 
     def ways(self, kind: str, rounds: int) -> Ways:
-        """The medians of *rounds* measurements of each way on pages of *kind*, or Unavailable."""
+        """For each way to unpin pages of *kind*, the median of *rounds* times; or Unavailable."""
         order = KINDS[kind]
         self._pending = f"area {kind} {self._npages}\n"  # the agent does not answer this
 

@@ -60,7 +60,7 @@ class Library:
     :param semantics: The version in `model.semantics` whose rules the tree follows.
     :param model: The memory model, ``vmemmap`` or ``classic``.
     :param oddities: Names of the oddities that the tree is known for.
-    :param names: The position of each extracted definition: ``mm/gup.c:264``.
+    :param names: The file and line of each extracted definition, ``mm/gup.c:264``, by its name.
     """
 
     path: Path

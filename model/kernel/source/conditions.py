@@ -76,7 +76,8 @@ def settled(
 def active(text: str, found: list[Stack | None], holding: set[Stack]) -> str:
     """*text* in which conditional directives, and lines whose conditions fail, are blank lines.
 
-    :param found: The conditions around each line, from `stacks`; *holding* is from `settled`.
+    :param found: The conditions around each line, from `stacks`.
+    :param holding: Those conditions that hold, from `settled`.
     """
     lines = text.split("\n")
     return "\n".join(

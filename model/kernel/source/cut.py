@@ -58,7 +58,7 @@ class Cut:
     """What was extracted from a tree.
 
     :param source: The translation unit to compile.
-    :param names: The position of each extracted definition: ``mm/gup.c:264``.
+    :param names: The file and line of each extracted definition, ``mm/gup.c:264``, by its name.
     :param known: The names of all definitions in the files read, extracted or not.
     """
 
@@ -89,7 +89,7 @@ def cut(tree: Tree, compiler: str, flags: Iterable[str] = (), last: Sequence[str
 
 
 def index(tree: Tree, compiler: str, flags: tuple[str, ...]) -> dict[str, Item]:
-    """The definitions in *tree* under *flags*, by name; if files share a name, the first file's."""
+    """The definitions in *tree* under *flags*, by name; of several with one name, the first."""
     under = {file: stacks(text) for file, text in tree.files.items()}
     wanted = {stack for found in under.values() for stack in found if stack is not None}
     holding = settled(wanted, compiler, SHIM / "config.h", flags)
@@ -163,7 +163,7 @@ def _lines(item: Item, end: str = "") -> Iterator[str]:
 
 
 def _flags(chosen: list[Item], known: dict[str, Item]) -> Iterator[str]:
-    """Macros for page flag tests and tracepoints that *chosen* use but no file defines."""
+    """Macros for flag tests and tracepoints that the items *chosen* use but no file defines."""
     for name in sorted({word for item in chosen for word in item.uses}):
         if name.startswith("trace_") and name not in known:
             yield f"#define {name}(...) ((void)0)"
@@ -176,7 +176,7 @@ def _flags(chosen: list[Item], known: dict[str, Item]) -> Iterator[str]:
 
 
 def _ordered(types: list[Item]) -> list[Item]:
-    """*types* in another order: each comes after those that it contains by value."""
+    """*types*, sorted so that each comes after those that it contains by value."""
     by_name = {name: item for item in types for name in item.names}
     done: dict[int, Item] = {}
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 #: Number of frames in a section of the classic memory model, as in shim/headcount.h.
 SECTION = 1 << 10
 
-#: Versions and functions; a tree follows the first version all of whose functions it defines.
+#: Versions with functions. A tree follows the first version of which it defines all functions.
 ERAS = (
     ("6.12", ("gup_put_folio", "try_grab_folio", "try_grab_folio_fast")),
     ("6.1", ("gup_put_folio", "try_grab_folio", "try_grab_page", "is_zero_folio")),
@@ -35,7 +35,7 @@ ODDITIES_BY_VERSION = {
 }
 
 #: The macro with which the range call, since 5.18, finds a later page by its frame number. 6.18
-#: has no such macro: there struct pages of a range must be contiguous, as within one section.
+#: lacks it: the struct pages of a range must be contiguous, which is sure only in one section.
 BY_FRAMES = "nth_page"
 
 

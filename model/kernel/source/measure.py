@@ -116,7 +116,7 @@ class Measure:
 
 
 def _unpin(trait: str, *, asks_dirty: bool = False) -> str:
-    """The first unpin call that has *trait* (``takes_range``), and *asks_dirty* as given."""
+    """The first unpin call that has *trait*, such as ``takes_range``, and this *asks_dirty*."""
     return next(
         call
         for call, cls in STEPS.items()

@@ -21,9 +21,9 @@ from model.kernel.source.cut import SHIM
 from model.kernel.source.segments import OPERATIONS, Segment
 from model.memory import NoProgress, Oops, Panic
 
-#: Seconds of processor time that a step may take, plus a microsecond per page: until the first
-#: timeout, and after it, because reducing a program repeats its timeout many times. Atomic
-#: operations are limited too: a loop that contains some is stopped much sooner.
+#: Seconds of processor time that a step may take, plus a microsecond per page. After the first
+#: timeout the second limit holds, because reducing a program repeats its timeout many times.
+#: Atomic operations are limited too: a loop that contains some is stopped much sooner.
 SECONDS, SECONDS_AGAIN = 4, 0.5
 
 #: The worker's message for a timeout.
@@ -68,7 +68,7 @@ class Worker:
 
         :param npages: Pages that the step visits; more pages allow more time and operations.
         :param arg: Arguments of *op*.
-        :param distinct: Whether the step visits no page twice; it may then put one page less often.
+        :param distinct: Whether no page is visited twice; this lowers the limit of puts of a page.
         :raises Oops: on a bad memory access or BUG.
         :raises NoProgress: if the step does not return.
         :raises Panic: if the process ended in another way.
