@@ -155,7 +155,7 @@ def searching(config: pytest.Config) -> bool:
 
 def _whole(config: pytest.Config) -> bool:
     """Whether ``headcount_candidate`` is set and the user names no files or folders."""
-    # pytest-xdist gives every worker file names; only the controller knows if the user did.
+    # pytest-xdist gives every worker file names; only the controller knows if the user named any.
     workerinput: dict[str, Any] = getattr(config, "workerinput", {})
     named = config.args_source is pytest.Config.ArgsSource.ARGS
     return bool(config.getini("headcount_candidate")) and workerinput.get(WHOLE, not named)

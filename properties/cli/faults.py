@@ -58,7 +58,7 @@ from properties.searches import registry
     help="Maximum steps of a trial; half as many for the search machine, a hundredth for wide.",
 )
 @options.count("--jobs", default=os.cpu_count() or 1)
-@click.option("--levels/--no-levels", default=True, help="Also record when a fault first runs.")
+@click.option("--levels/--no-levels", default=True, help="Record in which step a fault first runs.")
 @click.option("--reduce/--no-reduce", default=True, help="Also reduce the failures.")
 @click.option("--json", "json_file", type=PATH, help="Write all results to this file.")
 @click.option(
@@ -66,7 +66,7 @@ from properties.searches import registry
     "former",
     type=PATH,
     multiple=True,
-    help="Run no trials; grade the results in this file from --json. Can be repeated.",
+    help="Run no trials; grade the results that --json wrote to this file. Can be repeated.",
 )
 @click.option("--pictures", type=PATH, help="Draw the grades as pictures in this directory.")
 @click.option(

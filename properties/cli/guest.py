@@ -82,7 +82,7 @@ def prepare(version: str) -> int:
 @guest.command(name="record")
 @kernel_option
 @click.option("--gigantic", is_flag=True, help="Record on pages of 1 GiB only; the guest has 2.")
-@options.count("--each", default=EACH, help="Recordings for each kind of page, and for all kinds.")
+@options.count("--each", default=EACH, help="Recordings of each kind of page, and of all together.")
 @click.option(
     "--seed", type=options.Seed(), default=1, show_default=True, help="Seed of the programs."
 )

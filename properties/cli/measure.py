@@ -91,7 +91,7 @@ def _wrong(spec: candidates.Spec) -> str:
 
 
 def _tables(found: list[Pages], npages: int) -> tuple[Table, Table]:
-    """Two tables: speedups, and times with lower bounds, on *npages* pages of each size."""
+    """Two tables about *npages* pages of each size: speedups; times, and lower bounds of times."""
     ratios = table("list", "series", "ranges of 16", "of 512", "of a page", "region", "series")
     bounds = table("one by one", "list", "reading all", "ranges of a page", "one atomic")
     for pages in found:

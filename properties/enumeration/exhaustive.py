@@ -68,12 +68,12 @@ class Node:
     """A program of the scope, or the beginning of one.
 
     :param named: Number of pages that its lists name.
-    :param uses: For each head, the numbers of the list entries that name its compound page. These
-        rise through the whole program, but all entries of an unordered list have one number.
+    :param uses: For each head, the numbers of the list entries that name its compound page. Entries
+        are numbered through the whole program, those of an `unordered` step with one number.
     :param edge: Whether a list names the last page of a compound page, then the head of another.
         Exchanging two compound pages may change whether these pages are contiguous.
-    :param ordered: Whether each entry that could name any of several like heads, with the same
-        *uses* before this entry, names the first of them.
+    :param ordered: Like heads whose *uses* are the same so far are interchangeable for the next
+        entry. True if every entry names the first of such heads.
     """
 
     layout: Layout
@@ -87,7 +87,7 @@ class Node:
     def canonical(self) -> bool:
         """Whether the enumeration includes this program: one of each set of equivalent ones.
 
-        A program with no *edge* is equivalent to one that is *ordered*.
+        It includes programs with *edge*, and *ordered* ones: all others are equivalent to these.
         """
         return self.edge or self.ordered
 
@@ -103,7 +103,7 @@ class Node:
                 head = layout.head[i]
                 before = layout.before.get(head)
                 now = (*uses.get(head, ()), use)
-                # The head before this one is alike and has had the same uses: use that one first.
+                # Not ordered: the head before this one is like it and has had the same uses.
                 if before is not None and uses.get(before, ()) == now[:-1]:
                     ordered = False
                 uses[head] = now

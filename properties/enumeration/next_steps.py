@@ -62,9 +62,9 @@ class NextSteps:
                 yield self._named(positions)
 
     def _unpinned(self, npages: int | None) -> Iterator[PageList]:
-        """The empty list, and every list for whose entries one pin each is held.
+        """The empty list, and every list that the contract lets a step unpin.
 
-        If *npages* is an error value the call unpins nothing, so the other lists are included too.
+        If *npages* is an error value, the call unpins nothing, so every list is included.
         """
         yield self._named(())
         if npages is None:
@@ -73,7 +73,7 @@ class NextSteps:
             yield from self._lists()
 
     def _pinned(self) -> Iterator[tuple[int, ...]]:
-        """Every list for whose entries one pin each is held, as positions in the mapping."""
+        """Every list that the contract lets a step unpin, as positions in the mapping."""
         heads = [self._ledger.head(page) for page in self._pages]
         pins = {head: self._ledger.held(head).pins for head in heads}
 
@@ -90,7 +90,7 @@ class NextSteps:
         return extend(())
 
     def _ranges(self) -> Iterator[PageList]:
-        """Every range for whose pages one pin each is held."""
+        """Every range that the contract lets a step unpin."""
         pages = self._pages
         for start in range(len(pages)):
             stop = start
@@ -101,7 +101,7 @@ class NextSteps:
                 yield self._named(range(start, start + npages + 1))
 
     def _heads(self, what: str = "alive", least: int = 1) -> Iterator[PageList]:
-        """Every set of allocated heads whose field *what* of `Held` is at least *least*."""
+        """Every set of allocated heads, each with *least* or more in field *what* of `Held`."""
         heads = []
         for i, page in enumerate(self._pages):
             if self._ledger.head(page) == page:

@@ -26,7 +26,7 @@ DEFAULT_VALUES: dict[str, tuple[Any, ...]] = {
     "npages": (None,),
 }
 
-#: `one_step_less` allows at least this many pages in a list.
+#: `one_step_less` allows lists of up to this many pages even if its *scope* does not.
 MIN_LISTED = 3
 
 #: The value for "no bound": larger than any list or layout of a scope.
@@ -99,7 +99,7 @@ def _count(n: int, noun: str) -> str:
 
 
 def _placements(orders: tuple[int, ...], kind: str, refs: int) -> Iterator[Mapping]:
-    """Mappings of *orders*, one for each way in which alignment can leave gaps between them."""
+    """Mappings of *orders*, one for each way that alignment leaves gaps between compound pages."""
     runs = [(order, 1) for order in orders]
     top = 1 << max(orders)
     seen = set()
@@ -146,8 +146,8 @@ def scope_of(program: Program) -> Scope:
 def one_step_less(scope: Scope) -> Scope:
     """*scope* with one step less, and no bound on the pages of all lists together.
 
-    A program with fewer steps is smaller, however many pages it names: repeats in a list may
-    have the effect of the step that is missing.
+    Repeats in a list may have the effect of the missing step, and a program with fewer steps is
+    smaller however many pages it names.
     """
     return evolve(
         scope,

@@ -99,8 +99,8 @@ def wide_dropped(refs: Any) -> Any:
 def kernel_dropped(refs: Any) -> Any:
     """The references that a put drops in 5.13: ``int refs; refs *= GUP_PIN_COUNTING_BIAS``.
 
-    The kernel is compiled so that this product wraps. Then one reference or more is dropped:
-    ``if (refs > 1) page_ref_sub(page, refs - 1); put_page(page);``.
+    The kernel is compiled so that this product wraps. Whatever the product, at least one
+    reference is dropped: ``if (refs > 1) page_ref_sub(page, refs - 1); put_page(page);``.
     """
     return _dropped(z3.SignExt(32, z3.Extract(31, 0, refs * BIAS)))
 

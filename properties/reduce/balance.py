@@ -21,7 +21,7 @@ from properties.reduce.proposals import Proposals, first_accepted
 from properties.reduce.remove import with_step, without_entries, without_steps
 from properties.reduce.standing import unmaps
 
-#: The pass skips a program whose last step but one has a higher index than this.
+#: The pass skips a program with more than this many steps before its last two.
 MAX_STEPS_BALANCED = 64
 
 #: The pass does not change steps that pin or unpin more pages than this.
@@ -42,7 +42,7 @@ def balance(program: Program) -> Proposals:
 
 
 def _undone_less(program: Program, later: int) -> Iterator[Program]:
-    """*program* without step *later* and a step that it undoes, or with ``n=`` of both lowered."""
+    """*program* without *later* and a step that *later* undoes, or with ``n=`` of both lowered."""
     giving: Any = program.steps[later]
     if giving.unpins or not giving.undoes:
         return

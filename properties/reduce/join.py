@@ -25,7 +25,7 @@ def fail_alone(program: Program) -> Proposals:
 
 
 def join(program: Program) -> Proposals:
-    """Drop a pin step; lists then name an earlier handle, unchanged or with the pages of both."""
+    """Drop a pin step; lists name an earlier handle instead, as it is or with added pages."""
     second = len(program.steps) - 1
     while second > 0:
         program = (yield from first_accepted(_joined(program, second))) or program
@@ -33,7 +33,7 @@ def join(program: Program) -> Proposals:
 
 
 def _joined(program: Program, second: int) -> Iterator[Program]:
-    """*program* without pin step *second*; lists name an earlier handle, unchanged or longer."""
+    """*program* without pin step *second*; lists name an earlier handle, as it is or extended."""
     b: Any = program.steps[second]
     for first in reversed(range(second)):
         a: Any = program.steps[first]
@@ -52,7 +52,7 @@ def _joined(program: Program, second: int) -> Iterator[Program]:
 def _without_pin(program: Program, index: int, other: Step, shift: int) -> Program:
     """*program* without pin step *index*.
 
-    Lists that named page ``i`` of the handle of this step name page ``i + shift`` of *other*'s.
+    Where a list named page ``i`` of its handle, page ``i + shift`` of *other*'s handle is named.
     """
     name = program.steps[index].makes
 
@@ -88,7 +88,7 @@ def register(program: Program) -> Proposals:
             max_segment=MAX_SEGMENT if len(region.sgl) == 1 else PAGE_SIZE,
             nmap=region.nmap,
         )
-        # Also try one page twice: two entries, which the IOMMU merges into one.
+        # Also try to name one page twice: two scatterlist entries, merged into one by the IOMMU.
         merged = evolve(got, pages=from_entries(entries[:1] * 2), max_segment=MAX_SEGMENT, nmap=1)
         used = step.uses()
         before = [s for s in program.steps[:index] if s.makes not in used]

@@ -38,7 +38,7 @@ def at_limit(program: Program) -> Proposals:
 
 
 def keep_near_limit(program: Program) -> Proposals:
-    """Drop steps or entries; the step that brings a refcount near 2^31 takes their references."""
+    """Drop steps or entries; the step that brings a refcount near 2^31 takes as many more."""
     for index, step in enumerate(program.steps):
         filling: Any = step
         if not step.gets or getattr(step, "n", 0) < MIN_REFERENCES_NEAR_LIMIT:
@@ -54,7 +54,7 @@ def keep_near_limit(program: Program) -> Proposals:
 
 
 def _smaller(program: Program, index: int) -> Iterator[Program]:
-    """*program* without one step, or with fewer pages in it, for each step except step *index*."""
+    """For each step but step *index*: *program* without it, or with fewer pages in its list."""
     last = len(program.steps) - 1
     for other, step in enumerate(program.steps):
         if other == index:
@@ -72,7 +72,8 @@ def _smaller(program: Program, index: int) -> Iterator[Program]:
 def _total(program: Program, filling: Any) -> int:
     """The final refcount of the head that step *filling* brings near 2^31.
 
-    Assumes that the last step gets all that it asks for. 0 if *program* breaks the contract.
+    Assumes that the last step gets all references that it asks for. 0 if *program* breaks the
+    contract.
     """
     try:
         ledger = Ledger.after(program, program.steps[:-1])

@@ -24,7 +24,7 @@ ALL: Intervals = [(0, 1 << 60)]
 #: Lists of at most this many pages are rewritten entry by entry.
 MAX_PAGES_REWRITTEN = 4096
 
-#: A slice or group that repeats more often than this is not written out as single slices.
+#: A slice ``a[0:1]*n`` or group ``(...)*n`` with *n* above this is not written out n times.
 MAX_REPEATS_EXPANDED = 4096
 
 
@@ -50,13 +50,13 @@ def with_pages(step: Step, pages: PageList) -> Step:
 
 
 def plain(pages: PageList) -> PageList:
-    """The same entries as *pages*, in the shortest text without groups."""
+    """The same entries as *pages*, in the shortest text without brackets ``(...)*n``."""
     entries = list(pages.entries()) if len(pages) <= MAX_PAGES_REWRITTEN else []
     return from_entries(entries) if entries else pages
 
 
 def with_slices(pages: PageList, change: Callable[[Slice], Slice]) -> PageList:
-    """*pages* with *change* applied to each slice, those inside groups included."""
+    """*pages* with *change* applied to each slice, those inside ``(...)*n`` included."""
     return PageList(
         tuple(
             evolve(term, slices=tuple(map(change, term.slices)))
@@ -71,7 +71,7 @@ def without(pages: PageList, gone: Gone) -> tuple[PageList | None, Intervals]:
     """*pages* without the pages in *gone*, and the positions of the entries that are removed.
 
     The list is None if nothing is left. If *pages* is an empty list, it is kept unless all pages
-    of the mapping or handle in its text are in *gone*.
+    of the mapping or handle that its text names are in *gone*.
 
     :raises CannotRewrite: if a part of the list is too long, or repeats too often.
     """

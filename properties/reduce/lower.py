@@ -39,7 +39,7 @@ MAX_COMPOUND_LOWERED = 64
 #: each mapping.
 MAX_COMPOUND_CLAMPED = 8
 
-#: Of all orders that are at least this, `lower_orders` tries only the one below the present order.
+#: Of all lower orders of a compound page, `lower_orders` tries those below this and the highest.
 LOW_ORDERS = 4
 
 #: `clamp` lowers compound pages to orders below this.
@@ -139,7 +139,7 @@ def _has_orders(step: Step) -> bool:
 def _with_pages_of(program: Program, name: str, change: Callable[[int], int]) -> Program | None:
     """*program* whose lists name page ``change(i)`` of mapping *name* instead of each page ``i``.
 
-    None if a list is too long.
+    None if a step names more than MAX_PAGES_REWRITTEN pages.
     """
     if any(step.npages_named > MAX_PAGES_REWRITTEN for step in program.steps):
         return None
@@ -180,7 +180,7 @@ def _neighbours_lowered(program: Program, mapping: Mapping, index: int) -> Itera
     lo = npages(front)
     edge = lo + (1 << left.order)
     hi = edge + (1 << right.order)
-    # The two are contiguous in one extent, or if the second one begins where the first one ends.
+    # The two are contiguous if one extent has both, or if the second begins where the first ends.
     touching = len(middle) == 1 or left.stop == right.pfn
     boundary = left.pfn + (1 << left.order)
     for p, q in sorted(product(range(top + 1), repeat=2), key=sum):

@@ -122,7 +122,7 @@ def lowered(program: Program, mapping: Mapping, index: int, order: int) -> Mappi
 
 
 def _first_named(program: Program, name: str, lo: int, hi: int) -> int:
-    """The lowest of the first pages from *lo* to *hi* in slices of *name*, else *lo*."""
+    """The lowest position at which a slice of *name* enters pages *lo* to *hi*, else *lo*."""
     firsts = [
         term.indices[start]
         for step in program.steps

@@ -62,7 +62,7 @@ def _named(program: Program) -> Sequence[int]:
 
 
 class _Projection:
-    """Makes from *program* a smaller one that names only *pages*; keeps a ledger for each."""
+    """Makes from *program* one that names only *pages*, with a ledger of each of these programs."""
 
     def __init__(self, program: Program, pages: Sequence[int], *, one_by_one: bool) -> None:
         self._program = program

@@ -183,7 +183,7 @@ class _Reducer:
         while window * 2 < len(self.best.steps):
             if self._shortened(condensed(self.best, window), "condensed"):
                 return
-            # Try `projected` before larger windows: each window takes as long as the first one.
+            # Try `projected` before keeping more last steps: `condensed` is equally slow each time.
             if not filtered and self._shortened(projected(self.best), "projected"):
                 # Repeat: each success may leave a smaller program to start from.
                 while self._shortened(projected(self.best), "projected"):

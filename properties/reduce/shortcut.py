@@ -16,7 +16,7 @@ from properties.reduce.standing import Standing, bridge, new_handles
 #: For each head, how its compound page is held before a step.
 Standings = dict[int, Standing]
 
-#: Maximum number of standings to keep: for each compound page, one before each step in question.
+#: Maximum number of standings in a result of `_standings`: compound pages times steps in *at*.
 MAX_STANDINGS = 100_000
 
 

@@ -24,7 +24,7 @@ KINDS = (
     *("hugetlb", "page-cache", "thp", "hugetlb", "device-dax"),
 )
 
-#: Kinds for versions that do not count pins of the zero page.
+#: The kinds to draw in versions that do not count pins of the zero page; others draw KINDS.
 KINDS_WITH_ZERO = (*KINDS, "zero")
 
 #: Maximum number of pages of a long extent.

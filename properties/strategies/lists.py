@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""Random lists of pages: stretches of mappings to pin, and entries of handles to unpin."""
+"""Random lists of pages: neighbouring pages of mappings to pin, entries of handles to unpin."""
 
 from collections.abc import Sequence
 from itertools import islice
@@ -17,7 +17,8 @@ SHORT_LENGTHS = (4, 4, 16, 64)
 #: Maximum length of a long list, in pages.
 MAX_LENGTH = 1 << 16
 
-#: Where enough pages exist, one list in ONE_LONG_IN is long; about one call in 20 has a long list.
+#: One list in ONE_LONG_IN is long, if its mapping or handle has enough pages. Most handles have
+#: fewer, so of all calls about one in 20 has a long list.
 ONE_LONG_IN = 2
 
 #: Half of the long lists have a length near one of this many powers of two, from 2^7 to 2^15.
@@ -84,7 +85,7 @@ def draw_length(random: Random, most: int) -> int:
 
 
 def draw_pins(random: Random, ledger: Ledger, handles: list[str]) -> PageList:
-    """Pages to pin: one stretch of a mapping, sometimes two stretches or repeated pages.
+    """Pages to pin: neighbouring pages of a mapping, sometimes of two, or repeated pages.
 
     One list in AGAIN_ONE_IN is of pages that were pinned before; they may have been split or
     reallocated since.
@@ -108,7 +109,7 @@ def draw_pins(random: Random, ledger: Ledger, handles: list[str]) -> PageList:
 
 
 def _again(random: Random, ledger: Ledger, handles: list[str]) -> PageList:
-    """A short stretch that starts at a page of one of the last *handles*."""
+    """A few neighbouring pages, the first of which is a page of one of the last *handles*."""
     frames = ledger.table[handles[-1 - random.randrange(min(len(handles), LATEST))]]
     mapping, at = place(ledger, frames[random.randrange(len(frames))])
     length = draw_length(random, min(mapping.npages - at, SHORT_LENGTHS[-1]))
@@ -160,7 +161,7 @@ def _piece(random: Random, ledger: Ledger, handles: list[str]) -> PageList:
         times = 1 + random.randrange(among(random, REPEATS))
         return PageList((Slice(name, indices[:1], times),))
     elif form == 6 and length > 2:
-        # Length, first and last entry are those of a range, but the second entry repeats.
+        # Length, first and last entry are those of a range; between them is one page, repeated.
         terms = (
             Slice(name, indices[:1]),
             Slice(name, indices[1:2], length - 2),
@@ -189,7 +190,8 @@ def live(random: Random, ledger: Ledger, handles: list[str]) -> str:
 def _first_or_last_part(ledger: Ledger, name: str) -> PageList:
     """The first entries of handle *name*, or the last ones if the first were released.
 
-    The two parts meet in the middle of the last run, or of the handle if that run has one entry.
+    The parts meet in the middle of the handle's last run. If this run has one entry, they meet in
+    the middle of the handle.
     """
     frames = ledger.table[name]
     count = len(frames)

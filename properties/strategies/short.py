@@ -49,7 +49,7 @@ NEAR_ENDS = 8
 #: Values of max_segment, in bytes; the last is not a whole number of pages.
 SEGMENTS = (4_096, 8_192, 16_384, 4_196)
 
-#: Maximum length, in pages, of a stretch that crosses several heads.
+#: Maximum number of neighbouring pages in a list that is to cross several heads.
 MAX_ACROSS = 24
 
 #: Maximum number of handles that hold pins before `ShortSteps.crowded` is true.
@@ -139,13 +139,13 @@ class ShortSteps:
         return self._pin(Slice(term.name, term.indices[:1], 1 + dice.randrange(4)))
 
     def pin_strided(self, dice: Dice) -> Step | None:
-        """Pin every other page of a stretch, or its pages in reverse order."""
+        """Pin every other one of some neighbouring pages, or all of them in reverse order."""
         (term,) = self._stretch(dice).slices()
         indices = term.indices[::-1] if dice.randrange(2) else term.indices[::2]
         return self._pin(Slice(term.name, indices))
 
     def pin_two(self, dice: Dice) -> Step | None:
-        """Pin two stretches in one call."""
+        """Pin neighbouring pages at two places in one call."""
         return self._pin(*self._stretch(dice).terms, *self._stretch(dice).terms)
 
     def pin_fast(self, dice: Dice) -> Step | None:
@@ -176,7 +176,7 @@ class ShortSteps:
         return Unpin(pages=PageList((rest,))) if rest else None
 
     def unpin_part(self, dice: Dice) -> Step | None:
-        """Unpin one or more of the entries that a handle still holds, the first ones."""
+        """Unpin some or all entries that a handle still holds, beginning with the first."""
         part = self._part(dice)
         return Unpin(pages=with_nulls(dice, self._ledger.semantics, part)) if part else None
 

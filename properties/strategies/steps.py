@@ -232,7 +232,7 @@ class RandomSteps:
     def unmap(self, random: Random) -> Step | None:
         """Unmap a few pages; pinned ones stay allocated until their last unpin."""
         if self.handles and one_in(random, 3):
-            # Unmap a handle's last page: unpinning the handle may then free no other compound page.
+            # Unmap only a handle's last page: unpinning may then free this compound page alone.
             name = live(random, self.ledger, self.handles)
             frames = self.ledger.table[name]
             if self.ledger.held(self.ledger.head(frames[-1])).mapped:
