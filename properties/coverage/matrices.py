@@ -86,7 +86,7 @@ def _ends(record: Record) -> Iterator[tuple[str, str]]:
 
 
 def _shapes(record: Record) -> Iterator[tuple[str, str]]:
-    """The shape of each run, and whether the call is to dirty its head and it was dirty."""
+    """The shape of each run, and whether its head is to be dirtied and was dirty before."""
     runs = record.runs()[:MAX_RUNS_EXAMINED]
     heads = [head for head, _ in runs]
     pages = record.lists[0]
@@ -100,7 +100,8 @@ def _shapes(record: Record) -> Iterator[tuple[str, str]]:
         elif entries == 1:
             shape = "single entry"
         elif number == 0 or not several:
-            # Of several lists, most often the entries of a region, only the first run is examined.
+            # If there are several lists (mostly a region's entries), only the first run's pages are
+            # compared with each other.
             some = pages[at : at + min(entries, MAX_RUN_PAGES_EXAMINED)]
             if some[1] == some[0] - 1:
                 shape = "backwards"

@@ -79,7 +79,7 @@ _WORLD: dict[str, Reader] = {
 
 
 def _reader(cls: type[Step]) -> Reader | None:
-    """The reader of steps of *cls*; None if such steps are in no situation."""
+    """The function that yields the situations of a step of *cls*; None if it has none."""
     if cls.releases_umem:
         return unpinning.release
     if cls.unpins:

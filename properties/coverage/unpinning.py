@@ -146,7 +146,7 @@ def _turns(record: Record, runs: list[tuple[int, int]]) -> Iterator[str]:
 
 
 def _handles(record: Record) -> Iterator[str]:
-    """The situations of the handles that the list names."""
+    """The situations of the handles by which the step names its pages."""
     ledger = record.ledger
     pages = record.step.pages  # type: ignore[attr-defined]
     only = pages.terms[0]
@@ -173,7 +173,8 @@ def _is_rest(ledger: Ledger, piece: Slice) -> bool:
     if not indices.start or indices.stop != len(held) or not indices.step == piece.times == 1:
         return False
     head = ledger.head(held[indices.start])
-    # If the head has no pins left, the entry before was unpinned too. Mappings are no handles.
+    # The entry before has the same head, on which no pin is left: so it was unpinned too. Pages
+    # may also be named by mapping, which is no handle.
     return (
         ledger.head(held[indices.start - 1]) == head
         and not ledger.held(head).pins

@@ -106,7 +106,8 @@ class BiasOncePerRun(Optimised):
 class PincountStays(Optimised):
     """A put drops references and leaves the pincount unchanged.
 
-    The page is freed in time. Until then it looks pinned: fork copies it, reclaim keeps it.
+    Pages are still freed when they should be. Until then they look pinned: fork copies them,
+    reclaim keeps them.
     """
 
     def drop_pincount(self, head: int, refs: int) -> int:
@@ -131,8 +132,8 @@ class AskedOfFirstHead(Optimised):
     """The first head of a range decides how the pins of all its heads are counted.
 
     For each pin of a head that is counted the other way, 1023 references too many or too few
-    are dropped. Before 5.14 the fast path asked how a head is counted before it held a
-    reference, when a split could still give the page another head.
+    are dropped. Before 5.14 the fast path read how the pins of a head are counted, and only then
+    took its reference: a split in between could give the page another head.
     """
 
     _asked: int | None = None

@@ -30,7 +30,7 @@ class Fault:
     """A planted bug, or a change of the optimised model that plants no bug (an equivalent).
 
     :param group: One of `GROUPS`.
-    :param source: A commit, a review remark or a mutation, and the id in the authors' notes.
+    :param source: A commit, a review remark or a mutation; ids: see README.md beside this file.
     :param versions: The semantics that the fault applies to.
     :param long: Whether short programs hardly ever show the fault.
     """

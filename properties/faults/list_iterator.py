@@ -206,7 +206,7 @@ class LastErrorIsLength(Optimised):
 class ListOf4096(Optimised):
     """Entries after the 4096th are not unpinned.
 
-    4096 pointers fill eight pages: of a buffer above 16 MiB, the pages after that stay pinned.
+    4096 pointers fill eight pages. Of a larger buffer, all but the first 16 MiB stays pinned.
     """
 
     def unpin_runs(self, pages: Sequence[int], npages: int) -> None:

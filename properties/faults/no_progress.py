@@ -14,7 +14,8 @@ from properties.faults.fault import fault
 class NarrowMinimum(Optimised):
     """The length of a run is computed in 8 bits: if 256 pages of the range are left, it is 0.
 
-    Other numbers of pages left only make runs shorter. As in the kernel, single pages are exempt.
+    If the number left is no multiple of 256, runs only become shorter. As in the kernel, single
+    pages are exempt.
     """
 
     def compound_range_next(self, i: int, npages: int, page: int) -> tuple[int, int]:

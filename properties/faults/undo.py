@@ -34,7 +34,7 @@ class UndoDropsOne(Optimised):
 class UndoDropsOneMore(Optimised):
     """The undo drops one pin more than was taken.
 
-    It also counts the page of the entry before the changed one, which has the same head.
+    It also counts the page before the changed page table entry, which has the same head.
     """
 
     def undo_grab(self, head: int, refs: int) -> None:
@@ -45,8 +45,8 @@ class UndoDropsOneMore(Optimised):
 class UndoByGetAmount(Optimised):
     """The undo drops plain references, not pins: 1023 references of each pin by bias stay.
 
-    In 6.12 the fast path checks a page for long-term pins while it has only plain references
-    on it: if the check fails, dropping plain references is right.
+    In 6.12 the fast path holds only plain references while it checks whether the page allows a
+    long-term pin: if it does not, dropping plain references is right.
     """
 
     def undo_grab(self, head: int, refs: int) -> None:
@@ -91,9 +91,10 @@ class HugeEntryHalfUndone(Optimised):
 
 @fault("grab and undo", "C04, mutation", versions=("5.11", "5.13"))
 class EveryRunIsOneEntry(Optimised):
-    """All pins of the run are undone, as if one page table entry mapped the run at any order.
+    """All pins of the run are undone, as if runs of any order were mapped by one page table entry.
 
-    Below PMD order each page has an entry of its own: pages before the changed one stay pinned.
+    Below PMD order each page has an entry of its own, so the pages before the changed entry
+    should stay pinned.
     """
 
     def pin_user_pages_fast_only(self, pages: Sequence[int], changed: int | None) -> int:

@@ -3,8 +3,8 @@
 """When the code of a planted bug first runs, and when it first changes a snapshot.
 
 A search that reaches a fault and never sees the state diverge draws the wrong programs.
-A search that reports nothing although the state diverged has too weak oracles. The three
-levels are those of the Magma benchmark: reached, triggered, detected.
+A search that reports nothing although the state diverged has too weak oracles. Reached,
+diverged and found are what the Magma benchmark calls reached, triggered and detected.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +19,7 @@ from model.program import Program
 
 
 class Canary:
-    """Watches the candidates that one search makes.
+    """Notes when a fault's code first runs, and first shows, in the candidates of one search.
 
     :param fault: Makes a candidate with the planted bug.
     """

@@ -59,7 +59,7 @@ class Grade:
         return bool(self.results) and len(self.solved) == len(self.results)
 
     def spread(self, value: Callable[[Result], float]) -> tuple[float, float, float] | None:
-        """First quartile, median, third quartile of *value* over `solved`; None if none is."""
+        """Lower quartile, median, upper quartile of *value* over `solved`; None if empty."""
         values = [value(r) for r in self.solved]
         if not values:
             return None

@@ -109,7 +109,7 @@ class _Watcher(Tally):
         if self.failure is None:
             super().found(program, finding)
             if finding.oracle == "cost":
-                # A program that is dearer runs to its end; count up to the dearer step only.
+                # Judging does not stop at a dearer step; do not count the steps that follow it.
                 self.steps -= len(program.steps) - finding.index - 1
             self.stop()
 

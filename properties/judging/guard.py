@@ -50,7 +50,7 @@ class Guarded:
         try:
             return self._step(step, npages)
         except Hang:
-            # The timer may have fired again, before `_step` ended the watch.
+            # A second tick may have kept `_step` from ending the watch.
             self._watchdog.rest()
             return NoSnapshot("no_progress", f"{step.call} does not return")
 

@@ -52,7 +52,7 @@ class Verdict:
 
     @property
     def kind(self) -> str:
-        """One of ``diverges``, ``odd``, ``dearer``, ``agrees``, ``unjudged``, ``inapplicable``."""
+        """The verdict in one word: diverges, odd, dearer, agrees, unjudged or inapplicable."""
         if self.inapplicable:
             return "inapplicable"
         if self.oddity:

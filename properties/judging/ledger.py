@@ -227,7 +227,7 @@ class Ledger:
         return done
 
     def _block(self, page: int) -> Block:
-        # Most look-ups are in the same block as the look-up before.
+        # Most look-ups are of a page in the same extent as the page looked up before.
         if self._last.start <= page < self._last.stop:
             return self._last
         block = self._frames.block(page)

@@ -69,7 +69,7 @@ class Watchdog:
 
     def rest(self) -> None:
         """Stop watching: the step is over."""
-        # Without this, a tick could still end the candidate's clean-up after the step.
+        # A tick must not end the candidate's clean-up after the step.
         if self._usable:
             Watchdog._current = None
 
@@ -125,5 +125,5 @@ class Watchdog:
 
 
 atexit.register(Watchdog.end)
-# A forked child inherits no clock, but it inherits the note that the clocks tick.
+# A forked child inherits no clock, but it inherits `_ticking`, which `stop` sets to False.
 os.register_at_fork(after_in_child=Watchdog.stop)

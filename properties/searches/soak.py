@@ -43,8 +43,8 @@ WEIGH_EVERY = 256
 #: Maximum number of draws in a row without a step; then the program ends.
 MAX_IDLE_DRAWS = 4_096
 
-#: Extra weight of a form of ShortSteps whose last step reached a rare situation. The extra
-#: weight of a call is 1.
+#: Extra weight of a form whose last step reached a rare situation; a call whose last step did
+#: so gets an extra weight of 1.
 RARE_WEIGHT = 8
 
 #: Each program draws up to SWARM_CALLS calls, and their weight in it is multiplied by
@@ -159,7 +159,7 @@ class _Soak:
             yield _Form(f"{call}()", getattr(self._steps, call), weight, call)
 
     def run(self, steps: int) -> None:
-        """Judge *steps* drawn steps; stop at a finding or MAX_IDLE_DRAWS draws without a step."""
+        """Draw and judge *steps* steps; stop at a finding, or if MAX_IDLE_DRAWS draws give none."""
         draws = drawn = 0
         while len(self._run.steps) < steps and draws - drawn < MAX_IDLE_DRAWS:
             if draws % WEIGH_EVERY == 0:

@@ -104,7 +104,7 @@ def _mapping(dice: Dice, length: int, kinds: frozenset[str]) -> Mapping:
         kind, order = "base", 0
     count = 2 + (min(length, MAX_FRAMES) >> order)
     if count > MAX_COMPOUND:
-        # So many heads take long. With only two, `_list` repeats one page to reach *length*.
+        # More heads would take too long. With two, `_list` repeats one page *length* times instead.
         count = 2
     if dice.randrange(3):
         small = [(0, 1 + dice.randrange(3))] if kind == "driver" and dice.randrange(2) else []

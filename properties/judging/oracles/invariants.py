@@ -13,8 +13,8 @@ from properties.judging.oracles.record import Record
 def dirty_before_put(record: Record) -> Finding | None:
     """A call that dirties pages has dirtied each head before its put.
 
-    After the put the page may be free when it is dirtied, or reclaim may drop it before, as a
-    clean page, with what the device wrote.
+    After the put it is too late: the page may be free, or reclaim may have dropped it, as it was
+    still clean, with what the device wrote.
     """
     step = record.step
     if not record.dirties:

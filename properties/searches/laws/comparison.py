@@ -80,12 +80,12 @@ def difference(
 
 
 def _end(program: Program, candidate: Candidate) -> Snapshot | Finding:
-    """The last snapshot, with the heads of all snapshots; a finding if a step gives none."""
+    """The last snapshot, plus heads that only earlier ones show; a finding if a step gives none."""
     heads: dict[int, HeadState] = {}
     end = Snapshot(returned=None, heads=heads, acquired=0, released=0)
     for index, shown in enumerate(Guarded(candidate, program).run()):
         if isinstance(shown, NoSnapshot):
-            # Report it like `judge` does, so that it can be reduced.
+            # The same finding as `judge` would give, so that the reducer can work on it.
             return Finding(
                 oracle="invariants",
                 what=shown.what,
@@ -102,7 +102,7 @@ def _end(program: Program, candidate: Candidate) -> Snapshot | Finding:
 def _rows(
     comparison: Comparison, other: Variant, first: Snapshot, second: Snapshot
 ) -> Iterator[Row]:
-    """Rows of values that differ between the ends of the first variant and of *other*."""
+    """Rows of values that differ between *first* and *second*, the ends of two variants."""
     prefix = comparison.prefix
     if first.heads != second.heads:
         fresh = Ledger(prefix.semantics, prefix.mappings)
@@ -121,7 +121,7 @@ def _rows(
 
 
 def _finding(comparison: Comparison, other: Variant, rows: list[Row]) -> tuple[Program, Finding]:
-    """The program of the longer variant, the first or *other*, and how the shorter one differs."""
+    """Of the first variant and *other*: the longer one's program, and a finding about both ends."""
     first = comparison.variants[0]
     kept, left = (first, other) if len(first.steps) > len(other.steps) else (other, first)
     program = comparison.program(kept)

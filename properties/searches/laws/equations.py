@@ -39,7 +39,7 @@ def parts(prefix: Prefix) -> Comparison | None:
 
 
 def forms(prefix: Prefix) -> Comparison | None:
-    """Unpinning a range equals unpinning the list of its pages and releasing a region of them."""
+    """Unpinning a range equals unpinning the list of its pages, or releasing a region of them."""
     pages = prefix.range()
     if pages is None:
         return None
@@ -69,7 +69,7 @@ def _scatterlist(dice: Dice, pages: PageList) -> tuple[SgEntry, ...]:
 
 
 def undone(prefix: Prefix) -> Comparison | None:
-    """Pinning and releasing, by list, by region or by a call that fails, changes nothing."""
+    """Pinning pages and releasing them, by list, region or a call that fails, changes nothing."""
     pages = prefix.stretch()
     if not prefix.fits(pages):
         return None
@@ -103,7 +103,7 @@ def _registered(prefix: Prefix, pages: PageList, *, fails: bool) -> Register:
 
 
 def singly(prefix: Prefix) -> Comparison | None:
-    """Unpinning a list equals unpinning each of its pages."""
+    """Unpinning a list equals unpinning its pages one by one."""
     entries = prefix.held()
     if entries is None:
         return None
@@ -163,6 +163,6 @@ def _comparison(
     may_differ: frozenset[int] = frozenset(),
     same_statistics: bool = True,
 ) -> Comparison:
-    """The comparison of *variants* after *prefix*, with the name and first line of *law*."""
+    """The comparison of *variants* after *prefix*, with *law*'s name and docstring (first line)."""
     says = (law.__doc__ or "").partition("\n")[0].rstrip(".")
     return Comparison(law.__name__, says, prefix.program, variants, may_differ, same_statistics)

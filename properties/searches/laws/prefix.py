@@ -57,14 +57,14 @@ class Prefix:
         self.program = run.so_far
 
     def held(self, minimum: int = 1) -> list[Entry] | None:
-        """At least *minimum* entries whose pins are all held; None if there are too few."""
+        """At least *minimum* entries with a pin to release for each; None if there are too few."""
         entries = self._of_latest_heads() if one_in(self.dice, 2) else self._of_handles()
         if entries is None or len(entries) < minimum:
             entries = self._of_latest_heads()
         return entries if len(entries) >= minimum else None
 
     def _of_handles(self) -> list[Entry] | None:
-        """Entries of one or two handles, whose pins are all held; None if none are found."""
+        """Entries of one or two handles, with a pin to release for each; None if none are found."""
         if not self.steps.handles:
             return None
         pages = draw_pieces(self.dice, self.ledger, self.steps.handles)
@@ -83,7 +83,7 @@ class Prefix:
         return self.shuffled(entries) if one_in(self.dice, 2) else entries
 
     def range(self) -> PageList | None:
-        """Contiguous frames whose pins are all held; None if no pins are held."""
+        """Contiguous frames with a pin to release for each; None if no pins are held."""
         pages = draw_range(self.dice, self.ledger, self.steps.handles)
         return pages.prefix(draw_max_entries(self.dice)) if pages else None
 
@@ -116,7 +116,7 @@ class Prefix:
         return [left.pop(self.dice.randrange(len(left))) for _ in entries]
 
     def unpin(self) -> Callable[[Sequence[Entry]], Step]:
-        """A function that makes a step to unpin given entries, always by the same drawn call."""
+        """A function that turns entries into a step that unpins them; its call is drawn now."""
         make, asked = LIST_UNPINS[self.dice.randrange(len(LIST_UNPINS))]
 
         def step(entries: Sequence[Entry]) -> Step:
