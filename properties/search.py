@@ -84,7 +84,7 @@ class Tally(Watcher):
             self._keep(*self.dearer)
 
     def found(self, program: Program, finding: Finding) -> None:
-        """If *program* is the first that fails, count it and keep it."""
+        """Count and keep the first *program* that fails; ignore later ones."""
         if self.failure is None:
             self.programs += 1
             self.failure = (program, finding)

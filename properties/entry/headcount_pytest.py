@@ -37,7 +37,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     },
     "--semantics": {
         "metavar": "VERSION",
-        "help": "kernel version whose rules apply; default: 5.13, or the candidate's latest",
+        "help": "kernel version whose rules apply;"
+        " default: 5.13 if the candidate has it, else its latest",
     },
     "--layout": {
         "metavar": "FILE",

@@ -95,7 +95,7 @@ class Layout:
         return one.number + pfn - one.extent.pfn
 
     def head(self, pfn: int) -> tuple[int, int]:
-        """The number of the head of *pfn*, and its order."""
+        """The guest's number for the head of *pfn*, and the order of its compound page."""
         one = self._at(pfn)
         into = pfn - one.extent.pfn
         return one.number + (into >> one.extent.order << one.extent.order), one.extent.order
