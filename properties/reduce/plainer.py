@@ -77,7 +77,7 @@ def _plainer(step: Any) -> Iterator[Step]:
 
 
 def pin_what_is_unpinned(program: Program) -> Proposals:
-    """Let a pin step pin just the pages that a later step names, if they are no more than its own."""
+    """Let a pin step pin just the pages that a later step names, if they are not more."""
     mappings = {mapping.name for mapping in program.mappings}
     yield from first_accepted(
         with_step(program, earlier, with_pages(pin, pages))
