@@ -103,7 +103,7 @@ class CachesHeads(_OneWalk):
 class Halves(_OneWalk):
     """The list is halved until each part is one entry; then the runs of the parts are joined.
 
-    A run that the middle of a list cut in two is one run again.
+    A run of one head that the middle of a list cuts in two is one run again in the end.
     """
 
     def runs(self, pages: Sequence[int]) -> Iterator[tuple[int, int]]:

@@ -26,7 +26,7 @@ class PartialPinIsError(Optimised):
 class PartialPinIsAll(Optimised):
     """A pin that stops half-way returns the number of pages asked for, not the number pinned.
 
-    The caller later unpins pages that it never held.
+    The caller later unpins the pages behind those pinned, which it never held.
     """
 
     def pin_user_pages(self, pages: Sequence[int]) -> int:

@@ -38,7 +38,7 @@ class CountsRuns(Optimised):
 class CountsReferences(Optimised):
     """A put counts references and not pins: 1024 for each pin of a page without a pincount.
 
-    The number is multiplied by the bias before it is counted.
+    The number of pins is multiplied by the bias before the statistic is updated.
     """
 
     def count_released(self, head: int, refs: int) -> None:

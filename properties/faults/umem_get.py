@@ -71,7 +71,7 @@ class PinErrorLeaks(Optimised):
 class MapErrorLeaks(Optimised):
     """If the DMA mapping fails, the error is returned and the pages stay pinned.
 
-    Nobody can release a region that the caller did not get.
+    Nobody can unpin them later: the caller got no region that it could release.
     """
 
     def umem_map_failed(self, umem: Umem) -> Umem | int:

@@ -40,7 +40,7 @@ def test_documented(fault):
 
     assert first.endswith(".")
     assert "" == empty
-    assert len(" ".join(rest)) > 40
+    assert len(" ".join(rest)) > 60
     assert fault.source
     assert "Compound iterators" not in fault.story
 

@@ -19,18 +19,24 @@ LAST = "unpin_user_pages(a[0:0])\n"
     scope="module",
     params=[16, pytest.param(40, marks=pytest.mark.slow("the same from more seeds"))],
 )
-def programs(request):
+def seeds(request):
+    """The number of seeds of `programs`."""
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def programs(seeds):
     """Random programs in which no count comes near 2^31, where the order of steps matters.
 
     Their last step names pages: one that names none could be dropped with other steps.
     """
     found = []
-    for made in (soaked(seed, 60) for seed in range(request.param)):
+    for made in (soaked(seed, 60) for seed in range(seeds)):
         if sum(s.n for s in made.steps if isinstance(s, GetPage)) >= 1e9:
             continue
         if all(map(len, made.steps[-1].lists())):
             found.append(made)
-    assert len(found) > request.param // 2
+    assert len(found) > seeds // 2
     return found
 
 
@@ -137,7 +143,7 @@ def test_only_before_the_last(programs):
 
 
 @pytest.mark.parametrize("accept", [False, True])
-def test_same_state(programs, accept):
+def test_same_state(programs, seeds, accept):
     """Proposals have fewer steps, are valid, and end in the same state."""
     offers = 0
     for whole in programs:
@@ -148,7 +154,7 @@ def test_same_state(programs, accept):
             assert before == held(offer)
             offers += 1
 
-    assert offers > 1.5 * len(programs)
+    assert offers > 1.5 * seeds
 
 
 def test_used_later():
