@@ -10,10 +10,11 @@ import pytest
 from attrs import evolve
 
 from model.optimised import Optimised
-from model.recording import RecordedKernel, parse_recording, read_texts
+from model.recording import RecordedKernel
 from properties.judging.judge import judge
 from tests.helpers import RECORDINGS
 from tests.model.kernel.guest.wrong import WRONG
+from tests.recording_reader import parse_recording, read_texts
 
 FILES = sorted(RECORDINGS.glob("*.recording"))
 texts = cache(read_texts)

@@ -20,10 +20,10 @@ from model.kernel.guest.image import Image
 from model.kernel.guest.measure import Ways
 from model.memory import Panic
 from model.optimised import Optimised
-from model.recording import parse_recording, read_texts
 from properties import recordings
 from properties.search import Search
 from tests.helpers import run
+from tests.recording_reader import parse_recording, read_texts
 
 #: The module, which the command of that name hides.
 GUEST = importlib.import_module("properties.cli.guest")

@@ -15,12 +15,13 @@ from model.kernel.source.build import build
 from model.kernel.source.spec import load
 from model.kernel.source.tree import read
 from model.parse import read_program
-from model.recording import RecordedKernel, parse_recording, read_texts
+from model.recording import RecordedKernel
 from model.semantics import SEMANTICS
 from properties.judging.judge import judge
 from properties.search import Search, Tally
 from properties.searches.registry import SEARCHES
 from tests.helpers import RECORDINGS, TESTS
+from tests.recording_reader import parse_recording, read_texts
 
 TRACES = sorted((TESTS / "traces").glob("*.trace"))
 RECORDED = sorted(RECORDINGS.glob("*.recording"))
