@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: MIT
 
-"""The error for invalid input, whose text is one line."""
+"""The error for invalid input, whose text is one line, and how it gets the name of a file."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 
 class BadInput(ValueError):
@@ -27,3 +31,14 @@ class BadInput(ValueError):
     def at(self, *, file: str = "", line: int = 0) -> BadInput:
         """The same error, with *file* and *line* added if it has none."""
         return BadInput(self.reason, file=self.file or file, line=self.line or line)
+
+
+@contextmanager
+def about(path: Path) -> Iterator[None]:
+    """Turn errors in the ``with`` block into a `BadInput` that names *path*."""
+    try:
+        yield
+    except BadInput as err:
+        raise err.at(file=str(path)) from None
+    except OSError as err:
+        raise BadInput(err.strerror or str(err), file=str(path)) from None

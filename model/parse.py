@@ -9,20 +9,22 @@ raise MemoryError if nested too deeply.
 
 import ast
 import re
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from model.errors import BadInput
+from model.errors import BadInput, about
 from model.literals import VALUES, boolean, brackets, shortened, string, whole_number
 from model.mapping import FIRST_PFN, Extent, Mapping, default_pfn, placed
 from model.program import HEADER, LINE_LIMIT, VERSION, Checker, Program, check_kind, take_frames
 from model.semantics import MAX_ORDER, Semantics, semantics
-from model.statement import arguments_of, check_name, read_statement
 from model.step import Step, shown
 from model.steps import STEPS
 
 T = TypeVar("T")
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,15}")
 
 
 def read_program(path: Path) -> Program:
@@ -36,16 +38,12 @@ def read_layout(path: Path) -> tuple[Mapping, ...]:
 
 
 def _read(path: Path, parse: Callable[[str], T]) -> T:
-    try:
-        text = path.read_bytes().decode()
-    except OSError as err:
-        raise BadInput(err.strerror or str(err), file=str(path)) from None
-    except UnicodeDecodeError:
-        raise BadInput("not a text file", file=str(path)) from None
-    try:
+    with about(path):
+        try:
+            text = path.read_bytes().decode()
+        except UnicodeDecodeError:
+            raise BadInput("not a text file") from None
         return parse(text)
-    except BadInput as err:
-        raise err.at(file=str(path)) from None
 
 
 def parse_program(text: str) -> Program:
@@ -121,7 +119,7 @@ class _Reader:
             return
         if not line:
             return
-        name, call = read_statement(line)
+        name, call = _statement(line)
         function = call.func.id if isinstance(call.func, ast.Name) else ""
         if function == "semantics" and not name:
             self._semantics(call)
@@ -138,7 +136,7 @@ class _Reader:
     def _semantics(self, call: ast.Call) -> None:
         if self.semantics is not None or self.mappings:
             raise BadInput("semantics(…) must come once, before everything else")
-        arguments = arguments_of(call, ["version"], {"misuse"})
+        arguments = _arguments(call, ["version"], {"misuse"})
         self.semantics = semantics(string(arguments["version"]))
         self.misuse = "misuse" in arguments and boolean(arguments["misuse"])
 
@@ -147,10 +145,10 @@ class _Reader:
             raise BadInput('semantics("…") must come first')
         if self._checker is not None:
             raise BadInput("mappings must come before the first step")
-        check_name(name)
+        _check_name(name)
         if name in self._names:
             raise BadInput(f"{name} is defined twice")
-        arguments = arguments_of(call, ["kind"], {"orders", "pfn", "refs"})
+        arguments = _arguments(call, ["kind"], {"orders", "pfn", "refs"})
         if "orders" not in arguments:
             raise BadInput("mapping(…) needs orders=[…]")
         groups = brackets(arguments["orders"])
@@ -214,7 +212,7 @@ def _step(name: str, cls: type[Step], call: ast.Call) -> Step:
     flags = [a.name for a in rest if a.metadata["kind"] == "flags"]
     given = [first.name, *flags[: max(0, len(call.args) - 1)]]
     keywords = {a.name for a in rest} - set(flags) | {"cpu"}
-    arguments = arguments_of(call, given, keywords)
+    arguments = _arguments(call, given, keywords)
     values = {key: VALUES[kinds[key]](value) for key, value in arguments.items()}
     if not 0 <= values.get("cpu", 0) < 256:
         raise BadInput(f"cpu={values['cpu']} is not in 0..255")
@@ -222,6 +220,53 @@ def _step(name: str, cls: type[Step], call: ast.Call) -> Step:
         if a.name == "make_dirty" and a.name not in values:
             raise BadInput(f"{cls.call}(…) needs make_dirty=True or make_dirty=False")
     if name:
-        check_name(name)
+        _check_name(name)
         values[cls.name_field()] = name
     return cls(**values)
+
+
+def _statement(line: str) -> tuple[str, ast.Call]:
+    """The name and the call of ``name = call(…)``, or "" and the call of ``call(…)``.
+
+    :param line: One line without surrounding white space.
+    :raises BadInput: if *line* has neither form.
+    """
+    try:
+        with warnings.catch_warnings():
+            # Python's SyntaxWarnings do not matter, as the line is not executed.
+            warnings.simplefilter("ignore")
+            body = ast.parse(line).body
+    except SyntaxError as err:
+        raise BadInput(f"not a statement: {err.msg}") from None
+    except (ValueError, MemoryError, RecursionError):
+        raise BadInput("not a statement: nested too deeply") from None
+    match body:
+        case [ast.Expr(value=ast.Call() as call)]:
+            return "", call
+        case [ast.Assign(targets=[ast.Name(id=name)], value=ast.Call() as call)]:
+            return name, call
+    raise BadInput("not a call, and not an assignment of one")
+
+
+def _check_name(name: str) -> None:
+    """Raise BadInput if a mapping or handle may not have *name*."""
+    if not _NAME.fullmatch(name) or name == "sg":
+        raise BadInput(f"bad name {name!r}: use up to 16 of a-z, 0-9 and _, a letter first; not sg")
+
+
+def _arguments(call: ast.Call, positional: list[str], keywords: set[str]) -> dict[str, ast.expr]:
+    """The arguments of *call* by name: all of *positional*, any of *keywords*.
+
+    :raises BadInput: if one is missing, unknown or repeated.
+    """
+    if len(call.args) != len(positional):
+        wanted = ", ".join(positional)
+        raise BadInput(f"{ast.unparse(call.func)}(…) takes {wanted} first, then keywords")
+    arguments = dict(zip(positional, call.args, strict=True))
+    for keyword in call.keywords:
+        if keyword.arg in arguments:
+            raise BadInput(f"{ast.unparse(call.func)}(…) has {keyword.arg} twice")
+        if keyword.arg not in keywords:
+            raise BadInput(f"{ast.unparse(call.func)}(…) has no keyword {keyword.arg}")
+        arguments[keyword.arg] = keyword.value
+    return arguments

@@ -9,7 +9,6 @@ from attrs import evolve
 
 from model.abilities import Abilities
 from model.program import Program
-from model.recording import Recording
 from properties.search import Search
 from properties.searches.predrawn import DrawnPrograms, model_within
 from properties.searches.soak import soak
@@ -59,8 +58,3 @@ def draw(search: Search, abilities: Abilities, number: int) -> Program:
         if found:
             return found
     raise LookupError(f"no program of {length} steps for {abilities.name}")
-
-
-def record(search: Search, kernel: str, program: Program) -> Recording:
-    """The recording of *program*, executed by the candidate of *search*, a booted *kernel*."""
-    return Recording(kernel, program, tuple(search.candidate().execute(program)))

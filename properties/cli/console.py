@@ -5,8 +5,8 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import wraps
 from pathlib import Path
 from typing import Any, Self
@@ -18,7 +18,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from model.candidate import Unavailable
-from model.errors import BadInput
+from model.errors import BadInput, about
 from properties.reports.failure import Failure
 from properties.reports.store import write
 
@@ -104,17 +104,6 @@ def reported(command: Callable[..., int]) -> Callable[..., None]:
         sys.exit(status)
 
     return run
-
-
-@contextmanager
-def about(path: Path) -> Iterator[None]:
-    """Turn errors in the ``with`` block into a `BadInput` that names *path*."""
-    try:
-        yield
-    except BadInput as err:
-        raise err.at(file=str(path)) from None
-    except OSError as err:
-        raise BadInput(err.strerror or str(err), file=str(path)) from None
 
 
 def put(path: Path, text: str) -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import click
 
-from model.errors import BadInput
+from model.errors import BadInput, about
 from properties.cli import options
-from properties.cli.console import FINDING, INTERRUPTED, Bar, about, console, put, reported
+from properties.cli.console import FINDING, INTERRUPTED, Bar, console, put, reported
 from properties.cli.grades import show
 from properties.cli.options import PATH
 from properties.faults import FAULTS, Fault
@@ -20,9 +20,8 @@ from properties.faults.fault import GROUPS
 from properties.grading.grade import Grade, budget, results
 from properties.grading.known import FILE, Known, load, text
 from properties.grading.pictures import draw, prepare
-from properties.grading.results import read
-from properties.grading.results import text as written
-from properties.grading.trial import Result, Trial
+from properties.grading.trial import Result, Trial, read
+from properties.grading.trial import text as written
 from properties.searches import registry
 
 

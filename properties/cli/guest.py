@@ -9,6 +9,7 @@ import click
 from attrs import asdict
 from rich.table import Table
 
+from model.errors import about
 from model.kernel.guest.booted import load
 from model.kernel.guest.emulator import emulator
 from model.kernel.guest.image import build
@@ -18,9 +19,9 @@ from model.memory import NoProgress, Panic
 from model.recording import RecordedKernel, Recording, write_recordings
 from model.semantics import semantics
 from properties.cli import options
-from properties.cli.console import FINDING, Bar, about, console, reported, table, times
+from properties.cli.console import FINDING, Bar, console, reported, table, times
 from properties.judging.judge import judge
-from properties.recordings import draw, groups, record
+from properties.recordings import draw, groups
 from properties.reports.failure import Failure
 from properties.search import SEED_STRIDE, Search
 
@@ -108,7 +109,8 @@ def record_(version: str, gigantic: bool, each: int, seed: int, output: Path) ->
             for i in range(group * each, (group + 1) * each):
                 program = draw(search, abilities, seed * SEED_STRIDE + i)
                 try:
-                    found.append(record(search, booted.image.abi, program))
+                    snapshots = tuple(booted().execute(program))
+                    found.append(Recording(booted.image.abi, program, snapshots))
                     finding = judge(program, RecordedKernel(found[-1])).worst
                 except (NoProgress, Panic):
                     finding = judge(program, booted()).worst

@@ -8,12 +8,12 @@ from pathlib import Path
 import click
 from attrs import evolve
 
-from model.errors import BadInput
+from model.errors import BadInput, about
 from model.parse import read_program
 from model.semantics import SEMANTICS, Semantics, semantics
 from properties import candidates
 from properties.cli import options
-from properties.cli.console import FINDING, Bar, about, console, put, reported
+from properties.cli.console import FINDING, Bar, console, put, reported
 from properties.cli.options import PATH
 from properties.judging.judge import Verdict, judge
 from properties.reduce.smallest import MAX_TRIES

@@ -8,7 +8,7 @@ from math import log10
 from pathlib import Path
 from typing import Any
 
-from model.errors import BadInput
+from model.errors import BadInput, about
 from properties.faults import FAULTS
 from properties.grading.grade import Grade
 
@@ -24,10 +24,8 @@ def prepare(directory: Path) -> None:
         import matplotlib as mpl  # noqa: PLC0415 - an extra, asked for by name
     except ImportError:
         raise BadInput("matplotlib is not installed; pip install 'headcount[pictures]'") from None
-    try:
+    with about(directory):
         directory.mkdir(parents=True, exist_ok=True)
-    except OSError as err:
-        raise BadInput(err.strerror or str(err), file=str(directory)) from None
     mpl.use("svg")
     mpl.rcParams["svg.hashsalt"] = "headcount"
     # Keep text as text, so that it can be searched and copied.

@@ -2,15 +2,20 @@
 
 """One trial: a search on a candidate, with a seed and a budget of steps.
 
-A trial and its result are plain data, so that any executor can run it.
+A trial and its result are plain data, so that any executor can run it, and so that a file of
+results can be graded later.
 """
 
+import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, get_type_hints
 
-from attrs import frozen
+from attrs import asdict, fields, frozen
 
 from model.candidate import Candidate
+from model.errors import BadInput, about
 from model.program import Program
 from model.semantics import semantics
 from properties import candidates, layouts
@@ -180,3 +185,45 @@ def _found(
         seconds=seconds,
         proved=proved,
     )
+
+
+def text(results: Iterable[Result]) -> str:
+    """*results* as a JSON list."""
+    return json.dumps([asdict(result) for result in results], indent=1) + "\n"
+
+
+def read(path: Path) -> list[Result]:
+    """The results in the file at *path*.
+
+    :raises BadInput: if it cannot be read or is not a list of results.
+    """
+    with about(path):
+        try:
+            return [_result(kept) for kept in json.loads(path.read_text(encoding="utf-8"))]
+        except (TypeError, KeyError, ValueError, RecursionError):
+            msg = "holds no results; headcount faults --json FILE writes them"
+            raise BadInput(msg) from None
+
+
+def _result(kept: dict[str, Any]) -> Result:
+    found = kept["found"]
+    if found is not None:
+        found = _made(Found, {**found, "size": tuple(map(int, found["size"]))})
+    trial = _made(Trial, kept["trial"])
+    result: Result = _made(Result, {**kept, "trial": trial, "found": found})
+    return result
+
+
+def _made(cls: type[Any], kept: dict[str, Any]) -> Any:
+    """An object of *cls*, whose fields are the items of *kept*.
+
+    :raises KeyError: if fields are missing or unknown.
+    :raises TypeError: if a value has the wrong type.
+    """
+    if {field.name for field in fields(cls)} != kept.keys():
+        raise KeyError
+    for name, hint in get_type_hints(cls).items():
+        kinds: Any = {float: (float, int), tuple[int, int, int, int]: tuple}.get(hint, hint)
+        if not isinstance(kept[name], kinds):
+            raise TypeError
+    return cls(**kept)

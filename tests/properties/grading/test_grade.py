@@ -14,8 +14,7 @@ from properties.cli import main
 from properties.faults import FAULTS
 from properties.grading.canary import Canary
 from properties.grading.grade import Grade, budget, results
-from properties.grading.results import text
-from properties.grading.trial import Found, Result, Trial, run
+from properties.grading.trial import Found, Result, Trial, run, text
 from properties.search import SEED_STRIDE, Search, Tally
 from properties.searches.soak import soak
 

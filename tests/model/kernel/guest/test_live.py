@@ -17,11 +17,11 @@ from attrs import evolve
 from model.kernel.guest.candidate import CALLS, KernelGuest
 from model.kernel.guest.emulator import Emulator, Ended
 from model.parse import parse_program, read_program
-from model.recording import RecordedKernel
+from model.recording import RecordedKernel, Recording
 from model.semantics import SEMANTICS
 from properties.judging.applicable import inapplicable
 from properties.judging.judge import judge
-from properties.recordings import draw, groups, record
+from properties.recordings import draw, groups
 from properties.search import Search, Tally
 from properties.searches.registry import SEARCHES
 from tests.helpers import TESTS
@@ -55,6 +55,11 @@ VERDICTS = {
     ("one-grab-slow", "6.1"): "odd",
     ("one-grab-slow", "6.12"): "odd",
 }
+
+
+def recorded(booted, program):
+    """What *booted* shows of *program*."""
+    return Recording(booted.image.abi, program, tuple(booted().execute(program)))
 
 
 def tree(text):
@@ -110,7 +115,7 @@ def test_gigantic(machines, version):
     booted = machines(f"{version},1g")
     ((_, abilities),) = groups(booted.abilities)
     search = Search(booted, SEMANTICS[version])
-    recording = record(search, booted.image.abi, draw(search, abilities, 1))
+    recording = recorded(booted, draw(search, abilities, 1))
     booted.guest.close()
 
     assert {18} == {e.order for m in recording.program.mappings for e in m.extents}
@@ -148,7 +153,7 @@ def test_wrong_models_in_one_boot(machines):
     left = list(WRONG)
     for name, abilities in groups(booted.abilities):
         for number in range(12 if name in {"all", "driver"} else 4):
-            known = record(search, "", draw(search, abilities, 7_000 + number))
+            known = recorded(booted, draw(search, abilities, 7_000 + number))
             left = [
                 model
                 for model in left
