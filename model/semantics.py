@@ -26,6 +26,10 @@ MAX_ORDER = 18
 #: PUD), so the fast path grabs all listed pages of it with one addition.
 PMD_ORDER = 9
 
+#: Number of frames in a section of the classic memory model, as the shim of compiled kernel
+#: trees has it (model/kernel/source/shim/headcount.h).
+SECTION = 1 << 10
+
 
 @frozen
 class Semantics:

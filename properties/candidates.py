@@ -25,12 +25,15 @@ RENAMED = MappingProxyType({"_ib_umem_release": "release_umem"})
 #: argument, the packages it needs beside headcount, and the extra that installs these.
 SCHEMES = {
     "kernel-source": (
-        "model.kernel.source.spec",
+        "model.kernel.source.candidate",
         ("cffi", "tree_sitter", "tree_sitter_c"),
         "kernel",
     ),
     "kernel-guest": ("model.kernel.guest.booted", (), ""),
 }
+
+#: The default of ``--candidate``.
+CANDIDATE = "optimised"
 
 FORMS = "optimised, FILE.py:CLASS, package.module:CLASS, kernel-source:DIR or kernel-guest"
 
@@ -48,7 +51,7 @@ def load(text: str) -> Spec:
 
     :raises BadInput: if there is no such candidate, or it cannot be imported, made or used.
     """
-    if text == "optimised":
+    if text == CANDIDATE:
         return Spec(text, Optimised)
     scheme, _, rest = text.partition(":")
     if scheme in SCHEMES:
@@ -87,21 +90,13 @@ def counting_as(spec: Spec, version: str | None) -> Semantics:
 
 def available(scheme: str) -> None:
     """Raise `BadInput` if a package that *scheme* needs is not installed."""
-    reason = missing(scheme)
-    if reason:
-        raise BadInput(reason)
-
-
-def missing(scheme: str) -> str:
-    """A message about a package that *scheme* needs and that is not installed; "" if none is."""
     _, needed, extra = SCHEMES[scheme]
     for package in needed:
         if importlib.util.find_spec(package) is None:
-            return (
+            raise BadInput(
                 f"{scheme} needs {package}: pip install 'headcount[{extra}]' "
                 f"(in a checkout: pip install -e '.[{extra}]')"
             )
-    return ""
 
 
 def _from_file(path: Path) -> ModuleType:

@@ -23,7 +23,6 @@ from model.program import Program
 from properties import candidates, layouts
 from properties.judging.finding import Diverged, Finding
 from properties.pytest_items import Searches, TraceFile
-from properties.reports.command_line import CANDIDATE
 from properties.reports.store import Store
 from properties.search import Search, Watcher
 from properties.verify import failure_of
@@ -55,7 +54,8 @@ class Active:
     """
 
     def __init__(self, config: pytest.Config) -> None:
-        text = _option(config, "candidate") or config.getini("headcount_candidate") or CANDIDATE
+        text = _option(config, "candidate") or config.getini("headcount_candidate")
+        text = text or candidates.CANDIDATE
         files = [Path(name) for name in _option(config, "layout") or []]
         try:
             self._spec = candidates.load(text)

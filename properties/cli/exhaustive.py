@@ -19,7 +19,7 @@ from properties.enumeration.exhaustive import judge_scope, nodes, with_calls
 from properties.enumeration.scope import CALLS, UNBOUNDED, Scope
 from properties.judging.judge import Run
 from properties.reduce.smallest import MAX_TRIES_FOR_REPORT
-from properties.reports.command_line import command
+from properties.reports.failure import command
 from properties.reports.store import Store
 from properties.search import Search, Tally
 from properties.verify import failure_of

@@ -100,7 +100,7 @@ def faults(
     """Grade the searches on planted bugs, and on changes that plant no bug."""
     chosen = [
         fault
-        for fault in _chosen(names)
+        for fault in map(_fault, names or FAULTS)
         if (not groups or fault.group in groups) and not (no_equivalents and fault.equivalent)
     ]
     for name in how:
@@ -199,11 +199,10 @@ def _run(
     return ran
 
 
-def _chosen(names: Sequence[str]) -> list[Fault]:
-    for name in names:
-        if name not in FAULTS:
-            raise BadInput(f"unknown fault {name!r}; headcount faults --list prints all")
-    return [FAULTS[name] for name in names or FAULTS]
+def _fault(name: str) -> Fault:
+    if name not in FAULTS:
+        raise BadInput(f"unknown fault {name!r}; headcount faults --list prints all")
+    return FAULTS[name]
 
 
 def _print_stories(chosen: Sequence[Fault]) -> None:

@@ -40,11 +40,11 @@ def show(
     for fault in chosen:
         mine = [grades[fault.name, search] for search in how]
         cells = "".join(f"{_cell(grade, unit, spreads):>{wide}}" for grade in mine)
-        small = sum(g.at_smallest for g in mine)
-        proved = sum(g.proved for g in mine)
         solved = sum(len(g.solved) for g in mine)
-        reduced = sum(len(g.reduced) for g in mine)
-        tail = f"  {small}/{reduced}, {proved}" if reduced else ""
+        reduced = [(found, g.is_smallest(found)) for g in mine for found in g.reduced]
+        small = sum(smallest for _, smallest in reduced)
+        proved = sum(found.proved for found, _ in reduced)
+        tail = f"  {small}/{len(reduced)}, {proved}" if reduced else ""
         bad = bool(solved) if fault.equivalent else not any(g.whole for g in mine)
         if bad:
             alarms.append(fault.name)

@@ -14,7 +14,7 @@ from model.errors import BadInput
 from properties import candidates
 from properties.cli import options
 from properties.cli.console import FINDING, Bar, console, reported, table, times
-from properties.reports.command_line import command
+from properties.reports.failure import command
 from properties.search import Search, Tally
 from properties.searches import registry
 
@@ -46,8 +46,8 @@ def measure(candidate: str, gib: int, rounds: int, as_json: bool) -> int:
         raise BadInput("measure needs --candidate kernel-source:DIR (or headcount guest measure)")
     candidates.available(scheme)
     from model.kernel.source.build import build  # noqa: PLC0415
+    from model.kernel.source.candidate import Source, chosen  # noqa: PLC0415
     from model.kernel.source.measure import Measure  # noqa: PLC0415 - needs the extra
-    from model.kernel.source.spec import Source, chosen  # noqa: PLC0415
 
     tree, model = chosen(rest)
     if model != "vmemmap":

@@ -9,7 +9,6 @@ from typing import Any, TypeAlias
 import click
 
 from properties import candidates
-from properties.reports.command_line import CANDIDATE
 
 Option: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -72,7 +71,7 @@ def candidate(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
     return click.option(
         "--candidate",
-        default=CANDIDATE,
+        default=candidates.CANDIDATE,
         metavar="SPEC",
         callback=named,
         help=f"The candidate to test: {candidates.FORMS}.",

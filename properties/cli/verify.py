@@ -22,8 +22,7 @@ from properties.coverage.matrices import COMBINATIONS, MATRICES
 from properties.coverage.points import SITUATIONS
 from properties.judging.oddities import ODDITIES
 from properties.reduce.smallest import MAX_TRIES_FOR_REPORT
-from properties.reports.command_line import command
-from properties.reports.failure import Failure
+from properties.reports.failure import Failure, command
 from properties.reports.store import Store
 from properties.search import Search
 from properties.searches import registry

@@ -73,16 +73,6 @@ class Grade:
         """The findings that were reduced."""
         return [r.found for r in self.results if r.found and r.trial.reduce]
 
-    @property
-    def at_smallest(self) -> int:
-        """Number of reductions that ended at the smallest size known for their signature."""
-        return sum(map(self.is_smallest, self.reduced))
-
     def is_smallest(self, found: Found) -> bool:
         """Whether no smaller program with the signature of *found* is known."""
         return found.size <= self.smallest.get(found.signature, found.size)
-
-    @property
-    def proved(self) -> int:
-        """Number of reduced programs that are proved to be the smallest of their scope."""
-        return sum(f.proved for f in self.reduced)

@@ -14,10 +14,9 @@ from typing import Any
 from attrs import frozen
 
 from model.errors import BadInput
-from model.kernel.source.era import SECTION
 from model.page import wrapped
 from model.pagelist import NULL
-from model.semantics import BIAS, KINDS, PMD_ORDER
+from model.semantics import BIAS, KINDS, PMD_ORDER, SECTION
 from model.step import Step
 from properties.judging.ledger import Ledger
 from properties.judging.pins import COUNT_LIMIT

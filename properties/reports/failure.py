@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 
-"""The failure report: plain text of at most 100 columns."""
+"""The failure report, plain text of at most 100 columns, and commands that repeat a failure."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from textwrap import wrap
@@ -12,9 +13,10 @@ from attrs import evolve, frozen
 
 from model.errors import BadInput
 from model.program import Program
+from model.semantics import DEFAULT
+from properties.candidates import CANDIDATE
 from properties.judging.finding import Finding, Row
 from properties.judging.ledger import Ledger
-from properties.reports.command_line import command
 from properties.reports.pagemap import in_words, page_map, runs_in_words
 
 #: Maximum width of a report, in columns.
@@ -143,3 +145,19 @@ def step_maps(program: Program, index: int, ledger: Ledger) -> list[str]:
     for i, pages in enumerate(lists[:MAX_LISTS_SHOWN]):
         lines += page_map(ledger, pages, "list" if len(lists) == 1 else f"sg {i}")
     return lines
+
+
+def command(
+    name: str,
+    *words: str,
+    file: str = "",
+    candidate: str = CANDIDATE,
+    version: str | None = None,
+    cost: str = "strict",
+) -> str:
+    """The command line ``headcount NAME FILE OPTIONS WORDS``, without options at their default."""
+    parts = ["headcount", name, *([file] if file else [])]
+    parts += ["--candidate", candidate] if candidate != CANDIDATE else []
+    parts += ["--semantics", version] if version and version != DEFAULT.version else []
+    parts += ["--cost", cost] if cost != "strict" else []
+    return shlex.join([*parts, *words])

@@ -17,8 +17,8 @@ from statistics import median
 
 import cffi
 
+from model.kernel.source.candidate import load
 from model.kernel.source.process import FFI, OPS, SIZE, Worker
-from model.kernel.source.spec import load
 
 STEPS = 20_000
 ROUNDS = 7

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from model.kernel.source.build import compiler
-from properties.candidates import counting_as, load, missing
+from properties.candidates import counting_as, load
 from properties.search import Search, Tally
 from properties.searches import registry
 from tests.helpers import TOY
+from tests.model.kernel.source.needs import lacking
 
 STEPS = 20_000
 
@@ -43,7 +43,7 @@ class Enough(Tally):
 @pytest.fixture(scope="module")
 def spec():
     """A kernel, compiled."""
-    reason = missing("kernel-source") or ("" if compiler() else "no cc: apt install gcc")
+    reason = lacking()
     if reason:
         pytest.skip(reason)
     return load(f"kernel-source:{KERNEL if KERNEL.is_file() else TOY}")

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: MIT
 
-"""Compiles the extracted functions to a shared library in the user's cache."""
+"""Compiles the extracted functions to a shared library in the user's cache.
+
+The functions that a tree defines tell its semantics.
+"""
 
 import json
 import os
@@ -16,10 +19,10 @@ from attrs import frozen
 
 from model.errors import BadInput
 from model.kernel.command import digest, run
-from model.kernel.source.cut import LAST, MEASURED, SHIM, cut
-from model.kernel.source.era import known_for, recognised
+from model.kernel.source.cut import LAST, MEASURED, SHIM, Cut, cut
 from model.kernel.source.segments import OPERATIONS
 from model.kernel.source.tree import Tree, cache
+from model.steps import STEPS
 
 #: As in the kernel: integers wrap, pointers may alias, NULL checks after a use are kept.
 FLAGS = (
@@ -43,6 +46,28 @@ BESIDE = ("memmap.c", "journal.c", "serve.c")
 
 #: Memory models and their compiler flags.
 MODELS = {"vmemmap": ("-DHC_VMEMMAP",), "classic": ()}
+
+#: Versions with functions. A tree follows the first version of which it defines all functions.
+ERAS = (
+    ("6.12", ("gup_put_folio", "try_grab_folio", "try_grab_folio_fast")),
+    ("6.1", ("gup_put_folio", "try_grab_folio", "try_grab_page", "is_zero_folio")),
+    ("5.18", ("gup_put_folio", "try_grab_folio", "try_grab_page")),
+    ("5.13", ("put_compound_head", "try_grab_compound_head", "compound_range_next")),
+    ("5.11", ("put_compound_head", "try_grab_compound_head", "try_grab_page")),
+)
+
+#: Known oddities of each version's source: names in `properties.judging.oddities`.
+ODDITIES_BY_VERSION = {
+    "5.11": ("one-grab",),
+    "5.13": ("one-grab", "product", "run-of-zero"),
+    "5.18": ("one-grab", "run-of-zero"),
+    "6.1": ("one-grab", "run-of-zero"),
+    "6.12": ("one-grab", "run-of-zero", "null-in-run"),
+}
+
+#: The macro with which the range call, since 5.18, finds a later page by its frame number. 6.18
+#: lacks it: the struct pages of a range must be contiguous, which is sure only in one section.
+BY_FRAMES = "nth_page"
 
 #: Maximum number of libraries in the cache; the least recently used are deleted.
 KEPT = 64
@@ -122,6 +147,28 @@ def _make(
         made.rename(stem.with_suffix(".so"))
 
 
+def recognised(tree: Tree, cut: Cut) -> str:
+    """The version in `model.semantics` whose rules *tree* follows, or BadInput."""
+    for version, names in ERAS:
+        if all(name in cut.known for name in names):
+            return version
+    put = next((n for n in ("gup_put_folio", "put_compound_head") if n in cut.known), "")
+    if not put:
+        msg = "mm/gup.c has neither put_compound_head() (5.11) nor gup_put_folio() (5.18)"
+        raise BadInput(msg, file=tree.where)
+    wanted = next(names for _, names in reversed(ERAS) if put in names)
+    missing = ", ".join(f"{name}()" for name in wanted if name not in cut.known)
+    raise BadInput(f"mm/gup.c has {put}(), but lacks {missing}", file=tree.where)
+
+
+def known_for(cut: Cut, version: str, model: str) -> tuple[str, ...]:
+    """Known oddities of the tree of *cut*, with semantics *version* and memory model *model*."""
+    plain = version == "5.13" or BY_FRAMES not in cut.known
+    ranges = any(call in cut.known for call, cls in STEPS.items() if cls.takes_range)
+    sections = ("sections",) if model == "classic" and plain and ranges else ()
+    return ODDITIES_BY_VERSION[version] + sections
+
+
 def _compile(tree: Tree, cc: str, flags: list[str], source: str, beside: Iterable[str]) -> None:
     command = [cc, *flags, f"-I{SHIM}", "-x", "c", "-", *(str(SHIM / name) for name in beside)]
     done = run(command, stdin=source)
@@ -150,7 +197,7 @@ def _complaint(text: str) -> str:
 
 def _digest(tree: Tree, cc: str, flags: tuple[str, ...]) -> str:
     """A hash of everything that the library is made from."""
-    names = ("cut.py", "items.py", "conditions.py", "era.py", "build.py")
+    names = ("cut.py", "items.py", "conditions.py", "build.py")
     sources = [*sorted(SHIM.iterdir()), *(Path(__file__).with_name(name) for name in names)]
     return digest(cc, sources, *flags, *chain.from_iterable(sorted(tree.files.items())))
 

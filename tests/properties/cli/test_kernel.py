@@ -8,11 +8,10 @@ import json
 
 import pytest
 
-from model.kernel.source.build import compiler
-from properties.candidates import missing
 from tests.helpers import TOY, TRACES, run
+from tests.model.kernel.source.needs import lacking
 
-MISSING = missing("kernel-source") or ("" if compiler() else "no cc: apt install gcc")
+MISSING = lacking()
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=MISSING)
 
 

@@ -8,7 +8,7 @@ import pytest
 from attrs import evolve
 
 from model.abilities import Abilities
-from model.kernel.source.era import ODDITIES_BY_VERSION as BY_VERSION
+from model.kernel.source.build import ODDITIES_BY_VERSION as BY_VERSION
 from model.memory import Oops
 from model.optimised import Optimised
 from model.semantics import SEMANTICS

@@ -12,25 +12,20 @@ from attrs import evolve
 
 from model.kernel.source.build import build, compiler
 from model.kernel.source.tree import read
-from properties.candidates import missing
 from tests.helpers import TOY
-
-
-def _missing():
-    """What is missing to compile a tree, and how to get it; empty if nothing is."""
-    return missing("kernel-source") or ("" if compiler() else "no cc: apt install gcc")
+from tests.model.kernel.source.needs import lacking
 
 
 class _Skipped(pytest.Module):
     """A module that is not even imported."""
 
     def collect(self):
-        pytest.skip(_missing(), allow_module_level=True)
+        pytest.skip(lacking(), allow_module_level=True)
 
 
 def pytest_pycollect_makemodule(module_path, parent):
     """Skip every module here where trees cannot be compiled; not those below."""
-    if module_path.parent != Path(__file__).parent or not _missing():
+    if module_path.parent != Path(__file__).parent or not lacking():
         return None
     return _Skipped.from_parent(parent, path=module_path)
 
@@ -74,7 +69,7 @@ def edited(toy):
 @pytest.fixture
 def compiled():
     """A function that compiles a tree; its worker is gone after the test."""
-    from model.kernel.source.spec import Source
+    from model.kernel.source.candidate import Source
 
     made = []
 

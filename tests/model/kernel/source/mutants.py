@@ -18,8 +18,8 @@ from attrs import evolve, frozen
 
 from model.errors import BadInput
 from model.kernel.source.build import build
+from model.kernel.source.candidate import Source
 from model.kernel.source.items import _all, _parser, items
-from model.kernel.source.spec import Source
 from model.kernel.source.tree import read
 from model.semantics import SEMANTICS
 from properties.search import Search, Tally

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from model.errors import BadInput
-from model.kernel.source.build import MODELS, compiler
+from model.kernel.source.build import ERAS, MODELS, compiler, known_for, recognised
 from model.kernel.source.cut import MEASURED, SHIM, cut
-from model.kernel.source.era import ERAS, known_for, recognised
 from model.semantics import SEMANTICS
 
 CC = compiler()

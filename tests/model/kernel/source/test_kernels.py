@@ -12,7 +12,7 @@ import pytest
 from attrs import evolve
 
 from model.kernel.source.build import build
-from model.kernel.source.spec import load
+from model.kernel.source.candidate import load
 from model.kernel.source.tree import read
 from model.parse import read_program
 from model.recording import RecordedKernel

@@ -14,9 +14,9 @@ import pytest
 from attrs import evolve
 
 from model.errors import BadInput
+from model.kernel.source.candidate import load
 from model.kernel.source.process import SECONDS_AGAIN, Worker
 from model.kernel.source.segments import segments
-from model.kernel.source.spec import load
 from model.memory import NoProgress, Oops, Panic
 from model.parse import parse_program
 from properties.judging.judge import judge
