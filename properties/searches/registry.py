@@ -12,7 +12,7 @@ from model.candidate import Candidate
 from model.errors import BadInput
 from properties.enumeration.exhaustive import exhaustive
 from properties.search import Searcher
-from properties.searches.laws import laws
+from properties.searches.laws.search import laws
 from properties.searches.machine import explore
 from properties.searches.predrawn import predrawn
 from properties.searches.soak import long, soak

@@ -1,6 +1,16 @@
 # SPDX-License-Identifier: MIT
 
-"""The search laws: draw a prefix, run every variant of a law after it, compare the ends."""
+"""The search laws: draw a prefix, run every variant of a law after it, compare the ends.
+
+A law names step sequences with the same lasting effect: unpinning a list in one call, in two
+parts, page by page or in another order, as a list, a range or a region. Comparing the final
+states needs no reference, so the search also finds mistakes that candidate, reference and ledger
+share.
+
+Each variant is judged first like any other program. A finding of an oracle is reported as usual,
+because it can be judged again and reduced; only if no oracle finds anything is a difference
+between variants reported as a broken law.
+"""
 
 from __future__ import annotations
 

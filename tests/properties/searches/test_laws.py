@@ -20,8 +20,10 @@ from properties.judging.oracles import ORACLES
 from properties.judging.oracles.agreement import legal
 from properties.reports.failure import Failure
 from properties.search import Search
-from properties.searches.laws import LAWS, difference, laws
 from properties.searches.laws import search as module
+from properties.searches.laws.comparison import difference
+from properties.searches.laws.equations import LAWS
+from properties.searches.laws.search import laws
 from tests.helpers import Listener
 
 
