@@ -19,7 +19,6 @@ from properties.faults import FAULTS, Fault
 from properties.faults.fault import GROUPS
 from properties.grading.grade import Grade, budget, results
 from properties.grading.known import FILE, Known, load, text
-from properties.grading.pictures import draw, prepare
 from properties.grading.trial import Result, Trial, read
 from properties.grading.trial import text as written
 from properties.searches import registry
@@ -67,7 +66,6 @@ from properties.searches import registry
     multiple=True,
     help="Run no trials; grade the results that --json wrote to this file. Can be repeated.",
 )
-@click.option("--pictures", type=PATH, help="Draw the grades as pictures in this directory.")
 @click.option(
     "--in",
     "unit",
@@ -92,7 +90,6 @@ def faults(
     reduce: bool,
     json_file: Path | None,
     former: tuple[Path, ...],
-    pictures: Path | None,
     unit: str,
     record: bool,
     listing: bool,
@@ -108,7 +105,13 @@ def faults(
     if listing:
         _print_stories(chosen)
         return 0
-    _prepare(chosen, pictures, json_file)
+    if not chosen:
+        raise BadInput("no faults selected: those named are not in the groups")
+    if json_file:
+        # Trials may take hours, so the file is tried before they run.
+        with about(json_file):
+            json_file.parent.mkdir(parents=True, exist_ok=True)
+            json_file.open("a").close()
     if former:
         # If several files have the result of a trial, the last file counts.
         ran = [*{r.trial: r for path in former for r in read(path)}.values()]
@@ -135,25 +138,9 @@ def faults(
     if json_file:
         put(json_file, written(r for found in by.values() for r in found))
     alarms = show(chosen, how, grades, unit)
-    if pictures:
-        real = {key: g for key, g in grades.items() if not FAULTS[key[0]].equivalent}
-        for path in draw(real, pictures):
-            console.print(f"drawn    {path}")
     if ran and not former and len(ran) < len(chosen) * len(how) * seeds:
         return INTERRUPTED
     return FINDING if alarms else 0
-
-
-def _prepare(chosen: Sequence[Fault], pictures: Path | None, json_file: Path | None) -> None:
-    """Check the selection and the output files before trials that may take hours."""
-    if not chosen:
-        raise BadInput("no faults selected: those named are not in the groups")
-    if pictures:
-        prepare(pictures)
-    if json_file:
-        with about(json_file):
-            json_file.parent.mkdir(parents=True, exist_ok=True)
-            json_file.open("a").close()
 
 
 def _learned(

@@ -1,3 +1,3 @@
 # SPDX-License-Identifier: MIT
 
-"""How well searches find planted bugs: trials, their results, tables and pictures."""
+"""How well searches find planted bugs: trials, their results and grades."""

@@ -367,43 +367,6 @@ def test_record(tmp_path, monkeypatch):
     assert "soak" in json.loads(file.read_text())["NoTailOffset"]["budgets"]
 
 
-def test_pictures(tmp_path):
-    """The heat map and the curve are drawn."""
-    pytest.importorskip("matplotlib", reason="needs the extra 'pictures'")
-    result = cli(
-        *("--fault", "NoTailOffset", "--search", "soak", "--search", "laws", "--seeds", 2),
-        *("--jobs", 1, "--no-levels", "--pictures", tmp_path / "drawn"),
-    )
-
-    assert 0 == result.exit_code, result.output
-    heat = (tmp_path / "drawn" / "faults-heat.svg").read_text()
-    curve = (tmp_path / "drawn" / "faults-curve.svg").read_text()
-    assert "<svg" in heat
-    assert "<svg" in curve
-
-
-def test_pictures_need_a_directory(tmp_path):
-    """Where a file is in the way it is said before anything runs."""
-    pytest.importorskip("matplotlib", reason="needs the extra 'pictures'")
-    (tmp_path / "drawn").write_text("")
-    result = cli("--fault", "NoTailOffset", "--pictures", tmp_path / "drawn")
-
-    assert 2 == result.exit_code
-    assert "drawn: File exists" in result.stderr
-
-
-def test_pictures_need_their_extra(tmp_path, monkeypatch):
-    """Without matplotlib there is one clear line."""
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    result = cli(
-        *("--fault", "NoTailOffset", "--search", "soak", "--seeds", 1, "--jobs", 1),
-        *("--no-levels", "--pictures", tmp_path),
-    )
-
-    assert 2 == result.exit_code
-    assert "pip install 'headcount[pictures]'" in result.stderr
-
-
 @pytest.mark.parametrize(
     ("n", "said"),
     [
