@@ -147,24 +147,24 @@ def _make(
         made.rename(stem.with_suffix(".so"))
 
 
-def recognised(tree: Tree, cut: Cut) -> str:
+def recognised(tree: Tree, extracted: Cut) -> str:
     """The version in `model.semantics` whose rules *tree* follows, or BadInput."""
     for version, names in ERAS:
-        if all(name in cut.known for name in names):
+        if all(name in extracted.known for name in names):
             return version
-    put = next((n for n in ("gup_put_folio", "put_compound_head") if n in cut.known), "")
+    put = next((n for n in ("gup_put_folio", "put_compound_head") if n in extracted.known), "")
     if not put:
         msg = "mm/gup.c has neither put_compound_head() (5.11) nor gup_put_folio() (5.18)"
         raise BadInput(msg, file=tree.where)
     wanted = next(names for _, names in reversed(ERAS) if put in names)
-    missing = ", ".join(f"{name}()" for name in wanted if name not in cut.known)
+    missing = ", ".join(f"{name}()" for name in wanted if name not in extracted.known)
     raise BadInput(f"mm/gup.c has {put}(), but lacks {missing}", file=tree.where)
 
 
-def known_for(cut: Cut, version: str, model: str) -> tuple[str, ...]:
-    """Known oddities of the tree of *cut*, with semantics *version* and memory model *model*."""
-    plain = version == "5.13" or BY_FRAMES not in cut.known
-    ranges = any(call in cut.known for call, cls in STEPS.items() if cls.takes_range)
+def known_for(extracted: Cut, version: str, model: str) -> tuple[str, ...]:
+    """Known oddities of what a tree defines, for semantics *version* and memory model *model*."""
+    plain = version == "5.13" or BY_FRAMES not in extracted.known
+    ranges = any(call in extracted.known for call, cls in STEPS.items() if cls.takes_range)
     sections = ("sections",) if model == "classic" and plain and ranges else ()
     return ODDITIES_BY_VERSION[version] + sections
 
