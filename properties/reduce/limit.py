@@ -30,11 +30,17 @@ def at_limit(program: Program) -> Proposals:
     pass drops all other steps and adds such a step in a single proposal.
     """
     last = program.steps[-1]
-    if last.slow_path:
-        page = Mapping("a", "base", placed([(0, 1)], FIRST_PFN))
+    if not last.slow_path:
+        return
+    twice = with_pages(last, PageList((Slice("a", range(1), times=2),)))
+    exact = program.semantics.exact_order
+    # If a compound page of the program has a pincount, also try one of the lowest such order.
+    counted = any(e.order >= exact for mapping in program.mappings for e in mapping.extents)
+    for order in (0, exact) if counted else (0,):
+        page = Mapping("a", "driver" if order else "base", placed([(order, 1)], FIRST_PFN))
         fill = get_step(span("a", 0, 1), MAX_REFS - page.refs)
-        twice = with_pages(last, PageList((Slice("a", range(1), times=2),)))
-        yield evolve(program, mappings=(page,), steps=(fill, twice), lines=())
+        if (yield evolve(program, mappings=(page,), steps=(fill, twice), lines=())):
+            return
 
 
 def keep_near_limit(program: Program) -> Proposals:

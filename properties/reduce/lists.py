@@ -55,6 +55,11 @@ def plain(pages: PageList) -> PageList:
     return from_entries(entries) if entries else pages
 
 
+def rising(pages: PageList) -> PageList:
+    """*pages* with its entries sorted by name and position."""
+    return from_entries(sorted(pages.entries())) if len(pages) else pages
+
+
 def with_slices(pages: PageList, change: Callable[[Slice], Slice]) -> PageList:
     """*pages* with *change* applied to each slice, those inside ``(...)*n`` included."""
     return PageList(

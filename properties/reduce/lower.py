@@ -8,7 +8,7 @@ from typing import Any
 
 from attrs import evolve
 
-from model.mapping import Extent, Mapping, placed
+from model.mapping import FIRST_PFN, Extent, Mapping, placed
 from model.pagelist import PageList, from_entries, span
 from model.program import Program
 from model.step import Step, shown
@@ -129,6 +129,19 @@ def _merged(program: Program, mapping: Mapping, gone: int, stays: int) -> Iterat
     )
     if named is not None:
         yield from without_compound(named, mapping.name, gone, gone + 1)
+
+
+def unite(program: Program) -> Proposals:
+    """Make one compound page of all those of a mapping; lists name the same pages of it.
+
+    A bug may show at a boundary of compound pages, but also at a boundary within one.
+    """
+    for mapping in program.mappings:
+        if mapping.ncompound > 1:
+            order = (npages(mapping.extents) - 1).bit_length()
+            one = evolve(mapping, kind="driver", extents=placed([(order, 1)], FIRST_PFN))
+            united = evolve(program, mappings=with_mapping(program, one), lines=())
+            program = (yield at_default_frames(united)) or program
 
 
 def _has_orders(step: Step) -> bool:

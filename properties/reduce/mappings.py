@@ -104,21 +104,27 @@ def with_order(program: Program, name: str, index: int, order: int) -> Iterator[
     mapping = mapping_of(program, name)
     lo, hi = pages_of(mapping, index)
     left = 1 << order
-    smaller = with_mapping(program, lowered(program, mapping, index, order))
     around = max(_first_named(program, name, lo, hi) - 1, lo)
     for start in dict.fromkeys((lo, hi - left, min(around, hi - left), min(around + 1, hi - left))):
         gone = {name: [(a, b) for a, b in ((lo, start), (start + left, hi)) if a < b]}
+        smaller = with_mapping(program, lowered(program, mapping, index, order, start + left == hi))
         yield from placements(evolve(without_pages(program, gone), mappings=smaller))
 
 
-def lowered(program: Program, mapping: Mapping, index: int, order: int) -> Mapping:
+def lowered(
+    program: Program, mapping: Mapping, index: int, order: int, last: bool = False
+) -> Mapping:
     """*mapping* with compound page *index* lowered to *order*.
 
     The mapping becomes one of kind driver if pages of its own kind cannot have *order*.
+
+    :param last: Whether the last pages stay; they stay contiguous with the next compound page.
     """
     kind = mapping.kind if order in program.semantics.orders[mapping.kind] else "driver"
     front, (page,), back = split_at(mapping, index, index + 1)
-    return evolve(mapping, kind=kind, extents=(*front, Extent(page.pfn, order, 1), *back))
+    touching = last and back and back[0].pfn == page.stop
+    pfn = page.stop - (1 << order) if touching else page.pfn
+    return evolve(mapping, kind=kind, extents=(*front, Extent(pfn, order, 1), *back))
 
 
 def _first_named(program: Program, name: str, lo: int, hi: int) -> int:

@@ -54,7 +54,7 @@ from properties.reduce.balance import balance
 from properties.reduce.drop import drop_compound, drop_steps, fewer_pages
 from properties.reduce.join import fail_alone, join, register
 from properties.reduce.limit import at_limit, keep_near_limit
-from properties.reduce.lower import clamp, lower_neighbours, lower_orders, merge
+from properties.reduce.lower import clamp, lower_neighbours, lower_orders, merge, unite
 from properties.reduce.plainer import pin_what_is_unpinned, simplify
 from properties.reduce.proposals import Pass
 from properties.reduce.repeat import repeat
@@ -73,6 +73,7 @@ PASSES: tuple[Pass, ...] = (
     keep_near_limit,
     clamp,
     merge,
+    unite,
     lower_neighbours,
     join,
     register,

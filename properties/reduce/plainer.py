@@ -7,11 +7,18 @@ from typing import Any
 
 from attrs import evolve
 
-from model.pagelist import PageList, Slice, from_entries
+from model.pagelist import Slice
 from model.program import Program
 from model.semantics import PAGE_SIZE
 from model.step import MAX_SEGMENT, SgEntry, Step
-from properties.reduce.lists import MAX_PAGES_REWRITTEN, plain, with_lists, with_pages, with_slices
+from properties.reduce.lists import (
+    MAX_PAGES_REWRITTEN,
+    plain,
+    rising,
+    with_lists,
+    with_pages,
+    with_slices,
+)
 from properties.reduce.mappings import at_default_frames
 from properties.reduce.proposals import Proposals, first_accepted
 from properties.reduce.remove import with_step
@@ -53,7 +60,7 @@ def _plainer(step: Any) -> Iterator[Step]:
     """Steps like *step*, each with one argument plainer."""
     if step.npages_named <= MAX_PAGES_REWRITTEN:
         yield with_lists(step, plain)
-        yield with_lists(step, _rising)
+        yield with_lists(step, rising)
     if step.position:
         yield evolve(step, **{step.position: None})
     if step.pins and step.binds_handle and not step.slow_path:
@@ -86,11 +93,6 @@ def pin_what_is_unpinned(program: Program) -> Proposals:
         for pages in program.steps[later].lists()
         if pin.binds_handle and len(pages) <= pin.npages_named and pages.names() <= mappings
     )
-
-
-def _rising(pages: PageList) -> PageList:
-    """*pages* with its entries sorted by name and position."""
-    return from_entries(sorted(pages.entries())) if len(pages) else pages
 
 
 def _plainer_scatterlist(step: Any) -> Iterator[Step]:

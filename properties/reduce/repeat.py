@@ -3,6 +3,7 @@
 """The pass that lets a pin step's list repeat one or two pages, so that other pages can go."""
 
 from bisect import bisect_right
+from collections.abc import Iterator
 from itertools import accumulate, cycle, islice
 from typing import Any
 
@@ -10,8 +11,8 @@ from attrs import evolve
 
 from model.pagelist import from_entries
 from model.program import Program
-from model.step import MAX_SEGMENT
-from properties.reduce.lists import MAX_PAGES_REWRITTEN, plain, with_lists, with_pages
+from model.step import MAX_SEGMENT, Step
+from properties.reduce.lists import MAX_PAGES_REWRITTEN, plain, rising, with_lists, with_pages
 from properties.reduce.mappings import without_compound
 from properties.reduce.proposals import Proposals
 from properties.reduce.remove import with_step
@@ -19,24 +20,51 @@ from properties.reduce.remove import with_step
 #: From mappings of more than this many compound pages, `repeat` removes none.
 MAX_COMPOUND_SCANNED = 1024
 
+#: Lists of at most this many pages are in one batch of any call.
+MIN_BATCHES = 8
+
 
 def repeat(program: Program) -> Proposals:
     """Let a pin step's list repeat one or two pages; remove compound pages that no list names.
 
-    The list keeps its length, because some calls fail only on a long list.
+    The list keeps its length, because some calls fail only on a long list. Lists of the pages
+    that the step makes a handle of name them in order.
     """
     for index, step in enumerate(program.steps):
         if (step.binds_handle or step.pins) and 1 < step.npages_named <= MAX_PAGES_REWRITTEN:
-            pages = list(dict.fromkeys(next(step.lists()).entries()))
-            # The first two pages are often in one compound page, the last one in another.
-            first, last = pages[0], pages[-1]
-            for turn in ([first], pages[:2], pages[1::-1], [first, last], [last, first]):
-                entries = islice(cycle(turn), step.npages_named)
-                changed: Any = with_pages(step, from_entries(list(entries)))
-                if step.binds_umem:
-                    changed = evolve(changed, max_segment=MAX_SEGMENT)
-                if (yield _only_named(with_step(program, index, changed))):
+            for changed in _repeated(step):
+                other = with_step(program, index, changed)
+                if step.binds_handle:
+                    other = _in_order(other, step.makes)
+                if (yield _only_named(other)):
                     return
+
+
+def _repeated(step: Any) -> Iterator[Step]:
+    """*step* with a list of the same length that repeats one or two of its pages."""
+    pages = list(dict.fromkeys(next(step.lists()).entries()))
+    length = step.npages_named
+    # The first two pages are often in one compound page, the last one in another.
+    first, last = pages[0], pages[-1]
+    for turn in ([first], pages[:2], pages[1::-1], [first, last], [last, first]):
+        changed: Any = with_pages(step, from_entries(list(islice(cycle(turn), length))))
+        yield evolve(changed, max_segment=MAX_SEGMENT) if step.binds_umem else changed
+    if length > MIN_BATCHES:
+        yield with_pages(step, from_entries([last] * length))
+        # A call that takes a batch of pages at a time may fail on the last batch only.
+        for tail in dict.fromkeys((pages[:2][-1], last)):
+            yield with_pages(step, from_entries([*[first] * (length - 1), tail]))
+
+
+def _in_order(program: Program, handle: str) -> Program:
+    """*program* with each list of pages of *handle* in ascending order."""
+    return evolve(
+        program,
+        steps=tuple(
+            with_lists(step, lambda p: rising(p) if p.names() == {handle} else p)
+            for step in program.steps
+        ),
+    )
 
 
 def _only_named(program: Program) -> Program:

@@ -7,7 +7,7 @@ import pytest
 from model.program import check
 from properties.judging.ledger import Ledger
 from properties.reduce.limit import MIN_REFERENCES_NEAR_LIMIT, at_limit, keep_near_limit
-from tests.helpers import program
+from tests.helpers import program, text_of
 from tests.properties.reduce.programs import offers
 
 PAGE = 'a = mapping("base", orders=[0])\n'
@@ -21,6 +21,21 @@ def test_at_limit(grab):
     lines = ('a = mapping("base", orders=[0, 0])', "unmap(a[1:2])", f"{grab}a[0:2])")
 
     assert [PAGE + f"get_page(a[0:1], n=2147483646)\n{grab}a[0:1]*2)\n"] == offers(at_limit, *lines)
+
+
+@pytest.mark.parametrize(("version", "order"), [("5.11", 2), ("6.1", 1)])
+def test_at_limit_with_a_pincount(version, order):
+    """If the program has a page with a pincount, one of the lowest such order is tried too."""
+    lines = 'a = mapping("driver", orders=[3])\nm1 = ib_umem_get(a[3:5])'
+    found = list(at_limit(program(lines, semantics=version)))
+
+    assert [[(0, 1)], [(order, 1)]] == [
+        [(e.order, e.count) for e in one.mappings[0].extents] for one in found
+    ]
+    assert all(
+        text_of(one).endswith("get_page(a[0:1], n=2147483646)\nm1 = ib_umem_get(a[0:1]*2)\n")
+        for one in found
+    )
 
 
 def test_what_takes_nothing():

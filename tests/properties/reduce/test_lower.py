@@ -12,7 +12,9 @@ from properties.reduce.lower import (
     MAX_ORDER_OF_NEIGHBOURS,
     clamp,
     lower_neighbours,
+    lower_orders,
     merge,
+    unite,
 )
 from tests.helpers import program
 from tests.properties.reduce import programs
@@ -60,6 +62,24 @@ def test_merge_of_three():
         naive.add(tuple(i - (i > gone) for i in named))
     assert naive == {tuple(i for _, i in p.steps[0].pages.entries()) for p in found}
     assert {2} == {p.mappings[0].ncompound for p in found}
+
+
+@pytest.mark.parametrize(
+    ("orders", "one"), [("[0, 0]", 1), ("[0, 1, 0]", 2), ("[0]*29 + [2]", 6), ("[9, 2]", 10)]
+)
+def test_unite(orders, one):
+    """All compound pages of a mapping become one of the lowest order that has all their pages."""
+    assert [written([one], "a[0:2]")] == offers(unite, written(orders, "a[0:2]"))
+    assert [] == offers(unite, written([one], "a[0:2]"))
+
+
+def test_lowered_pages_keep_their_frames():
+    """If the last pages of a compound page stay, they stay next to the compound page behind it."""
+    text = 'a = mapping("driver", orders=[7, 0], pfn=0x3ff80)\nh1 = pin_user_pages(a[127:129])\n'
+
+    assert (
+        'a = mapping("driver", orders=[0, 0], pfn=0x3ffff)\nh1 = pin_user_pages(a[0:2])\n'
+    ) in programs.offers(lower_orders, text)
 
 
 def test_clamp():

@@ -24,8 +24,32 @@ from tests.properties.reduce.programs import offers
         ),
         pytest.param(
             ('a = mapping("driver", orders=[0]*3)', "m1 = ib_umem_get(a[2:3]*9, max_segment=4096)"),
-            [("[0]", "m1 = ib_umem_get(a[0:1]*9)")] * 5,
+            [
+                *[("[0]", "m1 = ib_umem_get(a[0:1]*9)")] * 5,
+                ("[0]", "m1 = ib_umem_get(a[0:1]*9, max_segment=4096)"),
+            ],
             id="a region is one entry if it can",
+        ),
+        pytest.param(
+            (
+                'a = mapping("driver", orders=[0, 0, 1])',
+                "h1 = pin_user_pages(a[0:3] + a[0:2] + a[2:3]*2 + a[0:2])",
+                "unpin_user_pages(h1[4:9] + h1[3:4] + h1[0:3])",
+            ),
+            [
+                (orders, f"h1 = pin_user_pages({pages})\nunpin_user_pages(h1[0:9])")
+                for orders, pages in (
+                    ("[0]", "a[0:1]*9"),
+                    ("[0, 0]", "a[0:2]*4 + a[0:1]"),
+                    ("[0, 0]", "a[1::-1]*4 + a[1:2]"),
+                    ("[0, 1]", "a[0:2]*4 + a[0:1]"),
+                    ("[0, 1]", "a[1::-1]*4 + a[1:2]"),
+                    ("[1]", "a[0:1]*9"),
+                    ("[0, 0]", "a[0:1]*8 + a[1:2]"),
+                    ("[0, 1]", "a[0:1]*8 + a[1:2]"),
+                )
+            ],
+            id="more than a batch: also the first and then another; lists of the handle in order",
         ),
         pytest.param(
             (
