@@ -5,7 +5,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 
-from attrs import field, frozen
+from attrs import define, field
 
 from model.abilities import Abilities
 from model.memory import NR_FOLL_PIN_ACQUIRED, NR_FOLL_PIN_RELEASED, Memory
@@ -18,7 +18,7 @@ class Unavailable(Exception):
     """The candidate cannot run on this host, for example without QEMU."""
 
 
-@frozen(kw_only=True)
+@define(kw_only=True)
 class Snapshot:
     """What a candidate shows after one step.
 

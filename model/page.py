@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from attrs import define
@@ -46,6 +47,12 @@ class Event(NamedTuple):
     dirty: bool
 
 
+#: Make a HeadState or an Event of a tuple in a third of the time that its constructor takes:
+#: each step makes some ten of them.
+state_of = partial(tuple.__new__, HeadState)
+event_of = partial(tuple.__new__, Event)
+
+
 @define
 class Page:
     """The counters and flags of one frame.
@@ -63,7 +70,7 @@ class Page:
 
     def state(self) -> HeadState:
         """What a snapshot shows of the page."""
-        return HeadState(self.refcount, self.pincount, self.dirty, self.allocated)
+        return state_of((self.refcount, self.pincount, self.dirty, self.allocated))
 
     def maybe_dma_pinned(self) -> bool:
         """``page_maybe_dma_pinned()``.

@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, MutableMapping, Sequence
 from enum import Enum
-from functools import cache, cached_property
+from functools import cache
 from typing import Any, ClassVar
 
 from attrs import Attribute, field, fields, frozen
@@ -83,6 +83,13 @@ def _listing(cls: Any) -> tuple[tuple[str, bool], ...]:
     """Each field that holds pages: (its name, whether it is a scatterlist)."""
     kinds = [(a.name, a.metadata["kind"]) for a in _shown(cls)]
     return tuple((name, kind == "sgl") for name, kind in kinds if kind in {"pages", "sgl"})
+
+
+@cache
+def _only_list(cls: Any) -> str:
+    """The field of the only list of pages of a step of *cls*; empty if it has none, or others."""
+    listing = _listing(cls)
+    return listing[0][0] if len(listing) == 1 and not listing[0][1] else ""
 
 
 def _written(kind: str, value: Any) -> str:
@@ -195,8 +202,10 @@ class Step:
     @property
     def makes(self) -> str:
         """The name of the handle or region that the step makes; empty if it makes none."""
-        name = self.name_field()
-        return getattr(self, name) if name else ""
+        if self.binds_handle or self.binds_umem:
+            made: str = getattr(self, self.name_field())
+            return made
+        return ""
 
     def lists(self) -> Iterator[PageList]:
         """The lists of pages that the step names."""
@@ -208,10 +217,12 @@ class Step:
             else:
                 yield value
 
-    @cached_property
+    @property
     def npages_named(self) -> int:
         """Number of pages that the step names, repeats included."""
-        return sum(map(len, self.lists()))
+        cls: Any = type(self)
+        only = _only_list(cls)
+        return len(getattr(self, only)) if only else sum(map(len, self.lists()))
 
     def npages_touched(self, table: Table) -> int:
         """Number of pages that the step names or, for a release, that its region has."""

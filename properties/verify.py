@@ -57,7 +57,7 @@ class _Collector(Tally):
         super().step(run, reached)
         if reached:
             self._coverage.reached.update(reached)
-        if run.record and run.record.lists:
+        if run.record and run.record.ledger.unpinned:
             self._coverage.reached.update(combinations(run.record))
         if self.steps % 200 == 0:
             self._progress(self.coverage())

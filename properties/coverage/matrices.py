@@ -68,17 +68,17 @@ _ORDERS = ("0", "1", "2", *["3 to 8"] * 6, "9", *["10 to 17"] * 8, *["18"] * 46)
 
 def _starts(record: Record) -> Iterator[tuple[str, str]]:
     """The order of a range's first compound page, and the offset at which the range starts."""
-    first = record.lists[0][0]
+    first = record.ledger.unpinned[0][0]
     order = record.ledger.order(first)
     # Later keys win: the only tail of a compound page of order 1 is called its first tail.
     places = {(1 << order) - 1: "last tail", 1: "first tail", 0: "head"}
-    yield _ORDERS[order], places.get(first - record.runs()[0][0], "middle")
+    yield _ORDERS[order], places.get(first - record.ledger.unpinned_runs[0][0], "middle")
 
 
 def _ends(record: Record) -> Iterator[tuple[str, str]]:
     """Where in its compound page a range's last page lies, and how many heads the range has."""
-    runs = record.runs()
-    last = record.lists[0][-1]
+    runs = record.ledger.unpinned_runs
+    last = record.ledger.unpinned[0][-1]
     order = record.ledger.order(last)
     places = {0: "head", (1 << order) - 1: "last tail"}
     end = places.get(last - runs[-1][0], "middle") if order else "single page"
@@ -87,10 +87,10 @@ def _ends(record: Record) -> Iterator[tuple[str, str]]:
 
 def _shapes(record: Record) -> Iterator[tuple[str, str]]:
     """The shape of each run, and whether its head is to be dirtied and was dirty before."""
-    runs = record.runs()[:MAX_RUNS_EXAMINED]
+    runs = record.ledger.unpinned_runs[:MAX_RUNS_EXAMINED]
     heads = [head for head, _ in runs]
-    pages = record.lists[0]
-    several = len(record.lists) > 1
+    pages = record.ledger.unpinned[0]
+    several = len(record.ledger.unpinned) > 1
     at = 0
     for number, (head, entries) in enumerate(runs):
         order = record.ledger.order(head)
@@ -108,7 +108,7 @@ def _shapes(record: Record) -> Iterator[tuple[str, str]]:
             elif not isinstance(some, range) and len(set(some)) < len(some):
                 shape = "repeated"
         dirt = "not asked"
-        if record.dirties:
+        if record.ledger.dirties:
             dirt = "asked, dirty" if record.state_before(head).dirty else "asked, clean"
         yield shape, dirt
         at += entries
@@ -149,7 +149,7 @@ COMBINATIONS = tuple(point for matrix in MATRICES for point in matrix.points())
 
 def combinations(record: Record) -> set[str]:
     """The combinations that the step of *record* is in; empty if it unpins nothing."""
-    if not record.lists or not record.runs():
+    if not record.ledger.unpinned or not record.ledger.unpinned_runs:
         return set()
     matrices = MATRICES if record.step.takes_range else MATRICES[2:]
     return {matrix.point(*point) for matrix in matrices for point in matrix.read(record)}

@@ -18,16 +18,16 @@ _ORDERS = ("order-0", "order-1", *["order-2"] * 7, *["order-9"] * 9, *["order-18
 
 def unpin_list(record: Record) -> Iterator[str]:
     """The situations of a list of pages that is unpinned."""
-    runs = record.runs()
+    runs = record.ledger.unpinned_runs
     if not runs:
         if record.step.npages is not None:  # type: ignore[attr-defined]
             yield "error-npages"
         return
     yield from heads(record)
-    if len(record.lists) > 1:
+    if len(record.ledger.unpinned) > 1:
         return  # split by NULL entries
     yield from _handles(record)
-    (pages,) = record.lists
+    (pages,) = record.ledger.unpinned
     if len(pages) == 1:
         return
     if len(runs) > 1:
@@ -45,12 +45,12 @@ def unpin_list(record: Record) -> Iterator[str]:
 
 def unpin_range(record: Record) -> Iterator[str]:
     """The situations of a range that is unpinned."""
-    runs = record.runs()
+    runs = record.ledger.unpinned_runs
     if not runs:
         return
     yield from heads(record)
     yield from _handles(record)
-    (pages,) = record.lists
+    (pages,) = record.ledger.unpinned
     first, last = runs[0][0], runs[-1][0]
     order = record.ledger.order(last)
     if len(runs) > 2:
@@ -84,20 +84,21 @@ def release(record: Record) -> Iterator[str]:
 
 def heads(record: Record) -> Iterator[str]:
     """The situations of the heads that are unpinned."""
-    runs = record.runs()[:MAX_EXAMINED]
+    runs = record.ledger.unpinned_runs[:MAX_EXAMINED]
     several = {head: record.ledger.held(head) for head, _ in runs}
     for head, held in several.items():
         yield from _head(record, head, held)
-    if len({held.each for held in several.values()}) > 1:
+    if len(several) > 1 and len({held.each for held in several.values()}) > 1:
         yield "bias-and-exact"
-    freed = sum(not held.alive for held in several.values())
+    freed = [held for held in several.values() if not held.alive]
     if freed:
         yield "unpin-frees"
-        if freed < len(several):
+        if len(freed) < len(several):
             yield "one-of-two-freed"
-    if sum(map(len, record.lists)) > BATCH:
+    npages = sum(map(len, record.ledger.unpinned))
+    if npages > BATCH:
         yield "one-call-batches"
-    if any(entries > MAX_PAGES_EXAMINED for _, entries in runs):
+    if npages > MAX_PAGES_EXAMINED and any(n > MAX_PAGES_EXAMINED for _, n in runs):
         yield "long-run"
 
 
@@ -119,7 +120,7 @@ def _head(record: Record, head: int, held: Held) -> Iterator[str]:
     before = record.state_before(head)
     if before.refcount < 0:
         yield "unpin-wrapped"
-    if not record.dirties:
+    if not record.ledger.dirties:
         if before.dirty and record.step.asks_dirty:
             yield "dirty-left"
     elif before.dirty:

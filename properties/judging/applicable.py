@@ -2,7 +2,7 @@
 
 """Whether a program can be judged on a candidate: its abilities, and how large the program is."""
 
-from model.abilities import Abilities
+from model.abilities import UNBOUNDED, Abilities
 from model.pagelist import NULL_NAME
 from model.program import Program
 from model.step import Step, Table
@@ -46,9 +46,9 @@ def beyond(step: Step, abilities: Abilities) -> str:
     if step.call not in abilities.calls:
         return f"{abilities.name} has no {step.call}()"
     most = min(abilities.named, abilities.listed) if step.takes_array else abilities.named
-    if step.npages_named > most:
+    if most < UNBOUNDED and step.npages_named > most:
         return f"{abilities.name} passes no list of more than {most} pages"
-    if step.changes_page_table() and not abilities.changes:
+    if not abilities.changes and step.changes_page_table():
         return f"{abilities.name} cannot change a page table during a call"
     for order in step.orders_made():
         if order not in abilities.orders:

@@ -48,7 +48,12 @@ class Guarded:
         :raises Unavailable: if the candidate cannot run on this host.
         """
         try:
-            return self._step(step, npages)
+            if not self._timed:
+                self._watchdog.watch(npages)
+            try:
+                return self._step(step)
+            finally:
+                self._watchdog.rest()
         except Hang:
             # A second tick may have kept `_step` from ending the watch.
             self._watchdog.rest()
@@ -62,10 +67,8 @@ class Guarded:
             if isinstance(shown, NoSnapshot):
                 return
 
-    def _step(self, step: Step, npages: int) -> Snapshot | NoSnapshot:
+    def _step(self, step: Step) -> Snapshot | NoSnapshot:
         call = step.call
-        if not self._timed:
-            self._watchdog.watch(npages)
         try:
             if self._snapshots is None:
                 # Start here, so that a candidate that cannot start fails at its first step.
@@ -88,8 +91,6 @@ class Guarded:
             name = type(err).__name__
             said = _said(err)
             return NoSnapshot(f"raised_{name}", f"{call} raised {name}: {said}", _where(err))
-        finally:
-            self._watchdog.rest()
 
     def partial(self) -> Snapshot:
         """A snapshot of a step that did not finish: the first 1,000 events of its journal."""

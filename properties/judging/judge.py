@@ -126,12 +126,11 @@ class Run:
                 raise KnownOddity(self.met.name)
         ledger = self.ledger
         returned = ledger.take(step)
-        lists = ledger.unpinned
         if self.record is not None:
             self._before.update(self.record.reference.heads)
         self.steps.append(step)
         reference = self._legal(returned) if self.alone else next(self._reference)
-        npages = step.npages_named or sum(map(len, lists))
+        npages = step.npages_named or sum(map(len, ledger.unpinned))
         shown = self._candidate.step(step, npages)
         record = self.record = Record(
             index=len(self.steps) - 1,
@@ -140,8 +139,6 @@ class Run:
             candidate=shown if isinstance(shown, Snapshot) else self._candidate.partial(),
             ledger=ledger,
             returned=returned,
-            lists=lists,
-            dirties=ledger.dirties,
             before=self._before,
             history=self._history,
             fields=self._fields,
@@ -158,7 +155,7 @@ class Run:
             # The ledger accepted the step, so it is the snapshot that names frames of no mapping.
             summary = f"the snapshot of {step.call} is impossible: {err.reason}"
             return record.finding("invariants", "no_snapshot", summary)
-        if self.dearer is None and lists:
+        if self.dearer is None and ledger.unpinned:
             self.dearer = cost(record)
         return None
 

@@ -16,7 +16,7 @@ from typing import Any, Self, TypeAlias
 from model.errors import BadInput
 from model.frames import Block, Frames
 from model.mapping import Extent, Mapping, side_by_side
-from model.page import HeadState, wrapped
+from model.page import HeadState, state_of, wrapped
 from model.pagelist import NULL
 from model.program import Program
 from model.semantics import BIAS, Semantics
@@ -47,7 +47,9 @@ class Ledger:
         self.warned = False
         #: The frames that the last step unpinned: one sequence for a list (one for each part
         #: between NULLs) or a range, one for each entry of a region; and whether they are dirtied.
-        self.unpinned: list[Sequence[int]] = []
+        self.unpinned: Sequence[Sequence[int]] = []
+        #: (head, entries) of each run of these frames.
+        self.unpinned_runs: list[tuple[int, int]] = []
         self.dirties = False
         #: The memory region that was released last.
         self.released_umem: Region | None = None
@@ -82,6 +84,7 @@ class Ledger:
         self.touched = set()
         self.warned = False
         self.unpinned = []
+        self.unpinned_runs = []
         self.dirties = False
         return ENTRIES[step.call](self, step)
 
@@ -119,8 +122,8 @@ class Ledger:
         if count >= COUNT_LIMIT:
             count = wrapped(count)
         if each == 1:
-            return HeadState(count, pins, held.dirty, held.alive), pins > 0
-        return HeadState(count, 0, held.dirty, held.alive), not 0 <= count < BIAS
+            return state_of((count, pins, held.dirty, held.alive)), pins > 0
+        return state_of((count, 0, held.dirty, held.alive)), not 0 <= count < BIAS
 
     def held(self, head: int) -> Held:
         """What is held of the compound page at *head*."""

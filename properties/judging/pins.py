@@ -9,7 +9,7 @@ must return, or None if the call returns none. It raises the errors of `Ledger.t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import chain, groupby
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from model import steps
@@ -137,29 +137,36 @@ def _pin_fast(ledger: Ledger, pages: Sequence[int], changed: int | None) -> int:
 
 
 def unpin(
-    ledger: Ledger, pages: Sequence[int], named: PageList | str, *, dirty: bool = False
+    ledger: Ledger, lists: Sequence[Sequence[int]], named: PageList | str, *, dirty: bool = False
 ) -> None:
-    """Release one pin for each entry of *pages*.
+    """Release one pin for each entry of *lists*.
 
     :param named: The pages as the step names them, for messages.
     :param dirty: Whether the call dirties the pages first.
     """
-    runs = []
-    for head, entries in ledger.counts(pages).items():
+    runs = [run for pages in lists for run in ledger.runs(pages)]
+    counts = dict(runs)
+    if len(counts) < len(runs):
+        counts = dict.fromkeys(counts, 0)
+        for head, entries in runs:
+            counts[head] += entries
+    released = []
+    for head, entries in counts.items():
         held = ledger.held(head)
         if held.pins < entries:
             name = ledger.name(head)
             msg = f"unpins {entries} of {name}, where {held.pins} are held ({named})"
             raise ContractBroken(msg)
-        runs.append((head, held, entries))
-    for head, held, entries in runs:
+        released.append((head, held, entries))
+    for head, held, entries in released:
         _put_back(ledger, head, held, entries, dirty=dirty)
-    ledger.unpinned = [pages]
+    ledger.unpinned = lists
+    ledger.unpinned_runs = runs
     ledger.dirties = dirty
 
 
 def _unpin_user_page(ledger: Ledger, step: steps.UnpinUserPage) -> None:
-    unpin(ledger, step.page.resolve(ledger.table), step.page)
+    unpin(ledger, [step.page.resolve(ledger.table)], step.page)
 
 
 def _unpin_user_pages_dirty_lock(ledger: Ledger, step: steps.UnpinUserPagesDirtyLock) -> None:
@@ -178,12 +185,10 @@ def _unpin_list(
         ledger.warned = True  # an error value, for which the call warns
         return
     pages = step.pages.resolve(ledger.table)
-    pieces = [pages]
-    if NULL_NAME in step.pages.names() and ledger.semantics.null_skipped and not dirty:
-        pieces = [[*piece] for null, piece in groupby(pages, NULL.__eq__) if not null]
-        pages = [*chain.from_iterable(pieces)]
-    unpin(ledger, pages, step.pages, dirty=dirty)
-    ledger.unpinned = pieces
+    lists = [pages]
+    if ledger.semantics.null_skipped and not dirty and NULL_NAME in step.pages.names():
+        lists = [[*piece] for null, piece in groupby(pages, NULL.__eq__) if not null]
+    unpin(ledger, lists, step.pages, dirty=dirty)
 
 
 def _unpin_user_page_range_dirty_lock(
@@ -192,7 +197,7 @@ def _unpin_user_page_range_dirty_lock(
     if step.npages is not None:
         raise ContractBroken(f"{step.call} takes npages={step.npages} as a length")
     pages = contiguous(step.pages.resolve(ledger.table), step.pages)
-    unpin(ledger, pages, step.pages, dirty=step.make_dirty)
+    unpin(ledger, [pages], step.pages, dirty=step.make_dirty)
 
 
 ENTRIES: Entries = {

@@ -73,8 +73,7 @@ def _ib_umem_release(ledger: Ledger, step: IbUmemRelease) -> None:
     if step.umem not in ledger.umems:
         raise ContractBroken(f"{step.umem} is not a memory region, or was released before")
     region = ledger.umems[step.umem]
-    unpin(ledger, region.pages(), step.umem, dirty=region.writable and step.dirty)
-    ledger.unpinned = region.entries
+    unpin(ledger, region.entries, step.umem, dirty=region.writable and step.dirty)
     ledger.released_umem = ledger.umems.pop(step.umem)
 
 

@@ -50,8 +50,9 @@ class Watchdog:
 
     _hung = False
     _ticking = False
-    #: The watchdog of the step that is being carried out, or None.
-    _current: ClassVar[Watchdog | None] = None
+    #: The watchdog of the step that is being carried out, or None; one item. In a list, because
+    #: to set a class attribute takes Python thirty times as long.
+    _current: ClassVar[list[Watchdog | None]] = [None]
 
     def __init__(self) -> None:
         self._usable = threading.current_thread() is threading.main_thread()
@@ -63,7 +64,7 @@ class Watchdog:
             self._left = STEP_SECONDS_AGAIN if Watchdog._hung else STEP_SECONDS
             if npages > 1:
                 self._left += min(npages, MAX_CHARGED_PAGES) * SECONDS_PER_PAGE
-            Watchdog._current = self
+            self._current[0] = self
             if not Watchdog._ticking:
                 self._start()
 
@@ -71,7 +72,7 @@ class Watchdog:
         """Stop watching: the step is over."""
         # A tick must not end the candidate's clean-up after the step.
         if self._usable:
-            Watchdog._current = None
+            self._current[0] = None
 
     @classmethod
     def _start(cls) -> None:
@@ -106,7 +107,7 @@ class Watchdog:
 
     @classmethod
     def _tick(cls, number: int, _frame: FrameType | None) -> None:
-        watchdog = cls._current
+        watchdog = cls._current[0]
         if watchdog is None:
             cls.stop()
         elif watchdog.late(TICK if number == signal.SIGVTALRM else TICK / PATIENCE):

@@ -41,8 +41,8 @@ def shown_steps(program: Program, candidate: Candidate) -> Iterator[str]:
         finding = next(findings)
         record = run.record
         assert record is not None
-        if record.runs():
-            named = [(run.ledger.name(head), n) for head, n in record.runs()[:1000]]
+        if record.ledger.unpinned_runs:
+            named = [(run.ledger.name(head), n) for head, n in record.ledger.unpinned_runs[:1000]]
             yield f"     {runs_in_words(named)}"
         yield from _changes(record)
         if finding:

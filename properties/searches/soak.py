@@ -160,16 +160,16 @@ class _Soak:
 
     def run(self, steps: int) -> None:
         """Draw and judge *steps* steps; stop at a finding, or if MAX_IDLE_DRAWS draws give none."""
-        draws = drawn = 0
-        while len(self._run.steps) < steps and draws - drawn < MAX_IDLE_DRAWS:
+        draws = drawn = taken = 0
+        while taken < steps and draws - drawn < MAX_IDLE_DRAWS:
             if draws % WEIGH_EVERY == 0:
                 if self._search.watcher.enough():
                     return
                 self._weigh()
             draws += 1
-            taken = len(self._run.steps)
             finding = self._step()
             if len(self._run.steps) > taken:
+                taken += 1
                 drawn = draws
             if finding:
                 self._search.watcher.found(self._run.so_far, finding)

@@ -9,7 +9,7 @@ more pages and rare arguments come from `properties.strategies.steps`.
 from collections.abc import Callable
 
 from model.mapping import Mapping
-from model.pagelist import Group, PageList, Slice
+from model.pagelist import PageList, Slice, joined
 from model.regions import Register, Release
 from model.step import Step
 from model.steps import (
@@ -120,33 +120,33 @@ class ShortSteps:
         part = self._release(dice, lambda held: 1 + dice.randrange(held))
         return PageList((part,)) if part else None
 
-    def _pin(self, *terms: Slice | Group) -> Step:
-        return Pin(handle=self._steps.name("h"), pages=PageList(terms))
+    def _pin(self, pages: PageList) -> Step:
+        return Pin(handle=self._steps.name("h"), pages=pages)
 
     # Forms that pin.
 
     def pin(self, dice: Dice) -> Step | None:
         """Pin neighbouring pages."""
-        return self._pin(*self._stretch(dice).terms)
+        return self._pin(self._stretch(dice))
 
     def pin_across(self, dice: Dice) -> Step | None:
         """Pin the pages of several neighbouring compound pages."""
-        return self._pin(*self._stretch(dice, MAX_ACROSS).terms)
+        return self._pin(self._stretch(dice, MAX_ACROSS))
 
     def pin_again(self, dice: Dice) -> Step | None:
         """Pin a page several times in one call."""
         (term,) = self._stretch(dice).slices()
-        return self._pin(Slice(term.name, term.indices[:1], 1 + dice.randrange(4)))
+        return self._pin(PageList((Slice(term.name, term.indices[:1], 1 + dice.randrange(4)),)))
 
     def pin_strided(self, dice: Dice) -> Step | None:
         """Pin every other one of some neighbouring pages, or all of them in reverse order."""
         (term,) = self._stretch(dice).slices()
         indices = term.indices[::-1] if dice.randrange(2) else term.indices[::2]
-        return self._pin(Slice(term.name, indices))
+        return self._pin(PageList((Slice(term.name, indices),)))
 
     def pin_two(self, dice: Dice) -> Step | None:
         """Pin neighbouring pages at two places in one call."""
-        return self._pin(*self._stretch(dice).terms, *self._stretch(dice).terms)
+        return self._pin(joined((self._stretch(dice), self._stretch(dice))))
 
     def pin_fast(self, dice: Dice) -> Step | None:
         """Pin without the slow path; a page table entry may change meanwhile."""

@@ -26,7 +26,8 @@ def cost(record: Record) -> Finding | None:
         if shown.puts > enough:
             return _dearer(record, "puts", shown.puts, enough)
     if shown.dirty_locks:
-        clean = {head for head, _ in record.runs() if not record.state_before(head).dirty}
+        runs = record.ledger.unpinned_runs
+        clean = {head for head, _ in runs if not record.state_before(head).dirty}
         if shown.dirty_locks > len(clean):
             return _dearer(record, "dirty_locks", shown.dirty_locks, len(clean))
     return None
@@ -35,8 +36,8 @@ def cost(record: Record) -> Finding | None:
 def _puts(record: Record) -> int:
     """The number of puts that suffice for the step."""
     if not record.ledger.semantics.batched:
-        return sum(map(len, record.lists))
-    return sum(-(-entries // MAX_ENTRIES_OF_PUT) for _, entries in record.runs())
+        return sum(map(len, record.ledger.unpinned))
+    return sum(-(-entries // MAX_ENTRIES_OF_PUT) for _, entries in record.ledger.unpinned_runs)
 
 
 def _dearer(record: Record, what: str, took: int, enough: int) -> Finding:

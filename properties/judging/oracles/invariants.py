@@ -17,7 +17,7 @@ def dirty_before_put(record: Record) -> Finding | None:
     still clean, with what the device wrote.
     """
     step = record.step
-    if not record.dirties:
+    if not record.ledger.dirties:
         return None
     for event in record.candidate.events:
         if event.what == "put" and not event.dirty:
@@ -53,18 +53,19 @@ def counted_before_put(record: Record) -> Finding | None:
     if not step.unpins:
         return None
     ledger = record.ledger
-    events = record.candidate.events
-    if not any(event.what == "stat" for event in events):
-        return None  # the journal has no counting; agreement compares the sum after the step
     counted = 0
-    for event in events:
-        if event.what == "stat":
-            counted += event.refs
-        elif event.what == "put" and event.refs > 0:
-            each = ledger.each(event.page)
-            counted -= event.refs // each
+    counts = False
+    early = None
+    for what, page, refs, _ in record.candidate.events:
+        if what == "stat":
+            counts = True
+            counted += refs
+        elif what == "put" and refs > 0 and early is None:
+            counted -= refs // ledger.each(page)
             if counted < 0:
-                name = ledger.name(event.page)
-                summary = f"{step.call} put {name} before it counted the pins as released"
-                return record.finding("invariants", "counted_before_put", summary)
-    return None
+                early = page
+    if early is None or not counts:
+        # A journal may lack counting; agreement compares the sum after the step.
+        return None
+    summary = f"{step.call} put {ledger.name(early)} before it counted the pins as released"
+    return record.finding("invariants", "counted_before_put", summary)

@@ -2,7 +2,7 @@
 
 """The record of one step: what reference, candidate and ledger say about it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from itertools import islice
 
 from attrs import define, field
@@ -41,8 +41,6 @@ class Record:
     :param reference: The snapshot that the candidate's must equal.
     :param ledger: The ledger after the step.
     :param returned: The number that the call must return according to the ledger, or None.
-    :param lists: The frames that the step unpins, see `Ledger.unpinned`; empty if it unpins none.
-    :param dirties: Whether the call dirties the pages that it unpins.
     :param before: State by head, of each head that an earlier step touched.
     :param fields: The fields that the candidate shows.
     :param judge: What gave *reference*: ``reference``, or ``ledger`` if it judges alone.
@@ -54,23 +52,14 @@ class Record:
     candidate: Snapshot
     ledger: Ledger
     returned: int | None
-    lists: list[Sequence[int]]
-    dirties: bool
     before: dict[int, HeadState]
     history: HeadHistory
     fields: frozenset[str]
     judge: str = "reference"
-    _runs: list[tuple[int, int]] | None = None
 
     def state_before(self, page: int) -> HeadState:
         """The state of *page* before the step."""
         return self.before.get(page) or self.ledger.first_state(page)
-
-    def runs(self) -> list[tuple[int, int]]:
-        """(head, entries) of each run in the lists that the step unpins."""
-        if self._runs is None:
-            self._runs = [run for pages in self.lists for run in self.ledger.runs(pages)]
-        return self._runs
 
     def finding(
         self,
@@ -89,7 +78,7 @@ class Record:
             for event in events
             if event.what == "put" and isinstance(event.refs, int)
         )
-        runs = [(ledger.name(head), entries) for head, entries in self.runs()[:MAX_RUNS_SHOWN]]
+        runs = [(ledger.name(head), n) for head, n in ledger.unpinned_runs[:MAX_RUNS_SHOWN]]
         return Finding(
             oracle=oracle,
             what=what,
