@@ -24,7 +24,7 @@ def capture(output: Path | None, pid: int | None, limit: int | None, when: str) 
     if not when.isprintable():
         raise BadInput("--when must be one line of text")
     when = when or "at an unknown date"
-    found = capture_process(pid, when) if pid else capture_machine(when, limit=limit)
+    found = capture_process(pid, when, limit=limit) if pid else capture_machine(when, limit=limit)
     if output is None:
         click.echo(found.text(), nl=False)
         return 0

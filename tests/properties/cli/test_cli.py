@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from model.capture import Capture
 from model.parse import read_program
 from properties.layouts import DIRECTORY
 from tests.helpers import SKETCHES, TRACES, run
@@ -321,6 +322,19 @@ def test_hash_seed_does_not_matter(home):
 
     assert outputs[0] == outputs[1]
     assert outputs[0].startswith("DIVERGED")
+
+
+def test_capture_of_a_process_has_at_most_limit_mappings(monkeypatch, home):
+    """``--limit`` holds for one process as for the whole machine."""
+    asked = []
+
+    def captured(pid, when, *, limit):
+        asked.append((pid, when, limit))
+        return Capture((), ("captured today from one process",))
+
+    monkeypatch.setattr("properties.cli.capture.capture_process", captured)
+    assert run("capture", "--pid", 7, "--limit", 3, "--when", "today").exit_code == 0
+    assert asked == [(7, "today", 3)]
 
 
 @pytest.mark.skipif(
