@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
@@ -332,7 +333,8 @@ def test_capture_of_a_process_has_at_most_limit_mappings(monkeypatch, home):
         asked.append((pid, when, limit))
         return Capture((), ("captured today from one process",))
 
-    monkeypatch.setattr("properties.cli.capture.capture_process", captured)
+    module = importlib.import_module("properties.cli.capture")
+    monkeypatch.setattr(module, "capture_process", captured)
     assert run("capture", "--pid", 7, "--limit", 3, "--when", "today").exit_code == 0
     assert asked == [(7, "today", 3)]
 
