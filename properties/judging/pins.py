@@ -145,11 +145,9 @@ def unpin(
     :param dirty: Whether the call dirties the pages first.
     """
     runs = [run for pages in lists for run in ledger.runs(pages)]
-    counts = dict(runs)
-    if len(counts) < len(runs):
-        counts = dict.fromkeys(counts, 0)
-        for head, entries in runs:
-            counts[head] += entries
+    counts: dict[int, int] = {}
+    for head, entries in runs:
+        counts[head] = counts.get(head, 0) + entries
     released = []
     for head, entries in counts.items():
         held = ledger.held(head)

@@ -12,10 +12,7 @@ from model.mapping import FIRST_PFN, Extent, Mapping, placed
 from model.pagelist import PageList, from_entries, span
 from model.program import Program
 from model.step import Step, shown
-from properties.reduce.lists import (
-    MAX_PAGES_REWRITTEN,
-    with_lists,
-)
+from properties.reduce.lists import MAX_PAGES_REWRITTEN, with_lists
 from properties.reduce.mappings import (
     at_default_frames,
     lowered,

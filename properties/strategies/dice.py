@@ -1,8 +1,16 @@
 # SPDX-License-Identifier: MIT
 
-"""Seeded random numbers for searches without Hypothesis, the same on every Python version."""
+"""Random choices. Their only source is ``randrange`` of a `random.Random`.
 
+Hypothesis passes its own, whose numbers it can replay and shrink; 0 is always the plainest
+choice. Other searches pass a `Dice`.
+"""
+
+from collections.abc import Sequence
 from random import Random
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 class Dice(Random):
@@ -20,3 +28,13 @@ class Dice(Random):
         if n < 1 << 20:
             return self._bits(32) * n >> 32
         return self._bits(128) * n >> 128
+
+
+def among(random: Random, choices: Sequence[T]) -> T:
+    """One of *choices*; the first one is the plainest."""
+    return choices[random.randrange(len(choices))]
+
+
+def one_in(random: Random, n: int) -> bool:
+    """True with probability 1/*n*."""
+    return random.randrange(n) == n - 1

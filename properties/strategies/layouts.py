@@ -10,7 +10,7 @@ from model.abilities import UNBOUNDED, Abilities
 from model.mapping import FIRST_PFN, Extent, Mapping, align_up, overlap, placed
 from model.semantics import Semantics
 from properties.search import Search
-from properties.strategies import among, one_in
+from properties.strategies.dice import among, one_in
 
 #: Maximum number of mappings of a layout.
 MAX_MAPPINGS = 3

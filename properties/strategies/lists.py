@@ -9,7 +9,7 @@ from random import Random
 from model.mapping import Mapping
 from model.pagelist import Group, PageList, Slice, joined, span
 from properties.judging.ledger import Ledger
-from properties.strategies import among, one_in
+from properties.strategies.dice import among, one_in
 
 #: Maximum lengths of a short list, in pages; one of these is drawn for each list.
 SHORT_LENGTHS = (4, 4, 16, 64)

@@ -6,7 +6,7 @@ from random import Random
 
 from model.pagelist import NULL_NAME, PageList, Slice
 from model.semantics import Semantics
-from properties.strategies import one_in
+from properties.strategies.dice import one_in
 
 #: One list in NULL_ONE_IN contains NULL.
 NULL_ONE_IN = 4

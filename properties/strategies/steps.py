@@ -28,7 +28,7 @@ from properties.judging.holdings import Held
 from properties.judging.ledger import Ledger
 from properties.judging.pins import COUNT_LIMIT
 from properties.judging.regions import BATCH
-from properties.strategies import among, one_in
+from properties.strategies.dice import among, one_in
 from properties.strategies.lists import (
     draw_held_page,
     draw_pieces,

@@ -12,8 +12,7 @@ from model.step import SgEntry, Step
 from model.steps import STEPS, Pin, PinFast, Unpin, UnpinOne
 from properties.searches.laws.comparison import Comparison, Variant
 from properties.searches.laws.prefix import MAX_ENTRIES, Prefix, entries_of
-from properties.strategies import among, one_in
-from properties.strategies.dice import Dice
+from properties.strategies.dice import Dice, among, one_in
 
 #: The calls that unpin and have an argument *make_dirty*: one for lists, one for ranges.
 DIRTYING: dict[str, Any] = {

@@ -10,8 +10,7 @@ from model.step import Step
 from model.steps import STEPS
 from properties.judging.judge import Run
 from properties.judging.pins import COUNT_LIMIT
-from properties.strategies import among, one_in
-from properties.strategies.dice import Dice
+from properties.strategies.dice import Dice, among, one_in
 from properties.strategies.lists import (
     by_mapping,
     draw_pieces,

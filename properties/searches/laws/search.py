@@ -29,8 +29,7 @@ from properties.search import Search, attempt, report_end
 from properties.searches.laws.comparison import Comparison, difference
 from properties.searches.laws.equations import LAWS
 from properties.searches.laws.prefix import Prefix, draw_max_entries
-from properties.strategies import among, one_in
-from properties.strategies.dice import Dice
+from properties.strategies.dice import Dice, among, one_in
 from properties.strategies.layouts import draw_layout, draw_small, small_orders
 from properties.strategies.lists import draw_stretch
 from properties.strategies.short import UNPINNING, ShortSteps
