@@ -17,11 +17,18 @@ from properties.reduce.proposals import Proposals, first_accepted
 
 
 def fail_alone(program: Program) -> Proposals:
-    """If the last step pins and registers a region, keep only this step; let DMA mapping fail."""
+    """If the last step pins and registers a region, keep only this step; let DMA mapping fail.
+
+    Also try fewer pages: if a page could not be pinned, only those before it were.
+    """
     step: Any = program.steps[-1]
     if step.pins and step.binds_umem:
         alone = evolve(step, nmap=0, append_fails=None)
-        yield evolve(program, steps=(alone,), lines=())
+        npages = step.npages_named
+        for kept in dict.fromkeys((npages, npages - 1, min(npages, 2))):
+            fewer = evolve(alone, pages=alone.pages.prefix(kept)) if kept < npages else alone
+            if kept and (yield evolve(program, steps=(fewer,), lines=())):
+                return
 
 
 def join(program: Program) -> Proposals:

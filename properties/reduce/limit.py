@@ -73,6 +73,8 @@ def _smaller(program: Program, index: int) -> Iterator[Program]:
                 if 0 < kept < length:
                     with suppress(CannotRewrite):
                         yield without_entries(program, other, kept, length)
+            with suppress(CannotRewrite):
+                yield without_entries(program, other, 0, length - 1)
 
 
 def _total(program: Program, filling: Any) -> int:

@@ -96,11 +96,19 @@ def pin_what_is_unpinned(program: Program) -> Proposals:
 
 
 def _plainer_scatterlist(step: Any) -> Iterator[Step]:
-    """*step* without one scatterlist entry, or with fewer or only whole pages in this entry."""
+    """*step* without one scatterlist entry, or with fewer or only whole pages in this entry.
+
+    With fewer pages, the last one may also be used in part, as far as now.
+    """
     for i, entry in enumerate(step.sgl):
         npages = len(entry.pages)
         lengths = [n for n in dict.fromkeys((1, npages // 2, npages - 1, npages)) if n]
-        plainer = [(SgEntry(entry.pages.prefix(n), n * PAGE_SIZE),) for n in lengths]
+        unused = npages * PAGE_SIZE - entry.length
+        plainer = [
+            (SgEntry(entry.pages.prefix(n), n * PAGE_SIZE - short),)
+            for short in dict.fromkeys((0, unused))
+            for n in lengths
+        ]
         for others in ((), *plainer):
             sgl = (*step.sgl[:i], *others, *step.sgl[i + 1 :])
             if sgl and sgl != step.sgl:

@@ -40,6 +40,13 @@ def test_fail_alone():
     assert [] == offers(fail_alone, PAGES, "unmap(a[0:1])")
 
 
+def test_fail_alone_with_fewer_pages():
+    """If the failing program could not pin all pages, the bug may show without the last ones."""
+    assert [
+        PAGES + f"m1 = ib_umem_get(a[0:{npages}], nmap=0)\n" for npages in (5, 4, 2)
+    ] == offers(fail_alone, PAGES, "unmap(a[4:5])", "m1 = ib_umem_get(a[0:5])")
+
+
 def test_register():
     """A region of pinned pages pins them itself; a merged entry is tried as well."""
     pinned = "h1 = pin_user_pages(a[0:4])\nh2 = pin_user_pages(a[7:8])\n"

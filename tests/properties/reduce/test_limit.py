@@ -82,6 +82,17 @@ def test_near_limit_where_the_last_step_pins():
     ) in offers(keep_near_limit, last)
 
 
+def test_near_limit_with_the_last_of_the_entries():
+    """The last entry of a handle may be the only one that a later step names."""
+    pages = 'a = mapping("driver", orders=[2])\n'
+    lines = "h1 = pin_user_pages(a[0:1]*4)\nunpin_user_pages(h1[3:4])\n"
+
+    assert (
+        f"{pages}get_page(a[0:1], n=2147483646)\n"
+        "h1 = pin_user_pages(a[0:1])\nunpin_user_pages(h1[0:1])\n"
+    ) in offers(keep_near_limit, f"{pages}get_page(a[0:1], n=2147483643)\n{lines}")
+
+
 def test_only_near_the_limit():
     """Few references do not bring a count near 2^31."""
     for n in (MIN_REFERENCES_NEAR_LIMIT - 1, MIN_REFERENCES_NEAR_LIMIT):
