@@ -42,9 +42,9 @@ def test_fail_alone():
 
 def test_fail_alone_with_fewer_pages():
     """If the failing program could not pin all pages, the bug may show without the last ones."""
-    assert [
-        PAGES + f"m1 = ib_umem_get(a[0:{npages}], nmap=0)\n" for npages in (5, 4, 2)
-    ] == offers(fail_alone, PAGES, "unmap(a[4:5])", "m1 = ib_umem_get(a[0:5])")
+    assert [PAGES + f"m1 = ib_umem_get(a[0:{npages}], nmap=0)\n" for npages in (5, 4, 2)] == offers(
+        fail_alone, PAGES, "unmap(a[4:5])", "m1 = ib_umem_get(a[0:5])"
+    )
 
 
 def test_register():
