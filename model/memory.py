@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from model.frames import Frames
 from model.mapping import Mapping, side_by_side
-from model.page import Event, HeadState, Page, event_of, wrapped
+from model.page import Event, HeadState, Page, wrapped
 from model.pagelist import NULL
 from model.semantics import PMD_ORDER, Semantics
 
@@ -69,7 +69,7 @@ class Memory:
         self.puts = 0
         self.dirty_locks = 0
         self._npages = npages
-        self._spent += self._allowed - max(self._fuel, 0)
+        self._spent = self.operations
         self._allowed = self._fuel = FUEL + PER_PAGE * npages + 8 * min(npages, SQUARED) ** 2
         self._empty_puts = EMPTY_PUTS + 4 * npages
 
@@ -161,7 +161,7 @@ class Memory:
         record = self._change(page)
         record.refcount = wrapped(record.refcount + refs)
         if self._journal:
-            self.events.append(event_of(("grab", page, refs, record.dirty)))
+            self.events.append(Event("grab", page, refs, record.dirty))
 
     def page_ref_sub_and_test(self, page: int, refs: int) -> bool:
         """Drop *refs* references of *page* in one put; True if none is left."""
@@ -172,7 +172,7 @@ class Memory:
         record = self._change(page)
         self.puts += 1
         if self._journal:
-            self.events.append(event_of(("put", page, refs, record.dirty)))
+            self.events.append(Event("put", page, refs, record.dirty))
         record.refcount = wrapped(record.refcount - refs)
         return record.refcount == 0
 
@@ -185,13 +185,13 @@ class Memory:
         """Add *refs* to *item*, one of the two statistics of pins in /proc/vmstat."""
         self.stats[item] += refs
         if self._journal:
-            self.events.append(event_of(("stat", -1, refs, False)))
+            self.events.append(Event("stat", -1, refs, dirty=False))
 
     def free(self, head: int) -> None:
         """Free the compound page at *head*, which clears its flags (PAGE_FLAGS_CHECK_AT_PREP)."""
         record = self._change(head)
         if self._journal:
-            self.events.append(event_of(("free", head, record.pincount, record.dirty)))
+            self.events.append(Event("free", head, record.pincount, record.dirty))
         record.dirty = False
         record.allocated = False
 
@@ -203,7 +203,7 @@ class Memory:
         record = self._change(head)
         self.dirty_locks += 1
         if self._journal:
-            self.events.append(event_of(("dirty", head, 0, record.dirty)))
+            self.events.append(Event("dirty", head, 0, record.dirty))
         record.dirty = True
 
     def set_dirty(self, head: int, *, dirty: bool) -> None:
@@ -274,7 +274,7 @@ class Memory:
         record = self._pages.get(page) or self._page(page)
         self.touched.add(page)
         if not record.allocated and self._journal:
-            self.events.append(event_of(("stale", page, 0, record.dirty)))
+            self.events.append(Event("stale", page, 0, record.dirty))
         return record
 
     def _exhausted(self) -> None:

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
 from typing import NamedTuple
 
 from attrs import define
@@ -47,12 +46,6 @@ class Event(NamedTuple):
     dirty: bool
 
 
-#: Make a HeadState or an Event of a tuple in a third of the time that its constructor takes:
-#: each step makes some ten of them.
-state_of = partial(tuple.__new__, HeadState)
-event_of = partial(tuple.__new__, Event)
-
-
 @define
 class Page:
     """The counters and flags of one frame.
@@ -70,7 +63,7 @@ class Page:
 
     def state(self) -> HeadState:
         """What a snapshot shows of the page."""
-        return state_of((self.refcount, self.pincount, self.dirty, self.allocated))
+        return HeadState(self.refcount, self.pincount, self.dirty, self.allocated)
 
     def maybe_dma_pinned(self) -> bool:
         """``page_maybe_dma_pinned()``.

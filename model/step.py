@@ -202,10 +202,8 @@ class Step:
     @property
     def makes(self) -> str:
         """The name of the handle or region that the step makes; empty if it makes none."""
-        if self.binds_handle or self.binds_umem:
-            made: str = getattr(self, self.name_field())
-            return made
-        return ""
+        name = self.name_field()
+        return getattr(self, name) if name else ""
 
     def lists(self) -> Iterator[PageList]:
         """The lists of pages that the step names."""

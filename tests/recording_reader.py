@@ -15,6 +15,9 @@ from model.page import Event, HeadState
 from model.parse import parse_program
 from model.recording import FIRST, STEP, Recording
 
+#: Maximum number of bytes of an unpacked file of recordings, and of repeats of an event.
+MAX_UNPACKED = 1 << 26
+
 #: Matches a head. Groups: mapping, position, refcount, pincount, flags.
 HEAD = re.compile(r"(\w+)\[(\d+)\]=(-?\d+),(-?\d+),(D?A?P?)")
 #: Matches an event. Groups: what, mapping, position, references, D if page was dirty, repeats.
@@ -26,9 +29,12 @@ LINE = re.compile(r"> (-|-?\d+) (-?\d+) (-?\d+) \|(.*)\|(.*)\|(.*)")
 def read_texts(path):
     """The text of each recording in the file *path*, or BadInput."""
     try:
-        text = lzma.decompress(path.read_bytes()).decode()
-    except (OSError, lzma.LZMAError, UnicodeDecodeError) as err:
+        unpacking = lzma.LZMADecompressor()
+        text = unpacking.decompress(path.read_bytes(), max_length=MAX_UNPACKED).decode()
+    except (OSError, lzma.LZMAError, EOFError, UnicodeDecodeError) as err:
         raise BadInput(str(err), file=str(path)) from None
+    if not unpacking.eof or unpacking.unused_data:
+        raise BadInput("is truncated, or data follows its end", file=str(path))
     return [FIRST + part for part in re.split(f"^{FIRST}", text, flags=re.MULTILINE)[1:]]
 
 
@@ -64,7 +70,7 @@ def snapshot(mappings, text, line):
             pinned.append(pfn)
     for what, name, at, refs, dirty, times in words(EVENT, journal, line):
         event = Event(what, frame(mappings, name, at, line), int(refs), bool(dirty))
-        events += [event] * int(times or 1)
+        events += [event] * min(int(times or 1), MAX_UNPACKED)
     return Snapshot(
         returned=None if returned == "-" else int(returned),
         heads=states,

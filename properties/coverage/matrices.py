@@ -149,7 +149,7 @@ COMBINATIONS = tuple(point for matrix in MATRICES for point in matrix.points())
 
 def combinations(record: Record) -> set[str]:
     """The combinations that the step of *record* is in; empty if it unpins nothing."""
-    if not record.ledger.unpinned or not record.ledger.unpinned_runs:
+    if not record.ledger.unpinned_runs:
         return set()
     matrices = MATRICES if record.step.takes_range else MATRICES[2:]
     return {matrix.point(*point) for matrix in matrices for point in matrix.read(record)}

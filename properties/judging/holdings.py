@@ -2,7 +2,7 @@
 
 """What is held of one compound page, and of one memory region."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import NamedTuple
 
@@ -39,6 +39,14 @@ class Held:
     def total(self) -> int:
         """The refcount without 32-bit wraparound."""
         return self.maps + self.gets + self.pins * self.each
+
+
+def totals(runs: Iterable[tuple[int, int]]) -> dict[int, int]:
+    """The number of entries of each head in *runs*, which are pairs (head, entries)."""
+    found: dict[int, int] = {}
+    for head, entries in runs:
+        found[head] = found.get(head, 0) + entries
+    return found
 
 
 class Region(NamedTuple):

@@ -16,13 +16,13 @@ from typing import Any, Self, TypeAlias
 from model.errors import BadInput
 from model.frames import Block, Frames
 from model.mapping import Extent, Mapping, side_by_side
-from model.page import HeadState, state_of, wrapped
+from model.page import HeadState, wrapped
 from model.pagelist import NULL
 from model.program import Program
 from model.semantics import BIAS, Semantics
 from model.step import Step, Table
 from properties.judging import pins, regions, world
-from properties.judging.holdings import ContractBroken, Held, Region
+from properties.judging.holdings import ContractBroken, Held, Region, totals
 from properties.judging.pins import COUNT_LIMIT
 
 #: For each call, a function that enters a step of this call in the ledger, and returns the
@@ -122,8 +122,8 @@ class Ledger:
         if count >= COUNT_LIMIT:
             count = wrapped(count)
         if each == 1:
-            return state_of((count, pins, held.dirty, held.alive)), pins > 0
-        return state_of((count, 0, held.dirty, held.alive)), not 0 <= count < BIAS
+            return HeadState(count, pins, held.dirty, held.alive), pins > 0
+        return HeadState(count, 0, held.dirty, held.alive), not 0 <= count < BIAS
 
     def held(self, head: int) -> Held:
         """What is held of the compound page at *head*."""
@@ -206,10 +206,7 @@ class Ledger:
 
     def counts(self, pages: Sequence[int]) -> dict[int, int]:
         """The number of entries of each head in *pages*."""
-        counts: dict[int, int] = {}
-        for head, entries in self.runs(pages):
-            counts[head] = counts.get(head, 0) + entries
-        return counts
+        return totals(self.runs(pages))
 
     def releasable(self, pages: Sequence[int], what: str = "pins") -> int:
         """How many of *pages*, from the first one on, a step can release.

@@ -17,7 +17,7 @@ from model.page import wrapped
 from model.pagelist import NULL, NULL_NAME, PageList
 from model.semantics import PMD_ORDER
 from model.step import contiguous
-from properties.judging.holdings import ContractBroken, Held
+from properties.judging.holdings import ContractBroken, Held, totals
 
 if TYPE_CHECKING:
     from properties.judging.ledger import Entries, Ledger
@@ -139,17 +139,14 @@ def _pin_fast(ledger: Ledger, pages: Sequence[int], changed: int | None) -> int:
 def unpin(
     ledger: Ledger, lists: Sequence[Sequence[int]], named: PageList | str, *, dirty: bool = False
 ) -> None:
-    """Release one pin for each entry of *lists*.
+    """Release one pin for each entry of *lists*, which are sequences of frames.
 
     :param named: The pages as the step names them, for messages.
     :param dirty: Whether the call dirties the pages first.
     """
     runs = [run for pages in lists for run in ledger.runs(pages)]
-    counts: dict[int, int] = {}
-    for head, entries in runs:
-        counts[head] = counts.get(head, 0) + entries
     released = []
-    for head, entries in counts.items():
+    for head, entries in totals(runs).items():
         held = ledger.held(head)
         if held.pins < entries:
             name = ledger.name(head)

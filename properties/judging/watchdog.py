@@ -50,9 +50,8 @@ class Watchdog:
 
     _hung = False
     _ticking = False
-    #: The watchdog of the step that is being carried out, or None; one item. In a list, because
-    #: to set a class attribute takes Python thirty times as long.
-    _current: ClassVar[list[Watchdog | None]] = [None]
+    #: The watchdog of the step that is being carried out, or None.
+    _current: ClassVar[Watchdog | None] = None
 
     def __init__(self) -> None:
         self._usable = threading.current_thread() is threading.main_thread()
@@ -64,7 +63,7 @@ class Watchdog:
             self._left = STEP_SECONDS_AGAIN if Watchdog._hung else STEP_SECONDS
             if npages > 1:
                 self._left += min(npages, MAX_CHARGED_PAGES) * SECONDS_PER_PAGE
-            self._current[0] = self
+            Watchdog._current = self
             if not Watchdog._ticking:
                 self._start()
 
@@ -72,7 +71,7 @@ class Watchdog:
         """Stop watching: the step is over."""
         # A tick must not end the candidate's clean-up after the step.
         if self._usable:
-            self._current[0] = None
+            Watchdog._current = None
 
     @classmethod
     def _start(cls) -> None:
@@ -107,7 +106,7 @@ class Watchdog:
 
     @classmethod
     def _tick(cls, number: int, _frame: FrameType | None) -> None:
-        watchdog = cls._current[0]
+        watchdog = cls._current
         if watchdog is None:
             cls.stop()
         elif watchdog.late(TICK if number == signal.SIGVTALRM else TICK / PATIENCE):

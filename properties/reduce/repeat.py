@@ -20,8 +20,8 @@ from properties.reduce.remove import with_step
 #: From mappings of more than this many compound pages, `repeat` removes none.
 MAX_COMPOUND_SCANNED = 1024
 
-#: Lists of at most this many pages are in one batch of any call.
-MIN_BATCHES = 8
+#: Only for lists of more pages than this does `repeat` try that the last page alone differs.
+MAX_SHORT_LIST = 8
 
 
 def repeat(program: Program) -> Proposals:
@@ -49,7 +49,7 @@ def _repeated(step: Any) -> Iterator[Step]:
     for turn in ([first], pages[:2], pages[1::-1], [first, last], [last, first]):
         changed: Any = with_pages(step, from_entries(list(islice(cycle(turn), length))))
         yield evolve(changed, max_segment=MAX_SEGMENT) if step.binds_umem else changed
-    if length > MIN_BATCHES:
+    if length > MAX_SHORT_LIST:
         yield with_pages(step, from_entries([last] * length))
         # A call that takes a batch of pages at a time may fail on the last batch only.
         for tail in dict.fromkeys((pages[:2][-1], last)):

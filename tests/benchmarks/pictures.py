@@ -10,19 +10,27 @@ This needs the extra `pictures`. The same results give the same bytes.
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict
 from itertools import groupby
 from math import log10
 from pathlib import Path
 
 import click
-import matplotlib as mpl
-from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
+from model.errors import about
+from properties.cli.console import reported
 from properties.faults import FAULTS
 from properties.grading.grade import Grade
 from properties.grading.trial import read
+
+try:
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Rectangle
+except ImportError:
+    click.echo("matplotlib is not installed; pip install 'headcount[pictures]'", err=True)
+    sys.exit(2)
 
 
 def grades_of(results):
@@ -47,7 +55,8 @@ def draw(grades, directory):
     mpl.rcParams["svg.fonttype"] = "none"
     faults = list(dict.fromkeys(fault for fault, _ in grades))
     searches = list(dict.fromkeys(search for _, search in grades))
-    directory.mkdir(parents=True, exist_ok=True)
+    with about(directory):
+        directory.mkdir(parents=True, exist_ok=True)
     files = []
     for name, figure in (("heat", heat), ("curve", curve)):
         path = directory / f"faults-{name}.svg"
@@ -112,10 +121,12 @@ def curve(grades, faults, searches):
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.argument("directory", type=click.Path(path_type=Path))
+@reported
 def main(files, directory):
     """Draw the results in FILES, which `headcount faults --json` wrote, into DIRECTORY."""
     for path in draw(grades_of(result for file in files for result in read(file)), directory):
         click.echo(f"drawn    {path}")
+    return 0
 
 
 if __name__ == "__main__":

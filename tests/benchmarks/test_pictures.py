@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from attrs import evolve
 from click.testing import CliRunner
@@ -34,6 +37,32 @@ def test_grades_of():
     assert names == [fault for fault, _ in grades]
     assert again in grades["CutAtNpages", "soak"].results
     assert first not in grades["CutAtNpages", "soak"].results
+
+
+def test_bad_input(tmp_path):
+    """A file that holds no results, or one in the place of the directory: one line, status 2."""
+    (tmp_path / "bad.json").write_text("{}x")
+    (tmp_path / "some.json").write_text(text(results("NoTailOffset")))
+    for file, directory, message in (
+        ("bad.json", "drawn", "bad.json: holds no results"),
+        ("some.json", "bad.json", "bad.json: File exists"),
+    ):
+        done = CliRunner().invoke(main, [str(tmp_path / file), str(tmp_path / directory)])
+        assert 2 == done.exit_code, done.output
+        assert message in done.output
+
+
+def test_need_their_extra():
+    """Without matplotlib there is one clear line."""
+    code = (
+        "import sys; sys.modules['matplotlib'] = None; sys.argv = ['pictures'];"
+        "import runpy; runpy.run_module('tests.benchmarks.pictures', run_name='__main__')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (2, "matplotlib is not installed; pip install 'headcount[pictures]'\n") == (
+        done.returncode,
+        done.stderr,
+    )
 
 
 def test_drawn(tmp_path):

@@ -139,6 +139,7 @@ def test_files(tmp_path):
         b"nothing that is packed",
         lzma.compress(b"\xff\xfe"),
         lzma.compress(TEXT.encode())[:-9],
+        lzma.compress(TEXT.encode()) + b"more",
         None,
     ],
 )
