@@ -19,7 +19,7 @@ from properties.reduce.proposals import Proposals, first_accepted
 def fail_alone(program: Program) -> Proposals:
     """If the last step pins and registers a region, keep only this step; let DMA mapping fail.
 
-    Also try fewer pages: if a page could not be pinned, only those before it were.
+    Also try fewer pages: the failing program may have pinned only the first ones.
     """
     step: Any = program.steps[-1]
     if step.pins and step.binds_umem:

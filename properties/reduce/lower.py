@@ -129,9 +129,9 @@ def _merged(program: Program, mapping: Mapping, gone: int, stays: int) -> Iterat
 
 
 def unite(program: Program) -> Proposals:
-    """Make one compound page of all those of a mapping; lists name the same pages of it.
+    """Replace all compound pages of a mapping by a single one; lists name the same positions.
 
-    A bug may show at a boundary of compound pages, but also at a boundary within one.
+    Some bugs need a page boundary, and not that two compound pages meet there.
     """
     for mapping in program.mappings:
         if mapping.ncompound > 1:

@@ -98,7 +98,7 @@ def pin_what_is_unpinned(program: Program) -> Proposals:
 def _plainer_scatterlist(step: Any) -> Iterator[Step]:
     """*step* without one scatterlist entry, or with fewer or only whole pages in this entry.
 
-    With fewer pages, the last one may also be used in part, as far as now.
+    An entry that ends within a page is also tried with fewer pages, ending at the same offset.
     """
     for i, entry in enumerate(step.sgl):
         npages = len(entry.pages)

@@ -20,7 +20,7 @@ from properties.reduce.remove import with_step
 #: From mappings of more than this many compound pages, `repeat` removes none.
 MAX_COMPOUND_SCANNED = 1024
 
-#: Only for lists of more pages than this does `repeat` try that the last page alone differs.
+#: For lists of more pages than this, `repeat` also tries lists in which only the last page differs.
 MAX_SHORT_LIST = 8
 
 

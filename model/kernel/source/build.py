@@ -2,7 +2,7 @@
 
 """Compiles the extracted functions to a shared library in the user's cache.
 
-The functions that a tree defines tell its semantics.
+It recognises the kernel version by the functions that a tree defines.
 """
 
 import json
@@ -162,7 +162,11 @@ def recognised(tree: Tree, extracted: Cut) -> str:
 
 
 def known_for(extracted: Cut, version: str, model: str) -> tuple[str, ...]:
-    """Known oddities of what a tree defines, for semantics *version* and memory model *model*."""
+    """The known oddities of a tree that defines *extracted*.
+
+    :param version: The tree's semantics.
+    :param model: The memory model, a key of `MODELS`.
+    """
     plain = version == "5.13" or BY_FRAMES not in extracted.known
     ranges = any(call in extracted.known for call, cls in STEPS.items() if cls.takes_range)
     sections = ("sections",) if model == "classic" and plain and ranges else ()
