@@ -27,24 +27,32 @@ from model.abilities import Abilities
 from model.candidate import Candidate, Snapshot
 from model.errors import BadInput
 from model.mapping import Mapping
+from model.memory import Oops
 from model.program import Program
 
-#: How the first line of a recording begins, and how the line of each snapshot begins.
+#: How the first line of a recording begins, how the line of each snapshot begins, and the line of
+#: a step that ended in an Oops.
 FIRST = "# recorded "
 STEP = "> "
+OOPS = "> ! "
 
 
 @frozen
 class Recording:
-    """The snapshots that *kernel* showed of *program*, one for each step."""
+    """The snapshots that *kernel* showed of *program*, one for each step.
+
+    :param oops: The text of the Oops in which the step after the last snapshot ended, if any.
+    """
 
     kernel: str
     program: Program
     snapshots: tuple[Snapshot, ...]
+    oops: str = ""
 
     def text(self) -> str:
         """The recording as text."""
         lines = [_line(self.program.mappings, snapshot) for snapshot in self.snapshots]
+        lines += [OOPS + self.oops] if self.oops else []
         return f"{FIRST}{self.kernel}\n{self.program.text()}" + "".join(f"{x}\n" for x in lines)
 
 
@@ -96,6 +104,18 @@ class RecordedKernel(Candidate):
             if (program.mappings, program.steps[index]) != (known.mappings, known.steps[index]):
                 raise BadInput(f"step {index + 1} was not recorded")
             yield snapshot
+        if self._recording.oops:
+            raise Oops(self._recording.oops)
+
+
+def recorded(kernel: str, program: Program, candidate: Candidate) -> Recording:
+    """What *candidate*, which is *kernel*, shows of *program*, to the end or to an Oops."""
+    shown: list[Snapshot] = []
+    try:
+        shown.extend(candidate.execute(program))
+    except Oops as err:
+        return Recording(kernel, program, tuple(shown), str(err))
+    return Recording(kernel, program, tuple(shown))
 
 
 def write_recordings(path: Path, recordings: Sequence[Recording]) -> None:

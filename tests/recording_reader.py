@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""Reads the files in tests/recordings, which `model.recording` writes."""
+"""Reads the files in tests/recordings, which `model.recording` writes: packed, or plain text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from model.candidate import Snapshot
 from model.errors import BadInput
 from model.page import Event, HeadState
 from model.parse import parse_program
-from model.recording import FIRST, STEP, Recording
+from model.recording import FIRST, OOPS, STEP, Recording
+
+#: How a packed file begins.
+PACKED = b"\xfd7zXZ"
 
 #: Maximum number of bytes of an unpacked file of recordings, and of repeats of an event.
 MAX_UNPACKED = 1 << 26
@@ -29,13 +32,22 @@ LINE = re.compile(r"> (-|-?\d+) (-?\d+) (-?\d+) \|(.*)\|(.*)\|(.*)")
 def read_texts(path):
     """The text of each recording in the file *path*, or BadInput."""
     try:
-        unpacking = lzma.LZMADecompressor()
-        text = unpacking.decompress(path.read_bytes(), max_length=MAX_UNPACKED).decode()
+        data = path.read_bytes()
+        text = (unpacked(data, path) if data.startswith(PACKED) else data).decode()
     except (OSError, lzma.LZMAError, EOFError, UnicodeDecodeError) as err:
         raise BadInput(str(err), file=str(path)) from None
+    if not text.startswith(FIRST):
+        raise BadInput(f"a recording begins with '{FIRST.strip()}'", file=str(path))
+    return [FIRST + part for part in re.split(f"^{FIRST}", text, flags=re.MULTILINE)[1:]]
+
+
+def unpacked(data, path):
+    """The packed *data* of the file *path* unpacked, or BadInput."""
+    unpacking = lzma.LZMADecompressor()
+    text = unpacking.decompress(data, max_length=MAX_UNPACKED)
     if not unpacking.eof or unpacking.unused_data:
         raise BadInput("is truncated, or data follows its end", file=str(path))
-    return [FIRST + part for part in re.split(f"^{FIRST}", text, flags=re.MULTILINE)[1:]]
+    return text
 
 
 def parse_recording(text):
@@ -51,9 +63,10 @@ def parse_recording(text):
     if len(lines) - at != len(program.steps):
         msg = f"{len(program.steps)} steps, but {len(lines) - at} lines of snapshots"
         raise BadInput(msg, line=len(lines))
+    oops = lines.pop().removeprefix(OOPS) if lines[-1].startswith(OOPS) else ""
     shown = [snapshot(program.mappings, lines[i], i + 1) for i in range(at, len(lines))]
     program = evolve(program, lines=())
-    return Recording(lines[0].removeprefix(FIRST).strip(), program, tuple(shown))
+    return Recording(lines[0].removeprefix(FIRST).strip(), program, tuple(shown), oops)
 
 
 def snapshot(mappings, text, line):

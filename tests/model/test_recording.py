@@ -11,10 +11,11 @@ from attrs import evolve
 
 from model.candidate import Snapshot
 from model.errors import BadInput
+from model.memory import Oops
 from model.optimised import Optimised
 from model.page import Event, HeadState
 from model.parse import parse_program
-from model.recording import RecordedKernel, Recording, write_recordings
+from model.recording import RecordedKernel, recorded, write_recordings
 from tests.recording_reader import parse_recording, read_texts
 
 TEXT = """\
@@ -52,7 +53,7 @@ def test_records_what_is_shown():
         '# headcount 1\nsemantics("6.1")\na = mapping("base", orders=[0])\n'
         "h1 = pin_user_pages(a[0:1])\nunmap(a[0:1])\nunpin_user_page(h1[0:1])\n"
     )
-    recording = Recording("none", program, tuple(Optimised().execute(program)))
+    recording = recorded("none", program, Optimised())
     lines = recording.text().splitlines()[-3:]
 
     assert "> 1 1 0 | a[0]=1025,0,AP | |" == lines[0]
@@ -78,11 +79,30 @@ def test_recorded():
         next(candidate.execute(evolve(program, mappings=())))
 
 
+def test_oops():
+    """A step that ends in an Oops is the last line, and shown again."""
+    program = parse_program(
+        '# headcount 1\nsemantics("6.1", misuse=True)\na = mapping("base", orders=[0])\n'
+        "h1 = pin_user_pages(a[0:1])\nunpin_user_pages(NULL + h1[0:1])\n"
+    )
+    recording = recorded("none", program, Optimised())
+    shown = RecordedKernel(parse_recording(recording.text())).execute(program)
+
+    assert recording.text().endswith(
+        "\n> 1 1 0 | a[0]=1025,0,AP | |\n> ! NULL has no struct page\n"
+    )
+    assert recording.snapshots[0].heads == next(shown).heads
+    with pytest.raises(Oops, match="NULL has no struct page"):
+        next(shown)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "line", "reason"),
     [
         ("# recorded 6.1.0-56\n", "", 1, "begins with '# recorded' and the kernel"),
         ("# headcount 1", "# headcount 9", 2, "format"),
+        ("> - 4 3 | | | mm", "> ! Oops\n> - 4 3 | | | mm", 11, "3 steps, but 4 lines of snapshots"),
+        ("> 4 4 0 | a", "> ! Oops | a", 8, "not the line of a snapshot"),
         ("[0, 0, 1]", "[0, 0, 77]", 4, "order 77"),
         ("h1 = pin_user_pages(a[0:4])", "h1 = pin_user_pages(a[0:9])", 5, "beyond a"),
         ("> - 4 3 | | | mm/gup.c:33; mm/gup.c:34\n", "", 9, "3 steps, but 2 lines of snapshots"),
@@ -131,6 +151,14 @@ def test_files(tmp_path):
 
     assert first == path.read_bytes()
     assert [TEXT, TEXT.replace("6.1.0-56", "other")] == read_texts(path)
+
+
+def test_plain_file(tmp_path):
+    """They may be kept as text, too."""
+    path = tmp_path / "some.recording"
+    path.write_text(TEXT * 2)
+
+    assert [TEXT, TEXT] == read_texts(path)
 
 
 @pytest.mark.parametrize(

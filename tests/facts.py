@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: MIT
+
+"""The facts that all models share, and short programs in which a kernel shows each of them.
+
+`python -m tests.facts CANDIDATE` records the programs on a kernel, in tests/recordings/facts.
+"""
+
+from __future__ import annotations
+
+import re
+
+import click
+from attrs import evolve
+
+from model.abilities import Abilities
+from model.parse import parse_program
+from model.recording import recorded
+from properties.candidates import counting_as, load
+from properties.judging.applicable import inapplicable
+from tests.helpers import RECORDINGS
+
+FACTS = RECORDINGS / "facts"
+
+#: How a comment begins that says which known oddity the last step of a program triggers.
+ODD = "odd: "
+
+#: The last steps of PROGRAMS with NULL break the contract where the kernel does not skip it.
+NULL = "unpin_user_pages(NULL + h1[0:2])"
+
+#: How many references a page has that the next pin fills up to 2^31 - 1, and past it.
+FULL = "get_page({}, n=2147483646)"
+
+#: The statements of each program, without semantics. {}
+PROGRAMS = (
+    # Which counter a pin of each order changes and by how much; how many puts a run takes.
+    """
+    a = mapping("driver", orders=[0, 1, 2, 3])
+    h1 = pin_user_pages(a[0:15])
+    unpin_user_pages(h1[0:11])
+    unpin_user_pages_dirty_lock(h1[11:15], make_dirty=True)
+    """,
+    """
+    a = mapping("thp", orders=[9])
+    h1 = pin_user_pages_fast_only(a[510:512])
+    unpin_user_pages(h1[0:2])
+    """,
+    """
+    a = mapping("driver", orders=[2, 0])
+    h1 = pin_user_pages(a[0:5])
+    unpin_user_page_range_dirty_lock(h1[1:5], make_dirty=True)
+    """,
+    """
+    a = mapping("zero", orders=[0])
+    h1 = pin_user_pages(a[0:1]*2)
+    unpin_user_page(h1[0:1])
+    unpin_user_pages(h1[1:2])
+    """,
+    f"""
+    a = mapping("base", orders=[0, 0])
+    h1 = pin_user_pages(a[0:2])
+    {NULL}
+    """,
+    # An error value: the lowest, at which nothing is unpinned.
+    """
+    a = mapping("base", orders=[0])
+    h1 = pin_user_pages(a[0:1])
+    unpin_user_pages(h1[0:1], npages=-4095)
+    """,
+    # The largest page.
+    """
+    a = mapping("hugetlb", orders=[18])
+    h1 = pin_user_pages(a[262142:262144])
+    unpin_user_pages(h1[0:2])
+    """,
+    # Bytes of a page: entries of two pages, of one page though a byte is missing for two, and one
+    # of a page and a byte.
+    """
+    a = mapping("driver", orders=[2, 0])
+    m1 = ib_umem_get(a[0:5], max_segment=8192)
+    ib_umem_release(m1, dirty=True)
+    m2 = ib_umem_get(a[0:5], max_segment=8191)
+    ib_umem_release(m2, dirty=False)
+    h1 = pin_user_pages(a[0:5])
+    m3 = ib_umem(sg(h1[0:2], 4097) + sg(h1[2:5], 12288))
+    ib_umem_release(m3, dirty=True)
+    """,
+    # What one page table entry maps: an entry changes under the fast path.
+    """
+    a = mapping("hugetlb", orders=[8, 9, 10])
+    h1 = pin_user_pages_fast_only(a[0:4], changed=2)
+    h2 = pin_user_pages_fast_only(a[512:516], changed=2)
+    h3 = pin_user_pages_fast_only(a[1024:1028], changed=2)
+    """,
+    # The same, where a page has room for one of two pins: one grab takes both.
+    f"""
+    a = mapping("driver", orders=[8])
+    {FULL.format("a[0:1]")}
+    h1 = pin_user_pages_fast_only(a[0:2])
+    """,
+    f"""
+    # {ODD}one-grab
+    a = mapping("thp", orders=[9])
+    {FULL.format("a[0:1]")}
+    h1 = pin_user_pages_fast_only(a[0:2])
+    """,
+    # Counts wrap after 2^31 - 1.
+    f"""
+    a = mapping("base", orders=[0])
+    {FULL.format("a[0:1]")}
+    h1 = pin_user_pages(a[0:1])
+    h2 = pin_user_pages(a[0:1])
+    unpin_user_page(h1[0:1])
+    """,
+)
+
+#: Sections of the classic memory model: the struct pages on both sides of frame 0x1200 are
+#: adjacent, those on both sides of frame 0x1400 are not.
+OF_SECTIONS = (
+    """
+    a = mapping("base", orders=[0, 0], pfn=0x11ff)
+    h1 = pin_user_pages(a[0:2])
+    unpin_user_page_range_dirty_lock(h1[0:2], make_dirty=False)
+    """,
+    f"""
+    # {ODD}sections
+    a = mapping("base", orders=[0, 0], pfn=0x13ff)
+    h1 = pin_user_pages(a[0:2])
+    unpin_user_page_range_dirty_lock(h1[0:2], make_dirty=False)
+    """,
+)
+
+
+def programs(semantics, abilities: Abilities):
+    """The programs that a candidate of *abilities* can run."""
+    for text in (*PROGRAMS, *(OF_SECTIONS if "sections" in abilities.oddities else ())):
+        misuse = NULL in text and not semantics.null_skipped
+        lines = [line.strip() for line in text.strip().splitlines()]
+        comments = [line for line in lines if line.startswith("#")]
+        statements = [line for line in lines if not line.startswith("#")]
+        word = ", misuse=True" if misuse else ""
+        head = ["# headcount 1", *comments, f'semantics("{semantics.version}"{word})']
+        program = parse_program("\n".join([*head, *statements]) + "\n")
+        # A guest would not survive a misuse.
+        if not inapplicable(program, abilities) and not (misuse and abilities.timed):
+            yield program
+
+
+def odd(program):
+    """The name of the oddity that the last step of *program* triggers; empty if none."""
+    return next((c.removeprefix(ODD) for c in program.comments if c.startswith(ODD)), "")
+
+
+def record(spec):
+    """The recordings of all programs on the candidate *spec*."""
+    semantics = counting_as(spec, None)
+    found = []
+    for program in programs(semantics, spec.make().abilities):
+        made = spec.make()
+        known = recorded(made.abilities.name, program, made)
+        # Of a WARN, compiled source gives the condition too: the file and the line are enough.
+        shown = [evolve(one, warnings=tuple(map(_place, one.warnings))) for one in known.snapshots]
+        found.append(evolve(known, snapshots=tuple(shown)))
+    return found
+
+
+def _place(warning):
+    """The file and the line of *warning*."""
+    return ":".join(warning.split(":")[:2])
+
+
+@click.command()
+@click.argument("text", metavar="CANDIDATE")
+def main(text):
+    """Record the programs on CANDIDATE, in a file with the name of its kernel."""
+    found = record(load(text))
+    name = re.sub(r"[^\w.+]+", "-", found[0].kernel).strip("-")
+    path = FACTS / f"{name}.recording"
+    path.write_text("".join(one.text() for one in found))
+    click.echo(f"{len(found)} recordings in {path.relative_to(FACTS.parent.parent.parent)}")
+
+
+if __name__ == "__main__":
+    main()
