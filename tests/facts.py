@@ -17,7 +17,7 @@ from model.parse import parse_program
 from model.recording import recorded
 from properties.candidates import counting_as, load
 from properties.judging.applicable import inapplicable
-from tests.helpers import RECORDINGS
+from tests.helpers import RECORDINGS, ROOT
 
 FACTS = RECORDINGS / "facts"
 
@@ -30,7 +30,7 @@ NULL = "unpin_user_pages(NULL + h1[0:2])"
 #: How many references a page has that the next pin fills up to 2^31 - 1, and past it.
 FULL = "get_page({}, n=2147483646)"
 
-#: The statements of each program, without semantics. {}
+#: The statements of each program, without semantics.
 PROGRAMS = (
     # Which counter a pin of each order changes and by how much; how many puts a run takes.
     """
@@ -150,13 +150,12 @@ def odd(program):
     return next((c.removeprefix(ODD) for c in program.comments if c.startswith(ODD)), "")
 
 
-def record(spec):
-    """The recordings of all programs on the candidate *spec*."""
-    semantics = counting_as(spec, None)
+def record(make, semantics):
+    """What a candidate of *make* shows of each of its programs with *semantics*, as recordings."""
     found = []
-    for program in programs(semantics, spec.make().abilities):
-        made = spec.make()
-        known = recorded(made.abilities.name, program, made)
+    for program in programs(semantics, make().abilities):
+        candidate = make()
+        known = recorded(candidate.abilities.name, program, candidate)
         # Of a WARN, compiled source gives the condition too: the file and the line are enough.
         shown = [evolve(one, warnings=tuple(map(_place, one.warnings))) for one in known.snapshots]
         found.append(evolve(known, snapshots=tuple(shown)))
@@ -172,11 +171,12 @@ def _place(warning):
 @click.argument("text", metavar="CANDIDATE")
 def main(text):
     """Record the programs on CANDIDATE, in a file with the name of its kernel."""
-    found = record(load(text))
+    spec = load(text)
+    found = record(spec.make, counting_as(spec, None))
     name = re.sub(r"[^\w.+]+", "-", found[0].kernel).strip("-")
     path = FACTS / f"{name}.recording"
     path.write_text("".join(one.text() for one in found))
-    click.echo(f"{len(found)} recordings in {path.relative_to(FACTS.parent.parent.parent)}")
+    click.echo(f"{len(found)} recordings in {path.relative_to(ROOT)}")
 
 
 if __name__ == "__main__":

@@ -26,12 +26,11 @@ from model.page import wrapped
 from model.recording import RecordedKernel
 from model.reference import Reference
 from model.semantics import MAX_ORDER, SEMANTICS, Semantics
-from properties.candidates import load
 from properties.judging.judge import Run
 from properties.judging.ledger import Ledger
 from properties.judging.oracles.agreement import agreement
 from properties.judging.oracles.record import HeadHistory, Record
-from tests.facts import FACTS, odd, record
+from tests.facts import FACTS, odd
 from tests.helpers import ROOT
 from tests.recording_reader import parse_recording, read_texts
 
@@ -281,19 +280,3 @@ def test_counts_wrap(model, monkeypatch):
     plant(monkeypatch, "wrapped", wrapped, int)
 
     assert differs(model)
-
-
-@pytest.mark.parametrize(
-    "version", ["6.1", pytest.param("6.12", marks=pytest.mark.slow("compiles a second kernel"))]
-)
-def test_recorded_anew(version):
-    """The compiled source shows today what was recorded."""
-    tarball = Path(f"/usr/src/linux-source-{version}.tar.xz")
-    if not tarball.is_file():
-        pytest.skip(f"no {tarball}: apt install linux-source-{version}")
-    found = record(load(f"kernel-source:{tarball}"))
-    before = next(KNOWN[name] for name in KNOWN if name.startswith(f"kernel-source-{version}."))
-
-    assert [one.snapshots for one in before] == [
-        parse_recording(one.text()).snapshots for one in found
-    ]

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from model.semantics import SEMANTICS
 from properties.judging.judge import judge
 from properties.search import Search, Tally
 from properties.searches.registry import SEARCHES
+from tests.facts import FACTS, record
 from tests.helpers import RECORDINGS, TESTS
 from tests.recording_reader import parse_recording, read_texts
 
@@ -169,6 +171,23 @@ def test_recorded(kernels, path):
         verdict = judge(known.program, source(), reference=RecordedKernel(known))
 
         assert "agrees" == verdict.kind, verdict
+
+
+@each_kernel
+def test_facts(kernels, version, model):
+    """Each tree, in both memory models, shows of the shared facts what was recorded."""
+    source = kernels(version, model)
+    files = FACTS.glob("kernel-source-*.recording")
+    before = {_without_lines(text) for path in files for text in read_texts(path)}
+
+    assert before.issuperset(
+        _without_lines(one.text()) for one in record(source, SEMANTICS[version])
+    )
+
+
+def _without_lines(text):
+    """The *text* of a recording without the kernel's name and the lines of its WARNs."""
+    return re.sub(r"(?<=\.c):\d+", "", text.partition("\n")[2])
 
 
 @pytest.mark.parametrize("version", ["6.1", pytest.param("6.12", marks=SECOND)])
