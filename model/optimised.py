@@ -12,7 +12,7 @@ from model.semantics import BIAS
 from model.step import MIN_ERR_VALUE
 from model.umem import BATCH, Scatterlist, Umem, append_pages
 
-ENOMEM, EFAULT = -12, -14
+ENOMEM, EFAULT, EINVAL = -12, -14, -22
 #: The lowest refcount that a signed 32-bit integer cannot hold.
 COUNT_LIMIT = 1 << 31
 
@@ -229,6 +229,8 @@ class Optimised(InProcess):
         append_fails: int | None,
     ) -> Umem | int:
         """Pin in batches of 512, build a scatterlist, map it for DMA; return a Umem or -errno."""
+        if not pages:
+            return EINVAL
         umem = Umem(writable)
         done = 0
         batch = 0

@@ -133,6 +133,16 @@ class PageList:
             return self.terms[0].resolve(table)
         return list(chain.from_iterable(term.resolve(table) for term in self.terms))
 
+    def first_named(self, table: Mapping[str, Sequence[int]]) -> int:
+        """The first frame of the mapping or handle that the list names first.
+
+        Where an empty range begins; BadInput if the name holds no pages.
+        """
+        name = next(self.slices()).name
+        if not table[name]:
+            raise BadInput(f"{name} holds no pages")
+        return table[name][0]
+
     def prefix(self, length: int) -> PageList:
         """The first *length* entries."""
         kept: list[Slice | Group] = []

@@ -14,8 +14,9 @@ from model.memory import NR_FOLL_PIN_ACQUIRED, NR_FOLL_PIN_RELEASED
 from model.pagelist import NULL
 from model.semantics import BIAS, PAGE_SIZE
 
-EFAULT = 14
 ENOMEM = 12
+EFAULT = 14
+EINVAL = 22
 
 
 @define
@@ -194,6 +195,8 @@ class Reference(InProcess):
         Pages are appended in batches of 512. On any error every pinned page is unpinned
         once and not dirtied. Returns a Region, or -errno.
         """
+        if len(pages) == 0:
+            return -EINVAL
         entries: list[tuple[int, int]] = []
         waiting: list[int] = []
         batch = 0

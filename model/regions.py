@@ -25,6 +25,7 @@ class IbUmemGet(Step):
 
     call = "ib_umem_get"
     binds_umem = True
+    may_be_empty = True
     pins = True
     slow_path = True
     returns = "entries"

@@ -149,7 +149,7 @@ class Step:
     takes_range: ClassVar[bool] = False
     #: The call's argument is exactly one page.
     takes_one_page: ClassVar[bool] = False
-    #: The call's list may be empty: kernel code does call unpin functions with no pages.
+    #: The call's list may be empty. GUP-fast is not called with no pages: its walk would not end.
     may_be_empty: ClassVar[bool] = False
     #: The sequence of the pages in the call's list has no effect.
     unordered: ClassVar[bool] = False

@@ -48,6 +48,7 @@ class PinUserPages(_Pin):
     """``pin_user_pages()``: returns the number of pages pinned, or -errno if none."""
 
     call = "pin_user_pages"
+    may_be_empty = True
     enumerated = True
     pins = True
     slow_path = True
@@ -57,6 +58,7 @@ class GetUserPages(_Pin):
     """``get_user_pages()``: returns the number of pages referenced, or -errno if none."""
 
     call = "get_user_pages"
+    may_be_empty = True
     gets = True
     slow_path = True
 
@@ -164,7 +166,10 @@ class UnpinUserPagesDirtyLock(_UnpinMany):
 
 @frozen(kw_only=True)
 class UnpinUserPageRangeDirtyLock(_UnpinMany):
-    """``unpin_user_page_range_dirty_lock()`` of a range; *npages* as in `UnpinUserPages`."""
+    """``unpin_user_page_range_dirty_lock()`` of a range; *npages* as in `UnpinUserPages`.
+
+    An empty range has a first page, too: the first of the mapping or handle that it names.
+    """
 
     call = "unpin_user_page_range_dirty_lock"
     enumerated = True
@@ -178,7 +183,8 @@ class UnpinUserPageRangeDirtyLock(_UnpinMany):
 
     def arguments(self, table: Table) -> tuple[Any, ...]:
         pages = contiguous(self.pages.resolve(table), self.pages)
-        return (pages[0] if pages else 0, _npages(pages, self.npages), self.make_dirty)
+        first = pages[0] if pages else self.pages.first_named(table)
+        return (first, _npages(pages, self.npages), self.make_dirty)
 
 
 _CALLS: tuple[type[Step], ...] = (

@@ -151,6 +151,23 @@ class DirtiesFirst(Optimised):
         self.unpin_user_pages(pages, npages)
 
 
+class LooksFirst(Optimised):
+    """Looks up the first head of a range before its loop, even if the range has no pages."""
+
+    def unpin_user_page_range_dirty_lock(self, page, npages, make_dirty):
+        memory = self.memory
+        end = page + npages
+        head = memory.compound_head(page)
+        while page < end:
+            refs = min(head + memory.compound_nr(head), end) - page
+            if make_dirty:
+                self.dirty_head(head)
+            self.put_compound_head(head, refs)
+            page += refs
+            if page < end:
+                head = memory.compound_head(page)
+
+
 class Backwards(Optimised):
     """Walks the range from its end."""
 
@@ -200,4 +217,4 @@ WRONG = {
     DirtiesAfterPut: {"dirty_before_put"},
     RunOfZero: {"no_progress"},
 }
-RIGHT = (Regroups, DirtiesFirst, Backwards, RangeThroughList, EmptyPuts)
+RIGHT = (Regroups, DirtiesFirst, LooksFirst, Backwards, RangeThroughList, EmptyPuts)

@@ -20,6 +20,8 @@ def pin(record: Record) -> Iterator[str]:
     returned = record.returned or 0
     step, ledger = record.step, record.ledger
     pages: PageList = step.pages  # type: ignore[attr-defined]
+    if not pages:
+        return
     if record.reference.warnings:
         yield "grab-refused"
     if returned <= 0:

@@ -114,7 +114,8 @@ class NextSteps:
     # Calls.
 
     def _pin_user_pages(self, make: Any) -> Iterator[Step]:
-        return (make(handle=f"h{self._nth}", pages=pages) for pages in self._lists())
+        lists = (self._named(()), *self._lists())
+        return (make(handle=f"h{self._nth}", pages=pages) for pages in lists)
 
     _get_user_pages = _pin_user_pages
 
@@ -146,7 +147,7 @@ class NextSteps:
     def _ib_umem_get(self, make: Any) -> Iterator[Step]:
         names = ("writable", "max_segment", "nmap", "append_fails")
         values = {"writable": YES_NO, **self._scope.values}
-        for pages in self._lists():
+        for pages in (self._named(()), *self._lists()):
             for row in product(*(values[name] for name in names)):
                 arguments = dict(zip(names, row, strict=True))
                 yield make(umem=f"m{self._nth}", pages=pages, **arguments)

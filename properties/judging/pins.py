@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 #: The lowest count that a signed 32-bit integer cannot hold.
 COUNT_LIMIT = 1 << 31
-EFAULT = -14
 ENOMEM = -12
+EFAULT = -14
+EINVAL = -22
 
 
 # Pinning.

@@ -11,7 +11,7 @@ from model.regions import IbUmem, IbUmemGet, IbUmemRelease
 from model.semantics import PAGE_SIZE
 from model.step import contiguous
 from properties.judging.holdings import ContractBroken, Region
-from properties.judging.pins import ENOMEM, pin, unpin
+from properties.judging.pins import EINVAL, ENOMEM, pin, unpin
 
 if TYPE_CHECKING:
     from properties.judging.ledger import Entries, Ledger
@@ -22,6 +22,8 @@ BATCH = 512
 
 def _ib_umem_get(ledger: Ledger, step: IbUmemGet) -> int:
     pages = step.pages.resolve(ledger.table)
+    if not pages:
+        return EINVAL
     before = {head: ledger.held(head).pins for head, _ in ledger.runs(pages)}
     acquired = ledger.acquired
     # If there is no memory for a batch's scatterlist entries, later batches are not pinned.

@@ -69,7 +69,7 @@ SHORT_WEIGHTS = {
     "unpin_one": 6,
     "unpin_backwards": 4,
     "unpin_between": 8,
-    "unpin_nothing": 1,
+    "no_pages": 2,
     "release": 4,
     "map": 3,
     "unmap": 3,

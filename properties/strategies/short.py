@@ -9,10 +9,11 @@ more pages and rare arguments come from `properties.strategies.steps`.
 from collections.abc import Callable
 
 from model.mapping import Mapping
-from model.pagelist import PageList, Slice, joined
+from model.pagelist import PageList, Slice, joined, span
 from model.regions import Register, Release
 from model.step import Step
 from model.steps import (
+    GetUserPages,
     Pin,
     PinFast,
     Unpin,
@@ -219,13 +220,23 @@ class ShortSteps:
             return Unpin(pages=pages)
         return UnpinUserPagesDirtyLock(pages=pages, make_dirty=True)
 
-    def unpin_nothing(self, dice: Dice) -> Step | None:
-        """Unpin an empty list."""
-        nothing = self._stretch(dice).prefix(0)
-        form = dice.randrange(3)
+    def no_pages(self, dice: Dice) -> Step | None:
+        """A call of an empty list; an empty range begins with the first page of a handle."""
+        handles = self._steps.handles
+        if handles and dice.randrange(2):
+            nothing = span(handles[-1 - dice.randrange(min(len(handles), MAX_HELD))], 0, 0)
+        else:
+            nothing = self._stretch(dice).prefix(0)
+        form = dice.randrange(6)
         if form == 0:
             return Unpin(pages=nothing)
-        make = UnpinUserPagesDirtyLock if form == 1 else UnpinUserPageRangeDirtyLock
+        if form == 1:
+            return self._pin(nothing)
+        if form == 2:
+            return GetUserPages(handle=self._steps.name("h"), pages=nothing)
+        if form == 3:
+            return Register(umem=self._steps.name("m"), pages=nothing)
+        make = UnpinUserPagesDirtyLock if form == 4 else UnpinUserPageRangeDirtyLock
         return make(pages=nothing, make_dirty=dice.randrange(2) == 0)
 
     def release(self, dice: Dice) -> Step | None:

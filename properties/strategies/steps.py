@@ -148,8 +148,11 @@ class RandomSteps:
     def unpin_user_page_range_dirty_lock(self, random: Random) -> Step | None:
         """Unpin contiguous frames."""
         pages = draw_range(random, self.ledger, self.handles)
-        make_dirty = one_in(random, 2)
-        return UnpinUserPageRangeDirtyLock(pages=pages, make_dirty=make_dirty) if pages else None
+        if pages is None:
+            return None
+        if one_in(random, 40):
+            pages = pages.prefix(0)
+        return UnpinUserPageRangeDirtyLock(pages=pages, make_dirty=one_in(random, 2))
 
     def _pieces(self, random: Random) -> PageList | None:
         """A list of entries to unpin, empty one time in 40; None if no pins are held."""

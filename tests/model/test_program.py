@@ -229,7 +229,10 @@ def test_good_steps(steps):
         ("unpin_user_page takes one page, not 0", UnpinUserPage(page=span("h1", 0, 0))),
         ("ib_umem of no pages", IbUmem(umem="u1", sgl=(SgEntry(span("a", 0, 0), 0),))),
         ("unpin_user_page takes one page, not 2", UnpinUserPage(page=span("h1", 0, 2))),
-        ("pin_user_pages of no pages", evolve(PIN, handle="h2", pages=span("a", 2, 2))),
+        (
+            "pin_user_pages_fast_only of no pages",
+            PinUserPagesFastOnly(handle="h2", pages=span("a", 2, 2)),
+        ),
         ("get_page of no pages", GetPage(pages=span("a", 2, 2))),
         ("split_huge_page takes one page, not 0", SplitHugePage(pages=span("a", 2, 2))),
         ("alloc_pages of no pages", AllocPages(pages=span("a", 2, 2), orders=(0,))),

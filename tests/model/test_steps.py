@@ -73,7 +73,7 @@ def test_named_as_the_kernel_names_them():
             (0x11, EFAULT, False),
             UnpinUserPageRangeDirtyLock(pages=A, make_dirty=False, npages=-14),
         ),
-        ((0, 0, True), UnpinUserPageRangeDirtyLock(pages=span("a", 3, 3), make_dirty=True)),
+        ((0x10, 0, True), UnpinUserPageRangeDirtyLock(pages=span("a", 3, 3), make_dirty=True)),
         (
             (range(0x11, 0x13), True, 0xFFFF_F000, None, None),
             IbUmemGet(umem="u1", pages=A),
@@ -115,6 +115,13 @@ def test_ranges_only(table, step):
     """A call for a range of frames is given no other list."""
     with pytest.raises(BadInput, match="is not a range"):
         step.arguments(table)
+
+
+def test_range_of_nothing(table):
+    """A range of a handle that holds no pages has no first page."""
+    table["h1"] = []
+    with pytest.raises(BadInput, match="h1 holds no pages"):
+        UnpinUserPageRangeDirtyLock(pages=span("h1", 0, 0), make_dirty=True).arguments(table)
 
 
 # What a name stands for afterwards.

@@ -20,7 +20,7 @@ from model.step import Step
 from model.world import Map
 
 #: Flags of calls, as in inside/headcount.h.
-WRITE, LONGTERM, MISUSE = 1, 2, 16
+WRITE, LONGTERM, EMPTY, MISUSE = 1, 2, 4, 16
 
 #: The agent's names of the calls.
 CALLS = {
@@ -138,7 +138,7 @@ class _Translation:
         fast = not step.slow_path
         if step.slow_path and step.pins and not step.flags:
             # About half of the pins use pin_user_pages_fast(), whose page table walk is different.
-            fast = self.layout.number(pages[0]) % 2 == 0
+            fast = bool(pages) and self.layout.number(pages[0]) % 2 == 0
         fast = fast and not kinds & self._slow
         return f"{flags} {int(fast)} {self.layout.words(pages)}"
 
@@ -146,7 +146,11 @@ class _Translation:
         (named,) = step.lists()
         pages = [page] if step.takes_one_page else named.resolve(self._table)
         given = 0 if npages == len(pages) else signed(npages)
-        return f"{int(make_dirty) | self._misuse} {given} {self.layout.words(pages)}"
+        flags = int(make_dirty) | self._misuse
+        if step.takes_range and not pages:
+            pages = [page]
+            flags |= EMPTY
+        return f"{flags} {given} {self.layout.words(pages)}"
 
     def snapshot(self, step: Step, result: Answer) -> Snapshot:
         """The snapshot after *step* from the agent's answer *result*, in the program's frames."""

@@ -101,7 +101,7 @@ CALLS = {
     "unpin_one": {"unpin_user_page"},
     "unpin_backwards": {"unpin_user_pages"},
     "unpin_between": {"unpin_user_pages", "unpin_user_pages_dirty_lock"},
-    "unpin_nothing": UNPIN_LISTS,
+    "no_pages": UNPIN_LISTS | {"pin_user_pages", "get_user_pages", "ib_umem_get"},
     "release": {"ib_umem_release"},
     "map": {"map"},
     "unmap": {"unmap"},

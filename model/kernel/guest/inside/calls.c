@@ -39,6 +39,8 @@ static int hc_take(const u32 *list, u32 count, struct hc_ask *ask)
 {
 	u32 at = 0, n, i;
 
+	if (!count)
+		ask->ret = hc_gup(ask->op, ask, HC_WINDOW, 0, hc_got);
 	while (at < count) {
 		long done;
 
@@ -131,12 +133,15 @@ static int hc_contiguous(u32 count, struct hc_ask *ask)
 
 static int hc_unpin(const u32 *list, u32 count, struct hc_ask *ask)
 {
-	unsigned long npages = ask->arg ? (unsigned long)ask->arg : count;
+	unsigned long npages;
 	bool noticed = ask->op == HC_UNPIN_LIST || !(ask->flags & 1);
 	u32 i;
 
 	for (i = 0; i < count; i++)
 		hc_got[i] = list[i] == HC_NULL ? NULL : hc.pages[list[i]];
+	if (ask->flags & HC_EMPTY)
+		count = 0;
+	npages = ask->arg ? (unsigned long)ask->arg : count;
 	if (ask->op == HC_UNPIN_RANGE && !(ask->flags & HC_MISUSE) && hc_contiguous(count, ask))
 		return -EINVAL;
 	/* A call with an error value for npages releases nothing. */

@@ -46,6 +46,9 @@ enum hc_kind { HC_BASE, HC_THP, HC_HUGETLB, HC_GIGANTIC, HC_MEMFD, HC_ZERO, HC_D
 #define HC_WRITE 1
 #define HC_LONGTERM 2
 
+/* Flag of unpins: the list has only the page with which a range of no pages begins. */
+#define HC_EMPTY 4
+
 /* Flag of unpins: the program breaks the contract on purpose, so releases are not checked. */
 #define HC_MISUSE 16
 

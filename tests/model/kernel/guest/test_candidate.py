@@ -74,6 +74,9 @@ def asked():
             "unpin_user_page_range_dirty_lock(h1[1:3], make_dirty=True)",
             "unpin-range 1 0 1:2:1",
         ),
+        # A range of no pages is asked for with the page that it begins with.
+        ("unpin_user_page_range_dirty_lock(h1[0:0], make_dirty=True)", "unpin-range 5 0 0"),
+        ("h2 = pin_user_pages(a[0:0])", "pin 0 0 "),
         ("get_page(a[0:1], n=7)", "get-page 0 7 0:1:1"),
         ("set_page_dirty(a[0:4])", "set-dirty 0 0 0:4:1"),
         ("clean(a[3:4])", "clean 0 0 3:1:1"),

@@ -37,9 +37,12 @@ static long toy_fill(struct ib_umem *umem, unsigned long at, long left)
 
 struct ib_umem *ib_umem_get(struct ib_device *device, unsigned long addr, size_t size, int access)
 {
-	struct ib_umem *umem = kzalloc(sizeof(*umem), GFP_KERNEL);
+	struct ib_umem *umem;
 	long error;
 
+	if (!size)
+		return ERR_PTR(-EINVAL);
+	umem = kzalloc(sizeof(*umem), GFP_KERNEL);
 	umem->ibdev = device;
 	umem->owning_mm = current->mm;
 	umem->writable = access & IB_ACCESS_LOCAL_WRITE;
