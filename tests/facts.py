@@ -12,11 +12,12 @@ import re
 import click
 from attrs import evolve
 
-from model.abilities import Abilities
 from model.parse import parse_program
 from model.recording import recorded
 from properties.candidates import counting_as, load
 from properties.judging.applicable import inapplicable
+from properties.judging.ledger import Ledger
+from properties.judging.oddities import ODDITIES
 from tests.helpers import RECORDINGS, ROOT
 
 FACTS = RECORDINGS / "facts"
@@ -98,7 +99,6 @@ PROGRAMS = (
     h1 = pin_user_pages_fast_only(a[0:2])
     """,
     f"""
-    # {ODD}one-grab
     a = mapping("thp", orders=[9])
     {FULL.format("a[0:1]")}
     h1 = pin_user_pages_fast_only(a[0:2])
@@ -121,8 +121,7 @@ OF_SECTIONS = (
     h1 = pin_user_pages(a[0:2])
     unpin_user_page_range_dirty_lock(h1[0:2], make_dirty=False)
     """,
-    f"""
-    # {ODD}sections
+    """
     a = mapping("base", orders=[0, 0], pfn=0x13ff)
     h1 = pin_user_pages(a[0:2])
     unpin_user_page_range_dirty_lock(h1[0:2], make_dirty=False)
@@ -130,19 +129,21 @@ OF_SECTIONS = (
 )
 
 
-def programs(semantics, abilities: Abilities):
-    """The programs that a candidate of *abilities* can run."""
-    for text in (*PROGRAMS, *(OF_SECTIONS if "sections" in abilities.oddities else ())):
+def programs(semantics, abilities):
+    """The programs that a candidate of *abilities* can run; a comment names an oddity."""
+    classic = abilities.name.endswith("(classic)")
+    for text in (*PROGRAMS, *(OF_SECTIONS if classic else ())):
         misuse = NULL in text and not semantics.null_skipped
-        lines = [line.strip() for line in text.strip().splitlines()]
-        comments = [line for line in lines if line.startswith("#")]
-        statements = [line for line in lines if not line.startswith("#")]
         word = ", misuse=True" if misuse else ""
-        head = ["# headcount 1", *comments, f'semantics("{semantics.version}"{word})']
-        program = parse_program("\n".join([*head, *statements]) + "\n")
+        lines = [line.strip() for line in text.strip().splitlines()]
+        lines = ["# headcount 1", f'semantics("{semantics.version}"{word})', *lines]
+        program = parse_program("\n".join(lines) + "\n")
         # A guest would not survive a misuse.
-        if not inapplicable(program, abilities) and not (misuse and abilities.timed):
-            yield program
+        if inapplicable(program, abilities) or (misuse and abilities.timed):
+            continue
+        ledger = Ledger.after(program, program.steps[:-1])
+        met = [o for o in abilities.oddities if ODDITIES[o].meets(ledger, program.steps[-1])]
+        yield evolve(program, comments=tuple(ODD + name for name in met))
 
 
 def odd(program):

@@ -123,17 +123,27 @@ def by_model(model, known, row):
 
 
 class Shown(RecordedKernel):
-    """A recorded kernel with the oddities that depend on a shared fact."""
+    """A recorded kernel with those of its oddities that depend on a shared fact."""
+
+    def __init__(self, known, row):
+        super().__init__(known)
+        classic = known.kernel.endswith("(classic)")
+        self._oddities = ("one-grab", "sections") if classic and walks(row) else ("one-grab",)
 
     @property
     def abilities(self):
-        return evolve(super().abilities, oddities=("one-grab", "sections"))
+        return evolve(super().abilities, oddities=self._oddities)
+
+
+def walks(row):
+    """Whether kernels of *row* walk a range from struct page to struct page."""
+    return row.version == "5.13"
 
 
 def by_ledger(known, row):
     """How the ledger, with *row*, differs from what is *known*; empty if it does not."""
     program = known.program
-    run = Run(Shown(known), program.mappings, row, alone=True, around=False)
+    run = Run(Shown(known, row), program.mappings, row, alone=True, around=False)
     for index, step in enumerate(program.steps):
         if step.lacked_by(row):
             return f"{step.call} exists"
