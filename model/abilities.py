@@ -32,6 +32,22 @@ UNBOUNDED = 1 << 64
 
 
 @frozen
+class Unheard:
+    """An event that is missing in the candidate's journal of one call.
+
+    :param event: As in `model.page.Event`, or ``warning``.
+    :param call: The call; empty if the event is heard in none.
+    :param probe: The function whose calls the journal should record.
+    :param absent: Whether the kernel has no such function; if it has, its probe is deaf there.
+    """
+
+    event: str
+    call: str
+    probe: str
+    absent: bool = False
+
+
+@frozen
 class Abilities:
     """What programs a candidate can run, and what it shows after each step.
 
@@ -40,6 +56,7 @@ class Abilities:
     :param fields: Those of `FIELDS` that its snapshots show.
     :param listed: Maximum length, in pages, of a page array passed to a call.
     :param span: Maximum distance, in frames, between a program's lowest and highest frame.
+    :param unheard: What its journal lacks: no verdict may rest on that.
     :param oddities: Names of known deviations (`properties.judging.oddities`).
     :param orders_of: For each kind that has not all *orders*, the orders that it has.
     :param room: For each kind whose pages are limited in number, their maximum number.
@@ -61,6 +78,7 @@ class Abilities:
     fields: frozenset[str] = frozenset(FIELDS)
     listed: int = UNBOUNDED
     span: int = UNBOUNDED
+    unheard: tuple[Unheard, ...] = ()
     oddities: tuple[str, ...] = ()
     orders_of: Mapping[str, frozenset[int]] = MappingProxyType({})
     room: Mapping[str, int] = MappingProxyType({})

@@ -5,15 +5,16 @@
 import secrets
 import sys
 import textwrap
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
-from attrs import evolve
+from attrs import asdict, evolve
 
+from model.abilities import Unheard
 from model.errors import BadInput
 from properties import candidates, layouts
 from properties.cli import options
@@ -24,6 +25,7 @@ from properties.judging.oddities import ODDITIES
 from properties.reduce.smallest import MAX_TRIES_FOR_REPORT
 from properties.reports.failure import Failure, command
 from properties.reports.store import Store
+from properties.reports.unheard import NOT_JUDGED, unheard_lines
 from properties.search import Search
 from properties.searches import registry
 from properties.verify import Coverage, failure_of
@@ -76,7 +78,9 @@ def verify(
 ) -> int:
     """Search for a program that the candidate counts wrongly."""
     spec = candidates.load(candidate)
-    usual = registry.turns(spec.make())
+    first = spec.make()
+    usual = registry.turns(first)
+    unheard = first.abilities.unheard
     names = names or usual
     searchers = [registry.load(name) for name in names]
     seed = secrets.randbelow(1 << 32) if seed is None else seed
@@ -108,9 +112,9 @@ def verify(
     if not coverage.steps:
         raise BadInput(f"no step was executed on {candidate}")
     if as_json:
-        _print_json(coverage, failure, seed, again)
+        _print_json(coverage, failure, unheard, seed, again)
     else:
-        _print_outcome(coverage, failure, search, again, matrices=matrices)
+        _print_outcome(coverage, failure, search, unheard, again, matrices=matrices)
     return exit_status(failure, cost)
 
 
@@ -133,10 +137,17 @@ def _reached(coverage: Coverage, points: Collection[str]) -> str:
 
 
 def _print_outcome(
-    coverage: Coverage, failure: Failure | None, search: Search, again: str, *, matrices: bool
+    coverage: Coverage,
+    failure: Failure | None,
+    search: Search,
+    unheard: Sequence[Unheard],
+    again: str,
+    *,
+    matrices: bool,
 ) -> None:
     if failure:
         console.lines(evolve(failure, found=again).lines(), "bold red")
+        _print_unheard(unheard)
         if matrices:
             _print_matrices(coverage)
         return
@@ -153,6 +164,7 @@ def _print_outcome(
     )
     for name in coverage.missed(SITUATIONS):
         console.print(f"         not reached: {name} ({SITUATIONS[name]})")
+    _print_unheard(unheard)
     for name, count in sorted(coverage.avoided.items()):
         steps = f"{count:,} step{'s' * (count != 1)}"
         skipped = f"{steps} that would trigger the known oddity {name}"
@@ -164,6 +176,11 @@ def _print_outcome(
     console.print(f"repeat   {again}")
 
 
+def _print_unheard(unheard: Sequence[Unheard]) -> None:
+    for line in unheard_lines(unheard):
+        console.print(line)
+
+
 def _print_matrices(coverage: Coverage) -> None:
     for matrix in MATRICES:
         console.print()
@@ -171,7 +188,13 @@ def _print_matrices(coverage: Coverage) -> None:
     console.print()
 
 
-def _print_json(coverage: Coverage, failure: Failure | None, seed: int, again: str) -> None:
+def _print_json(
+    coverage: Coverage,
+    failure: Failure | None,
+    unheard: Sequence[Unheard],
+    seed: int,
+    again: str,
+) -> None:
     verdict = "agrees"
     if failure:
         verdict = "dearer" if failure.finding.oracle == "cost" else "diverges"
@@ -194,6 +217,7 @@ def _print_json(coverage: Coverage, failure: Failure | None, seed: int, again: s
             for matrix in MATRICES
         ],
         "around": dict(sorted(coverage.avoided.items())),
+        "deaf": [{**asdict(one), "not_judged": NOT_JUDGED[one.event]} for one in unheard],
         "rejected": dict(sorted(coverage.rejected.items())),
     }
     if failure:

@@ -62,7 +62,7 @@ class Finding:
     :param rows: The values that differ, side by side.
     :param sides: The headings of the two columns of *rows*.
     :param runs: (head, entries) of each run of pages that the step unpins.
-    :param puts: (page, pins) of each put that the candidate made.
+    :param puts: (page, pins) of each put that the candidate made; None if they are not heard.
     :param notes: More lines, such as where an exception was raised.
     """
 
@@ -74,7 +74,7 @@ class Finding:
     rows: tuple[Row, ...] = ()
     sides: tuple[str, str] = ("reference", "candidate")
     runs: tuple[tuple[str, int], ...] = ()
-    puts: tuple[tuple[str, int], ...] = ()
+    puts: tuple[tuple[str, int], ...] | None = ()
     notes: tuple[str, ...] = ()
 
     @property

@@ -99,6 +99,7 @@ class Run:
         self.alone = alone
         abilities = candidate.abilities
         self._fields = abilities.fields
+        self._unheard = frozenset((one.event, one.call) for one in abilities.unheard)
         self._around = around
         self._oddities = [ODDITIES[name] for name in abilities.oddities]
         #: The known oddity that the last step triggers, whether carried out or refused, or None.
@@ -142,6 +143,7 @@ class Run:
             before=self._before,
             history=self._history,
             fields=self._fields,
+            unheard=self._unheard,
             judge="ledger" if self.alone else "reference",
         )
         if isinstance(shown, NoSnapshot):

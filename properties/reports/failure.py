@@ -124,7 +124,7 @@ def _map(program: Program, finding: Finding) -> list[str]:
         return []  # an earlier step breaks the contract
     lines = [f"  {line}" for line in step_maps(program, finding.index, ledger)]
     words = runs_in_words(finding.runs) if finding.runs else ""
-    if words and finding.puts != finding.runs:
+    if words and finding.puts is not None and finding.puts != finding.runs:
         words += f"; the candidate took {in_words(finding.puts) or 'none'}"
     return lines + wrap(words, WIDTH, initial_indent="  ", subsequent_indent="  ")
 

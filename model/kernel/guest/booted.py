@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from attrs import field, frozen
 
-from model.abilities import Abilities
+from model.abilities import FIELDS, Abilities
 from model.errors import BadInput
 from model.kernel.guest.candidate import CALLS, KernelGuest
 from model.kernel.guest.emulator import emulator
@@ -77,13 +77,17 @@ class Booted:
 
     @cached_property
     def abilities(self) -> Abilities:
-        """What programs can do in the guest."""
+        """What programs can do in the guest, which boots to find out what its probes hear."""
         version = self.image.version
+        unheard = self.guest.unheard()
+        warns = all(one.event != "warning" for one in unheard)
         return Abilities(
             f"kernel-guest {self.image.abi}",
             semantics=frozenset({SEMANTICS[version].version}),
             calls=frozenset(CALLS) - GONE.get(version, frozenset()),
             kinds=frozenset(ROOM),
+            fields=frozenset(FIELDS) - (frozenset() if warns else {"warnings"}),
+            unheard=unheard,
             named=NAMED,
             listed=NAMED,
             refs=1,

@@ -9,7 +9,8 @@ from typing import Any
 
 from model.abilities import Abilities
 from model.candidate import Candidate, Snapshot
-from model.kernel.guest.guest import Answer, Guest, answer
+from model.kernel.guest.answer import Answer, answer
+from model.kernel.guest.guest import Guest
 from model.kernel.guest.layout import Layout
 from model.kernel.source.segments import signed
 from model.memory import NoProgress, Panic

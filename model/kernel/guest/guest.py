@@ -1,86 +1,21 @@
 # SPDX-License-Identifier: MIT
 
-"""A guest that runs one program after another, and the answers of its agent."""
+"""A guest that runs one program after another."""
 
-import re
 from collections.abc import Mapping, Sequence
 
-from attrs import define, field, frozen
+from attrs import define, field
 
+from model.abilities import Unheard
 from model.candidate import Unavailable
+from model.kernel.guest.answer import clean, settled
 from model.kernel.guest.emulator import BOOT_SECONDS, Emulator, Ended, Killed
+from model.kernel.guest.hearing import listen
 from model.kernel.guest.image import Image
 from model.memory import NoProgress, Panic
-from model.page import Event
 
 #: Maximum number of attempts to boot a guest, and to start a program in it.
 TRIES = 3
-
-#: An answer to a call: result, statistics, heads, events, warnings.
-ANSWER = re.compile(
-    r"= (?P<returned>-?\d+) (?P<acquired>-?\d+) (?P<released>-?\d+)"
-    r"(?: h(?P<heads>(?: \d+:-?\d+:-?\d+:\d)*))?"
-    r"(?: e(?P<events>(?: [gpdf]\d+:-?\d+:\d\*\d+)*))?(?: w (?P<warnings>.*))?"
-)
-HEAD = re.compile(r"(\d+):(-?\d+):(-?\d+):(\d)")
-EVENT = re.compile(r"([gpdf])(\d+):(-?\d+):(\d)\*(\d+)")
-
-EVENTS = {"g": "grab", "p": "put", "d": "dirty", "f": "free"}
-
-
-@frozen
-class Answer:
-    """The agent's answer to one call. Pages are numbers of `model.kernel.guest.layout`.
-
-    :param heads: Number, refcount, pincount and flags (1 dirty, 2 allocated, 4 maybe pinned)
-        of each head that changed.
-    :param events: The events in order, each with how many times in a row it happened.
-    """
-
-    returned: int
-    acquired: int
-    released: int
-    heads: Sequence[Sequence[int]] = ()
-    events: Sequence[tuple[Event, int]] = ()
-    warnings: tuple[str, ...] = ()
-
-
-def answer(line: str) -> Answer:
-    """Parse *line*, the agent's answer to one request.
-
-    :raises Panic: if *line* is malformed, or says that pages are in an unexpected state.
-    """
-    if line.startswith("! "):
-        raise Panic(f"in the guest: {line[2:]}")
-    found = ANSWER.fullmatch(line)
-    if found is None:
-        raise Panic(f"the guest answers {line[:80]!r}")
-    heads = [tuple(map(int, head)) for head in HEAD.findall(found["heads"] or "")]
-    events = [
-        (Event(EVENTS[kind], int(number), int(refs), dirty == "1"), int(times))
-        for kind, number, refs, dirty, times in EVENT.findall(found["events"] or "")
-    ]
-    returned, acquired, released = map(int, found.group("returned", "acquired", "released"))
-    warnings = tuple(found["warnings"].split("|")) if found["warnings"] else ()
-    return Answer(returned, acquired, released, heads, events, warnings)
-
-
-def _clean(line: str) -> None:
-    """Raise Ended if *line*, the answer to ``end`` or ``room``, reports changed pages."""
-    unclean, _, why = line.removeprefix(".").strip().partition(" ")
-    if unclean != "0":
-        raise Ended(f"{unclean} pages differ from before the program")
-    if why:
-        raise Ended(why)
-
-
-def _settled(line: str) -> None:
-    """Raise Panic if *line*, the answer to ``settle``, reports a changed page or a warning."""
-    settled = answer(line)
-    if settled.warnings:
-        raise Panic(f"a WARN at {'; '.join(settled.warnings)} while pages were mapped")
-    if settled.heads:
-        raise Panic(f"page {settled.heads[0][0]} is not in its initial state: {line}")
 
 
 @define(eq=False)
@@ -99,6 +34,7 @@ class Guest:
     words: tuple[str, ...] = ()
     boots: int = field(init=False, default=0)
     _emulator: Emulator | None = field(init=False, default=None)
+    _unheard: tuple[Unheard, ...] = field(init=False, default=())
     #: The candidate whose program is running.
     _owner: object = field(init=False, default=None)
 
@@ -113,7 +49,7 @@ class Guest:
         """
         *lines, last = self._begin(None, requests, [*calls, "end"])
         try:
-            _clean(last)
+            clean(last)
         except Ended as err:
             self.close()
             return lines, str(err)
@@ -137,7 +73,7 @@ class Guest:
             emulator = self._started()
             try:
                 (line,) = emulator.talk(text.encode(), 1)
-                _settled(line)
+                settled(line)
             except (Ended, Panic, NoProgress) as err:
                 # No step has run yet, so the guest is the cause: retry with a new one.
                 trouble = str(err)
@@ -154,7 +90,7 @@ class Guest:
             return
         try:
             (line,) = self._emulator.talk(b"end\n", 1)
-            _clean(line)
+            clean(line)
         except (Ended, Panic, NoProgress):
             self.close()
 
@@ -182,7 +118,8 @@ class Guest:
                 rooms = [f"room {name} {count}" for name, count in self.room.items()]
                 text = "\n".join([*rooms, ""])
                 for line in emulator.talk(text.encode(), len(rooms), BOOT_SECONDS):
-                    _clean(line)
+                    clean(line)
+                self._unheard = listen(emulator)
             except (Ended, Panic, NoProgress) as err:
                 trouble = str(err)
                 emulator.close()
@@ -191,6 +128,15 @@ class Guest:
             self.boots += 1
             return emulator
         raise Unavailable(f"the guest does not boot: {trouble}")
+
+    def unheard(self) -> tuple[Unheard, ...]:
+        """What the probes of the last guest did not hear; boots the first guest if necessary.
+
+        :raises Unavailable: if the guest does not boot.
+        """
+        if not self.boots:
+            self._started()
+        return self._unheard
 
     def close(self) -> None:
         """Stop the guest; the next program boots another."""

@@ -7,8 +7,8 @@ from statistics import median
 from attrs import frozen
 
 from model.candidate import Unavailable
+from model.kernel.guest.answer import answer
 from model.kernel.guest.emulator import Emulator, Ended
-from model.kernel.guest.guest import answer
 from model.kernel.guest.image import Image
 from model.memory import NoProgress, Panic
 

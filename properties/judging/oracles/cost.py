@@ -21,11 +21,11 @@ def cost(record: Record) -> Finding | None:
     if not record.step.unpins:
         return None
     shown = record.candidate
-    if shown.puts > 1:
+    if shown.puts > 1 and record.hears("put"):
         enough = _puts(record)
         if shown.puts > enough:
             return _dearer(record, "puts", shown.puts, enough)
-    if shown.dirty_locks:
+    if shown.dirty_locks and record.hears("dirty"):
         runs = record.ledger.unpinned_runs
         clean = {head for head, _ in runs if not record.state_before(head).dirty}
         if shown.dirty_locks > len(clean):

@@ -43,6 +43,7 @@ class Record:
     :param returned: The number that the call must return according to the ledger, or None.
     :param before: State by head, of each head that an earlier step touched.
     :param fields: The fields that the candidate shows.
+    :param unheard: (event, call) of what the candidate's journal lacks.
     :param judge: What gave *reference*: ``reference``, or ``ledger`` if it judges alone.
     """
 
@@ -55,7 +56,12 @@ class Record:
     before: dict[int, HeadState]
     history: HeadHistory
     fields: frozenset[str]
+    unheard: frozenset[tuple[str, str]] = frozenset()
     judge: str = "reference"
+
+    def hears(self, event: str) -> bool:
+        """Whether the candidate's journal has each *event* of the step's call."""
+        return not self.unheard or (event, self.step.call) not in self.unheard
 
     def state_before(self, page: int) -> HeadState:
         """The state of *page* before the step."""
@@ -88,6 +94,6 @@ class Record:
             rows=tuple(rows),
             sides=sides or (self.judge, "candidate"),
             runs=tuple(runs),
-            puts=tuple(islice(puts, MAX_RUNS_SHOWN)),
+            puts=tuple(islice(puts, MAX_RUNS_SHOWN)) if self.hears("put") else None,
             notes=tuple(notes),
         )

@@ -73,7 +73,8 @@ static void load(const char *name, const char *parameters)
 
 int main(void)
 {
-	int probes = !getenv("headcount") || strcmp(getenv("headcount"), "measure");
+	const char *mode = getenv("headcount"), *place = getenv("probe");
+	char parameters[128] = "";
 	int i;
 
 	mkdir("/dev", 0755);
@@ -94,7 +95,11 @@ int main(void)
 	load("/virtio_pci_legacy_dev.ko", "");
 	load("/virtio_pci.ko", "");
 	load("/virtio_console.ko", "");
-	load("/headcount.ko", probes ? "" : "probes=0");
+	if (mode && !strcmp(mode, "measure"))
+		strcpy(parameters, "probes=0");
+	else if (place)
+		snprintf(parameters, sizeof(parameters), "probe=%s", place);
+	load("/headcount.ko", parameters);
 	for (i = 0; i < 500 && (port = open("/dev/vport0p1", O_RDWR)) < 0; i++)
 		usleep(10000);
 	device = open("/dev/headcount", O_RDWR);

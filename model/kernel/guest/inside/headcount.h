@@ -33,6 +33,7 @@ enum hc_op {
 	HC_PUT_PAGE,
 	HC_SET_DIRTY,
 	HC_CLEAN,
+	HC_WARN,	/* causes a WARN */
 	HC_UNMAPPING,	/* list of heads, before munmap() */
 	HC_UNMAPPED,	/* likewise, after munmap() */
 	HC_FINISH,	/* release what is held; ret: pages that differ from before */

@@ -127,7 +127,7 @@ static int __init hc_init(void)
 		return -ENOMEM;
 	err = hc_find_functions();
 	if (!err && probes)
-		err = hc_add_probes();
+		hc_add_probes();
 	return err ? err : misc_register(&hc_device);
 }
 module_init(hc_init);

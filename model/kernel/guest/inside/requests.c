@@ -72,6 +72,7 @@ static const struct {
 	{ "put-page", HC_PUT_PAGE },
 	{ "set-dirty", HC_SET_DIRTY },
 	{ "clean", HC_CLEAN },
+	{ "warn", HC_WARN },
 	{ "bench", HC_BENCH },
 };
 
@@ -120,6 +121,20 @@ static struct pins {
 			  &found.acquired, &found.released) != 2)
 		fail("/proc/vmstat has no nr_foll_pin_acquired and nr_foll_pin_released");
 	return found;
+}
+
+/* The functions that the module should have probed, and that the kernel does not have. */
+static const char *absent_probes(void)
+{
+	static char text[256];
+	int fd = open("/sys/module/headcount/parameters/absent", O_RDONLY);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+	if (fd >= 0)
+		close(fd);
+	text[n > 0 ? n : 0] = 0;
+	text[strcspn(text, "\n")] = 0;
+	return text;
 }
 
 static struct pins before;
@@ -197,6 +212,8 @@ void request(char *line)
 		char *path = strtok_r(rest, " ", &rest);
 
 		put_file(path, rest);
+	} else if (!strcmp(word, "absent")) {
+		say(". 0 %s\n", absent_probes());
 	} else if (!strcmp(word, "room")) {
 		trouble[0] = 0;
 		make_room(rest);

@@ -40,6 +40,7 @@ struct hc_state {
 	struct task_struct *agent;
 	struct task_struct *task;	/* the agent, while events are recorded */
 	bool lost;			/* some events did not fit */
+	struct page *single;		/* the page of unpin_user_page(), until its put is heard */
 	struct hc_event *events;
 	u32 nevents;
 	u32 nwarnings;
@@ -72,7 +73,7 @@ int hc_arena(const u32 *list, u32 count, struct hc_ask *ask);
 int hc_insert(struct vm_area_struct *vma);
 int hc_call(const u32 *list, u32 count, struct hc_ask *ask);
 s64 hc_bench(const u32 *list, u32 count, struct hc_ask *ask);
-int hc_add_probes(void);
+void hc_add_probes(void);
 
 static inline int hc_pincount(struct page *head)
 {

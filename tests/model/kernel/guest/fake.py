@@ -6,6 +6,9 @@
 begins, and ``#2`` behind that means the second such. Of an answer, ``!console TEXT`` says
 something on the console first (``!part TEXT`` without the end of the line), ``!die`` and
 ``!kill`` end the machine, ``!silent`` answers nothing.
+
+The first program behind ``room`` is the trial of the probes: all is heard, unless a line
+``trial REQUEST => ANSWER`` says otherwise.
 """
 
 from __future__ import annotations
@@ -22,6 +25,8 @@ ANSWERS = [
     for line in Path(os.environ["HEADCOUNT_FAKE"]).read_text().splitlines()
     if " => " in line
 ]
+#: What every request of the trial hears.
+HEARD = "= 1 0 0 e g0:1:0*1 p0:1:0*1 d0:0:0*1 f0:0:0*1 w calls.c:1"
 USUAL = (
     ("ready", "ready"),
     ("settle", "= 0 0 0"),
@@ -31,7 +36,9 @@ USUAL = (
     ("place", ""),
     ("driver", ""),
     ("area", ""),
+    ("absent", ". 0 "),
 )
+QUIET = {"settle", "end", "place", "driver", "absent"}
 
 
 def end(what):
@@ -64,9 +71,29 @@ def reply(request):
     port.sendall(f"! {request} is no request\n".encode())
 
 
+def trial(lines):
+    """Answer the requests of the trial, whose first one was ``begin``."""
+    ours = [(start[6:], answer) for start, answer in ANSWERS if start.startswith("trial ")]
+    for line in lines:
+        request = line.rstrip("\n")
+        first = request.partition(" ")[0]
+        usual = dict(USUAL)[first] if first in QUIET else HEARD
+        answer = next((answer for start, answer in ours if request.startswith(start)), usual)
+        if answer:
+            port.sendall(answer.encode() + b"\n")
+        if first == "absent":
+            return
+
+
 heard = {}
 port, console = end("port"), end("console")
 console.sendall(b"[    0.1] hello\n")
 reply("ready")
-for line in port.makefile():
-    reply(line.rstrip("\n"))
+requests = port.makefile()
+before = ""
+for line in requests:
+    if before.startswith("room ") and line == "begin\n":
+        trial(requests)
+    else:
+        reply(line.rstrip("\n"))
+    before = line

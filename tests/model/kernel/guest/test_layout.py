@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from model.kernel.guest.guest import Answer, answer
+from model.kernel.guest.answer import Answer, answer
 from model.kernel.guest.layout import Layout
 from model.memory import Panic
 from model.page import Event

@@ -14,8 +14,10 @@ from collections import Counter
 import pytest
 from attrs import evolve
 
+from model.kernel.guest.booted import MEMORY, POOLS
 from model.kernel.guest.candidate import CALLS, KernelGuest
 from model.kernel.guest.emulator import Emulator, Ended
+from model.kernel.guest.guest import Guest
 from model.parse import parse_program, read_program
 from model.recording import RecordedKernel, Recording
 from model.semantics import SEMANTICS
@@ -78,6 +80,37 @@ def test_counts_as_the_models_do(machines, version, search, rounds):
 
     assert tally.worst is None, tally.worst[1].summary
     assert tally.steps > 100
+
+
+@each_version
+def test_every_probe_hears(machines, version):
+    """What rests on the journal is judged, as nothing is missing in it."""
+    assert () == machines(version).abilities.unheard
+
+
+UNPINS = ("unpin_user_pages", "unpin_user_pages_dirty_lock", "unpin_user_page_range_dirty_lock")
+
+
+@pytest.mark.parametrize(
+    ("place", "event", "calls", "absent"),
+    [
+        # unpin_user_page() is heard by what it counts.
+        ("gup_put_folio:panic", "put", UNPINS, False),
+        ("folio_mark_dirty:no_such_function", "dirty", UNPINS[1:], True),
+        ("__warn:panic", "warning", ("",), False),
+    ],
+)
+def test_probe_that_hears_nothing(machines, place, event, calls, absent):
+    """A probe on what is never called is found out, and so is one that cannot be installed."""
+    guest = Guest(machines("6.1").image, MEMORY, POOLS, (f"probe={place}",))
+    try:
+        unheard = guest.unheard()
+    finally:
+        guest.close()
+
+    assert [(event, call, absent) for call in calls] == [
+        (one.event, one.call, one.absent) for one in unheard
+    ]
 
 
 @each_version
