@@ -8,7 +8,7 @@ A new version is a new row here. Other code reads fields of the row and compares
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from model.errors import BadInput
 
@@ -47,6 +47,14 @@ class Semantics:
         (c8070b787519, 6.5 and 6.1-stable).
     :param null_skipped: Whether ``unpin_user_pages()`` skips NULL entries (a1268be280d8,
         6.13 and 6.12-stable).
+    :param left_to_slow_path: Kind and order of pages that GUP-fast pins, unpins again and leaves
+        to the slow path, because they have no address space and might be secret memory
+        (gup_fast_folio_allowed(), 6.10 to 7.2).
+    :param in_section: Whether the struct pages of a range, and of a compound page, must be
+        contiguous also without VMEMMAP, so that they lie in one section (``nth_page()`` is gone
+        and ``MAX_FOLIO_ORDER`` has that limit, 6.18).
+    :param tail_mask: Whether, under HVO, a tail holds a mask that makes the head's address of its
+        own, and not the head's address (``compound_info``, 7.1).
     """
 
     version: str
@@ -55,6 +63,9 @@ class Semantics:
     batched: bool = True
     zero_skipped: bool = False
     null_skipped: bool = False
+    left_to_slow_path: frozenset[tuple[str, int]] = frozenset()
+    in_section: bool = False
+    tail_mask: bool = False
 
     def exact(self, order: int) -> bool:
         """Whether a compound page of *order* has a pincount of its own."""
@@ -91,6 +102,14 @@ _ORDERS_OF_LARGE_FOLIOS = MappingProxyType(_ORDERS_OF_FOLIOS | {"thp": frozenset
 
 KINDS = tuple(_ORDERS_BEFORE_FOLIOS)
 
+_6_12 = Semantics(
+    "6.12",
+    orders=_ORDERS_OF_LARGE_FOLIOS,
+    zero_skipped=True,
+    null_skipped=True,
+    left_to_slow_path=frozenset({("driver", 0)}),
+)
+
 SEMANTICS: Mapping[str, Semantics] = MappingProxyType(
     {
         row.version: row
@@ -99,7 +118,16 @@ SEMANTICS: Mapping[str, Semantics] = MappingProxyType(
             Semantics("5.13", orders=_ORDERS_BEFORE_FOLIOS, exact_order=2),
             Semantics("5.18", orders=_ORDERS_OF_FOLIOS),
             Semantics("6.1", orders=_ORDERS_OF_FOLIOS, zero_skipped=True),
-            Semantics("6.12", orders=_ORDERS_OF_LARGE_FOLIOS, zero_skipped=True, null_skipped=True),
+            _6_12,
+            evolve(_6_12, version="6.18", in_section=True),
+            evolve(_6_12, version="7.1", in_section=True, tail_mask=True),
+            evolve(
+                _6_12,
+                version="7.3",
+                in_section=True,
+                tail_mask=True,
+                left_to_slow_path=frozenset(),
+            ),
         )
     }
 )

@@ -129,7 +129,7 @@ ODDITIES = {
         ),
         Oddity(
             "null-in-run",
-            "NULL is skipped at the start of a run, and dereferenced inside one (6.12)",
+            "NULL is skipped at the start of a run, and dereferenced inside one (from 6.12 on)",
             _null_in_run,
         ),
         Oddity(

@@ -23,7 +23,7 @@ def test_exact_from_order_two(version):
     assert [False, False, True, True] == [row.exact(order) for order in (0, 1, 2, MAX_ORDER)]
 
 
-@pytest.mark.parametrize("version", ["5.18", "6.1", "6.12"])
+@pytest.mark.parametrize("version", ["5.18", "6.1", "6.12", "6.18", "7.1", "7.3"])
 def test_exact_from_order_one(version):
     """Folios keep the counter in the second struct page (5232c63f46fd)."""
     row = semantics(version)
@@ -32,9 +32,20 @@ def test_exact_from_order_one(version):
 
 
 def test_what_is_skipped():
-    """Zero pages are skipped from 6.1-stable on, NULL entries in 6.12-stable."""
-    assert ["6.1", "6.12"] == [v for v, row in SEMANTICS.items() if row.zero_skipped]
-    assert ["6.12"] == [v for v, row in SEMANTICS.items() if row.null_skipped]
+    """Zero pages are skipped from 6.1-stable on, NULL entries from 6.12-stable on."""
+    newest = ["6.12", "6.18", "7.1", "7.3"]
+
+    assert ["6.1", *newest] == [v for v, row in SEMANTICS.items() if row.zero_skipped]
+    assert newest == [v for v, row in SEMANTICS.items() if row.null_skipped]
+
+
+def test_what_the_newest_changed():
+    """Contiguous struct pages from 6.18 on, masks in tails from 7.1 on, a faster path in 7.3."""
+    rows = SEMANTICS.items()
+
+    assert ["6.18", "7.1", "7.3"] == [v for v, row in rows if row.in_section]
+    assert ["7.1", "7.3"] == [v for v, row in rows if row.tail_mask]
+    assert ["6.12", "6.18", "7.1"] == [v for v, row in rows if row.left_to_slow_path]
 
 
 def test_default_is_the_series():
@@ -53,16 +64,17 @@ def test_what_the_series_brought(version, has):
     assert not STEPS["unpin_user_pages_dirty_lock"].lacked_by(row)
 
 
-EVER = {"5.11", "5.13", "5.18", "6.1", "6.12"}
+EVER = {*SEMANTICS}
 BEFORE_FOLIOS = {"5.11", "5.13"}
+LARGE_FOLIOS = EVER - BEFORE_FOLIOS - {"5.18", "6.1"}
 
 
 @pytest.mark.parametrize(
     ("kind", "has", "lacks", "versions"),
     [
         ("base", {0}, {1, 9}, EVER),
-        ("thp", {9}, {0, 2, 18}, EVER - {"6.12"}),  # one PMD
-        ("thp", {2, 4, 9}, {0, 1, 18}, {"6.12"}),  # large folios of anonymous memory: 6.8
+        ("thp", {9}, {0, 2, 18}, EVER - LARGE_FOLIOS),  # one PMD
+        ("thp", {2, 4, 9}, {0, 1, 18}, LARGE_FOLIOS),  # of anonymous memory: 6.8
         ("hugetlb", {4, 9, 13, 18}, {0}, EVER),  # arm64 and x86-64
         ("page-cache", {0, 9}, {1, 2, 4}, BEFORE_FOLIOS),
         ("page-cache", {0, 1, 2, 9}, {10}, EVER - BEFORE_FOLIOS),  # large folios
@@ -95,6 +107,6 @@ def test_unknown():
     """A version that has no row is refused, with those that have one."""
     with pytest.raises(
         BadInput,
-        match=r"^semantics '6\.66' are not known; known are 5\.11, 5\.13, 5\.18, 6\.1, 6\.12$",
+        match=r"^semantics '6\.66' are not known; known are 5\.11, .*, 6\.12, 6\.18, 7\.1, 7\.3$",
     ):
         semantics("6.66")

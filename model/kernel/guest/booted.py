@@ -51,10 +51,6 @@ BOOTED_ODDITIES = {
     "6.12": ("one-grab-slow", "null-in-run"),
 }
 
-#: (kind, order) by version of pages that GUP-fast pins, unpins again and leaves to the slow path:
-#: they have no address space (gup_fast_folio_allowed()). The statistics count both pins.
-SLOW = {"6.12": frozenset({("driver", 0)})}
-
 FORMS = "kernel-guest[:6.1|6.12][,1g]"
 
 
@@ -102,7 +98,8 @@ class Booted:
 
     def __call__(self) -> KernelGuest:
         """A new candidate."""
-        return KernelGuest(self.guest, self.abilities, SLOW.get(self.image.version, frozenset()))
+        slow = SEMANTICS[self.image.version].left_to_slow_path
+        return KernelGuest(self.guest, self.abilities, slow)
 
 
 def load(text: str) -> Booted:

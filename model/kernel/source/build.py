@@ -22,7 +22,7 @@ from model.kernel.command import digest, run
 from model.kernel.source.cut import LAST, MEASURED, SHIM, Cut, cut
 from model.kernel.source.segments import OPERATIONS
 from model.kernel.source.tree import Tree, cache
-from model.steps import STEPS
+from model.semantics import SEMANTICS
 
 #: As in the kernel: integers wrap, pointers may alias, NULL checks after a use are kept.
 FLAGS = (
@@ -47,8 +47,12 @@ BESIDE = ("memmap.c", "journal.c", "serve.c")
 #: Memory models and their compiler flags.
 MODELS = {"vmemmap": ("-DHC_VMEMMAP",), "classic": ()}
 
-#: Versions with functions. A tree follows the first version of which it defines all functions.
+#: Versions with functions. A tree follows the first version of which it defines all functions;
+#: some of them have nothing to do with pins, and came with the version.
 ERAS = (
+    ("7.3", ("gup_put_folio", "try_grab_folio_fast", "vma_is_cow_mapping")),
+    ("7.1", ("gup_put_folio", "try_grab_folio_fast", "compound_info_has_mask")),
+    ("6.18", ("gup_put_folio", "try_grab_folio_fast", "page_range_contiguous")),
     ("6.12", ("gup_put_folio", "try_grab_folio", "try_grab_folio_fast")),
     ("6.1", ("gup_put_folio", "try_grab_folio", "try_grab_page", "is_zero_folio")),
     ("5.18", ("gup_put_folio", "try_grab_folio", "try_grab_page")),
@@ -63,11 +67,10 @@ ODDITIES_BY_VERSION = {
     "5.18": ("one-grab", "run-of-zero"),
     "6.1": ("one-grab", "run-of-zero"),
     "6.12": ("one-grab", "run-of-zero", "null-in-run"),
+    "6.18": ("one-grab", "run-of-zero", "null-in-run"),
+    "7.1": ("one-grab", "run-of-zero", "null-in-run"),
+    "7.3": ("one-grab", "run-of-zero", "null-in-run"),
 }
-
-#: The macro with which the range call, since 5.18, finds a later page by its frame number. 6.18
-#: lacks it: the struct pages of a range must be contiguous, which is sure only in one section.
-BY_FRAMES = "nth_page"
 
 #: Maximum number of libraries in the cache; the least recently used are deleted.
 KEPT = 64
@@ -136,7 +139,7 @@ def _make(
     semantics = recognised(tree, extracted)
     known = {
         "semantics": semantics,
-        "oddities": known_for(extracted, semantics, model),
+        "oddities": known_for(semantics, model),
         "names": extracted.names,
     }
     with tempfile.TemporaryDirectory(dir=stem.parent) as name:
@@ -161,16 +164,10 @@ def recognised(tree: Tree, extracted: Cut) -> str:
     raise BadInput(f"mm/gup.c has {put}(), but lacks {missing}", file=tree.where)
 
 
-def known_for(extracted: Cut, version: str, model: str) -> tuple[str, ...]:
-    """The known oddities of a tree that defines *extracted*.
-
-    :param version: The tree's semantics.
-    :param model: The memory model, a key of `MODELS`.
-    """
-    plain = version == "5.13" or BY_FRAMES not in extracted.known
-    ranges = any(call in extracted.known for call, cls in STEPS.items() if cls.takes_range)
-    sections = ("sections",) if model == "classic" and plain and ranges else ()
-    return ODDITIES_BY_VERSION[version] + sections
+def known_for(version: str, model: str) -> tuple[str, ...]:
+    """The known oddities of a tree with the semantics *version*, in memory *model* of `MODELS`."""
+    plain = version == "5.13" or SEMANTICS[version].in_section
+    return ODDITIES_BY_VERSION[version] + (("sections",) if model == "classic" and plain else ())
 
 
 def _compile(tree: Tree, cc: str, flags: list[str], source: str, beside: Iterable[str]) -> None:

@@ -20,7 +20,7 @@ from model.kernel.source.tree import Tree, read
 from model.mapping import Mapping, side_by_side
 from model.page import Event, decoded
 from model.program import Program
-from model.semantics import SECTION, SEMANTICS
+from model.semantics import MAX_ORDER, SECTION, SEMANTICS
 from model.step import Need, Step, Table
 from model.steps import STEPS
 
@@ -156,12 +156,14 @@ class Source:
         """What candidates of this tree can do; they have the calls of the tree's semantics."""
         library = self.library
         row = SEMANTICS[library.semantics]
+        whole = library.model == "vmemmap" or not row.in_section
         return Abilities(
             f"kernel-source {library.version or 'of unknown version'} ({library.model})",
             semantics=frozenset({row.version}),
             calls=frozenset(c for c, cls in STEPS.items() if not cls.lacked_by(row)),
             listed=MOST_LISTED,
             span=SPAN[library.model],
+            orders=frozenset(range(MAX_ORDER + 1 if whole else SECTION.bit_length())),
             oddities=library.oddities,
         )
 

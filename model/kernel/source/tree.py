@@ -43,6 +43,7 @@ FILES = (
     "include/uapi/rdma/ib_user_ioctl_verbs.h",
     "include/linux/dma-direction.h",
     "mm/internal.h",
+    "mm/util.c",
 )
 
 #: A tree without these is rejected.

@@ -61,6 +61,20 @@
 #define HC_SET_ORDER(head, order) set_compound_order(head, order)
 #endif
 
+/* Since 7.1 tails hold what leads to the head, made from the order. */
+#ifdef HC_HAS_compound_info_has_mask
+#define HC_SET_HEAD(page, head, order) set_compound_head(page, head, order)
+#else
+#define HC_SET_HEAD(page, head, order) set_compound_head(page, head)
+#endif
+
+/* 7.2 has no function for a region by address alone: ib_umem_get_desc() calls this one. */
+#ifdef HC_HAS___ib_umem_get_va
+#define HC_UMEM_GET(...) __ib_umem_get_va(__VA_ARGS__)
+#else
+#define HC_UMEM_GET(...) ib_umem_get(__VA_ARGS__)
+#endif
+
 #ifdef HC_HAS_sg_alloc_append_table_from_pages
 #define HC_APPEND_TABLE
 #define HC_UMEM_TABLE(umem) (&(umem)->sgt_append.sgt)

@@ -24,7 +24,7 @@ void hc_make(void *memory, int64_t pfn, const struct hc_seg *extent)
 
 	memset(page, 0, sizeof(*page));
 	if (head != page) {
-		set_compound_head(page, head);
+		HC_SET_HEAD(page, head, extent->order);
 		/* The first tail stores the order. */
 		if (pfn - 1 == (pfn & -(1L << extent->order)))
 			HC_SET_ORDER(head, extent->order);

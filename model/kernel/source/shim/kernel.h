@@ -141,6 +141,7 @@ void free(void *);
 #define container_of(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define BIT(nr) (1UL << (nr))
+#define GENMASK(high, low) (~0UL << (low) & ~0UL >> (BITS_PER_LONG - 1 - (high)))
 #define BITS_PER_LONG 64
 #define UINT_MAX (~0U)
 #define INT_MAX ((int)(~0U >> 1))
@@ -169,6 +170,7 @@ void free(void *);
 #define ilog2(x) (63 - __builtin_clzl(x))
 #define roundup_pow_of_two(x) ((x) < 2 ? 1UL : 1UL << (64 - __builtin_clzl((x)-1)))
 #define rounddown_pow_of_two(x) (1UL << ilog2(x))
+#define order_base_2(x) ((x) < 2 ? 0 : ilog2((x)-1) + 1)
 #define check_add_overflow(a, b, to) __builtin_add_overflow(a, b, to)
 #define check_sub_overflow(a, b, to) __builtin_sub_overflow(a, b, to)
 #define check_mul_overflow(a, b, to) __builtin_mul_overflow(a, b, to)
@@ -185,6 +187,7 @@ void free(void *);
 #define PFN_PHYS(pfn) ((phys_addr_t)(pfn) << PAGE_SHIFT)
 #define PHYS_PFN(address) ((unsigned long)((address) >> PAGE_SHIFT))
 #define PAGE_ALIGNED(address) IS_ALIGNED((unsigned long)(address), PAGE_SIZE)
+#define SECTION_SIZE_BITS (HC_SECTION_SHIFT + PAGE_SHIFT)
 
 /* Errors in pointers and in counts: the last 4095 values. */
 #define MAX_ERRNO 4095
@@ -326,6 +329,14 @@ void hc_free(const void *pointer);
 #define kzalloc(size, gfp) hc_alloc(size)
 #define kmalloc_array(n, size, gfp) hc_alloc((size_t)(n) * (size))
 #define kcalloc(n, size, gfp) hc_alloc((size_t)(n) * (size))
+/* Since 7.0 a type, or a variable of it, in place of a size; GFP flags may be left out. */
+#define hc_gfp(...) hc_second(0, ##__VA_ARGS__, GFP_KERNEL, 0)
+#define kmalloc_objs(what, n, ...) \
+	((__typeof__(what) *)kmalloc_array(n, sizeof(what), hc_gfp(__VA_ARGS__)))
+#define kzalloc_objs(what, n, ...) \
+	((__typeof__(what) *)kcalloc(n, sizeof(what), hc_gfp(__VA_ARGS__)))
+#define kmalloc_obj(what, ...) kmalloc_objs(what, 1, ##__VA_ARGS__)
+#define kzalloc_obj(what, ...) kzalloc_objs(what, 1, ##__VA_ARGS__)
 #define kfree(pointer) hc_free(pointer)
 #define __get_free_page(gfp) ((unsigned long)hc_alloc(PAGE_SIZE))
 #define free_page(address) hc_free((void *)(address))

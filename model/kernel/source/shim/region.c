@@ -41,7 +41,7 @@ static int64_t umem_get(const int64_t *arg)
 	r->device = (struct ib_device){.hc_max_segment = arg[2], .hc_nmap = arg[3]};
 	append_fails = arg[4];
 	batches = 0;
-	umem = ib_umem_get(&r->device, FIRST_ADDRESS, frames() << PAGE_SHIFT,
+	umem = HC_UMEM_GET(&r->device, FIRST_ADDRESS, frames() << PAGE_SHIFT,
 			   arg[1] ? IB_ACCESS_LOCAL_WRITE : 0);
 	if (IS_ERR(umem))
 		return PTR_ERR(umem);

@@ -26,6 +26,7 @@ struct ib_device {
 	struct device *dma_device;
 	unsigned int hc_max_segment;
 	int hc_nmap; /* entries after DMA mapping; below 0: all */
+	bool cc_dma_bounce; /* 7.1: DMA goes through bounce buffers; then there are no regions */
 };
 struct scatterlist;
 struct sg_table;
@@ -41,6 +42,7 @@ int hc_dma_map(struct ib_device *device, int nents);
 	({ (sgt)->nents = hc_dma_map(device, (sgt)->orig_nents); (sgt)->nents ? 0 : -ENOMEM; })
 #define ib_dma_unmap_sgtable_attrs(device, sgt, direction, attrs) ((void)0)
 #define DMA_ATTR_WEAK_ORDERING 2UL
+#define DMA_ATTR_REQUIRE_COHERENT 4UL
 
 int hc_pin_addresses(unsigned long start, int npages, unsigned int flags, struct page **pages);
 #define pin_user_pages_fast(start, npages, flags, pages) \

@@ -164,19 +164,34 @@ def test_shim_is_shipped():
 
 
 @pytest.mark.parametrize(
-    ("version", "model", "more", "known"),
+    ("version", "model", "known"),
     [
-        ("5.13", "vmemmap", set(), False),
-        ("5.13", "classic", set(), True),
-        ("5.13", "classic", {"nth_page"}, True),
-        ("6.12", "classic", {"nth_page"}, False),
-        ("6.12", "classic", set(), True),
-        ("6.12", "vmemmap", set(), False),
+        ("5.11", "classic", False),
+        ("5.13", "vmemmap", False),
+        ("5.13", "classic", True),
+        ("6.12", "classic", False),
+        ("6.18", "classic", True),
+        ("7.3", "vmemmap", False),
     ],
 )
-def test_known_for_sections(toy, version, model, more, known):
+def test_known_for_sections(version, model, known):
     """Sections matter without VMEMMAP, before 5.18 and where ranges must lie in one piece."""
-    was = cut(toy, CC)
-    made = type(was)(was.source, was.names, was.known | more)
+    assert known == ("sections" in known_for(version, model))
 
-    assert known == ("sections" in known_for(made, version, model))
+
+@pytest.mark.parametrize(
+    ("came", "version"),
+    [
+        (set(), "6.12"),
+        ({"page_range_contiguous"}, "6.18"),
+        ({"page_range_contiguous", "compound_info_has_mask"}, "7.1"),
+        ({"page_range_contiguous", "compound_info_has_mask", "vma_is_cow_mapping"}, "7.3"),
+    ],
+)
+def test_newest_eras(toy, came, version):
+    """Later versions are told apart by what came with each."""
+    was = cut(toy, CC)
+    folios = {"gup_put_folio", "try_grab_folio", "try_grab_folio_fast"}
+    made = type(was)(was.source, was.names, was.known - {"put_compound_head"} | folios | came)
+
+    assert version == recognised(toy, made)
