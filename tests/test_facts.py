@@ -44,6 +44,9 @@ KNOWN = {
 NOT_SHOWN = {
     "version": "the name of the row",
     "orders": "what exists is the choice of a configuration; programs draw from it, nothing counts",
+    "left_to_slow_path": "no model reads it: of booted kernels it chooses the pin call",
+    "in_section": "no model reads it: of compiled trees it limits the orders, and names an oddity",
+    "tail_mask": "no model reads it: of compiled trees it allows a configuration",
 }
 
 #: Facts that a model does not read.
@@ -137,7 +140,7 @@ class Shown(RecordedKernel):
 
 def walks(row):
     """Whether kernels of *row* walk a range from struct page to struct page."""
-    return row.version == "5.13"
+    return row.version == "5.13" or row.in_section
 
 
 def by_ledger(known, row):
