@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 #: parser and kept in the extracted text.
 ANNOTATIONS = re.compile(
     r"(?<!define )(?<!define\t)\b(?:__must_check|__always_inline|__maybe_unused"
-    r"|__init|__exit|__ref|__meminit|__sched"
+    r"|__init|__exit|__ref|__meminit|__sched|__bitwise|__weak"
     r"|__pure|__cold|__no_kcsan|__user|__rcu|__percpu|__iomem|__force|__attribute_const__|__malloc"
     r"|__deprecated|__visible|noinline|noinline_for_stack|asmlinkage|_struct_page_alignment"
     r"|__randomize_layout|__no_randomize_layout|____cacheline_aligned_in_smp|__read_mostly"
@@ -50,8 +50,12 @@ INSIDE = frozenset(
 #: Syntax nodes that are one definition, even with a syntax error inside.
 WHOLE = frozenset({"function_definition", "struct_specifier", "union_specifier", "enum_specifier"})
 
-#: A macro definition with its continuation lines.
-MACRO = re.compile(r"^[ \t]*#[ \t]*define[ \t]+(\w+)(?:[^\n\\]|\\\n|\\.)*", re.MULTILINE)
+#: A macro definition with its continuation lines, and those of a comment that begins in it.
+MACRO = re.compile(
+    r"^[ \t]*#[ \t]*define[ \t]+(\w+)"
+    r"(?://(?:[^\n\\]|\\\n|\\.)*|/\*(?:[^*]|\*(?!/))*\*/|[^\n\\]|\\\n|\\.)*",
+    re.MULTILINE,
+)
 
 #: A variable that a macro defines at file scope: ``static DEFINE_PER_CPU(type, name);``
 DEFINED = re.compile(
@@ -150,14 +154,32 @@ def _described(node: Node, data: bytes) -> tuple[str, tuple[str, ...], int]:
         names = _tagged(inner, data) if inner else ()
         return "type", (*((_text(declared, data),) if declared else ()), *names), 0
     if node.type == "declaration":
-        declared = node.child_by_field_name("declarator")
-        if declared and declared.type == "init_declarator":
-            declared = _declared(declared.child_by_field_name("declarator"))
-            return "variable", (_text(declared, data),) if declared else (), 0
         inner = node.child_by_field_name("type")
-        if inner and inner.child_by_field_name("body"):
-            return "type", _tagged(inner, data), 0
+        declarators = node.children_by_field_name("declarator")
+        set_up = any(one.type == "init_declarator" for one in declarators)
+        if set_up or _at_file_scope(node, data):
+            found = filter(None, map(_declared, filter(_is_variable, declarators)))
+            names = tuple(_text(one, data) for one in found)
+        else:
+            names = ()
+        if inner and inner.child_by_field_name("body") and not set_up:
+            return "type", (*_tagged(inner, data), *names), 0
+        return "variable", names, 0
     return "", (), 0
+
+
+def _at_file_scope(node: Node, data: bytes) -> bool:
+    """Whether the declaration *node* is no ``extern`` one, and no local one in a syntax error."""
+    words = [_text(c, data) for c in node.children if c.type == "storage_class_specifier"]
+    return "extern" not in words and data.rfind(b"\n", 0, node.start_byte) + 1 == node.start_byte
+
+
+def _is_variable(node: Node | None) -> bool:
+    """Whether a declarator declares no function; a pointer to one is a variable."""
+    while node is not None and node.type != "function_declarator":
+        node = node.child_by_field_name("declarator")
+    inner = node.child_by_field_name("declarator") if node else None
+    return inner is None or inner.type == "parenthesized_declarator"
 
 
 def _tagged(node: Node, data: bytes) -> tuple[str, ...]:

@@ -128,7 +128,10 @@ int64_t hc_allocs_left = -1;
 /* Bytes of inaccessible pointers after a block, so that reads past its end are reproducible. */
 #define BEHIND 64
 
-void *hc_alloc(size_t size)
+/* A byte that makes no valid pointer, and no small number. */
+#define POISON 0x5a
+
+void *hc_alloc(size_t size, bool zeroed)
 {
 	struct block *block = NULL;
 
@@ -138,7 +141,8 @@ void *hc_alloc(size_t size)
 		block = aligned_alloc(64, (sizeof(*block) + size + BEHIND + 63) & -64UL);
 	if (!block)
 		hc_end(HC_TROUBLE, "allocates %zu bytes, and has %zu already", size, allocated);
-	memset(block, 0, sizeof(*block) + size);
+	memset(block, 0, sizeof(*block));
+	memset(block + 1, zeroed ? 0 : POISON, size);
 	for (size_t i = 0; i < BEHIND; i += sizeof(void *))
 		memcpy((char *)(block + 1) + size + i, &hc_nowhere, sizeof(void *));
 	block->size = size;

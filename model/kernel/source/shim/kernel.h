@@ -77,6 +77,8 @@ void free(void *);
 #define __iomem
 #define __force
 #define __private
+#define __bitwise
+#define __weak __attribute__((weak))
 #define __init
 #define __ref
 #define __pure
@@ -319,16 +321,19 @@ static inline bool test_bit(long nr, const volatile unsigned long *word)
 	return word[nr / 64] >> (nr % 64) & 1;
 }
 
-/* Memory; hc_alloc() limits the total, in case of a leak in a loop. */
+/*
+ * Memory; hc_alloc() limits the total, in case of a leak in a loop. What is not asked for as
+ * zeros is poison, so that a use of uninitialised memory shows.
+ */
 #define GFP_KERNEL 0U
 #define GFP_ATOMIC 0U
-#define __GFP_ZERO 0U
-void *hc_alloc(size_t size);
+#define __GFP_ZERO 0x100U
+void *hc_alloc(size_t size, bool zeroed);
 void hc_free(const void *pointer);
-#define kmalloc(size, gfp) hc_alloc(size)
-#define kzalloc(size, gfp) hc_alloc(size)
-#define kmalloc_array(n, size, gfp) hc_alloc((size_t)(n) * (size))
-#define kcalloc(n, size, gfp) hc_alloc((size_t)(n) * (size))
+#define kmalloc(size, gfp) hc_alloc(size, !!((gfp) & __GFP_ZERO))
+#define kzalloc(size, gfp) hc_alloc(size, true)
+#define kmalloc_array(n, size, gfp) kmalloc((size_t)(n) * (size), gfp)
+#define kcalloc(n, size, gfp) kzalloc((size_t)(n) * (size), gfp)
 /* Since 7.0 a type, or a variable of it, in place of a size; GFP flags may be left out. */
 #define hc_gfp(...) hc_second(0, ##__VA_ARGS__, GFP_KERNEL, 0)
 #define kmalloc_objs(what, n, ...) \
@@ -338,7 +343,7 @@ void hc_free(const void *pointer);
 #define kmalloc_obj(what, ...) kmalloc_objs(what, 1, ##__VA_ARGS__)
 #define kzalloc_obj(what, ...) kzalloc_objs(what, 1, ##__VA_ARGS__)
 #define kfree(pointer) hc_free(pointer)
-#define __get_free_page(gfp) ((unsigned long)hc_alloc(PAGE_SIZE))
+#define __get_free_page(gfp) ((unsigned long)kmalloc(PAGE_SIZE, gfp))
 #define free_page(address) hc_free((void *)(address))
 #define kmemleak_alloc(pointer, size, count, gfp) ((void)0)
 #define kmemleak_free(pointer) ((void)0)

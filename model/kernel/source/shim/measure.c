@@ -17,7 +17,7 @@ static int order;
 
 void *aligned_alloc(size_t, size_t);
 
-void *hc_alloc(size_t size)
+void *hc_alloc(size_t size, bool zeroed)
 {
 	void *block = aligned_alloc(64, (size + 63) & -64UL);
 

@@ -56,7 +56,7 @@ static int64_t umem_over(const int64_t *arg)
 	unsigned int i;
 
 	r->device = (struct ib_device){.hc_max_segment = ~0U, .hc_nmap = arg[2]};
-	r->umem = hc_alloc(sizeof(*r->umem));
+	r->umem = hc_alloc(sizeof(*r->umem), true);
 	r->umem->ibdev = &r->device;
 	r->umem->owning_mm = &process;
 	r->umem->writable = arg[1];

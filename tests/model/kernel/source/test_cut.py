@@ -73,6 +73,18 @@ def test_a_variable_comes_along(edited):
     assert '#line 4 "mm/gup.c"\nint toy_one = 1;\n' in cut(changed, CC).source + "\n"
 
 
+def test_a_variable_without_a_value(edited):
+    """So is one that begins as zero, and of a type that sparse checks."""
+    changed = edited(
+        ("? 1 : GUP", "? !toy_none : GUP"),
+        ("static int toy_each", "static toy_t toy_none;\n\nstatic int toy_each"),
+        ("static toy_t", "typedef unsigned int __bitwise toy_t;\nstatic toy_t"),
+    )
+
+    assert '#line 5 "mm/gup.c"\nstatic toy_t toy_none;\n' in cut(changed, CC).source
+    assert "typedef unsigned int __bitwise toy_t;" in cut(changed, CC).source
+
+
 def test_flags_that_nobody_has(edited):
     """A test of a flag is made from the flag's name, as the kernel's macros do."""
     changed = edited(

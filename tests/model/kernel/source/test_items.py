@@ -16,7 +16,7 @@ def test_function():
     """A function is taken whole, with its annotations, its line, and a head for a prototype."""
     found = cut("\n\nstatic __must_check int *\nf(int a)\n{\n\treturn g(a); /* h() */\n}\nint x;\n")
 
-    assert {"f"} == found.keys()
+    assert {"f", "x"} == found.keys()
     assert ("function", 3) == (found["f"].kind, found["f"].line)
     assert found["f"].text.startswith("static __must_check int *\nf(int a)\n{")
     assert "static __must_check int *\nf(int a)" == found["f"].head
@@ -64,6 +64,23 @@ def test_macros():
     assert {"x", "g", "h", "define"} == found["A"].uses
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "#define A 1 /* a comment\n\t     * that goes on * / */",
+        "#define A 1 /* one */ + /* two\n */ 2",
+        "#define A 1 // one /* and no more",
+        '#define A "http://one" \\\n\t"two"',
+    ],
+)
+def test_a_macro_with_a_comment(text):
+    """A comment that a macro begins belongs to it as a whole; the next definition does not."""
+    found = cut(f"{text}\n#define B 2 /* another */\nint f(void)\n{{\n\treturn 0;\n}}\n")
+
+    assert ["A", "B", "f"] == [*found]
+    assert text == found["A"].text
+
+
 def test_types():
     """Structures by their tag, with what is said of them after their body; enums by constants."""
     found = cut(
@@ -80,14 +97,38 @@ def test_types():
 
 
 def test_a_type_and_a_variable_at_once():
-    """A structure that is declared with a variable of it is a type; a value makes a variable."""
-    found = cut(
-        "static struct s { int a; } one;\nint two = 2;\nint three;\nint *four[2] = { 0 };\n"
-    )
+    """A structure that is declared with a variable of it is a type, and defines both names."""
+    found = cut("static struct s { int a; } one;\nint two = 2;\n")
 
-    assert {"struct s": "type", "two": "variable", "four": "variable"} == {
+    assert {"struct s": "type", "one": "type", "two": "variable"} == {
         name: item.kind for name, item in found.items()
     }
+
+
+def test_variables():
+    """A variable needs no value; what is only declared is none, nor is a local one."""
+    found = cut(
+        "static bool one;\nint *two[2] = { 0 }, three;\nint (*four)(void);\nextern int no;\n"
+        "int *no_function(int no);\nvoid f(void)\n{\n\tint no;\n\t((\n}\n\tint no;\n"
+    )
+
+    assert {"one", "two", "three", "four"} == {
+        name for name, item in found.items() if item.kind == "variable"
+    }
+    assert "int *two[2] = { 0 }, three;" == found["three"].text
+
+
+def test_words_that_only_sparse_and_the_linker_know():
+    """A typedef for sparse is one of its name, and a weak function one as any other."""
+    found = cut(
+        "typedef unsigned int __bitwise gfp_t;\n__weak int f(void)\n{\n\treturn 0;\n}\n"
+        "int __weak\ng(void)\n{\n\treturn 0;\n}\n"
+    )
+
+    assert {"gfp_t": "type", "f": "function", "g": "function"} == {
+        name: item.kind for name, item in found.items()
+    }
+    assert "typedef unsigned int __bitwise gfp_t;" == found["gfp_t"].text
 
 
 def test_what_a_type_points_to_may_come_later():

@@ -73,3 +73,29 @@ def test_newest(compiled, newest, model):
 
     assert ("agrees", 26) == (verdict.kind, verdict.steps), verdict.worst
     assert "__ib_umem_get_va" in source.library.names
+
+
+@pytest.mark.parametrize(
+    ("allocation", "kind"),
+    [
+        ("kzalloc(sizeof(*umem), GFP_KERNEL)", "agrees"),
+        ("kcalloc(1, sizeof(*umem), GFP_KERNEL)", "agrees"),
+        ("kmalloc(sizeof(*umem), GFP_KERNEL | __GFP_ZERO)", "agrees"),
+        ("kzalloc_obj(*umem, GFP_KERNEL)", "agrees"),
+        ("kmalloc(sizeof(*umem), GFP_KERNEL)", "diverges"),
+        ("kmalloc_array(1, sizeof(*umem), GFP_KERNEL)", "diverges"),
+        ("kmalloc_obj(*umem)", "diverges"),
+        ("(void *)__get_free_page(GFP_KERNEL)", "diverges"),
+    ],
+)
+def test_what_is_not_zeroed(compiled, edited, allocation, kind):
+    """Memory that nobody asked to be zero is none, so that a use of it before it is set shows."""
+    source = compiled(
+        edited(
+            ("kzalloc(sizeof(*umem), GFP_KERNEL)", allocation),
+            file="drivers/infiniband/core/umem.c",
+        )
+    )
+    lines = ("m1 = ib_umem_get(a[0:8])", "ib_umem_release(m1)")
+
+    assert kind == judge(program(*lines), source()).kind
