@@ -21,6 +21,8 @@ from attrs import evolve
 
 from model.abilities import FIELDS
 from model.errors import BadInput
+from model.kernel.guest.booted import BOOTED_ODDITIES
+from model.kernel.source.build import known_for
 from model.optimised import Optimised
 from model.page import wrapped
 from model.recording import RecordedKernel
@@ -45,17 +47,24 @@ NOT_SHOWN = {
     "version": "the name of the row",
     "orders": "what exists is the choice of a configuration; programs draw from it, nothing counts",
     "left_to_slow_path": "no model reads it: of booted kernels it chooses the pin call",
-    "in_section": "no model reads it: of compiled trees it limits the orders, and names an oddity",
     "tail_mask": "no model reads it: of compiled trees it allows a configuration",
 }
 
 #: Facts that a model does not read.
 UNREAD = {
     ("batched", "reference"): "goes page by page in every version",
+    ("in_section", "reference"): "has no memory model",
+    ("in_section", "optimised"): "has no memory model",
     ("SECTION", "reference"): "has no memory model",
     ("SECTION", "optimised"): "has no memory model",
     ("MIN_ERR_VALUE", "reference"): "has the value itself",
     ("MIN_ERR_VALUE", "ledger"): "takes every npages= for an error value; Step.complaint checks",
+}
+
+#: Fields of rows that make no difference, and why.
+NO_DIFFERENCE = {
+    ("5.11", "in_section"): "has no range call",
+    ("5.13", "in_section"): "leaves sections anyway",
 }
 
 #: The constants that are facts, and the wrong values planted: the sum with each, or half or twice.
@@ -126,21 +135,16 @@ def by_model(model, known, row):
 
 
 class Shown(RecordedKernel):
-    """A recorded kernel with those of its oddities that depend on a shared fact."""
+    """A recorded kernel with the oddities that are known for it where *row* is its semantics."""
 
     def __init__(self, known, row):
         super().__init__(known)
-        classic = known.kernel.endswith("(classic)")
-        self._oddities = ("one-grab", "sections") if classic and walks(row) else ("one-grab",)
+        _, _, model = known.kernel.rstrip(")").partition("(")
+        self._oddities = known_for(row, model) if model else BOOTED_ODDITIES[row.version]
 
     @property
     def abilities(self):
         return evolve(super().abilities, oddities=self._oddities)
-
-
-def walks(row):
-    """Whether kernels of *row* walk a range from struct page to struct page."""
-    return row.version == "5.13" or row.in_section
 
 
 def by_ledger(known, row):
@@ -211,7 +215,7 @@ def planted_in_rows():
     for version, row in SEMANTICS.items():
         for field in attrs.fields(Semantics):
             value = getattr(row, field.name)
-            if field.name in NOT_SHOWN:
+            if field.name in NOT_SHOWN or (version, field.name) in NO_DIFFERENCE:
                 continue
             wrong = [not value] if isinstance(value, bool) else [value - 1, value + 1]
             models = [model for model in MODELS if (field.name, model) not in UNREAD]

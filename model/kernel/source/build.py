@@ -22,7 +22,7 @@ from model.kernel.command import digest, run
 from model.kernel.source.cut import LAST, MEASURED, SHIM, Cut, cut
 from model.kernel.source.segments import OPERATIONS
 from model.kernel.source.tree import Tree, cache
-from model.semantics import SEMANTICS
+from model.semantics import SEMANTICS, Semantics
 
 #: As in the kernel: integers wrap, pointers may alias, NULL checks after a use are kept.
 FLAGS = (
@@ -139,7 +139,7 @@ def _make(
     semantics = recognised(tree, extracted)
     known = {
         "semantics": semantics,
-        "oddities": known_for(semantics, model),
+        "oddities": known_for(SEMANTICS[semantics], model),
         "names": extracted.names,
     }
     with tempfile.TemporaryDirectory(dir=stem.parent) as name:
@@ -164,10 +164,11 @@ def recognised(tree: Tree, extracted: Cut) -> str:
     raise BadInput(f"mm/gup.c has {put}(), but lacks {missing}", file=tree.where)
 
 
-def known_for(version: str, model: str) -> tuple[str, ...]:
-    """The known oddities of a tree with the semantics *version*, in memory *model* of `MODELS`."""
-    plain = version == "5.13" or SEMANTICS[version].in_section
-    return ODDITIES_BY_VERSION[version] + (("sections",) if model == "classic" and plain else ())
+def known_for(row: Semantics, model: str) -> tuple[str, ...]:
+    """The known oddities of a tree with the semantics *row*, in memory *model* of `MODELS`."""
+    plain = row.version == "5.13" or row.in_section
+    sections = ("sections",) if model == "classic" and plain else ()
+    return ODDITIES_BY_VERSION[row.version] + sections
 
 
 def _compile(tree: Tree, cc: str, flags: list[str], source: str, beside: Iterable[str]) -> None:
