@@ -43,15 +43,16 @@ ORDERS = {
 GIGANTIC_ORDERS = ORDERS | {"hugetlb": frozenset({18})}
 
 #: Calls that a version does not export to modules.
-GONE = {"6.12": frozenset({"pin_user_pages_fast_only"})}
+GONE = dict.fromkeys(("6.12", "7.3"), frozenset({"pin_user_pages_fast_only"}))
 
 #: Known oddities of each booted version: names in `properties.judging.oddities`.
 BOOTED_ODDITIES = {
     "6.1": ("one-grab", "one-grab-slow"),
     "6.12": ("one-grab-slow", "null-in-run"),
+    "7.3": ("one-grab-slow", "null-in-run"),
 }
 
-FORMS = "kernel-guest[:6.1|6.12][,1g]"
+FORMS = f"kernel-guest[:{'|'.join(VERSIONS)}][,1g]"
 
 
 @frozen(slots=False)

@@ -81,8 +81,9 @@ def _forget(place: Path) -> None:
 
 
 def _module(make: str, cc: str, unpacked: Unpacked, work: Path) -> None:
-    # Unsetting CONFIG_DEBUG_INFO_BTF_MODULES avoids a build step that needs pahole.
-    words = (f"M={work}", f"CC={cc}", "CONFIG_DEBUG_INFO_BTF_MODULES=", "modules")
+    # Unset are a build step that needs pahole, and an option that gcc 12 does not have.
+    unset = ("CONFIG_DEBUG_INFO_BTF_MODULES=", "CONFIG_CC_HAS_MIN_FUNCTION_ALIGNMENT=")
+    words = (f"M={work}", f"CC={cc}", *unset, "modules")
     _run([make, "-s", "-C", str(unpacked.headers), *words], work)
     strip = shutil.which("strip")
     if strip:

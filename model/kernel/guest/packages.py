@@ -7,23 +7,32 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from attrs import frozen
 
 from model.errors import BadInput
-from model.kernel.command import run
+from model.kernel.guest.apt import Apt, checked, of_suites, of_this_machine
 from model.kernel.source.tree import cache
 
 #: Kernel versions that can be booted; the first is the default.
-VERSIONS = ("6.1", "6.12")
+VERSIONS = ("6.1", "6.12", "7.3")
+
+#: Versions that come from suites of Debian other than the machine's: the kernel from the last.
+SUITES = {"7.3": ("trixie", "trixie-backports")}
+
+#: What the build tools of a kernel from another suite are linked with, and which of them run
+#: when a module is built. They may need a newer C library than the machine's.
+LIBRARIES = ("libc6", "libelf1t64", "libzstd1", "zlib1g")
+LIBRARY_PATH = "usr/lib/x86_64-linux-gnu"
+BUILD_TOOLS = ("scripts/mod/modpost.real-lsb-64", "tools/objtool/objtool.real-x86")
 
 FLAVOUR = "cloud-amd64"
 
 #: Files to keep of a kernel package: the kernel, and modules for the virtio port.
 KEPT = re.compile(
-    r"\./boot/vmlinuz-.*|.*/(?:virtio|virtio_ring|virtio_pci|virtio_pci_modern_dev"
+    r".*/vmlinuz[^/]*|.*/(?:virtio|virtio_ring|virtio_pci|virtio_pci_modern_dev"
     r"|virtio_pci_legacy_dev|virtio_console)\.ko"
 )
 
@@ -52,7 +61,7 @@ class Unpacked:
         return self.path / "usr/src" / f"linux-headers-{self.abi}-{FLAVOUR}"
 
     def modules(self) -> dict[str, bytes]:
-        """The modules for the virtio port, by file name."""
+        """The modules for the virtio port, by file name; none if they are built in."""
         return {path.name: path.read_bytes() for path in sorted(self.path.rglob("virtio*.ko"))}
 
 
@@ -66,7 +75,7 @@ def present(version: str) -> Unpacked | None:
     found = _kept(version)
     if not found:
         return None
-    latest = max(found, key=lambda place: [*map(int, re.findall(r"\d+", place.name))])
+    latest = max(found, key=lambda place: _numbers(place.name))
     return Unpacked(version, latest.name, latest)
 
 
@@ -79,31 +88,33 @@ def unpack(version: str, progress: Callable[[str], None] = lambda _text: None) -
     :param progress: Called with progress messages.
     :raises BadInput: if no kernel is unpacked, and apt is missing or does not know one.
     """
+    place = guests()
     try:
-        abi = _abi(version)
-    except BadInput:
-        known = present(version)
-        if known is None:
-            raise
-        return known
-    place = guests() / abi
-    if not place.is_dir():
-        names = _packages(abi)
-        try:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=place.parent) as name:
-                work = Path(name)
+        place.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=place) as name:
+            work = Path(name)
+            try:
+                apt = _apt(version, work, progress)
+                abi = _abi(apt, version)
+            except BadInput:
+                known = present(version)
+                if known is None:
+                    raise
+                return known
+            place /= abi
+            if not place.is_dir():
+                names = _packages(apt, abi)
                 progress(f"downloading {names[0]} and headers to build modules")
-                _run(["apt-get", "download", "-qq", *names], work)
+                apt.download([*names, *(LIBRARIES if version in SUITES else ())], work)
                 progress("unpacking")
                 tree = _unpacked(work, place, abi)
                 if not place.is_dir():  # else another process has put it there
                     tree.rename(place)
-        except OSError as err:
-            raise BadInput(err.strerror or str(err), file=str(err.filename or place)) from None
-        for old in _kept(version):
-            if old != place:
-                shutil.rmtree(old, ignore_errors=True)
+    except OSError as err:
+        raise BadInput(err.strerror or str(err), file=str(err.filename or place)) from None
+    for old in _kept(version):
+        if old != place:
+            shutil.rmtree(old, ignore_errors=True)
     return Unpacked(version, abi, place)
 
 
@@ -113,31 +124,43 @@ def _kept(version: str) -> list[Path]:
     return [p for p in guests().glob(f"{version}.*") if name.fullmatch(p.name) and p.is_dir()]
 
 
-def _abi(version: str) -> str:
-    """The latest kernel of *version* in apt, as package names spell it: ``6.1.0-56``."""
-    for tool in ("apt-get", "apt-cache", "dpkg-deb"):
-        if not shutil.which(tool):
-            raise BadInput(f"kernels come from Debian packages, and {tool} is not installed")
-    for package in (f"linux-image-{version}-{FLAVOUR}", f"linux-image-{FLAVOUR}"):
-        output = _output(["apt-cache", "depends", package])
-        for abi in re.findall(rf"linux-image-(\S+)-{FLAVOUR}$", output, re.MULTILINE):
-            if str(abi).startswith(f"{version}."):
-                return str(abi)
+def _numbers(abi: str) -> list[int]:
+    """The numbers in *abi*, by which it is older or newer than others."""
+    return [*map(int, re.findall(r"\d+", abi))]
+
+
+def _apt(version: str, work: Path, progress: Callable[[str], None]) -> Apt:
+    """Apt with the lists that have the kernel *version*; others than the machine's in *work*."""
+    if version not in SUITES:
+        return of_this_machine()
+    progress(f"reading the lists of packages of {' and '.join(SUITES[version])}")
+    return of_suites(SUITES[version], work / "apt")
+
+
+def _abi(apt: Apt, version: str) -> str:
+    """The latest kernel of *version* in *apt*, as package names spell it: ``6.1.0-56``."""
+    names = apt.names(f"linux-image-{version}.")
+    found = [re.fullmatch(rf"linux-image-(\d\S+)-{FLAVOUR}", name) for name in names]
+    abis = [match[1] for match in found if match]
+    if abis:
+        return max(abis, key=_numbers)
+    if version in SUITES:
+        raise BadInput(f"{SUITES[version][-1]} has no {FLAVOUR} kernel {version} any more")
     raise BadInput(
         f"apt knows no {FLAVOUR} kernel {version} (linux-image-{FLAVOUR} of Debian 12): "
         "run apt-get update as root, on Debian"
     )
 
 
-def _packages(abi: str) -> list[str]:
+def _packages(apt: Apt, abi: str) -> list[str]:
     """Names of the packages with the kernel *abi* and its headers."""
+    # In newer versions linux-image-* is empty, and depends on the package with the kernel.
+    image = f"linux-image-{abi}-{FLAVOUR}"
+    binary = f"linux-binary-{abi}-{FLAVOUR}"
     headers = f"linux-headers-{abi}-{FLAVOUR}"
-    needed = re.findall(
-        r"^ *\|?Depends: (linux-(?:headers|kbuild)-\S+)$",
-        _output(["apt-cache", "depends", headers]),
-        re.MULTILINE,
-    )
-    return [f"linux-image-{abi}-{FLAVOUR}", headers, *sorted(needed)]
+    parts = re.compile(r"linux-(?:headers|kbuild)-.*")
+    needed = sorted(filter(parts.fullmatch, apt.depends(headers)))
+    return [binary if binary in apt.depends(image) else image, headers, *needed]
 
 
 def _unpacked(work: Path, place: Path, abi: str) -> Path:
@@ -145,17 +168,32 @@ def _unpacked(work: Path, place: Path, abi: str) -> Path:
     tree = work / "tree"
     tree.mkdir()
     for package in sorted(work.glob("*.deb")):
-        if package.name.startswith("linux-image-"):
+        if package.name.startswith(("linux-image-", "linux-binary-")):
             _extract(package, tree)
+        elif package.name.startswith("linux-"):
+            checked(["dpkg-deb", "-x", str(package), str(tree)], work)
         else:
-            _run(["dpkg-deb", "-x", str(package), str(tree)], work)
+            checked(["dpkg-deb", "-x", str(package), str(tree / "libraries")], work)
     # The Makefile refers to the common headers where the package would install them.
     makefile = tree / "usr/src" / f"linux-headers-{abi}-{FLAVOUR}" / "Makefile"
     makefile.write_text(makefile.read_text().replace("/usr/src/", f"{place}/usr/src/"))
+    if (tree / "libraries").is_dir():
+        for tools in (tree / "usr/lib").glob("linux-kbuild-*"):
+            for name in BUILD_TOOLS:
+                _wrap(tools / name, place / "libraries" / LIBRARY_PATH)
     return tree
 
 
+def _wrap(tool: Path, libraries: Path) -> None:
+    """Have *tool* run with *libraries*, by their own dynamic linker."""
+    moved = tool.rename(tool.with_name(f"{tool.name}.elf"))
+    loader = f'"{libraries}/ld-linux-x86-64.so.2" --library-path "{libraries}"'
+    tool.write_text(f'#!/bin/sh\nexec {loader} "${{0%/*}}/{moved.name}" "$@"\n')
+    tool.chmod(0o755)
+
+
 def _extract(package: Path, tree: Path) -> None:
+    """Unpack the files of *package* to keep; the kernel, wherever it lies, into ``boot``."""
     command = ["dpkg-deb", "--fsys-tarfile", str(package)]
     with (
         subprocess.Popen(command, stdout=subprocess.PIPE) as unpacking,  # noqa: S603 - apt's own
@@ -165,19 +203,7 @@ def _extract(package: Path, tree: Path) -> None:
             data = archive.extractfile(member) if KEPT.fullmatch(member.name) else None
             if data is not None:
                 path = tree / member.name
+                if path.name.startswith("vmlinuz"):
+                    path = tree / "boot" / path.name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(data.read())
-
-
-def _run(command: Sequence[str], work: Path) -> None:
-    done = run(command, work)
-    if done.returncode:
-        errors = [line for line in done.stderr.splitlines() if not line.startswith("W:")]
-        reason = errors[0].removeprefix("E: ") if errors else f"status {done.returncode}"
-        raise BadInput(f"{command[0]} {command[1]} fails: {reason}")
-
-
-def _output(command: Sequence[str]) -> str:
-    """The output of *command*; empty if it fails, as for an unknown package."""
-    done = run(command)
-    return "" if done.returncode else done.stdout

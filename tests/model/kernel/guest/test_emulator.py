@@ -4,61 +4,17 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from pathlib import Path
-
 import pytest
 
-from model.abilities import FIELDS, Unheard
 from model.candidate import Unavailable
 from model.errors import BadInput
-from model.kernel.guest.booted import Booted
 from model.kernel.guest.emulator import Emulator, Ended
 from model.kernel.guest.guest import Guest
-from model.kernel.guest.image import Image
 from model.kernel.guest.measure import Measure
 from model.memory import NoProgress, Panic
 from model.parse import parse_program
 from properties.judging.judge import judge
-
-RANGE = "unpin_user_page_range_dirty_lock"
-
-PROGRAM = """# headcount 1
-semantics("6.1")
-a = mapping("base", orders=[0, 0])
-h1 = pin_user_pages(a[0:1])
-clean(a[0:1])
-"""
-
-#: What a kernel would answer to that program.
-PINNED = "pin => = 1 1 0 h 0:1025:0:6 e g0:1:0*1"
-CLEANED = "clean => = 0 1 0"
-
-
-@pytest.fixture
-def image(tmp_path):
-    """Nothing to boot."""
-    return Image("6.1", "6.1.0-0", tmp_path / "kernel", tmp_path / "initrd")
-
-
-@pytest.fixture
-def fake(tmp_path, monkeypatch):
-    """A function that has the machine answer as its lines say."""
-    qemu = tmp_path / "bin" / "qemu-system-x86_64"
-    qemu.parent.mkdir()
-    script = Path(__file__).with_name("fake.py")
-    qemu.write_text(f'#!/bin/sh\nexec {sys.executable} -S {script} "$@"\n')
-    qemu.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{qemu.parent}:{os.environ['PATH']}")
-    answers = tmp_path / "answers"
-    monkeypatch.setenv("HEADCOUNT_FAKE", str(answers))
-
-    def answer(*lines):
-        answers.write_text("\n".join(lines))
-
-    answer()
-    return answer
+from tests.model.kernel.guest.conftest import CLEANED, PINNED, PROGRAM
 
 
 @pytest.fixture
@@ -75,14 +31,6 @@ def emulator(fake, image):
     yield start
     for one in made:
         one.close()
-
-
-@pytest.fixture
-def booted(fake, image):
-    """A kernel whose machines answer as they are told."""
-    made = Booted(image)
-    yield made
-    made.guest.close()
 
 
 def test_talks(emulator):
@@ -203,70 +151,6 @@ def test_findings(booted, fake, lines, what, summary):
     assert what == verdict.finding.what
     assert summary in verdict.finding.summary
     assert verdict.steps == (1 if what == "returned" else 2)
-
-
-def test_abilities(booted, image):
-    """A kernel has what its version has; all is heard, so all is judged."""
-    gigantic = Booted(image, gigantic=True)
-    abilities = booted.abilities
-
-    assert "kernel-guest 6.1.0-0" == abilities.name
-    assert {"6.1"} == abilities.semantics
-    assert abilities == booted().abilities
-    assert frozenset({9}) == abilities.makes("hugetlb")
-    assert frozenset({18}) == gigantic.abilities.makes("hugetlb")
-    assert () == abilities.unheard
-    assert frozenset(FIELDS) == abilities.fields
-    assert 1 == booted.guest.boots
-    gigantic.guest.close()
-
-
-@pytest.mark.parametrize(
-    ("lines", "unheard"),
-    [
-        (
-            ("trial unpin-page 0 0 512 => = 0 0 0 e d0:0:0*1",),
-            (Unheard("put", "unpin_user_page", "gup_put_folio"),),
-        ),
-        (
-            ("trial unpin-range 1 0 0 => = 0 0 0", "trial absent => . 0 folio_mark_dirty"),
-            (
-                Unheard("put", RANGE, "gup_put_folio"),
-                Unheard("dirty", RANGE, "folio_mark_dirty", absent=True),
-            ),
-        ),
-        (("trial warn => = 0 0 0",), (Unheard("warning", "", "__warn"),)),
-        (
-            ("trial pin 1 0 => = 6 0 0", "trial absent => . 0 gup_put_folio try_grab_folio_fast"),
-            (Unheard("grab", "pin_user_pages", "try_grab_folio", absent=True),),
-        ),
-    ],
-)
-def test_deaf_probes(booted, fake, lines, unheard):
-    """What is not heard in the trials is told, by call; without WARNs these are not compared."""
-    fake(*lines)
-
-    assert unheard == booted.abilities.unheard
-    assert ("warnings" in booted.abilities.fields) == (unheard[0].event != "warning")
-
-
-def test_trials_cannot_be_made(booted, fake):
-    """A machine in which the calls fail is none."""
-    fake("trial pin => ! page 0 is not the page that was mapped")
-    with pytest.raises(Unavailable, match=r"does not boot: in the guest: page 0 is not the page"):
-        booted.abilities  # noqa: B018 - it boots
-
-
-def test_deaf_puts_are_not_judged(booted, fake):
-    """Too many puts are dearer, but not where some of them are known to be unheard."""
-    unpinned = "unpin-list => = 0 1 1 h 0:1:0:2 e p0:0:0*2"
-    program = parse_program(PROGRAM.replace("clean(a[0:1])", "unpin_user_pages(h1[0:1])"))
-    fake(PINNED, unpinned)
-    assert "dearer" == judge(program, booted()).kind
-    deaf = Booted(booted.image)
-    fake(PINNED, unpinned, "trial unpin-list 0 0 0 => = 0 0 0")
-    assert "agrees" == judge(program, deaf()).kind
-    deaf.guest.close()
 
 
 def test_used_up(booted, fake):
