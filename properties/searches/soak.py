@@ -13,8 +13,6 @@ from collections.abc import Callable, Iterator, Sequence
 
 from attrs import frozen
 
-from model.abilities import Abilities
-from model.mapping import Mapping
 from model.step import Step
 from model.steps import STEPS
 from properties.judging.applicable import beyond
@@ -22,7 +20,7 @@ from properties.judging.finding import Finding
 from properties.judging.judge import Run
 from properties.search import Search, attempt, report_end
 from properties.strategies.dice import Dice
-from properties.strategies.layouts import draw_layout, draw_small, small_orders
+from properties.strategies.layouts import draw_layout, draw_small
 from properties.strategies.short import PINNING, UNPINNING, ShortSteps
 from properties.strategies.steps import RandomSteps
 
@@ -60,8 +58,9 @@ SHORT_WEIGHTS = {
     "pin_again": 4,
     "pin_strided": 3,
     "pin_two": 8,
-    "pin_fast": 4,
+    "pin_fast": 6,
     "register": 4,
+    "region": 3,
     "unpin": 10,
     "unpin_part": 10,
     "unpin_dirty": 14,
@@ -131,7 +130,8 @@ class _Soak:
         self._search = search
         self._abilities = abilities
         self._dice = dice
-        mappings = _layout(dice, search, abilities, small=small)
+        mappings = draw_small(dice, search, abilities) if small else ()
+        mappings = mappings or draw_layout(dice, search, abilities)
         self._run = Run(candidate, mappings, search.semantics)
         self._steps = RandomSteps(self._run.ledger)
         self._short = ShortSteps(self._run.ledger, self._steps)
@@ -216,15 +216,3 @@ class _Soak:
                 weight += 1 if form.call else RARE_WEIGHT
             wheel += [i] * weight
         self._wheel = wheel
-
-
-def _layout(
-    dice: Dice, search: Search, abilities: Abilities, *, small: bool
-) -> tuple[Mapping, ...]:
-    """Two to six small compound pages if *small* and the candidate allows them, else any layout."""
-    orders = small_orders(search, abilities) if small else []
-    if not orders:
-        return draw_layout(dice, search, abilities)
-    extents = draw_small(dice, orders)
-    refs = 1 + (dice.randrange(8) == 0)
-    return (Mapping("a", "driver", extents, min(refs, abilities.refs)),)

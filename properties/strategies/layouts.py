@@ -21,11 +21,8 @@ MAX_EXTENTS = 6
 #: The kind driver is first and most often: its pages may have all orders up to 10, side by side.
 KINDS = (
     *("driver", "driver", "driver", "thp", "base"),
-    *("hugetlb", "page-cache", "thp", "hugetlb", "device-dax"),
+    *("hugetlb", "page-cache", "thp", "hugetlb", "device-dax", "zero"),
 )
-
-#: The kinds to draw in versions that do not count pins of the zero page; others draw KINDS.
-KINDS_WITH_ZERO = (*KINDS, "zero")
 
 #: Maximum number of pages of a long extent.
 MAX_EXTENT_PAGES = 1 << 17
@@ -39,6 +36,10 @@ HUGE_ORDERS = (9, 9, 18, 4, 18, 13, 2, 7, 11, 1)
 
 #: Orders of small layouts, where most lists cross several heads.
 SMALL_LAYOUT_ORDERS = (0, 0, 1, 1, 2, 2, 3)
+
+#: One small layout in BESIDE_ONE_IN has a second mapping, of one of these kinds.
+BESIDE_ONE_IN = 4
+BESIDE = ("zero", "base")
 
 
 def draw_layout(random: Random, search: Search, abilities: Abilities) -> tuple[Mapping, ...]:
@@ -57,15 +58,34 @@ def draw_layout(random: Random, search: Search, abilities: Abilities) -> tuple[M
     return tuple(usable) or _plainest(abilities)
 
 
-def small_orders(search: Search, abilities: Abilities) -> list[int]:
-    """The orders for `draw_small`; empty if *search* or *abilities* rule them out."""
+def _small_orders(search: Search, abilities: Abilities) -> list[int]:
+    """The orders of a small layout; empty if *search* or *abilities* rule them out."""
     if search.captured_only or "driver" not in abilities.kinds:
         return []
     usable = search.semantics.orders["driver"] & abilities.makes("driver")
     return [order for order in SMALL_LAYOUT_ORDERS if order in usable]
 
 
-def draw_small(random: Random, orders: Sequence[int]) -> tuple[Extent, ...]:
+def draw_small(random: Random, search: Search, abilities: Abilities) -> tuple[Mapping, ...]:
+    """A mapping of two to six small compound pages, and sometimes one of another kind.
+
+    Empty if *search* or *abilities* rule such pages out.
+    """
+    orders = _small_orders(search, abilities)
+    if not orders:
+        return ()
+    extents = _draw_few(random, orders)
+    refs = 1 + (random.randrange(8) == 0)
+    mappings = [Mapping("a", "driver", extents, min(refs, abilities.refs))]
+    if one_in(random, BESIDE_ONE_IN):
+        pfn = extents[-1].stop + (abilities.mixes is not None)
+        beside = Mapping("b", among(random, BESIDE), placed([(0, 1 + random.randrange(2))], pfn))
+        if not abilities.lacks([*mappings, beside]):
+            mappings.append(beside)
+    return tuple(mappings)
+
+
+def _draw_few(random: Random, orders: Sequence[int]) -> tuple[Extent, ...]:
     """Two to six compound pages of *orders*, half the time largest first, without needless gaps."""
     drawn = [among(random, orders) for _ in range(2 + random.randrange(5))]
     if one_in(random, 2):
@@ -87,7 +107,7 @@ def _generated(random: Random, semantics: Semantics, abilities: Abilities) -> li
     pfn = FIRST_PFN
     apart = abilities.mixes is not None
     for name in ascii_lowercase[: 1 + random.randrange(MAX_MAPPINGS)]:
-        kind = among(random, KINDS_WITH_ZERO if semantics.zero_skipped else KINDS)
+        kind = among(random, KINDS)
         if kind not in abilities.kinds:
             continue
         max_pages = min(MAX_EXTENT_PAGES, abilities.room.get(kind, UNBOUNDED))

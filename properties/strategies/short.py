@@ -10,8 +10,9 @@ from collections.abc import Callable
 
 from model.mapping import Mapping
 from model.pagelist import PageList, Slice, joined, span
-from model.regions import Register, Release
-from model.step import Step
+from model.regions import MakeRegion, Register, Release
+from model.semantics import PAGE_SIZE
+from model.step import SgEntry, Step
 from model.steps import (
     GetUserPages,
     Pin,
@@ -23,7 +24,7 @@ from model.steps import (
 )
 from model.world import Clean, DropReferences, Map, SetPageDirty, TakeReferences, Unmap
 from properties.judging.ledger import Ledger
-from properties.strategies.dice import Dice
+from properties.strategies.dice import Dice, among
 from properties.strategies.lists import by_mapping
 from properties.strategies.nulls import with_nulls
 from properties.strategies.steps import RandomSteps
@@ -49,6 +50,9 @@ NEAR_ENDS = 8
 
 #: Values of max_segment, in bytes; the last is not a whole number of pages.
 SEGMENTS = (4_096, 8_192, 16_384, 4_196)
+
+#: Number of bytes of its last page that an entry of a region does not use.
+SHORT_OF = (0, 1, PAGE_SIZE // 2, PAGE_SIZE - 1)
 
 #: Maximum number of neighbouring pages in a list that is to cross several heads.
 MAX_ACROSS = 24
@@ -121,6 +125,33 @@ class ShortSteps:
         part = self._release(dice, lambda held: 1 + dice.randrange(held))
         return PageList((part,)) if part else None
 
+    def _list(self, dice: Dice) -> PageList:
+        """A few pages: neighbours, repeats, with holes, backwards, or of two places."""
+        form = dice.randrange(6)
+        if form == 0:
+            return self._again(dice)
+        if form == 1:
+            return self._strided(dice)
+        if form == 2:
+            return self._two(dice)
+        return self._stretch(dice)
+
+    def _again(self, dice: Dice) -> PageList:
+        """A page, one to four times."""
+        (term,) = self._stretch(dice).slices()
+        return PageList((Slice(term.name, term.indices[:1], 1 + dice.randrange(4)),))
+
+    def _strided(self, dice: Dice) -> PageList:
+        """Every other one of some neighbouring pages, or all of them in reverse order."""
+        (term,) = self._stretch(dice).slices()
+        indices = term.indices[::-1] if dice.randrange(2) else term.indices[::2]
+        return PageList((Slice(term.name, indices),))
+
+    def _two(self, dice: Dice) -> PageList:
+        """Neighbouring pages of two places, which may be one and may lie in two mappings."""
+        first = self._stretch(dice)
+        return joined((first, self._stretch(dice) if dice.randrange(4) else first))
+
     def _pin(self, pages: PageList) -> Step:
         return Pin(handle=self._steps.name("h"), pages=pages)
 
@@ -136,22 +167,19 @@ class ShortSteps:
 
     def pin_again(self, dice: Dice) -> Step | None:
         """Pin a page several times in one call."""
-        (term,) = self._stretch(dice).slices()
-        return self._pin(PageList((Slice(term.name, term.indices[:1], 1 + dice.randrange(4)),)))
+        return self._pin(self._again(dice))
 
     def pin_strided(self, dice: Dice) -> Step | None:
         """Pin every other one of some neighbouring pages, or all of them in reverse order."""
-        (term,) = self._stretch(dice).slices()
-        indices = term.indices[::-1] if dice.randrange(2) else term.indices[::2]
-        return self._pin(PageList((Slice(term.name, indices),)))
+        return self._pin(self._strided(dice))
 
     def pin_two(self, dice: Dice) -> Step | None:
         """Pin neighbouring pages at two places in one call."""
-        return self._pin(joined((self._stretch(dice), self._stretch(dice))))
+        return self._pin(self._two(dice))
 
     def pin_fast(self, dice: Dice) -> Step | None:
         """Pin without the slow path; a page table entry may change meanwhile."""
-        pages = self._stretch(dice)
+        pages = self._list(dice)
         changed = dice.randrange(len(pages) + 1)
         return PinFast(
             handle=self._steps.name("h"),
@@ -160,14 +188,28 @@ class ShortSteps:
         )
 
     def register(self, dice: Dice) -> Step | None:
-        """Register a region of one to four pages."""
+        """Register a region of one to eight pages."""
         return Register(
             umem=self._steps.name("m"),
-            pages=self._stretch(dice),
+            pages=self._list(dice),
             writable=dice.randrange(2) == 0,
             max_segment=SEGMENTS[dice.randrange(len(SEGMENTS))],
             nmap=(None, 1, 0)[dice.randrange(3)],
         )
+
+    def region(self, dice: Dice) -> Step | None:
+        """Make a region of pages of one handle or two; its entries may end inside a page."""
+        parts = [self._part(dice) for _ in range(1 + dice.randrange(2))]
+        sgl = tuple(
+            SgEntry(part, len(part) * PAGE_SIZE - SHORT_OF[dice.randrange(len(SHORT_OF))])
+            for part in parts
+            if part
+        )
+        if not sgl:
+            return None
+        nmap = (None, 1, 0)[dice.randrange(3)]
+        writable = dice.randrange(2) == 0
+        return MakeRegion(umem=self._steps.name("m"), sgl=sgl, writable=writable, nmap=nmap)
 
     # Forms that release.
 
@@ -241,8 +283,8 @@ class ShortSteps:
 
     def release(self, dice: Dice) -> Step | None:
         """Release a region."""
-        umem = next(iter(self._ledger.umems), None)
-        return Release(umem=umem, dirty=dice.randrange(2) == 0) if umem else None
+        umems = self._ledger.umems
+        return Release(umem=among(dice, [*umems]), dirty=dice.randrange(2) == 0) if umems else None
 
     # World steps.
 

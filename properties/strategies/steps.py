@@ -174,7 +174,7 @@ class RandomSteps:
     def ib_umem_get(self, random: Random) -> Step | None:
         """Register a region; in some steps DMA mapping fails, or memory for entries is lacking."""
         mapping = among(random, self.ledger.mappings)
-        pages = draw_stretch(random, mapping)
+        pages = draw_pins(random, self.ledger, self.handles)
         if one_in(random, 6) and mapping.npages > BATCH:
             length = min(mapping.npages, BATCH - 2 + random.randrange(BATCH + 4))
             start = random.randrange(mapping.npages - length + 1)

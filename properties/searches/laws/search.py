@@ -30,7 +30,7 @@ from properties.searches.laws.comparison import Comparison, difference
 from properties.searches.laws.equations import LAWS
 from properties.searches.laws.prefix import Prefix, draw_max_entries
 from properties.strategies.dice import Dice, among, one_in
-from properties.strategies.layouts import draw_layout, draw_small, small_orders
+from properties.strategies.layouts import draw_layout, draw_small
 from properties.strategies.lists import draw_stretch
 from properties.strategies.short import UNPINNING, ShortSteps
 from properties.strategies.steps import RandomSteps
@@ -181,7 +181,5 @@ class _Trial:
 
 def _layout(dice: Dice, search: Search, abilities: Abilities) -> tuple[Mapping, ...]:
     """Two to six small compound pages side by side, or one time in four any layout."""
-    orders = small_orders(search, abilities)
-    if not orders or one_in(dice, 4):
-        return draw_layout(dice, search, abilities)
-    return (Mapping("a", "driver", draw_small(dice, orders)),)
+    small = () if one_in(dice, 4) else draw_small(dice, search, abilities)
+    return small or draw_layout(dice, search, abilities)

@@ -13,7 +13,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from model.optimised import Optimised
 from model.parse import parse_program
 from model.program import Program, check
-from model.semantics import SEMANTICS
+from model.semantics import KINDS, SEMANTICS
 from model.steps import STEPS
 from properties import layouts
 from properties.coverage.points import SITUATIONS
@@ -98,9 +98,7 @@ def test_layouts_are_mixed(heard):
         if any(b.pfn < a.pfn for a, b in zip(m.extents, m.extents[1:], strict=False))
     ]
 
-    assert {"base", "thp", "hugetlb", "page-cache", "device-dax", "driver"} == {
-        m.kind for m in mappings
-    }
+    assert set(KINDS) == {m.kind for m in mappings}
     assert {0, 1, 2, 3, 9, 18} <= {e.order for m in mappings for e in m.extents}
     assert len(falling) > 0.02 * len(mappings)
     assert any(m.extents[0].pfn > 0x80000 for m in mappings)
