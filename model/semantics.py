@@ -2,7 +2,8 @@
 
 """How kernel versions count pins, one row of data for each version.
 
-A new version is a new row here. Other code reads fields of the row and compares no versions.
+A new version is a new row here. Other code reads fields of the row and compares no versions. All
+models read them, so only a kernel contradicts a wrong one: tests/facts.py records what it shows.
 """
 
 from collections.abc import Mapping
