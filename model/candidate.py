@@ -32,6 +32,7 @@ class Snapshot:
     :param dirty_locks: Number of times the step locked a page to dirty it.
     :param maybe_pinned: Those of *heads* for which ``page_maybe_dma_pinned()`` is true.
     :param events: The journal of the step, where the candidate keeps one.
+    :param ran: Names of counters of the candidate's code that the step changed, where it has some.
     """
 
     returned: int | None
@@ -43,6 +44,7 @@ class Snapshot:
     dirty_locks: int = 0
     maybe_pinned: frozenset[int] = frozenset()
     events: Sequence[Event] = field(default=(), repr=False)
+    ran: Sequence[str] = field(default=(), repr=False)
 
 
 class Candidate(ABC):

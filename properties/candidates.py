@@ -6,9 +6,11 @@ import importlib
 import importlib.util
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import MappingProxyType, ModuleType
+from typing import Protocol, runtime_checkable
 
 from attrs import frozen
 
@@ -16,6 +18,8 @@ from model.candidate import Candidate
 from model.errors import BadInput
 from model.optimised import Optimised
 from model.semantics import DEFAULT, SEMANTICS, Semantics, semantics
+from model.under_test import Changed, UnderTest
+from properties.coverage.sketch import SketchLines
 
 #: Methods of the optimised model that had another name before 0.2.0: an override under the
 #: old name would have no effect, and nobody would notice.
@@ -38,12 +42,30 @@ CANDIDATE = "optimised"
 FORMS = "optimised, FILE.py:CLASS, package.module:CLASS, kernel-source:DIR or kernel-guest"
 
 
+@runtime_checkable
+class Tested(Protocol):
+    """Knows what of a candidate ran."""
+
+    def listening(self, number: int) -> AbstractContextManager[None]:
+        """What runs in the ``with`` block, the round *number* of a search, is heard of."""
+
+    def under_test(self) -> UnderTest:
+        """The functions under test, and how often each of their lines has run."""
+
+    def changes(self, ran: UnderTest) -> Sequence[Changed] | None:
+        """What became of each changed line, if *ran* is what ran; None if nothing was changed."""
+
+
 @frozen
 class Spec:
-    """The text after ``--candidate``, and the function that makes candidates from it."""
+    """The text after ``--candidate``, and the function that makes candidates from it.
+
+    :param tested: Knows what of the candidate ran; None if nobody knows.
+    """
 
     text: str
     make: Callable[[], Candidate]
+    tested: Tested | None = None
 
 
 def load(text: str) -> Spec:
@@ -56,7 +78,8 @@ def load(text: str) -> Spec:
     scheme, _, rest = text.partition(":")
     if scheme in SCHEMES:
         available(scheme)
-        return Spec(text, importlib.import_module(SCHEMES[scheme][0]).load(rest))
+        made = importlib.import_module(SCHEMES[scheme][0]).load(rest)
+        return Spec(text, made, made if isinstance(made, Tested) else None)
     where, colon, name = text.rpartition(":")
     if not colon or not where or not name:
         raise BadInput(f"candidate {text!r} is none of {FORMS}")
@@ -70,7 +93,8 @@ def load(text: str) -> Spec:
         )
         found = f"; it has {', '.join(classes)}" if classes else ""
         raise BadInput(f"{where} has no class {name}{found}")
-    return Spec(text, _check(make, where, name))
+    shown = where if where.endswith(".py") else Path(module.__file__ or where).name
+    return Spec(text, _check(make, where, name), SketchLines(module, shown))
 
 
 def counting_as(spec: Spec, version: str | None) -> Semantics:

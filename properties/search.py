@@ -8,11 +8,12 @@ the same seed and the same number of rounds repeat a search.
 """
 
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple, TypeAlias
 
 from attrs import field, frozen
 
-from model.candidate import Candidate
+from model.candidate import Candidate, Snapshot
 from model.errors import BadInput
 from model.mapping import Mapping
 from model.program import Program
@@ -48,6 +49,13 @@ class Watcher:
 
     def found(self, program: Program, finding: Finding) -> None:
         """Called when *program* fails with *finding*."""
+
+    def wanted(self) -> AbstractSet[str]:
+        """Functions of the candidate that were changed, and whose changed lines have not all run.
+
+        A search does first what reaches them.
+        """
+        return frozenset()
 
     def enough(self) -> bool:
         """Whether the round should stop early; searches ask between programs."""
@@ -115,7 +123,12 @@ Searcher: TypeAlias = Callable[[Search, int], None]
 
 
 class Taken(NamedTuple):
-    """The result of a step: the finding, if any, and the situations that the step reached."""
+    """The result of a step.
+
+    :param finding: The finding, if any.
+    :param reached: The situations that the step reached, and the counters of the candidate's code
+        that it changed (``Snapshot.ran``).
+    """
 
     finding: Finding | None
     reached: set[str]
@@ -135,7 +148,11 @@ def attempt(search: Search, run: Run, step: Step) -> Taken | None:
     except BadInput:
         search.watcher.rejected(step.call)
         return None
-    return Taken(finding, report_step(search, run))
+    reached = report_step(search, run)
+    shown = run.record.candidate if run.record else None
+    if isinstance(shown, Snapshot) and shown.ran:
+        reached = reached.union(shown.ran)
+    return Taken(finding, reached)
 
 
 def report_step(search: Search, run: Run) -> set[str]:

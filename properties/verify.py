@@ -5,11 +5,14 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import nullcontext
 
 from attrs import evolve, field, frozen
 
 from model.program import Program
-from properties.candidates import Spec
+from model.under_test import Fate
+from properties.candidates import Spec, Tested
 from properties.coverage.matrices import combinations
 from properties.judging.finding import Finding
 from properties.judging.judge import Run
@@ -17,6 +20,9 @@ from properties.reduce.smallest import MAX_TRIES_FOR_REPORT, shrunk
 from properties.reports.failure import Failure
 from properties.reports.store import Store
 from properties.search import SEED_STRIDE, Search, Searcher, Tally, forget
+
+#: Number of rounds after which it is looked again which changed lines have not run.
+LOOK_EVERY = 8
 
 
 @frozen
@@ -28,6 +34,7 @@ class Coverage:
         the combinations, by name.
     :param rejected: For each call, number of draws without a usable step.
     :param avoided: For each known oddity, number of steps skipped because of it.
+    :param by_turn: Number of steps of each search, by its place among the searches.
     """
 
     rounds: int = 0
@@ -37,10 +44,18 @@ class Coverage:
     reached: Counter[str] = field(factory=Counter)
     rejected: Counter[str] = field(factory=Counter)
     avoided: Counter[str] = field(factory=Counter)
+    by_turn: Counter[int] = field(factory=Counter)
 
     def missed(self, points: Iterable[str]) -> list[str]:
         """Those of *points* that no step reached."""
         return [point for point in points if point not in self.reached]
+
+    def steps_by(self, names: Sequence[str]) -> Counter[str]:
+        """The number of steps of each search, if the searches are called *names*."""
+        steps: Counter[str] = Counter()
+        for turn, count in self.by_turn.items():
+            steps[names[turn]] += count
+        return steps
 
 
 class _Collector(Tally):
@@ -49,9 +64,11 @@ class _Collector(Tally):
     def __init__(self, store: Store, progress: Callable[[Coverage], None]) -> None:
         super().__init__(store.keep)
         self.rounds = 0
+        self.by_turn: Counter[int] = Counter()
         self._coverage = Coverage()
         self._progress = progress
         self._started = time.monotonic()
+        self._wanted: AbstractSet[str] = frozenset()
 
     def step(self, run: Run, reached: set[str]) -> None:
         super().step(run, reached)
@@ -68,6 +85,16 @@ class _Collector(Tally):
     def avoided(self, oddity: str) -> None:
         self._coverage.avoided[oddity] += 1
 
+    def wanted(self) -> AbstractSet[str]:
+        return self._wanted
+
+    def look(self, tested: Tested | None) -> None:
+        """Find the functions whose changed lines have not all run, unless all have."""
+        if tested is None or self.rounds % LOOK_EVERY or (self.rounds and not self._wanted):
+            return
+        changed = tested.changes(tested.under_test()) or ()
+        self._wanted = {one.function for one in changed if one.fate is Fate.NEVER}
+
     def seconds(self) -> float:
         return time.monotonic() - self._started
 
@@ -75,6 +102,7 @@ class _Collector(Tally):
         return evolve(
             self._coverage,
             rounds=self.rounds,
+            by_turn=self.by_turn,
             programs=self.programs,
             steps=self.steps,
             seconds=self.seconds(),
@@ -89,6 +117,7 @@ def verify(
     *,
     rounds: int | None = None,
     seconds: float = 10.0,
+    tested: Tested | None = None,
     progress: Callable[[Coverage], None] = lambda _coverage: None,
 ) -> tuple[Coverage, tuple[Program, Finding] | None]:
     """Search until a program fails, or for *rounds* or *seconds*.
@@ -99,6 +128,7 @@ def verify(
     :param store: Keeps the programs that fail.
     :param rounds: Number of rounds; if None, as many as *seconds* allow.
         The same seed and number of rounds draw the same programs.
+    :param tested: Knows what of the candidate ran; searches first do what reaches changed code.
     """
     collector = _Collector(store, progress)
     search = evolve(search, watcher=collector)
@@ -108,7 +138,13 @@ def verify(
             break
         if collector.rounds == rounds:
             break
-        searchers[collector.rounds % len(searchers)](search, seed * SEED_STRIDE + collector.rounds)
+        collector.look(tested)
+        number = seed * SEED_STRIDE + collector.rounds
+        turn = collector.rounds % len(searchers)
+        before = collector.steps
+        with tested.listening(collector.rounds) if tested else nullcontext():
+            searchers[turn](search, number)
+        collector.by_turn[turn] += collector.steps - before
         collector.rounds += 1
     return collector.coverage(), collector.worst
 

@@ -34,5 +34,6 @@ def run(
         env={**os.environ, "LC_ALL": "C", **environ},
         capture_output=True,
         text=True,
+        errors="replace",
         check=False,
     )

@@ -24,6 +24,8 @@ from properties.reports.store import write
 
 FINDING = 1
 BAD_INPUT = 2
+#: No finding, but something that was changed did not run.
+NOT_TESTED = 3
 #: The exit status that shells report for a program killed by SIGINT.
 INTERRUPTED = 130
 

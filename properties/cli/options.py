@@ -48,27 +48,29 @@ def prove(most: int) -> Option:
 
 
 def candidate(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options --candidate and --patch; --patch FILE adds ",patch=FILE" to the candidate."""
+    """The options --candidate, --patch and --base; the two are added to the candidate's text."""
 
-    def patched(context: click.Context, _option: Any, value: Path | None) -> None:
-        context.meta["headcount.patch"] = value
+    def kept(context: click.Context, option: click.Parameter, value: object) -> None:
+        context.meta[f"headcount.{option.name}"] = value
 
     def named(context: click.Context, _option: Any, value: str) -> str:
-        patch = context.meta.get("headcount.patch")
-        if patch is None:
-            return value
-        if not value.startswith("kernel-source:"):
-            raise click.UsageError("--patch needs --candidate kernel-source:DIR")
-        return f"{value},patch={patch}"
+        for option in ("base", "patch"):
+            given = context.meta.get(f"headcount.{option}")
+            if given is None:
+                continue
+            if not value.startswith("kernel-source:"):
+                raise click.UsageError(f"--{option} needs --candidate kernel-source:DIR")
+            value += f",{option}={given}"
+        return value
 
-    command = click.option(
-        "--patch",
-        type=PATH,
-        is_eager=True,
-        expose_value=False,
-        callback=patched,
-        help="Patch to apply to the tree of kernel-source:DIR.",
-    )(command)
+    for name, kind, text in (
+        ("--patch", PATH, "Patch or mails to apply to the tree of kernel-source:DIR."),
+        ("--base", str, "Commit to compare the git work tree DIR with; default: HEAD."),
+    ):
+        option = click.option(
+            name, type=kind, is_eager=True, expose_value=False, callback=kept, help=text
+        )
+        command = option(command)
     return click.option(
         "--candidate",
         default=candidates.CANDIDATE,

@@ -8,7 +8,7 @@ its recorded budgets.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +74,19 @@ def load(path: Path = FILE) -> dict[str, Known]:
         )
         for name, entry in entries.items()
     }
+
+
+def found_within(steps: Mapping[str, int]) -> tuple[int, int]:
+    """How many of the faults some search found, on every seed, within its number of *steps*.
+
+    The second number is that of all faults. A budget is `SLACK` times what the worst seed took.
+    """
+    known = load().values()
+    found = (
+        any(steps.get(search, 0) * SLACK >= budget for search, budget in one.budgets.items())
+        for one in known
+    )
+    return sum(found), len(known)
 
 
 def text(known: dict[str, Known]) -> str:

@@ -203,16 +203,19 @@ class _Soak:
         return finding
 
     def _weigh(self) -> None:
-        """Give more weight to forms whose last step reached a rare situation.
+        """Give more weight to forms whose last step reached a rare situation or rare code.
 
-        Of the situations reached so far, the quarter that was reached least often is rare.
+        Of what was reached so far, the quarter that was reached least often is rare, and so are
+        functions that the watcher wants.
         """
+        wanted = self._search.watcher.wanted()
         rare = sorted(self._reached.values())[: max(1, len(self._reached) // 4)]
         limit = rare[-1] if rare else 0
         wheel: list[int] = []
         for i, form in enumerate(self._forms):
             weight = form.weight
-            if any(self._reached[s] <= limit for s in self._last.get(form.name, ())):
+            last = self._last.get(form.name, ())
+            if any(self._reached[s] <= limit or s.partition("#")[0] in wanted for s in last):
                 weight += 1 if form.call else RARE_WEIGHT
             wheel += [i] * weight
         self._wheel = wheel

@@ -11,14 +11,15 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from pathlib import Path
 
-from attrs import frozen
+from attrs import astuple, frozen
 
 from model.errors import BadInput
 from model.kernel.command import digest, run
+from model.kernel.source.coverage import NOTES, OBJECT, Counters, counters, reader
 from model.kernel.source.cut import LAST, MEASURED, SHIM, Cut, cut
 from model.kernel.source.segments import OPERATIONS
 from model.kernel.source.tree import Tree, cache
@@ -27,19 +28,21 @@ from model.semantics import SEMANTICS, Semantics
 #: As in the kernel: integers wrap, pointers may alias, NULL checks after a use are kept.
 FLAGS = (
     "-std=gnu11",
-    "-O2",
     "-g",  # so that linker errors give file and line in the tree
     "-fPIC",
-    "-shared",
     "-w",
     "-Werror=implicit-function-declaration",
     "-fno-strict-aliasing",
     "-fno-strict-overflow",
     "-fno-delete-null-pointer-checks",
     "-fno-common",
-    "-Wl,-z,defs",
     f"-DHC_CALLS={OPERATIONS}",
 )
+
+#: Without optimisation each line of code has a count of its own (`model.kernel.source.coverage`).
+#: A step takes no longer, because most of its time is the client's.
+COUNTED = ("-O0", "-fprofile-arcs", "-ftest-coverage", "-DHC_COUNTED")
+FAST = ("-O2",)
 
 #: Files of the shim that do not need the tree's struct page; compiled separately.
 BESIDE = ("memmap.c", "journal.c", "serve.c")
@@ -83,20 +86,34 @@ LEFT = 3600
 class Library:
     """Compiled functions of a tree.
 
+    :param tree: What it was compiled from.
     :param path: The shared object.
-    :param version: The kernel version from the tree's Makefile, ``6.1.192``.
     :param semantics: The version in `model.semantics` whose rules the tree follows.
     :param model: The memory model, ``vmemmap`` or ``classic``.
     :param oddities: Names of the oddities that the tree is known for.
     :param names: The file and line of each extracted definition, ``mm/gup.c:264``, by its name.
+    :param counters: Where its counters of executed lines lie; None if it has none.
+    :param gcov: The program that reads them; None if there is none for the compiler.
     """
 
+    tree: Tree
     path: Path
-    version: str
     semantics: str
     model: str
     oddities: tuple[str, ...]
     names: dict[str, str]
+    counters: Counters | None = None
+    gcov: str | None = None
+
+    @property
+    def version(self) -> str:
+        """The kernel version from the tree's Makefile, ``6.1.192``."""
+        return self.tree.version
+
+    @property
+    def notes(self) -> Path:
+        """The compiler's notes on the lines that it counts."""
+        return self.path.with_suffix(".gcno")
 
 
 def build(tree: Tree, model: str, *, measured: bool = False) -> Library:
@@ -108,7 +125,9 @@ def build(tree: Tree, model: str, *, measured: bool = False) -> Library:
     cc = compiler()
     if not cc:
         raise BadInput("kernel-source needs a C compiler, and none is installed (apt install gcc)")
+    gcov = None if measured else reader(cc)
     flags = (*FLAGS, *MODELS[model], *(("-DHC_MEASURE",) if measured else ()))
+    flags += COUNTED if gcov else FAST
     place = cache() / "libraries"
     stem = place / _digest(tree, cc, flags)
     library, facts = stem.with_suffix(".so"), stem.with_suffix(".json")
@@ -123,7 +142,9 @@ def build(tree: Tree, model: str, *, measured: bool = False) -> Library:
         msg = f"cannot write the compiled library to the cache: {err.strerror or err}"
         raise BadInput(msg, file=str(err.filename or place)) from None
     known["oddities"] = tuple(known["oddities"])
-    return Library(library, tree.version, model=model, **known)
+    if gcov:
+        known["counters"] = Counters(known["counters"][0], tuple(known["counters"][1]))
+    return Library(tree, library, model=model, gcov=gcov, **known)
 
 
 def compiler() -> str | None:
@@ -142,9 +163,14 @@ def _make(
         "oddities": known_for(SEMANTICS[semantics], model),
         "names": extracted.names,
     }
+    beside = () if measured else BESIDE
     with tempfile.TemporaryDirectory(dir=stem.parent) as name:
-        made, facts = Path(name) / "library.so", Path(name) / "facts.json"
-        _compile(tree, cc, [*flags, "-o", str(made)], extracted.source, () if measured else BESIDE)
+        work = Path(name)
+        made, facts, notes = work / "library.so", work / "facts.json", work / NOTES
+        _compile(tree, cc, flags, extracted.source, beside, made)
+        if notes.exists():
+            known["counters"] = astuple(counters(made, cc))
+            notes.rename(stem.with_suffix(".gcno"))
         facts.write_text(json.dumps(known))
         facts.rename(stem.with_suffix(".json"))
         made.rename(stem.with_suffix(".so"))
@@ -171,11 +197,22 @@ def known_for(row: Semantics, model: str) -> tuple[str, ...]:
     return ODDITIES_BY_VERSION[row.version] + sections
 
 
-def _compile(tree: Tree, cc: str, flags: list[str], source: str, beside: Iterable[str]) -> None:
-    command = [cc, *flags, f"-I{SHIM}", "-x", "c", "-", *(str(SHIM / name) for name in beside)]
-    done = run(command, stdin=source)
-    if done.returncode:
-        raise BadInput(_complaint(done.stderr.replace(f"{Path.cwd()}/", "")), file=tree.where)
+def _compile(
+    tree: Tree, cc: str, flags: Sequence[str], source: str, beside: Iterable[str], made: Path
+) -> None:
+    """Compile *source*, and link it with the files *beside* of the shim to the library *made*."""
+    compiled = made.with_name(OBJECT)
+    extract = [cc, *flags, f"-I{SHIM}", "-c", "-x", "c", "-", "-o", str(compiled)]
+    shared = [*(flag for flag in flags if flag not in COUNTED), *FAST, "-shared", "-Wl,-z,defs"]
+    if "-DHC_COUNTED" in flags:
+        beside = (*beside, "counts.c")
+        shared += ["-DHC_COUNTED"]
+    files = [*(str(SHIM / name) for name in beside), str(compiled)]
+    libraries = ["-lgcov"] if "-DHC_COUNTED" in flags else []
+    for command in (extract, [cc, *shared, *files, *libraries, "-o", str(made)]):
+        done = run(command, stdin=source)
+        if done.returncode:
+            raise BadInput(_complaint(done.stderr.replace(f"{Path.cwd()}/", "")), file=tree.where)
 
 
 def _complaint(text: str) -> str:
@@ -199,7 +236,7 @@ def _complaint(text: str) -> str:
 
 def _digest(tree: Tree, cc: str, flags: tuple[str, ...]) -> str:
     """A hash of everything that the library is made from."""
-    names = ("cut.py", "items.py", "conditions.py", "build.py")
+    names = ("cut.py", "items.py", "conditions.py", "build.py", "coverage.py")
     sources = [*sorted(SHIM.iterdir()), *(Path(__file__).with_name(name) for name in names)]
     return digest(cc, sources, *flags, *chain.from_iterable(sorted(tree.files.items())))
 
@@ -211,4 +248,5 @@ def _forget(place: Path) -> None:
     libraries = sorted(place.glob("*.so"), key=lambda path: path.stat().st_mtime)
     for path in libraries[:-KEPT]:
         path.unlink(missing_ok=True)
-        path.with_suffix(".json").unlink(missing_ok=True)
+        for suffix in (".json", ".gcno"):
+            path.with_suffix(suffix).unlink(missing_ok=True)

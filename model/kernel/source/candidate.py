@@ -4,6 +4,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,16 +14,20 @@ from attrs import field, frozen
 from model.abilities import Abilities
 from model.candidate import Candidate, Snapshot
 from model.errors import BadInput
-from model.kernel.source.build import MODELS, Library, build
+from model.kernel.source.build import MODELS, Library, build, compiler
+from model.kernel.source.changes import Changes
+from model.kernel.source.coverage import Counts
+from model.kernel.source.patch import edited, patched
 from model.kernel.source.process import EVENTS, FFI, KINDS, Worker
 from model.kernel.source.segments import Segment, operation, segments, signed
-from model.kernel.source.tree import Tree, read
+from model.kernel.source.tree import FILES, Tree, read
 from model.mapping import Mapping, side_by_side
 from model.page import Event, decoded
 from model.program import Program
 from model.semantics import MAX_ORDER, SECTION, SEMANTICS
 from model.step import Need, Step, Table
 from model.steps import STEPS
+from model.under_test import Changed, UnderTest
 
 #: Maximum length in pages of a list passed as an array: 2 GiB of pointers.
 MOST_LISTED = 1 << 28
@@ -32,7 +37,7 @@ MOST_LISTED = 1 << 28
 SPAN = {"vmemmap": (1 << 38) - SECTION, "classic": (1 << 37) - SECTION}
 
 #: A directory or tarball, and the options after it.
-OPTIONS = re.compile(r"(.*?)((?:,(?:classic|vmemmap|patch=[^,]+))*)", re.DOTALL)
+OPTIONS = re.compile(r"(.*?)((?:,(?:classic|vmemmap|patch=[^,]+|base=[^,]+))*)", re.DOTALL)
 
 #: Names of events, by the values of ``enum hc_event_kind``.
 EVENT_NAMES = {number: name.removeprefix("HC_EV_").lower() for name, number in EVENTS.items()}
@@ -99,6 +104,7 @@ class KernelSource(Candidate):
             dirty_locks=shared.dirty_locks,
             maybe_pinned=maybe_pinned,
             events=self.partial(),
+            ran=self._worker.ran(),
         )
 
     def _operands(
@@ -145,11 +151,37 @@ class Source:
 
     text: str
     library: Library
+    counts: Counts | None = field(init=False)
     worker: Worker = field(init=False)
+
+    @counts.default
+    def _counts(self) -> Counts | None:
+        library = self.library
+        return Counts(library.notes, library.gcov) if library.gcov else None
 
     @worker.default
     def _worker(self) -> Worker:
-        return Worker(self.library.path)
+        return Worker(self.library.path, self.library.counters, self.counts)
+
+    def listening(self, _number: int) -> nullcontext[None]:
+        """Nothing: the compiled code counts its lines all the time."""
+        return nullcontext()
+
+    def under_test(self) -> UnderTest:
+        """The extracted functions, and how often each line of them has run."""
+        if self.counts is None:
+            return UnderTest(unknown="needs gcc with its gcov, and $CC is another compiler")
+        self.worker.dump()
+        return self.counts.read(FILES)
+
+    def changes(self, ran: UnderTest) -> list[Changed] | None:
+        """Each changed line of the tree, and what became of it; None if nothing was changed."""
+        return self._changes.lines(ran) if self.library.tree.edits else None
+
+    @cached_property
+    def _changes(self) -> Changes:
+        library = self.library
+        return Changes(library.tree, compiler() or "", MODELS[library.model], library.names.keys())
 
     @cached_property
     def abilities(self) -> Abilities:
@@ -181,7 +213,8 @@ def chosen(text: str) -> tuple[Tree, str]:
     """The tree and the memory model that *text* names: a directory or tarball, then options.
 
     Options follow after commas: ``classic`` is SPARSEMEM without VMEMMAP; ``patch=FILE``
-    applies a patch to the tree first.
+    applies a patch to the tree first; ``base=REV`` names the commit that a git work tree is
+    compared with, to know what was changed.
 
     :raises BadInput: if there is no kernel tree, or a patch does not apply.
     """
@@ -193,11 +226,20 @@ def chosen(text: str) -> tuple[Tree, str]:
     model = "vmemmap"
     before, comma, unknown = where.rpartition(",")
     if comma and Path(before).exists() and not Path(where).exists():
-        raise BadInput(f"kernel-source:{before}: {unknown!r} is not one of classic, patch=FILE")
+        known = "classic, patch=FILE, base=REV"
+        raise BadInput(f"kernel-source:{before}: {unknown!r} is not one of {known}")
     tree = read(where)
+    base = None
+    patches = []
     for option in options.split(",")[1:]:
-        if option in MODELS:
-            model = option
+        name, _, value = option.partition("=")
+        if name == "patch":
+            patches.append(Path(value))
+        elif name == "base":
+            base = value
         else:
-            tree = tree.patched(Path(option.removeprefix("patch=")))
+            model = name
+    tree = edited(tree, base)
+    for patch in patches:
+        tree = patched(tree, patch)
     return tree, model

@@ -81,12 +81,15 @@ class Item:
     line: int
     head: str = ""
 
+    @property
+    def last(self) -> int:
+        """Its last line."""
+        return self.line + self.text.count("\n")
+
     @cached_property
     def uses(self) -> frozenset[str]:
-        """The names in its text that it does not define; ``struct page`` is one name."""
-        bare = MEMBER.sub(" ", STRING.sub(" ", COMMENT.sub(" ", self.text)))
-        found = {" ".join(word.split()) for word in WORD.findall(bare)}
-        return frozenset(found - {*self.names})
+        """The names in its text that it does not define."""
+        return words(self.text) - {*self.names}
 
     @cached_property
     def follows(self) -> frozenset[str]:
@@ -96,6 +99,12 @@ class Item:
         bare = COMMENT.sub(" ", self.text)
         whole = {" ".join(found.split()) for found in HELD.findall(bare)}
         return frozenset(w for w in self.uses if " " not in w or w in whole)
+
+
+def words(text: str) -> frozenset[str]:
+    """The names in the C code *text*, except those of members; ``struct page`` is one name."""
+    bare = MEMBER.sub(" ", STRING.sub(" ", COMMENT.sub(" ", text)))
+    return frozenset(" ".join(word.split()) for word in WORD.findall(bare))
 
 
 @cache

@@ -17,6 +17,7 @@ from typing import Any
 
 import cffi
 
+from model.kernel.source.coverage import Counters, Counts
 from model.kernel.source.cut import SHIM
 from model.kernel.source.segments import OPERATIONS, Segment
 from model.memory import NoProgress, Oops, Panic
@@ -39,16 +40,25 @@ OPS: dict[str, int] = FFI.typeof("enum hc_op").relements
 KINDS: dict[str, int] = FFI.typeof("enum hc_kind").relements
 EVENTS: dict[str, int] = FFI.typeof("enum hc_event_kind").relements
 _STATUS: dict[str, int] = FFI.typeof("enum hc_status").relements
-_OFFSETS = {name: FFI.offsetof("struct hc_shared", name) for name in ("events", "heads", "segs")}
+_ARRAYS = ("events", "heads", "segs", "ran")
+_OFFSETS = {name: FFI.offsetof("struct hc_shared", name) for name in _ARRAYS}
 _HEAD = FFI.sizeof("struct hc_head") // 8
 _EVENT = FFI.sizeof("struct hc_event") // 8
 
 
 class Worker:
-    """A process with the compiled functions, and its forked child, which executes the steps."""
+    """A process with the compiled functions, and its forked child, which executes the steps.
 
-    def __init__(self, library: Path) -> None:
+    :param counters: Where the library has its counters of executed lines.
+    :param counts: What keeps the counts; without it they are lost.
+    """
+
+    def __init__(
+        self, library: Path, counters: Counters | None = None, counts: Counts | None = None
+    ) -> None:
         self._library = library
+        self._counters = counters
+        self._counts = counts
         self._process: subprocess.Popen[bytes] | None = None
         self._alive = False
         self._endless = False
@@ -111,6 +121,18 @@ class Worker:
         """Kind, frame, references and dirty flag (``struct hc_event``) of each event."""
         return self._records("events", self._shared.nevents, _EVENT)
 
+    def ran(self) -> list[str]:
+        """The names of the counters of executed lines (`Counters`) that the step changed."""
+        if self._counters is None:
+            return []
+        names = self._counters.names
+        return [names[i] for (i,) in self._records("ran", self._shared.nran, 1)]
+
+    def dump(self) -> None:
+        """Have the child add its counts of executed lines to their file, if there are any."""
+        if self._alive and self._counts:
+            self.ask("HC_DUMP")
+
     def _records(self, what: str, count: int, width: int) -> list[list[int]]:
         start = _OFFSETS[what] // 8
         flat = self._words[start : start + count * width].tolist()
@@ -122,6 +144,9 @@ class Worker:
         self._memory = mmap.mmap(memory, SIZE)
         self._words = memoryview(self._memory).cast("q")
         self._shared = FFI.cast("struct hc_shared *", FFI.from_buffer(self._memory))
+        if self._counters:
+            self._shared.counters = self._counters.distance
+            self._shared.ncounters = len(self._counters.names)
         self._set_limit()
         self._channel, theirs = socket.socketpair()
         with theirs:
@@ -131,6 +156,7 @@ class Worker:
                 [sys.executable, *map(str, words)],
                 pass_fds=(memory, theirs.fileno()),
                 stdin=subprocess.DEVNULL,
+                env={**os.environ, **(self._counts.environment if self._counts else {})},
             )
         os.close(memory)
         # Runs when this worker is garbage collected, or the interpreter exits.

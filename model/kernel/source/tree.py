@@ -7,15 +7,15 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import shutil
 import tarfile
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from model.errors import BadInput
-from model.kernel.command import run
+from model.kernel.source.diff import Part
 
 #: Files to read, in the order in which names are looked up. `mm/gup.c`, which is under
 #: test, comes first.
@@ -60,48 +60,41 @@ def cache() -> Path:
 
 
 @frozen
+class Edits:
+    """What was changed in a tree before it was read, or by a patch after that.
+
+    :param before: The text of each of `FILES` without the changes; None if nothing was changed.
+    :param unread: What was changed in other files.
+    :param notes: Where a patch did not fit exactly.
+    """
+
+    before: dict[str, str] | None = None
+    unread: tuple[Part, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return self.before is not None
+
+    def also(self, before: dict[str, str], unread: Iterable[Part], notes: Iterable[str]) -> Edits:
+        """These edits and those of a patch to the files *before*."""
+        first = before if self.before is None else self.before
+        return Edits(first, (*self.unread, *unread), (*self.notes, *notes))
+
+
+@frozen
 class Tree:
     """The files of a kernel tree.
 
     :param where: The directory or the tarball, as the user named it.
     :param version: From its Makefile, ``6.1.192``; empty if that does not say.
     :param files: The text of each of `FILES` that exists.
+    :param edits: What was changed in it.
     """
 
     where: str
     version: str
     files: dict[str, str]
-
-    def patched(self, patch: Path) -> Tree:
-        """The tree with *patch* applied, a unified diff with paths as in ``git diff``.
-
-        :raises BadInput: if the patch does not apply, or changes none of `FILES`.
-        """
-        if not patch.is_file():
-            raise BadInput("no such file", file=str(patch))
-        git = shutil.which("git")
-        if not git:
-            raise BadInput("--patch needs git, which is not installed (apt install git)")
-        with tempfile.TemporaryDirectory() as name:
-            work = Path(name)
-            for path, text in self.files.items():
-                (work / path).parent.mkdir(parents=True, exist_ok=True)
-                (work / path).write_text(text)
-            only = [f"--include={path}" for path in FILES]
-            done = run(
-                [git, "apply", "--recount", *only, str(patch.resolve())],
-                work,
-                GIT_CEILING_DIRECTORIES=str(work.parent),
-            )
-            if done.returncode:
-                said = done.stderr.strip().splitlines() or ["git apply fails"]
-                msg = f"does not apply to {self.where}: {said[0].removeprefix('error: ')}"
-                raise BadInput(msg, file=str(patch))
-            files = {path: _text((work / path).read_bytes()) for path in self.files}
-        if files == self.files:
-            msg = f"changes none of the files under test ({', '.join(FILES[:3])}, ...)"
-            raise BadInput(msg, file=str(patch))
-        return evolve(self, files=files)
+    edits: Edits = Edits()
 
 
 def read(where: str) -> Tree:
@@ -115,7 +108,7 @@ def read(where: str) -> Tree:
             raise BadInput("no such directory or tarball", file=where)
         place = path if path.is_dir() else _unpacked(path)
         wanted = [name for name in (*FILES, "Makefile") if (place / name).is_file()]
-        files = {name: _text((place / name).read_bytes()) for name in wanted}
+        files = {name: text((place / name).read_bytes()) for name in wanted}
     except OSError as err:
         raise BadInput(err.strerror or str(err), file=str(err.filename or where)) from None
     for name in NEEDED:
@@ -124,7 +117,8 @@ def read(where: str) -> Tree:
     return Tree(where, _version(files.pop("Makefile", "")), files)
 
 
-def _text(data: bytes) -> str:
+def text(data: bytes) -> str:
+    """*data* as text, whatever its bytes."""
     return data.decode("utf-8", errors="replace")
 
 

@@ -166,3 +166,75 @@ def test_measure_refused(candidate, reason):
 
     assert 2 == result.exit_code
     assert reason in result.output
+
+
+def rounds(*arguments):
+    """A search of nine rounds on the toy, with *arguments*."""
+    candidate = ("--candidate", f"kernel-source:{TOY}")
+    return run("verify", *candidate, *arguments, "--seed", 1, "--rounds", 9)
+
+
+def patch_of(home, old, new, file="mm/gup.c"):
+    """A patch that makes the one line *old* of the toy the lines *new*."""
+    lines = (TOY / "mm/gup.c").read_text().split("\n")
+    at = lines.index(old) + 1
+    added = "".join(f"+{line}\n" for line in new)
+    hunk = f"@@ -{at} +{at},{len(new)} @@ int other(void)\n-{old}\n{added}"
+    path = home / "a.patch"
+    path.write_text(f"--- a/{file}\n+++ b/{file}\n{hunk}")
+    return path
+
+
+BUMP = "\tint all = flags == FOLL_PIN ? refs * toy_each(page) : refs;"
+
+
+def test_all_that_was_changed_ran(home):
+    """If each changed line of code ran, the verdict is agreed; it is told how many lines ran."""
+    result = rounds("--patch", patch_of(home, BUMP, ["\t/* the same */", BUMP + " "]))
+
+    assert 0 == result.exit_code, result.output
+    assert result.output.startswith("agreed ")
+    assert "\nchanged  1 line of code: 1 ran\n" in result.output
+    assert "\nran      " in result.output
+
+
+def test_what_was_changed_never_ran(home):
+    """A changed line that was compiled, and never ran, is told, and there is no agreement."""
+    result = rounds("--patch", patch_of(home, BUMP, [BUMP + " ", "\tif (refs < -9)", "\t\tall++;"]))
+
+    assert 3 == result.exit_code, result.output
+    assert result.output.startswith("partly under test ")
+    assert "changed  3 lines of code: 2 ran; 1 compiled, but never ran\n" in result.output
+    assert "  compiled, but never ran: mm/gup.c: put_compound_head, 35\n" in result.output
+
+
+def test_what_was_changed_is_not_under_test(home):
+    """Changed functions that nobody compiles are told by name; JSON has each line."""
+    new = ["int nobody(void);", "static int nobody_calls(int a)", "{", "\treturn 1;", "}"]
+    patch = patch_of(home, "EXPORT_SYMBOL(unpin_user_page);", new)
+    result = rounds("--patch", patch)
+    told = json.loads(rounds("--patch", patch, "--json").output)
+
+    assert 3 == result.exit_code, result.output
+    assert result.output.startswith("not under test ")
+    assert "  not under test: mm/gup.c: nobody_calls, 49, 51\n" in result.output
+    assert "not under test" == told["verdict"]
+    assert 5 == len(told["under_test"]["changed"])
+
+
+def test_uncovered(home):
+    """The lines that never ran are listed."""
+    patch = patch_of(home, BUMP, [BUMP, "\tif (refs < -9)", "\t\tall++;"])
+    plain, listed = rounds("--patch", patch), rounds("--patch", patch, "--uncovered")
+
+    assert "--uncovered" in plain.output
+    assert "put_compound_head: 35" not in plain.output
+    assert "never ran in mm/gup.c:\n           put_compound_head: 35\n" in listed.output
+
+
+def test_base(home):
+    """--base is refused where there is no git work tree."""
+    result = rounds("--base", "HEAD~1")
+
+    assert 2 == result.exit_code
+    assert f"headcount: --base: {TOY} is no git work tree\n" == result.stderr

@@ -63,6 +63,15 @@ void hc_act(void);
 void hc_make(void *page, int64_t pfn, const struct hc_seg *extent);
 extern const unsigned int hc_refcount_offset;
 
+/* counts.c, called by serve.c: counters of executed lines, if the compiler has them. */
+#ifdef HC_COUNTED
+void hc_count(void);
+void hc_dump_counts(void);
+#else
+static inline void hc_count(void) {}
+static inline void hc_dump_counts(void) {}
+#endif
+
 void hc_follow(void);
 int hc_serve(int memory, int socket);
 

@@ -79,7 +79,11 @@ int hc_serve(int memory, int socket)
 		if (!hc_shared->distinct)
 			hc_most_same += 4 * npages;
 		hc_shared->status = HC_RUNNING;
-		hc_act();
+		if (hc_shared->op == HC_DUMP)
+			hc_dump_counts();
+		else
+			hc_act();
+		hc_count();
 		hc_shared->status = HC_DONE;
 		if (write(socket, "k", 1) != 1)
 			break;

@@ -3,8 +3,8 @@
  * The memory that a worker shares with its client. Read by the compiler and by cffi, so it
  * contains only declarations and plain numbers.
  */
-/* HC_CALLS: an enumerator for each call of a step, HC_PIN_USER_PAGES. segments.py lists them. */
-enum hc_op { HC_BEGIN, HC_CALLS };
+/* HC_DUMP writes the counts of executed lines. HC_CALLS: an enumerator for each call of a step, HC_PIN_USER_PAGES. segments.py lists them. */
+enum hc_op { HC_BEGIN, HC_DUMP, HC_CALLS };
 
 /* How a step ended. */
 enum hc_status { HC_RUNNING, HC_DONE, HC_OOPS, HC_STUCK, HC_TROUBLE };
@@ -31,15 +31,20 @@ struct hc_event {
 #define HC_MAX_EVENTS 16384
 #define HC_MAX_HEADS 8388608
 #define HC_MAX_SEGS 8388608
+#define HC_MAX_COUNTERS 16384
 
 /* Sparse: only the pages that are used take memory. */
 struct hc_shared {
-	/* The request, written by the client. distinct: no page is visited twice. */
-	int64_t op, nsegs, npages, arg[6], distinct, tenths, cpu;
+	/*
+	 * The request, written by the client. distinct: no page is visited twice. counters: distance
+	 * in bytes from hc_serve() to the first of ncounters counters of executed code.
+	 */
+	int64_t op, nsegs, npages, arg[6], distinct, tenths, cpu, counters, ncounters;
 	/* The results, written by the worker. */
 	int64_t status, pid, returned, acquired, released, puts, dirty_locks;
-	int64_t nheads, nevents, spent;
+	int64_t nheads, nevents, spent, nran;
 	char warnings[HC_MAX_TEXT], trouble[HC_MAX_TEXT];
+	int64_t ran[HC_MAX_COUNTERS]; /* indices of the counters that the step changed */
 	struct hc_event events[HC_MAX_EVENTS];
 	struct hc_head heads[HC_MAX_HEADS];
 	struct hc_seg segs[HC_MAX_SEGS];

@@ -13,24 +13,6 @@ from model.kernel.source import tree as module
 from model.kernel.source.tree import cache, read
 from tests.helpers import TOY
 
-PATCH = """\
-diff --git a/README b/README
---- a/README
-+++ b/README
-@@ -1 +1 @@
--not there
-+nor here
-diff --git a/mm/gup.c b/mm/gup.c
---- a/mm/gup.c
-+++ b/mm/gup.c
-@@ -3,4 +3,4 @@
-
--static int toy_each(struct page *head)
-+static int toy_each(struct page *page)
- {
- \treturn hpage_pincount_available(head) ? 1 : GUP_PIN_COUNTING_BIAS;
-"""
-
 
 def test_directory(toy):
     """A tree's files are those that matter of it, and its Makefile says its version."""
@@ -125,49 +107,6 @@ def test_no_version(tmp_path):
     (tmp_path / "tree" / "Makefile").write_text("all:\n")
 
     assert not read(str(tmp_path / "tree")).version
-
-
-def test_patched(toy, tmp_path):
-    """A patch is applied to our files; what it does to others is left out."""
-    patch = tmp_path / "a.patch"
-    patch.write_text(PATCH)
-
-    changed = toy.patched(patch)
-
-    assert "static int toy_each(struct page *page)" in changed.files["mm/gup.c"]
-    assert toy.files["include/linux/mm.h"] == changed.files["include/linux/mm.h"]
-
-
-@pytest.mark.parametrize(
-    ("text", "complaint"),
-    [
-        (PATCH.replace("toy_each", "other"), r"does not apply to .*toy: patch failed: mm/gup\.c:3"),
-        (PATCH.partition("diff --git a/mm")[0], "changes none of the files under test"),
-        ("nonsense", "does not apply to "),
-    ],
-)
-def test_patch_refused(toy, tmp_path, text, complaint):
-    """A patch that does not apply, or not here, is told in one line."""
-    patch = tmp_path / "a.patch"
-    patch.write_text(text)
-
-    with pytest.raises(BadInput, match=rf"a\.patch: {complaint}"):
-        toy.patched(patch)
-
-
-def test_no_patch(toy, tmp_path):
-    """Nor is there a patch without a file."""
-    with pytest.raises(BadInput, match=r"a\.patch: no such file"):
-        toy.patched(tmp_path / "a.patch")
-
-
-def test_no_git(toy, tmp_path, monkeypatch):
-    """Who has no git is told what to install."""
-    (tmp_path / "a.patch").write_text(PATCH)
-    monkeypatch.setattr(shutil, "which", lambda name: None)
-
-    with pytest.raises(BadInput, match="apt install git"):
-        toy.patched(tmp_path / "a.patch")
 
 
 def test_cache(monkeypatch, tmp_path):

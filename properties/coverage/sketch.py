@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: MIT
+
+"""Which lines of a sketch in Python ran: of the functions and classes in the candidate's file."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+
+from model.under_test import Changed, Function, UnderTest
+
+#: One round in TRACED_ONE_IN is traced by the package coverage, which slows every call.
+TRACED_ONE_IN = 8
+
+
+class SketchLines:
+    """Hears which lines of *module* run.
+
+    With Python 3.12 it uses `sys.monitoring`, in every round, because a line costs time only once;
+    with older versions the package coverage, in some rounds.
+
+    :param name: The name of the module's file in messages.
+    """
+
+    def __init__(self, module: ModuleType, name: str) -> None:
+        self._name = name
+        self._file = module.__file__ or ""
+        self._functions = [*_functions(module, self._file)]
+        self._ran: set[int] = set()
+        self._unknown = ""
+        self._tracer: Any = None
+
+    @contextmanager
+    def listening(self, number: int) -> Iterator[None]:
+        """Hear what runs in the ``with`` block, which is the round *number*, from 0."""
+        listen = self._monitored if sys.version_info >= (3, 12) else self._traced
+        with listen(number):
+            yield
+
+    def under_test(self) -> UnderTest:
+        """The functions of the sketch, and whether each of their lines has run."""
+        if self._unknown:
+            return UnderTest(unknown=self._unknown)
+        sample = f"one round in {TRACED_ONE_IN}" if self._tracer else ""
+        return UnderTest([self._shown(*one) for one in self._functions], sample=sample)
+
+    def changes(self, ran: UnderTest) -> Sequence[Changed] | None:
+        """None: what was changed in a sketch is not known."""
+
+    def _shown(self, name: str, code: CodeType) -> Function:
+        lines = sorted(_lines(code))
+        ran = {line: int(line in self._ran) for line in lines}
+        return Function(name, self._name, code.co_firstlineno, lines[-1], ran)
+
+    @contextmanager
+    def _traced(self, number: int) -> Iterator[None]:
+        if number % TRACED_ONE_IN or self._unknown:
+            yield
+            return
+        if find_spec("coverage") is None:
+            self._unknown = "needs Python 3.12, or the package coverage (pip install coverage)"
+        elif sys.gettrace() is not None:
+            self._unknown = "a debugger, or another tool for coverage, traces this process"
+        if self._unknown:
+            yield
+            return
+        if self._tracer is None:
+            import coverage  # noqa: PLC0415 - an optional dependency
+
+            self._tracer = coverage.Coverage(
+                data_file=None, config_file=False, include=[self._file], messages=False
+            )
+            self._tracer.set_option("run:disable_warnings", ["no-data-collected"])
+        self._tracer.start()
+        try:
+            yield
+        finally:
+            self._tracer.stop()
+            self._ran.update(self._tracer.get_data().lines(self._file) or ())
+
+    @contextmanager
+    def _monitored(self, _number: int) -> Iterator[None]:
+        if sys.version_info < (3, 12):
+            raise NotImplementedError
+        monitoring = sys.monitoring
+        tool = next((n for n in range(6) if monitoring.get_tool(n) is None), None)
+        if tool is None:
+            self._unknown = "other tools use all places of sys.monitoring"
+            yield
+            return
+
+        def line(code: CodeType, number: int) -> object:
+            if code.co_filename == self._file:
+                self._ran.add(number)
+            return monitoring.DISABLE
+
+        monitoring.use_tool_id(tool, "headcount")
+        monitoring.register_callback(tool, monitoring.events.LINE, line)
+        monitoring.restart_events()
+        monitoring.set_events(tool, monitoring.events.LINE)
+        try:
+            yield
+        finally:
+            monitoring.set_events(tool, 0)
+            monitoring.free_tool_id(tool)
+
+
+def _functions(module: ModuleType, file: str) -> Iterator[tuple[str, CodeType]]:
+    """Name and code of the functions of *module*, and of the methods of its classes."""
+    for name, value in vars(module).items():
+        yield from _one(name, value, file)
+        if isinstance(value, type) and value.__module__ == module.__name__:
+            for key, method in vars(value).items():
+                yield from _one(f"{name}.{key}", method, file)
+
+
+def _one(name: str, value: object, file: str) -> Iterator[tuple[str, CodeType]]:
+    for one in (value, getattr(value, "fget", None), getattr(value, "__func__", None)):
+        while (inner := getattr(one, "__wrapped__", None)) is not None:
+            one = inner  # noqa: PLW2901 - decorators stand around the function
+        if isinstance(one, FunctionType) and one.__code__.co_filename == file:
+            yield name, one.__code__
+            return
+
+
+def _lines(code: CodeType) -> set[int]:
+    """The lines of *code*, and of the functions inside it, without the line with ``def``."""
+    numbers = [line for _, _, line in code.co_lines() if line]
+    found = {*numbers} - {*numbers[:1]} or {*numbers}
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            found |= {line for _, _, line in constant.co_lines() if line}
+    return found

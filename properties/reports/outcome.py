@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: MIT
+
+"""What ``headcount verify`` says at its end: as lines of text, and as a JSON object."""
+
+import textwrap
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
+
+from attrs import asdict, frozen
+
+from model.abilities import Unheard
+from model.under_test import Changed, UnderTest
+from properties.coverage.matrices import COMBINATIONS, MATRICES
+from properties.coverage.points import SITUATIONS
+from properties.judging.oddities import ODDITIES
+from properties.reports import under_test
+from properties.reports.failure import Failure
+from properties.reports.unheard import NOT_JUDGED, unheard_lines
+from properties.search import Search
+from properties.verify import Coverage
+
+#: Width of the text after the label of a line.
+WIDTH = 91
+
+
+@frozen
+class Outcome:
+    """The end of a search.
+
+    :param failure: The reduced failure, if any.
+    :param unheard: What a booted kernel's probes do not hear.
+    :param under: What of the candidate ran; None if nobody knows.
+    :param changed: What became of each changed line; None if nothing was changed.
+    :param seed: The seed of the searches.
+    :param again: The command that repeats the search.
+    :param worth: How many of the planted bugs the searches find on every seed within as many steps
+        as they took, and how many there are.
+    """
+
+    search: Search
+    coverage: Coverage
+    failure: Failure | None
+    unheard: Sequence[Unheard]
+    under: UnderTest | None
+    changed: Sequence[Changed] | None
+    seed: int
+    again: str
+    worth: tuple[int, int]
+
+    @property
+    def verdict(self) -> str:
+        """The verdict on a candidate without a failure, as it is printed."""
+        return under_test.verdict(self.changed or ()) or "agreed"
+
+    @property
+    def style(self) -> str:
+        """The style of the first line of `lines`."""
+        if self.failure:
+            return "bold red"
+        return "bold green" if self.verdict == "agreed" else "bold yellow"
+
+    def lines(self, *, uncovered: bool) -> Iterator[str]:
+        """The lines to print, but for the tables of combinations.
+
+        :param uncovered: Whether to list the lines of the candidate that never ran.
+        """
+        if self.failure:
+            yield from self.failure.lines()
+            yield from unheard_lines(self.unheard)
+            return
+        yield from self._searched()
+        yield from self._skipped()
+        if self.changed is not None:
+            lines = under_test.changes(self.changed, listed=uncovered)
+            yield from _labelled("changed", lines)
+        if self.under:
+            yield from _labelled("ran", under_test.coverage_lines(self.under, listed=uncovered))
+        if not self.search.captured_only:  # the grades are of random layouts
+            found, planted = self.worth
+            yield f"worth    {found} of {planted} planted bugs are found within this many steps"
+
+    def _searched(self) -> Iterator[str]:
+        coverage, search = self.coverage, self.search
+        yield (
+            f"{self.verdict:<8} {coverage.programs:,} programs, {coverage.steps:,} steps in "
+            f"{coverage.seconds:.1f} s ({rate(coverage)} a second)"
+        )
+        where = f"semantics {search.semantics.version}, captured layouts"
+        yield f"on       {where}{'' if search.captured_only else ' and random ones'}"
+        yield (
+            f"reached  {reached(coverage, SITUATIONS)} situations, "
+            f"{reached(coverage, COMBINATIONS)} combinations"
+        )
+        for name in coverage.missed(SITUATIONS):
+            yield f"         not reached: {name} ({SITUATIONS[name]})"
+        yield from unheard_lines(self.unheard)
+
+    def _skipped(self) -> Iterator[str]:
+        for name, count in sorted(self.coverage.avoided.items()):
+            steps = f"{count:,} step{'s' * (count != 1)}"
+            yield f"skipped  {steps} that would trigger the known oddity {name}:"
+            for line in textwrap.wrap(ODDITIES[name].story, WIDTH):
+                yield f"         {line}"
+
+    def json(self) -> dict[str, Any]:
+        """The JSON object, without the failure."""
+        coverage = self.coverage
+        outcome = "agrees" if self.verdict == "agreed" else self.verdict
+        if self.failure:
+            outcome = "dearer" if self.failure.finding.oracle == "cost" else "diverges"
+        found, planted = self.worth
+        result: dict[str, Any] = {
+            "verdict": outcome,
+            "programs": coverage.programs,
+            "steps": coverage.steps,
+            "seconds": round(coverage.seconds, 3),
+            "seed": self.seed,
+            "command": self.again,
+            "planted_bugs_found_within": {"found": found, "of": planted},
+            "situations": {name: coverage.reached[name] for name in SITUATIONS},
+            "matrices": [
+                {
+                    "name": matrix.name,
+                    "title": matrix.title,
+                    "rows": matrix.rows,
+                    "columns": matrix.columns,
+                    "counts": matrix.counts(coverage.reached),
+                }
+                for matrix in MATRICES
+            ],
+            "around": dict(sorted(coverage.avoided.items())),
+            "deaf": [{**asdict(o), "not_judged": NOT_JUDGED[o.event]} for o in self.unheard],
+            "rejected": dict(sorted(coverage.rejected.items())),
+        }
+        if self.under:
+            result["under_test"] = under_test.as_json(self.under, self.changed)
+        return result
+
+
+def reached(coverage: Coverage, points: Collection[str]) -> str:
+    """``58 of 60``: how many of *points* were reached."""
+    return f"{len(points) - len(coverage.missed(points))} of {len(points)}"
+
+
+def rate(coverage: Coverage) -> str:
+    """Steps a second."""
+    return f"{coverage.steps / max(coverage.seconds, 1e-6):,.0f}"
+
+
+def _labelled(label: str, lines: Iterator[str]) -> Iterator[str]:
+    for number, line in enumerate(lines):
+        yield f"{'' if number else label:<9}{line}"

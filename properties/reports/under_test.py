@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: MIT
+
+"""What was under test, as lines of text and as JSON: functions, lines that ran, changed lines."""
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Any
+
+from model.under_test import Changed, Fate, UnderTest, ranges
+
+#: Width of the text after the label of a line.
+WIDTH = 91
+
+#: Fates of changed lines of code, of which every line should run.
+CODE = (Fate.RAN, Fate.NEVER, Fate.OUTSIDE)
+
+#: Maximum number of changed functions to name; --uncovered and --json name all.
+MOST_NAMED = 20
+
+
+def verdict(changed: Sequence[Changed]) -> str:
+    """What the changed lines make of *agreed*; empty if every line of code that was changed ran."""
+    code = [one for one in changed if one.fate in CODE]
+    ran = sum(one.fate is Fate.RAN for one in code)
+    if code and ran == len(code):
+        return ""
+    if not code:
+        return "not under test" if any(one.fate is Fate.OFF for one in changed) else ""
+    return "partly under test" if ran else "not under test"
+
+
+def coverage_lines(under: UnderTest, *, listed: bool) -> Iterator[str]:
+    """Which lines of code ran; if *listed*, also those that never ran."""
+    if under.unknown:
+        yield f"not known which lines ran: {under.unknown}"
+        return
+    files = ", ".join(under.files[:2]) + (", ..." if len(under.files) > 2 else "")
+    seen = f", as far as seen: {under.sample}" if under.sample else ""
+    rest = "" if listed or under.ran == under.lines else "; --uncovered lists the rest"
+    count = f"{under.ran} of {under.lines} lines in {len(under.functions)} functions of {files}"
+    yield from textwrap.wrap(count + seen + rest, WIDTH)
+    if not listed:
+        return
+    for file, functions in groupby(under.functions, lambda one: one.file):
+        left = [one for one in functions if one.never]
+        if left:
+            yield f"never ran in {file}:"
+        for one in left:
+            what = ranges(one.never) if one.ran else f"all of it, {one.line}-{one.last}"
+            yield from _wrapped(f"  {one.name}: ", what)
+
+
+def changes(changed: Sequence[Changed], *, listed: bool) -> Iterator[str]:
+    """What became of the lines that were changed, by function.
+
+    :param listed: Whether to name all functions, not only `MOST_NAMED`.
+    """
+    counts = {fate: sum(one.fate is fate for one in changed) for fate in Fate}
+    code = sum(counts[fate] for fate in CODE)
+    if not code and not counts[Fate.OFF]:
+        yield "no line of code"
+        return
+    told = [f"{counts[fate]} {fate.value}" for fate in CODE if counts[fate]]
+    yield (
+        f"{code} line{'s' * (code != 1)} of code: {'; '.join(told)}" if code else "no line of code"
+    )
+    if counts[Fate.OFF]:
+        off = [one for one in changed if one.fate is Fate.OFF]
+        yield from _named(off, Fate.OFF)
+    named = 0
+    for fate in (Fate.OUTSIDE, Fate.NEVER):
+        lines = list(_named([one for one in changed if one.fate is fate], fate))
+        room = len(lines) if listed else max(0, MOST_NAMED - named)
+        yield from lines[:room]
+        if len(lines) > room:
+            yield f"  {len(lines) - room} more, {fate.value}; --uncovered lists them"
+        named += len(lines)
+
+
+def _named(changed: Sequence[Changed], fate: Fate) -> Iterator[str]:
+    where = sorted({(one.file, one.function, one.line) for one in changed})
+    for (file, function), lines in groupby(where, lambda one: one[:2]):
+        name = f"{function}, " if function else ""
+        yield from _wrapped(f"  {fate.value}: {file}: {name}", ranges(n for *_, n in lines))
+
+
+def _wrapped(start: str, text: str) -> list[str]:
+    return textwrap.wrap(start + text, WIDTH, subsequent_indent="    ")
+
+
+def as_json(under: UnderTest, changed: Sequence[Changed] | None) -> dict[str, Any]:
+    """The JSON object that describes what was under test, and what was changed."""
+    found: dict[str, Any] = {
+        "unknown": under.unknown,
+        "sample": under.sample,
+        "lines": under.lines,
+        "ran": under.ran,
+        "functions": [
+            {
+                "name": one.name,
+                "file": one.file,
+                "line": one.line,
+                "last": one.last,
+                "lines": {str(line): count for line, count in sorted(one.lines.items())},
+                "branches": one.branches,
+                "taken": one.taken,
+            }
+            for one in under.functions
+        ],
+    }
+    if changed is not None:
+        found["changed"] = [
+            {"file": c.file, "line": c.line, "function": c.function, "fate": c.fate.value}
+            for c in changed
+        ]
+    return found

@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: MIT
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from model.errors import BadInput
+from model.kernel.source.patch import edited, patched
+from model.kernel.source.tree import read
+from tests.helpers import TOY
+
+PATCH = """\
+diff --git a/README b/README
+--- a/README
++++ b/README
+@@ -1 +1 @@
+-not there
++nor here
+diff --git a/mm/gup.c b/mm/gup.c
+--- a/mm/gup.c
++++ b/mm/gup.c
+@@ -3,4 +3,4 @@
+
+-static int toy_each(struct page *head)
++static int toy_each(struct page *page)
+ {
+ \treturn hpage_pincount_available(head) ? 1 : GUP_PIN_COUNTING_BIAS;
+"""
+
+
+def test_patched(toy, tmp_path):
+    """A patch is applied to our files; what it does to others is left out."""
+    patch = tmp_path / "a.patch"
+    patch.write_text(PATCH)
+
+    changed = patched(toy, patch)
+
+    assert "static int toy_each(struct page *page)" in changed.files["mm/gup.c"]
+    assert toy.files["include/linux/mm.h"] == changed.files["include/linux/mm.h"]
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        (PATCH.replace("toy_each", "other"), r"does not apply to .*toy: patch failed: mm/gup\.c:3"),
+        (PATCH.partition("diff --git a/mm")[0], "changes none of the files under test"),
+        ("nonsense", "no diff in it"),
+    ],
+)
+def test_patch_refused(toy, tmp_path, text, complaint):
+    """A patch that does not apply, or not here, is told in one line."""
+    patch = tmp_path / "a.patch"
+    patch.write_text(text)
+
+    with pytest.raises(BadInput, match=rf"a\.patch: {complaint}"):
+        patched(toy, patch)
+
+
+def test_no_patch(toy, tmp_path):
+    """Nor is there a patch without a file."""
+    with pytest.raises(BadInput, match=r"a\.patch: no such file"):
+        patched(toy, tmp_path / "a.patch")
+
+
+def test_no_git(toy, tmp_path, monkeypatch):
+    """Who has no git is told what to install."""
+    (tmp_path / "a.patch").write_text(PATCH)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+
+    with pytest.raises(BadInput, match="apt install git"):
+        patched(toy, tmp_path / "a.patch")
+
+
+def diff(old, new, file="mm/gup.c"):
+    """A hunk of one changed line as ``diff -u`` writes it, without numbers that git would add."""
+    number = next(
+        n for n, line in enumerate((TOY / file).read_text().split("\n"), 1) if line == old
+    )
+    names = f"--- a/{file}\t2026-01-01\n+++ b/{file}\t2026-01-02\n"
+    return f"{names}@@ -{number} +{number} @@\n-{old}\n+{new}\n"
+
+
+FIRST = diff("static int toy_each(struct page *head)", "static int toy_each(struct page *page)")
+SECOND = diff("#define FOLL_GET 1", "#define FOLL_GET 4", "include/linux/mm.h")
+MAIL = """\
+From 0123456789012345678901234567890123456789 Mon Sep 17 00:00:00 2001
+From: Somebody <somebody@example.org>
+Subject: [PATCH] a change
+{headers}
+- an item, which is no line of a hunk
+---
+{diff}--{space}
+2.39.5
+
+"""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        FIRST + SECOND,
+        (FIRST + SECOND).replace("\n", "\r\n"),
+        MAIL.format(space=" ", headers="", diff=FIRST)
+        + MAIL.format(space=" ", headers="", diff=SECOND),
+        MAIL.format(
+            space=" ",
+            headers="Content-Transfer-Encoding: quoted-printable\n",
+            diff=(FIRST + SECOND).replace("=", "=3D").replace("toy_each", "toy=5Feach"),
+        ),
+        "diff -u a/mm/gup.c b/mm/gup.c\n" + FIRST + "diff -u a b\n" + SECOND,
+    ],
+    ids=["concatenated", "crlf", "mbox", "quoted", "headers"],
+)
+def test_forms(toy, tmp_path, text):
+    """What diff writes, a mail, and an mbox are all applied, all of them."""
+    (tmp_path / "a.patch").write_bytes(text.encode())
+
+    changed = patched(toy, tmp_path / "a.patch")
+
+    assert "toy_each(struct page *page)" in changed.files["mm/gup.c"]
+    assert "#define FOLL_GET 4" in changed.files["include/linux/mm.h"]
+    assert toy.files == changed.edits.before
+
+
+def test_a_file_twice(toy, tmp_path):
+    """The second patch of a series changes what the first one made."""
+    again = FIRST.replace("toy_each(struct page *page)", "third(struct page *page)").replace(
+        "toy_each(struct page *head)", "toy_each(struct page *page)"
+    )
+    (tmp_path / "a.patch").write_text(FIRST + again)
+
+    assert (
+        "static int third(struct page *page)"
+        in patched(toy, tmp_path / "a.patch").files["mm/gup.c"]
+    )
+
+
+def test_wrong_numbers(toy, tmp_path):
+    """A hunk that was edited by hand, so that its numbers of lines are wrong, is applied."""
+    text = (TOY / "mm/gup.c").read_text().split("\n")[3:6]
+    hunk = f"@@ -4,9 +4,9 @@\n-{text[0]}\n+{text[0]} \n {text[1]}\n {text[2]}\n"
+    (tmp_path / "a.patch").write_text(f"--- a/mm/gup.c\n+++ b/mm/gup.c\n{hunk}{SECOND}")
+
+    changed = patched(toy, tmp_path / "a.patch")
+
+    assert f"{text[0]} \n" in changed.files["mm/gup.c"]
+    assert "#define FOLL_GET 4" in changed.files["include/linux/mm.h"]
+
+
+@pytest.mark.skipif(not shutil.which("patch"), reason="no patch: apt install patch")
+def test_fuzz(toy, tmp_path, monkeypatch):
+    """A hunk whose surroundings differ is applied as patch does, if it is there; that is noted."""
+    text = (TOY / "mm/gup.c").read_text().split("\n")
+    hunk = f"@@ -2,5 +2,5 @@\n other\n \n-{text[3]}\n+{text[3]} \n {text[4]}\n {text[5]}\n"
+    (tmp_path / "a.patch").write_text(f"--- a/mm/gup.c\n+++ b/mm/gup.c\n{hunk}")
+
+    changed = patched(toy, tmp_path / "a.patch")
+
+    assert f"{text[3]} \n" in changed.files["mm/gup.c"]
+    assert re.match(r"mm/gup.c: Hunk #1 succeeded at \d+ with fuzz", changed.edits.notes[0])
+    which = shutil.which
+    monkeypatch.setattr(shutil, "which", lambda name: None if name == "patch" else which(name))
+    with pytest.raises(BadInput, match="does not apply"):
+        patched(toy, tmp_path / "a.patch")
+
+
+def test_other_files(toy, tmp_path):
+    """What a patch changes in files that are not read is kept, as the lines it changes."""
+    other = FIRST.replace("mm/gup.c", "mm/huge_memory.c")
+    (tmp_path / "a.patch").write_text(FIRST + other)
+
+    (part,) = patched(toy, tmp_path / "a.patch").edits.unread
+
+    assert "mm/huge_memory.c" == part.file
+    assert [(4, "toy_each")] == [*part.changed()]
+
+
+@pytest.fixture
+def work_tree(tmp_path):
+    """A git work tree with the toy, one commit old; the function runs git in it."""
+    shutil.copytree(TOY, tmp_path / "linux")
+
+    def git(*arguments):
+        command = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org", *arguments]
+        subprocess.run(command, cwd=tmp_path / "linux", check=True, capture_output=True)
+
+    git("init", "-q")
+    git("add", "-A")
+    git("commit", "-qm", "toy")
+    return tmp_path / "linux", git
+
+
+def append(path, text):
+    path.write_text(path.read_text() + text)
+
+
+def test_edited(work_tree):
+    """An edited work tree is compared with HEAD, or with another commit."""
+    place, git = work_tree
+    assert not edited(read(str(place)), None).edits
+
+    append(place / "mm/gup.c", "int one;\n")
+    git("commit", "-qam", "one")
+    append(place / "mm/gup.c", "int two;\n")
+    append(place / "Makefile", "# more\n")
+    tree = read(str(place))
+
+    assert "int two" not in edited(tree, None).edits.before["mm/gup.c"]
+    assert "int one" in edited(tree, None).edits.before["mm/gup.c"]
+    assert "int one" not in edited(tree, "HEAD~1").edits.before["mm/gup.c"]
+    assert ["Makefile"] == [part.file for part in edited(tree, None).edits.unread]
+    with pytest.raises(BadInput, match="linux has no commit 'nowhere'"):
+        edited(tree, "nowhere")
+
+
+def test_edited_and_patched(work_tree, tmp_path):
+    """What was edited before a patch counts as changed, too."""
+    place, _ = work_tree
+    append(place / "mm/gup.c", "int two;\n")
+    (tmp_path / "a.patch").write_text(FIRST)
+
+    tree = patched(edited(read(str(place)), None), tmp_path / "a.patch")
+
+    assert "int two" not in tree.edits.before["mm/gup.c"]
+    assert "toy_each(struct page *page)" not in tree.edits.before["mm/gup.c"]
+
+
+def test_no_work_tree(toy, tmp_path, monkeypatch):
+    """--base needs a git work tree with a commit, and git."""
+    assert toy == edited(toy, None)
+    with pytest.raises(BadInput, match=r"--base: .*toy is no git work tree"):
+        edited(toy, "HEAD")
+    shutil.copytree(TOY, tmp_path / "linux")
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path / "linux", check=True)
+    assert not edited(read(str(tmp_path / "linux")), None).edits
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with pytest.raises(BadInput, match="--base needs git"):
+        edited(toy, "HEAD")
