@@ -15,6 +15,7 @@ from model.errors import BadInput
 from properties import candidates, layouts
 from properties.cli import options
 from properties.cli.console import NOT_TESTED, Bar, console, exit_status, finding_json, reported
+from properties.coverage.covered import Coverage
 from properties.coverage.matrices import MATRICES
 from properties.coverage.points import SITUATIONS
 from properties.grading.known import found_within
@@ -24,7 +25,7 @@ from properties.reports.outcome import Outcome, rate, reached
 from properties.reports.store import Store
 from properties.search import Search
 from properties.searches import registry
-from properties.verify import Coverage, failure_of
+from properties.verify import failure_of
 from properties.verify import verify as run_verify
 
 

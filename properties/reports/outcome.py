@@ -10,6 +10,7 @@ from attrs import asdict, frozen
 
 from model.abilities import Unheard
 from model.under_test import Changed, UnderTest
+from properties.coverage.covered import Coverage
 from properties.coverage.matrices import COMBINATIONS, MATRICES
 from properties.coverage.points import SITUATIONS
 from properties.judging.oddities import ODDITIES
@@ -17,7 +18,6 @@ from properties.reports import under_test
 from properties.reports.failure import Failure
 from properties.reports.unheard import NOT_JUDGED, unheard_lines
 from properties.search import Search
-from properties.verify import Coverage
 
 #: Width of the text after the label of a line.
 WIDTH = 91
