@@ -112,7 +112,7 @@ ODDITIES = {
         Oddity(
             "one-grab-slow",
             "on the slow path, one grab takes all pages of a page table entry, even past 2^31 "
-            "(hugetlb pages in 6.1, THP too in 6.12)",
+            "(hugetlb pages in 6.1, THP too from 6.12 on)",
             _one_grab_slow,
         ),
         Oddity(
