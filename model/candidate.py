@@ -32,7 +32,7 @@ class Snapshot:
     :param dirty_locks: Number of times the step locked a page to dirty it.
     :param maybe_pinned: Those of *heads* for which ``page_maybe_dma_pinned()`` is true.
     :param events: The journal of the step, where the candidate keeps one.
-    :param ran: Names of counters of the candidate's code that the step changed, where it has some.
+    :param ran: Names of counters of the candidate's code that this and few earlier steps changed.
     """
 
     returned: int | None

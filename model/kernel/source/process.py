@@ -122,11 +122,16 @@ class Worker:
         return self._records("events", self._shared.nevents, _EVENT)
 
     def ran(self) -> list[str]:
-        """The names of the counters of executed lines (`Counters`) that the step changed."""
-        if self._counters is None:
+        """The names of the counters of executed lines (`Counters`) that the step changed.
+
+        Those that many steps of the program changed are left out.
+        """
+        count = self._shared.nran
+        if self._counters is None or not count:
             return []
+        start = _OFFSETS["ran"] // 8
         names = self._counters.names
-        return [names[i] for (i,) in self._records("ran", self._shared.nran, 1)]
+        return [names[i] for i in self._words[start : start + count].tolist()]
 
     def dump(self) -> None:
         """Have the child add its counts of executed lines to their file, if there are any."""

@@ -13,7 +13,14 @@ void __gcov_reset(void);
 static const uint64_t *counters;
 static uint64_t *before;
 
-/* Report in ran[] the counters that changed since the last call. */
+/*
+ * Number of steps of the program that changed each counter. Counters that many steps changed are
+ * of no interest to a search, and would take the client longer than the step.
+ */
+#define MANY 16
+static unsigned char *steps;
+
+/* Report in ran[] the counters that changed since the last call, in at most MANY steps. */
 void hc_count(void)
 {
 	struct hc_shared *s = hc_shared;
@@ -24,14 +31,20 @@ void hc_count(void)
 		return;
 	if (!counters) {
 		counters = (const uint64_t *)((char *)hc_serve + s->counters);
-		before = calloc(most, sizeof(*before));
+		before = calloc(most, sizeof(*before) + sizeof(*steps));
 		if (!before)
-			return;
+			hc_end(HC_TROUBLE, "no memory for %ld counters", (long)most);
+		steps = (unsigned char *)(before + most);
 	}
+	if (s->op == HC_BEGIN)
+		memset(steps, 0, most);
 	for (int64_t i = 0; i < most; i++) {
 		if (counters[i] == before[i])
 			continue;
 		before[i] = counters[i];
+		if (steps[i] == MANY)
+			continue;
+		steps[i]++;
 		s->ran[s->nran++] = i;
 	}
 }

@@ -44,7 +44,7 @@ struct hc_shared {
 	int64_t status, pid, returned, acquired, released, puts, dirty_locks;
 	int64_t nheads, nevents, spent, nran;
 	char warnings[HC_MAX_TEXT], trouble[HC_MAX_TEXT];
-	int64_t ran[HC_MAX_COUNTERS]; /* indices of the counters that the step changed */
+	int64_t ran[HC_MAX_COUNTERS]; /* indices of counters that the step changed */
 	struct hc_event events[HC_MAX_EVENTS];
 	struct hc_head heads[HC_MAX_HEADS];
 	struct hc_seg segs[HC_MAX_SEGS];
