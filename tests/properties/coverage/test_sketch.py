@@ -89,12 +89,30 @@ def test_outside_of_rounds(spec):
 @pytest.mark.skipif(sys.version_info >= (3, 12), reason="only older versions need coverage")
 def test_some_rounds(spec):
     """Without sys.monitoring some rounds are looked at, which is told."""
-    for number in (0, 1, module.TRACED_ONE_IN):
+    for number in (0, module.TRACED_FIRST, module.TRACED_ONE_IN):
         with spec.tested.listening(number):
-            if number == 1:
+            if number == module.TRACED_FIRST:
                 spec.make().wrapped()
     assert {34: 0} == ran(spec)["Sketch.wrapped"]
-    assert "one round in 8" == spec.tested.under_test().sample
+    assert "the first 4 rounds and one in 32" == spec.tested.under_test().sample
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="only older versions need coverage")
+def test_no_more_than_all(tmp_path, monkeypatch):
+    """Once all lines have run, no round is traced."""
+    (tmp_path / "sketch_of_one_line.py").write_text(
+        "from model.optimised import Optimised\n\n\nclass Sketch(Optimised):\n"
+        "    def one(self):\n        return 1\n"
+    )
+    spec = candidates.load(f"{tmp_path}/sketch_of_one_line.py:Sketch")
+    with spec.tested.listening(0):
+        spec.make().one()
+    monkeypatch.setattr(module, "find_spec", None)
+    with spec.tested.listening(1):
+        spec.make().one()
+
+    under = spec.tested.under_test()
+    assert (1, 1, "") == (under.ran, under.lines, under.sample)
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 12), reason="only older versions need coverage")
@@ -105,7 +123,7 @@ def test_unknown(spec, monkeypatch, why):
         monkeypatch.setattr(module, "find_spec", lambda name: None)
     else:
         monkeypatch.setattr(sys, "gettrace", lambda: print)
-    for number in (0, 8):
+    for number in (0, 1):
         with spec.tested.listening(number):
             pass
 
