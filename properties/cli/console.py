@@ -21,6 +21,7 @@ from model.candidate import Unavailable
 from model.errors import BadInput, about
 from properties.reports.failure import Failure
 from properties.reports.store import write
+from properties.reports.under_test import Extent
 
 FINDING = 1
 BAD_INPUT = 2
@@ -129,11 +130,11 @@ def finding_json(failure: Failure) -> dict[str, Any]:
     }
 
 
-def exit_status(failure: Failure | None, cost: str) -> int:
-    """The status FINDING, but 0 if *failure* is None, or a dearer step with *cost* ``report``."""
-    if failure is None or (cost == "report" and failure.finding.oracle == "cost"):
-        return 0
-    return FINDING
+def exit_status(failure: Failure | None, cost: str, extent: Extent) -> int:
+    """FINDING, but not for a dearer step with *cost* ``report``; else NOT_TESTED, or 0."""
+    if failure and not (cost == "report" and failure.finding.oracle == "cost"):
+        return FINDING
+    return NOT_TESTED if extent.lack else 0
 
 
 def table(*titles: str, first: str = "pages of") -> Table:

@@ -21,6 +21,7 @@ from properties.judging.judge import Run
 from properties.reduce.smallest import MAX_TRIES_FOR_REPORT
 from properties.reports.failure import command
 from properties.reports.store import Store
+from properties.reports.under_test import extent
 from properties.search import Search, Tally
 from properties.verify import failure_of
 
@@ -99,16 +100,20 @@ def exhaustive(
         counter = _Counter(store, bar, total)
         judge_scope(Search(spec.make, scope.semantics, watcher=counter), scope)
         failure = failure_of(*counter.worst, spec, store, prove=prove) if counter.worst else None
+    ran = extent(spec)
     if as_json:
         said: dict[str, Any] = {"programs": counter.programs, "of": total, "scope": scope.text()}
+        said |= {"under_test": ran.json()} if ran.under else {}
         if failure:
             said["finding"] = finding_json(failure)
         console.json(said)
     elif failure:
         console.lines(evolve(failure, found=again).lines(), "bold red")
     else:
-        agreed = f"[bold green]agreed[/]   in every one of {total:,} programs, which proves"
-        console.print(agreed, markup=True)
+        said_first = ran.lack or "agreed"
+        style = "bold yellow" if ran.lack else "bold green"
+        first = f"[{style}]{said_first:<8}[/] in every one of {total:,} programs, which proves"
+        console.print(first, markup=True)
         sets = ", ".join(call for call in scope.calls if STEPS[call].unordered)
         proves = (
             f"no disagreement in any program with {scope.text()}, of the calls "
@@ -119,5 +124,6 @@ def exhaustive(
         )
         for line in textwrap.wrap(proves, 91):
             console.print(f"         {line}")
+        console.lines(ran.lines(), "")
         console.print(f"repeat   {again}")
-    return exit_status(failure, cost)
+    return exit_status(failure, cost, ran)

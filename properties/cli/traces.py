@@ -13,13 +13,14 @@ from model.parse import read_program
 from model.semantics import SEMANTICS, Semantics, semantics
 from properties import candidates
 from properties.cli import options
-from properties.cli.console import FINDING, Bar, console, put, reported
+from properties.cli.console import FINDING, NOT_TESTED, Bar, console, put, reported
 from properties.cli.options import PATH
 from properties.judging.judge import Verdict, judge
 from properties.reduce.smallest import MAX_TRIES
 from properties.reports.failure import Failure
 from properties.reports.show import shown_steps
 from properties.reports.store import Store
+from properties.reports.under_test import extent
 from properties.verify import failure_of
 
 
@@ -66,9 +67,13 @@ def replay(
             if verdict.worst and len(versions) == 1:
                 for line in Failure(program, verdict.worst).lines():
                     console.print(f"  {line}".rstrip())
+    ran = extent(spec)
     if as_json:
-        console.json(results)
-    return status
+        lack = {"under_test": ran.lack} if ran.lack else {}
+        console.json([result | lack for result in results])
+    elif ran.changed is not None:
+        console.lines(ran.lines(), "")
+    return status or (NOT_TESTED if ran.lack else 0)
 
 
 def _said(verdict: Verdict) -> str:

@@ -14,7 +14,7 @@ from attrs import evolve
 from model.errors import BadInput
 from properties import candidates, layouts
 from properties.cli import options
-from properties.cli.console import NOT_TESTED, Bar, console, exit_status, finding_json, reported
+from properties.cli.console import Bar, console, exit_status, finding_json, reported
 from properties.coverage.covered import Coverage
 from properties.coverage.matrices import MATRICES
 from properties.coverage.points import SITUATIONS
@@ -23,6 +23,7 @@ from properties.reduce.smallest import MAX_TRIES_FOR_REPORT
 from properties.reports.failure import command
 from properties.reports.outcome import Outcome, rate, reached
 from properties.reports.store import Store
+from properties.reports.under_test import extent
 from properties.search import Search
 from properties.searches import registry
 from properties.verify import failure_of
@@ -111,12 +112,10 @@ def verify(
     again = repeat(*words, "--rounds", str(coverage.rounds))
     if not coverage.steps:
         raise BadInput(f"no step was executed on {candidate}")
-    under = spec.tested.under_test() if spec.tested else None
-    changed = spec.tested.changes(under) if spec.tested and under else None
     if failure:
         failure = evolve(failure, found=again)
     worth = found_within(coverage.steps_by(names))
-    outcome = Outcome(search, coverage, failure, unheard, under, changed, seed, again, worth)
+    outcome = Outcome(search, coverage, failure, unheard, extent(spec), seed, again, worth)
     if as_json:
         found = {"finding": finding_json(failure)} if failure else {}
         console.json(outcome.json() | found)
@@ -129,9 +128,7 @@ def verify(
             console.print()
         if not failure:
             console.print(f"repeat   {again}")
-    if failure:
-        return exit_status(failure, cost)
-    return 0 if outcome.verdict == "agreed" else NOT_TESTED
+    return exit_status(failure, cost, outcome.extent)
 
 
 def _update(bar: Bar, rounds: int | None, coverage: Coverage) -> None:

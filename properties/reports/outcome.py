@@ -9,13 +9,12 @@ from typing import Any
 from attrs import asdict, frozen
 
 from model.abilities import Unheard
-from model.under_test import Changed, UnderTest
 from properties.coverage.covered import Coverage
 from properties.coverage.matrices import COMBINATIONS, MATRICES
 from properties.coverage.points import SITUATIONS
 from properties.judging.oddities import ODDITIES
-from properties.reports import under_test
 from properties.reports.failure import Failure
+from properties.reports.under_test import Extent
 from properties.reports.unheard import NOT_JUDGED, unheard_lines
 from properties.search import Search
 
@@ -29,8 +28,7 @@ class Outcome:
 
     :param failure: The reduced failure, if any.
     :param unheard: What a booted kernel's probes do not hear.
-    :param under: What of the candidate ran; None if nobody knows.
-    :param changed: What became of each changed line; None if nothing was changed.
+    :param extent: How much of the candidate was under test.
     :param seed: The seed of the searches.
     :param again: The command that repeats the search.
     :param worth: How many of the planted bugs the searches find on every seed within as many steps
@@ -41,8 +39,7 @@ class Outcome:
     coverage: Coverage
     failure: Failure | None
     unheard: Sequence[Unheard]
-    under: UnderTest | None
-    changed: Sequence[Changed] | None
+    extent: Extent
     seed: int
     again: str
     worth: tuple[int, int]
@@ -50,7 +47,7 @@ class Outcome:
     @property
     def verdict(self) -> str:
         """The verdict on a candidate without a failure, as it is printed."""
-        return under_test.verdict(self.changed or ()) or "agreed"
+        return self.extent.lack or "agreed"
 
     @property
     def style(self) -> str:
@@ -70,11 +67,7 @@ class Outcome:
             return
         yield from self._searched()
         yield from self._skipped()
-        if self.changed is not None:
-            lines = under_test.changes(self.changed, listed=uncovered)
-            yield from _labelled("changed", lines)
-        if self.under:
-            yield from _labelled("ran", under_test.coverage_lines(self.under, listed=uncovered))
+        yield from self.extent.lines(listed=uncovered)
         if not self.search.captured_only:  # the grades are of random layouts
             found, planted = self.worth
             yield f"worth    {found} of {planted} planted bugs are found within this many steps"
@@ -132,9 +125,7 @@ class Outcome:
             "deaf": [{**asdict(o), "not_judged": NOT_JUDGED[o.event]} for o in self.unheard],
             "rejected": dict(sorted(coverage.rejected.items())),
         }
-        if self.under:
-            result["under_test"] = under_test.as_json(self.under, self.changed)
-        return result
+        return result | ({"under_test": self.extent.json()} if self.extent.under else {})
 
 
 def reached(coverage: Coverage, points: Collection[str]) -> str:
@@ -145,8 +136,3 @@ def reached(coverage: Coverage, points: Collection[str]) -> str:
 def rate(coverage: Coverage) -> str:
     """Steps a second."""
     return f"{coverage.steps / max(coverage.seconds, 1e-6):,.0f}"
-
-
-def _labelled(label: str, lines: Iterator[str]) -> Iterator[str]:
-    for number, line in enumerate(lines):
-        yield f"{'' if number else label:<9}{line}"

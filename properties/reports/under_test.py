@@ -7,7 +7,10 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
+from attrs import frozen
+
 from model.under_test import Changed, Fate, UnderTest, ranges
+from properties.candidates import Spec
 
 #: Width of the text after the label of a line.
 WIDTH = 91
@@ -19,15 +22,47 @@ CODE = (Fate.RAN, Fate.NEVER, Fate.OUTSIDE)
 MOST_NAMED = 20
 
 
-def verdict(changed: Sequence[Changed]) -> str:
-    """What the changed lines make of *agreed*; empty if every line of code that was changed ran."""
-    code = [one for one in changed if one.fate in CODE]
-    ran = sum(one.fate is Fate.RAN for one in code)
-    if code and ran == len(code):
-        return ""
-    if not code:
-        return "not under test" if any(one.fate is Fate.OFF for one in changed) else ""
-    return "partly under test" if ran else "not under test"
+@frozen
+class Extent:
+    """How much of a candidate was under test.
+
+    :param under: What of it ran; None if nobody knows.
+    :param changed: What became of each changed line; None if nothing was changed.
+    """
+
+    under: UnderTest | None = None
+    changed: Sequence[Changed] | None = None
+
+    @property
+    def lack(self) -> str:
+        """What is said in place of *agreed* if a line of code was changed and did not run."""
+        changed = self.changed or ()
+        code = [one for one in changed if one.fate in CODE]
+        ran = sum(one.fate is Fate.RAN for one in code)
+        if code and ran == len(code):
+            return ""
+        if not code:
+            return "not under test" if any(one.fate is Fate.OFF for one in changed) else ""
+        return "partly under test" if ran else "not under test"
+
+    def lines(self, *, listed: bool = False) -> Iterator[str]:
+        """The lines to print; if *listed*, with the lines of code that never ran."""
+        if self.changed is not None:
+            yield from _labelled("changed", changes(self.changed, listed=listed))
+        if self.under:
+            yield from _labelled("ran", coverage_lines(self.under, listed=listed))
+
+    def json(self) -> dict[str, Any]:
+        """The JSON object."""
+        return as_json(self.under, self.changed) if self.under else {}
+
+
+def extent(spec: Spec) -> Extent:
+    """How much of the candidate of *spec* was under test so far."""
+    if spec.tested is None:
+        return Extent()
+    under = spec.tested.under_test()
+    return Extent(under, spec.tested.changes(under))
 
 
 def coverage_lines(under: UnderTest, *, listed: bool) -> Iterator[str]:
@@ -83,6 +118,11 @@ def _named(changed: Sequence[Changed], fate: Fate) -> Iterator[str]:
     for (file, function), lines in groupby(where, lambda one: one[:2]):
         name = f"{function}, " if function else ""
         yield from _wrapped(f"  {fate.value}: {file}: {name}", ranges(n for *_, n in lines))
+
+
+def _labelled(label: str, lines: Iterator[str]) -> Iterator[str]:
+    for number, line in enumerate(lines):
+        yield f"{'' if number else label:<9}{line}"
 
 
 def _wrapped(start: str, text: str) -> list[str]:

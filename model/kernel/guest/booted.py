@@ -2,6 +2,7 @@
 
 """``kernel-guest``: the candidate specification that names a kernel to boot."""
 
+from contextlib import nullcontext
 from functools import cached_property
 from types import MappingProxyType
 
@@ -15,6 +16,7 @@ from model.kernel.guest.guest import Guest
 from model.kernel.guest.image import Image, build
 from model.kernel.guest.packages import VERSIONS, present
 from model.semantics import SEMANTICS
+from model.under_test import UnderTest
 
 #: Memory of the guest in MiB; GIGANTIC_MEMORY if it has pages of 1 GiB.
 MEMORY = 1024
@@ -96,6 +98,17 @@ class Booted:
             takes_whole_programs=True,
             oddities=BOOTED_ODDITIES[version],
         )
+
+    def listening(self, _number: int) -> nullcontext[None]:
+        """Nothing: a booted kernel does not tell which lines run."""
+        return nullcontext()
+
+    def under_test(self) -> UnderTest:
+        """That nobody knows what ran."""
+        return UnderTest(unknown="a booted kernel does not tell")
+
+    def changes(self, _ran: UnderTest) -> None:
+        """None: what was changed in the kernel is not known."""
 
     def __call__(self) -> KernelGuest:
         """A new candidate."""
