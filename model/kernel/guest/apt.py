@@ -87,9 +87,8 @@ def of_this_machine() -> Apt:
 def of_suites(suites: Sequence[str], place: Path) -> Apt:
     """Apt with the lists of *suites*, which are fetched into the empty directory *place*.
 
-    :raises BadInput: if there is no apt, it has no mirror of Debian, or lists cannot be fetched.
+    :raises BadInput: if apt has no mirror of Debian, or lists cannot be fetched.
     """
-    of_this_machine()
     words = ["arch=amd64", "target=Packages"]
     words += [f"signed-by={KEYRING}"] if KEYRING.is_file() else []
     mirror = _mirror()

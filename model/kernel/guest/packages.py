@@ -19,12 +19,12 @@ from model.kernel.source.tree import cache
 #: Kernel versions that can be booted; the first is the default.
 VERSIONS = ("6.1", "6.12", "7.3")
 
-#: Versions that come from suites of Debian other than the machine's: the kernel from the last.
-SUITES = {"7.3": ("trixie", "trixie-backports")}
+#: Suites of Debian with versions that the machine's own may lack; the last has the kernel.
+SUITES = {"6.1": ("bookworm",), "7.3": ("trixie", "trixie-backports")}
 
-#: What the build tools of a kernel from another suite are linked with, and which of them run
-#: when a module is built. They may need a newer C library than the machine's.
-LIBRARIES = ("libc6", "libelf1t64", "libzstd1", "zlib1g")
+#: Libraries of a version's build tools, where these may need a newer C library than the
+#: machine's, and those of the tools that run when a module is built.
+LIBRARIES = {"7.3": ("libc6", "libelf1t64", "libzstd1", "zlib1g")}
 LIBRARY_PATH = "usr/lib/x86_64-linux-gnu"
 BUILD_TOOLS = ("scripts/mod/modpost.real-lsb-64", "tools/objtool/objtool.real-x86")
 
@@ -94,8 +94,7 @@ def unpack(version: str, progress: Callable[[str], None] = lambda _text: None) -
         with tempfile.TemporaryDirectory(dir=place) as name:
             work = Path(name)
             try:
-                apt = _apt(version, work, progress)
-                abi = _abi(apt, version)
+                apt, abi = _found(version, work / "apt", progress)
             except BadInput:
                 known = present(version)
                 if known is None:
@@ -105,7 +104,7 @@ def unpack(version: str, progress: Callable[[str], None] = lambda _text: None) -
             if not place.is_dir():
                 names = _packages(apt, abi)
                 progress(f"downloading {names[0]} and headers to build modules")
-                apt.download([*names, *(LIBRARIES if version in SUITES else ())], work)
+                apt.download([*names, *LIBRARIES.get(version, ())], work)
                 progress("unpacking")
                 tree = _unpacked(work, place, abi)
                 if not place.is_dir():  # else another process has put it there
@@ -129,27 +128,30 @@ def _numbers(abi: str) -> list[int]:
     return [*map(int, re.findall(r"\d+", abi))]
 
 
-def _apt(version: str, work: Path, progress: Callable[[str], None]) -> Apt:
-    """Apt with the lists that have the kernel *version*; others than the machine's in *work*."""
-    if version not in SUITES:
-        return of_this_machine()
-    progress(f"reading the lists of packages of {' and '.join(SUITES[version])}")
-    return of_suites(SUITES[version], work / "apt")
+def _found(version: str, place: Path, progress: Callable[[str], None]) -> tuple[Apt, str]:
+    """The lists of packages with the kernel *version*, and its latest ABI.
+
+    :param place: Where lists are put that are not the machine's.
+    """
+    apt = of_this_machine()
+    suites = SUITES.get(version, ())
+    abi = _abi(apt, version)
+    if not abi and suites:
+        progress(f"reading the lists of packages of {' and '.join(suites)}")
+        apt = of_suites(suites, place)
+        abi = _abi(apt, version)
+    if not abi:
+        where = f"{suites[-1]} has" if suites else "apt knows"
+        msg = f"{where} no {FLAVOUR} kernel {version}"
+        raise BadInput(msg if suites else f"{msg}: run apt-get update as root, on Debian 12 or 13")
+    return apt, abi
 
 
 def _abi(apt: Apt, version: str) -> str:
-    """The latest kernel of *version* in *apt*, as package names spell it: ``6.1.0-56``."""
+    """The latest kernel of *version* in *apt*, as packages spell it: ``6.1.0-56``; or empty."""
     names = apt.names(f"linux-image-{version}.")
     found = [re.fullmatch(rf"linux-image-(\d\S+)-{FLAVOUR}", name) for name in names]
-    abis = [match[1] for match in found if match]
-    if abis:
-        return max(abis, key=_numbers)
-    if version in SUITES:
-        raise BadInput(f"{SUITES[version][-1]} has no {FLAVOUR} kernel {version} any more")
-    raise BadInput(
-        f"apt knows no {FLAVOUR} kernel {version} (linux-image-{FLAVOUR} of Debian 12): "
-        "run apt-get update as root, on Debian"
-    )
+    return max((match[1] for match in found if match), key=_numbers, default="")
 
 
 def _packages(apt: Apt, abi: str) -> list[str]:

@@ -11,7 +11,7 @@ import pytest
 
 from model.errors import BadInput
 from model.kernel.guest.packages import LIBRARIES, present, unpack
-from tests.model.kernel.guest.conftest import ABI, DOWNLOAD
+from tests.model.kernel.guest.conftest import ABI, DEPENDS, DOWNLOAD
 
 
 def test_unpack(debian, tmp_path):
@@ -75,7 +75,7 @@ def test_older_ones_go(debian, tmp_path):
 def test_not_known_to_apt(debian):
     """Lists that are missing, or old, are told with what to do."""
     with pytest.raises(
-        BadInput, match=r"apt knows no cloud-amd64 kernel 6.12 .* run apt-get update as root"
+        BadInput, match=r"apt knows no cloud-amd64 kernel 6.12: run apt-get update as root"
     ):
         unpack("6.12")
 
@@ -153,7 +153,7 @@ def backports(debian, tmp_path, monkeypatch):
         path.parent.mkdir(parents=True)
         path.write_text(written)
         path.chmod(0o755)
-    for name in (PACKAGES[2], *LIBRARIES[1:]):
+    for name in (PACKAGES[2], *LIBRARIES["7.3"][1:]):
         (debs / name).mkdir()
     debian(apt_cache=NEWER_DEPENDS, apt_get=NEWER_GET)
     return debian
@@ -196,7 +196,7 @@ def test_build_tools_run_with_their_own_libraries(backports):
     [
         ({}, "Ubuntu main noble http://u/", "apt has no mirror of Debian, or no lists of it yet"),
         ({}, "Debian main b-security http://s/", "no mirror of Debian.* apt-get update as root"),
-        ({"apt_cache": "exit 0"}, MIRRORS, "trixie-backports has no cloud-amd64 kernel 7.3 any"),
+        ({"apt_cache": "exit 0"}, MIRRORS, "trixie-backports has no cloud-amd64 kernel 7.3$"),
         ({"apt_cache": None}, MIRRORS, "apt-cache is not installed"),
         (
             {"apt_get": NEWER_GET.replace("update)", "update) echo 'E: no net' >&2; exit 100;")},
@@ -215,3 +215,14 @@ def test_no_backports(backports, monkeypatch, scripts, mirrors, reason):
     shutil.rmtree(here.path)
     with pytest.raises(BadInput, match=reason):
         unpack("7.3")
+
+
+def test_older_than_the_machine(backports, tmp_path):
+    """A kernel that is older than the machine's suites comes from the suite that has it."""
+    depends = DEPENDS.replace("$1 $2", "$1 $3")
+    backports(apt_cache=depends)
+    found = unpack("6.1")
+
+    assert ABI == found.abi
+    assert not (found.path / "libraries").exists()
+    assert (tmp_path / "debs/sources").read_text().endswith(" bookworm main\n")
