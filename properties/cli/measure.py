@@ -49,9 +49,9 @@ def measure(candidate: str, gib: int, rounds: int, as_json: bool) -> int:
     from model.kernel.source.candidate import Source, chosen  # noqa: PLC0415
     from model.kernel.source.measure import Measure  # noqa: PLC0415 - needs the extra
 
-    tree, model = chosen(rest)
-    if model != "vmemmap":
-        raise BadInput("measure supports only vmemmap: leave classic out")
+    tree, model, configs = chosen(rest)
+    if model != "vmemmap" or configs:
+        raise BadInput(f"measure has one configuration: leave {', '.join(configs) or model} out")
     wrong = _wrong(candidates.Spec(candidate, Source(rest, build(tree, model))))
     if wrong:
         console.print(f"not measured, because it counts wrongly: {wrong}")

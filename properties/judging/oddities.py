@@ -97,6 +97,24 @@ def _null_in_run(ledger: Ledger, step: Any) -> bool:
     return not isinstance(pages, range) and any(b == NULL and a != NULL for a, b in pairwise(pages))
 
 
+def _wrapped_put(ledger: Ledger, step: Any) -> bool:
+    if step.releases_umem:
+        pages = ledger.umems[step.umem].pages() if step.umem in ledger.umems else ()
+    elif step.unpins or (step.pins and (step.binds_umem or not step.slow_path)):
+        # A region that fails unpins what it has pinned, and so does the fast path.
+        named = step.page if step.takes_one_page else step.pages
+        pages = named.resolve(ledger.table)
+    else:
+        return False
+    if not isinstance(pages, range):
+        pages = [page for page in pages if page != NULL]
+    for head, entries in ledger.counts(pages).items():
+        held = ledger.held(head)
+        if held.total + entries * held.each * step.pins >= COUNT_LIMIT:
+            return True
+    return False
+
+
 def _run_of_zero(ledger: Ledger, step: Any) -> bool:
     return any(len(pages) >= 1 << 32 for pages in _walked(ledger, step))
 
@@ -131,6 +149,12 @@ ODDITIES = {
             "null-in-run",
             "NULL is skipped at the start of a run, and dereferenced inside one (from 6.12 on)",
             _null_in_run,
+        ),
+        Oddity(
+            "wrapped-put",
+            "with CONFIG_DEBUG_VM an unpin of a page whose refcount is past 2^31 is a BUG (5.11), "
+            "or warns and leaves the pin (5.13 to 5.17)",
+            _wrapped_put,
         ),
         Oddity(
             "run-of-zero",

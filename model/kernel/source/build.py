@@ -50,6 +50,11 @@ BESIDE = ("memmap.c", "journal.c", "serve.c")
 #: Memory models and their compiler flags.
 MODELS = {"vmemmap": ("-DHC_VMEMMAP",), "classic": ()}
 
+#: Other parts of the kernel configuration that can be chosen, and their compiler flags.
+#: ``debug_vm``: CONFIG_DEBUG_VM. ``hvo``: CONFIG_HUGETLB_PAGE_OPTIMIZE_VMEMMAP, of which the
+#: struct pages show that tails hold a mask; no struct page is shared.
+CONFIGS = {"debug_vm": ("-DHC_DEBUG_VM",), "hvo": ("-DHC_HVO",)}
+
 #: Versions with functions. A tree follows the first version of which it defines all functions;
 #: some of them have nothing to do with pins, and came with the version.
 ERAS = (
@@ -90,6 +95,7 @@ class Library:
     :param path: The shared object.
     :param semantics: The version in `model.semantics` whose rules the tree follows.
     :param model: The memory model, ``vmemmap`` or ``classic``.
+    :param configs: The rest of the configuration: those of `CONFIGS` that were chosen.
     :param oddities: Names of the oddities that the tree is known for.
     :param names: The file and line of each extracted definition, ``mm/gup.c:264``, by its name.
     :param counters: Where its counters of executed lines lie; None if it has none.
@@ -100,6 +106,7 @@ class Library:
     path: Path
     semantics: str
     model: str
+    configs: tuple[str, ...]
     oddities: tuple[str, ...]
     names: dict[str, str]
     counters: Counters | None = None
@@ -111,22 +118,36 @@ class Library:
         return self.tree.version
 
     @property
+    def config_flags(self) -> tuple[str, ...]:
+        """The compiler flags of its configuration."""
+        return config_flags(self.model, self.configs)
+
+    @property
     def notes(self) -> Path:
         """The compiler's notes on the lines that it counts."""
         return self.path.with_suffix(".gcno")
 
 
-def build(tree: Tree, model: str, *, measured: bool = False) -> Library:
+def config_flags(model: str, configs: Sequence[str] = ()) -> tuple[str, ...]:
+    """The compiler flags of memory *model* with *configs*, keys of `MODELS` and `CONFIGS`."""
+    return (*MODELS[model], *chain.from_iterable(CONFIGS[config] for config in configs))
+
+
+def build(
+    tree: Tree, model: str, configs: Sequence[str] = (), *, measured: bool = False
+) -> Library:
     """The library of *tree* for memory *model*, from the cache or newly compiled.
 
+    :param configs: Those of `CONFIGS` that are chosen.
     :param measured: Whether to compile for time measurements, without the journal.
-    :raises BadInput: if there is no compiler, or a definition is missing.
+    :raises BadInput: if there is no compiler, a definition is missing, or the tree does not have
+        the configuration.
     """
     cc = compiler()
     if not cc:
         raise BadInput("kernel-source needs a C compiler, and none is installed (apt install gcc)")
     gcov = None if measured else reader(cc)
-    flags = (*FLAGS, *MODELS[model], *(("-DHC_MEASURE",) if measured else ()))
+    flags = (*FLAGS, *config_flags(model, configs), *(("-DHC_MEASURE",) if measured else ()))
     flags += COUNTED if gcov else FAST
     place = cache() / "libraries"
     stem = place / _digest(tree, cc, flags)
@@ -134,7 +155,7 @@ def build(tree: Tree, model: str, *, measured: bool = False) -> Library:
     try:
         if not (library.is_file() and facts.is_file()):
             place.mkdir(parents=True, exist_ok=True)
-            _make(tree, cc, flags, model, stem, measured=measured)
+            _make(tree, cc, flags, (model, *configs), stem, measured=measured)
             _forget(place)
         os.utime(library)
         known = json.loads(facts.read_text())
@@ -144,7 +165,7 @@ def build(tree: Tree, model: str, *, measured: bool = False) -> Library:
     known["oddities"] = tuple(known["oddities"])
     if gcov:
         known["counters"] = Counters(known["counters"][0], tuple(known["counters"][1]))
-    return Library(tree, library, model=model, gcov=gcov, **known)
+    return Library(tree, library, model=model, configs=tuple(configs), gcov=gcov, **known)
 
 
 def compiler() -> str | None:
@@ -154,13 +175,23 @@ def compiler() -> str | None:
 
 
 def _make(
-    tree: Tree, cc: str, flags: tuple[str, ...], model: str, stem: Path, *, measured: bool
+    tree: Tree,
+    cc: str,
+    flags: tuple[str, ...],
+    config: tuple[str, ...],
+    stem: Path,
+    *,
+    measured: bool,
 ) -> None:
-    extracted = cut(tree, cc, MODELS[model], MEASURED if measured else LAST)
+    model, *configs = config
+    extracted = cut(tree, cc, config_flags(model, configs), MEASURED if measured else LAST)
     semantics = recognised(tree, extracted)
+    if "hvo" in configs and not SEMANTICS[semantics].tail_mask:
+        msg = f"hvo: tails hold a mask from 7.1 on, and this tree counts as {semantics}"
+        raise BadInput(msg, file=tree.where)
     known = {
         "semantics": semantics,
-        "oddities": known_for(SEMANTICS[semantics], model),
+        "oddities": known_for(SEMANTICS[semantics], model, configs),
         "names": extracted.names,
     }
     beside = () if measured else BESIDE
@@ -190,11 +221,16 @@ def recognised(tree: Tree, extracted: Cut) -> str:
     raise BadInput(f"mm/gup.c has {put}(), but lacks {missing}", file=tree.where)
 
 
-def known_for(row: Semantics, model: str) -> tuple[str, ...]:
-    """The known oddities of a tree with the semantics *row*, in memory *model* of `MODELS`."""
+def known_for(row: Semantics, model: str, configs: Sequence[str] = ()) -> tuple[str, ...]:
+    """The known oddities of a tree with the semantics *row*.
+
+    :param model: Its memory model, a key of `MODELS`.
+    :param configs: The rest of its configuration, keys of `CONFIGS`.
+    """
     plain = row.version == "5.13" or row.in_section
     sections = ("sections",) if model == "classic" and plain else ()
-    return ODDITIES_BY_VERSION[row.version] + sections
+    compared = "debug_vm" in configs and row.version in {"5.11", "5.13"}
+    return ODDITIES_BY_VERSION[row.version] + sections + (("wrapped-put",) if compared else ())
 
 
 def _compile(

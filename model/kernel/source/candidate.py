@@ -14,7 +14,7 @@ from attrs import field, frozen
 from model.abilities import Abilities
 from model.candidate import Candidate, Snapshot
 from model.errors import BadInput
-from model.kernel.source.build import MODELS, Library, build, compiler
+from model.kernel.source.build import CONFIGS, MODELS, Library, build, compiler
 from model.kernel.source.changes import Changes
 from model.kernel.source.coverage import Counts
 from model.kernel.source.patch import edited, patched
@@ -37,7 +37,11 @@ MOST_LISTED = 1 << 28
 SPAN = {"vmemmap": (1 << 38) - SECTION, "classic": (1 << 37) - SECTION}
 
 #: A directory or tarball, and the options after it.
-OPTIONS = re.compile(r"(.*?)((?:,(?:classic|vmemmap|patch=[^,]+|base=[^,]+))*)", re.DOTALL)
+_NAMES = (*MODELS, *CONFIGS)
+OPTIONS = re.compile(rf"(.*?)((?:,(?:{'|'.join(_NAMES)}|patch=[^,]+|base=[^,]+))*)", re.DOTALL)
+
+#: What `SPAN` is smaller by under HVO: there the array begins two of the largest pages lower.
+HVO_ROOM = 2 << MAX_ORDER
 
 #: Names of events, by the values of ``enum hc_event_kind``.
 EVENT_NAMES = {number: name.removeprefix("HC_EV_").lower() for name, number in EVENTS.items()}
@@ -181,7 +185,7 @@ class Source:
     @cached_property
     def _changes(self) -> Changes:
         library = self.library
-        return Changes(library.tree, compiler() or "", MODELS[library.model], library.names.keys())
+        return Changes(library.tree, compiler() or "", library.config_flags, library.names.keys())
 
     @cached_property
     def abilities(self) -> Abilities:
@@ -189,12 +193,13 @@ class Source:
         library = self.library
         row = SEMANTICS[library.semantics]
         whole = library.model == "vmemmap" or not row.in_section
+        config = ", ".join((library.model, *library.configs))
         return Abilities(
-            f"kernel-source {library.version or 'of unknown version'} ({library.model})",
+            f"kernel-source {library.version or 'of unknown version'} ({config})",
             semantics=frozenset({row.version}),
             calls=frozenset(c for c, cls in STEPS.items() if not cls.lacked_by(row)),
             listed=MOST_LISTED,
-            span=SPAN[library.model],
+            span=SPAN[library.model] - ("hvo" in library.configs) * HVO_ROOM,
             orders=frozenset(range(MAX_ORDER + 1 if whole else SECTION.bit_length())),
             oddities=library.oddities,
         )
@@ -209,12 +214,12 @@ def load(text: str) -> Source:
     return Source(text, build(*chosen(text)))
 
 
-def chosen(text: str) -> tuple[Tree, str]:
-    """The tree and the memory model that *text* names: a directory or tarball, then options.
+def chosen(text: str) -> tuple[Tree, str, tuple[str, ...]]:
+    """What *text* names: the tree, the memory model, and those of `CONFIGS` that are chosen.
 
-    Options follow after commas: ``classic`` is SPARSEMEM without VMEMMAP; ``patch=FILE``
-    applies a patch to the tree first; ``base=REV`` names the commit that a git work tree is
-    compared with, to know what was changed.
+    Options follow the directory or tarball after commas: ``classic`` is SPARSEMEM without VMEMMAP;
+    ``debug_vm`` and ``hvo`` are of `CONFIGS`; ``patch=FILE`` applies a patch to the tree first;
+    ``base=REV`` names the commit that a git work tree is compared with, to know what was changed.
 
     :raises BadInput: if there is no kernel tree, or a patch does not apply.
     """
@@ -226,20 +231,25 @@ def chosen(text: str) -> tuple[Tree, str]:
     model = "vmemmap"
     before, comma, unknown = where.rpartition(",")
     if comma and Path(before).exists() and not Path(where).exists():
-        known = "classic, patch=FILE, base=REV"
+        known = ", ".join((*_NAMES[1:], "patch=FILE", "base=REV"))
         raise BadInput(f"kernel-source:{before}: {unknown!r} is not one of {known}")
     tree = read(where)
     base = None
     patches = []
+    configs = set()
     for option in options.split(",")[1:]:
         name, _, value = option.partition("=")
         if name == "patch":
             patches.append(Path(value))
         elif name == "base":
             base = value
+        elif name in CONFIGS:
+            configs.add(name)
         else:
             model = name
+    if model == "classic" and "hvo" in configs:
+        raise BadInput("hvo needs VMEMMAP: leave classic out")
     tree = edited(tree, base)
     for patch in patches:
         tree = patched(tree, patch)
-    return tree, model
+    return tree, model, tuple(config for config in CONFIGS if config in configs)

@@ -33,6 +33,7 @@ FULL = "get_page(a[0:1], n=2147483646)"
 PAIR = "h1 = pin_user_pages(a[0:2])"
 RANGE = "unpin_user_page_range_dirty_lock(h1[0:2], make_dirty=True)"
 ONE = 'a = mapping("base", orders=[0])'
+PIN = "h1 = pin_user_pages(a[0:1])"
 MANY = "h1 = pin_user_pages(a[0:1]*2097152)"
 GIANT = 'a = mapping("hugetlb", orders=[18]*16384)'
 
@@ -50,6 +51,15 @@ GIANT = 'a = mapping("hugetlb", orders=[18]*16384)'
         ("one-grab", False, [HUGE, FULL, "h1 = pin_user_pages_fast_only(a[0:1] + a[512:514])"]),
         ("one-grab", False, [ONE, FULL, "h1 = pin_user_pages_fast_only(a[0:1]*2)"]),
         ("sections", True, [TWO, PAIR, RANGE]),
+        ("wrapped-put", True, [ONE, FULL, PIN, "unpin_user_page(h1[0:1])"]),
+        ("wrapped-put", True, [ONE, FULL, PIN, "unpin_user_pages(h1[0:1])"]),
+        ("wrapped-put", True, [ONE, FULL, "m1 = ib_umem_get(a[0:1])", "ib_umem_release(m1)"]),
+        ("wrapped-put", True, [ONE, FULL, "m1 = ib_umem_get(a[0:1])"]),
+        ("wrapped-put", True, [ONE, FULL, "h1 = pin_user_pages_fast_only(a[0:1], changed=0)"]),
+        ("wrapped-put", False, [ONE, FULL, PIN]),
+        ("wrapped-put", False, [ONE, FULL, PIN, "put_page(a[0:1])"]),
+        ("wrapped-put", False, [ONE, PIN, "unpin_user_pages(NULL + h1[0:1])"]),
+        ("wrapped-put", False, [ONE, "m1 = ib_umem_get(a[0:1], nmap=0)"]),
         (
             "sections",
             False,
@@ -123,10 +133,8 @@ def test_null_in_run(pages, expected):
 def test_every_version_has_its_own():
     """What a tree is known for is told by names that there are, for every version there is."""
     assert set(SEMANTICS) == set(BY_VERSION)
-    beside = {
-        "sections",
-        "one-grab-slow",
-    }  # by the memory model; by page tables of the kernel's own
+    # By the memory model; by the rest of the configuration; by page tables of the kernel's own.
+    beside = {"sections", "wrapped-put", "one-grab-slow"}
     assert {*ODDITIES} == beside | {n for names in BY_VERSION.values() for n in names}
 
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The kernel configuration for the extracted code, and the macros that test it. The memory
- * model is set on the command line with HC_VMEMMAP.
+ * model is set on the command line with HC_VMEMMAP, and what can be chosen with HC_DEBUG_VM and
+ * HC_HVO.
  */
 #define __KERNEL__ 1
 #define CONFIG_64BIT 1
@@ -11,6 +12,13 @@
 #ifdef HC_VMEMMAP
 #define CONFIG_SPARSEMEM_VMEMMAP 1
 #endif
+#ifdef HC_DEBUG_VM
+#define CONFIG_DEBUG_VM 1
+#endif
+#ifdef HC_HVO
+#define CONFIG_HUGETLB_PAGE_OPTIMIZE_VMEMMAP 1
+#endif
+#define CONFIG_HAVE_GIGANTIC_FOLIOS 1
 #define CONFIG_TRANSPARENT_HUGEPAGE 1
 #define CONFIG_HUGETLB_PAGE 1
 #define CONFIG_HAVE_FAST_GUP 1

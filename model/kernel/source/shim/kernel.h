@@ -189,6 +189,9 @@ void free(void *);
 #define PFN_PHYS(pfn) ((phys_addr_t)(pfn) << PAGE_SHIFT)
 #define PHYS_PFN(address) ((unsigned long)((address) >> PAGE_SHIFT))
 #define PAGE_ALIGNED(address) IS_ALIGNED((unsigned long)(address), PAGE_SIZE)
+#define get_order(bytes) order_base_2(PFN_UP(bytes))
+#define SZ_1G (1UL << 30)
+#define SZ_16G (1ULL << 34)
 #define SECTION_SIZE_BITS (HC_SECTION_SHIFT + PAGE_SHIFT)
 
 /* Errors in pointers and in counts: the last 4095 values. */
@@ -210,37 +213,45 @@ static inline void *ERR_CAST(const void *pointer) { return (void *)pointer; }
 #define EOPNOTSUPP 95
 
 /* The ONCE variants warn each time, because every program counts as a new boot. */
-#define WARN_ON(condition) ({ \
+#define hc_warn_on(condition, text) ({ \
 	int hc_ret = !!(condition); \
 	if (unlikely(hc_ret)) \
-		hc_warn(__FILE__, __LINE__, #condition); \
+		hc_warn(__FILE__, __LINE__, text); \
 	unlikely(hc_ret); })
-#define WARN(condition, ...) WARN_ON(condition)
-#define WARN_ON_ONCE(condition) WARN_ON(condition)
-#define WARN_ONCE(condition, ...) WARN_ON(condition)
-#define BUG_ON(condition) ({ \
+#define hc_bug_on(condition, text) ({ \
 	if (unlikely(condition)) \
-		hc_end(HC_OOPS, "kernel BUG at %s:%d: %s", __FILE__, __LINE__, #condition); })
-#define BUG() BUG_ON(1)
-#ifdef HC_DEBUG_VM
-#define VM_BUG_ON(condition) BUG_ON(condition)
-#define VM_BUG_ON_PAGE(condition, page) BUG_ON(condition)
-#define VM_BUG_ON_FOLIO(condition, folio) BUG_ON(condition)
-#define VM_WARN_ON_ONCE_PAGE(condition, page) WARN_ON(condition)
-#define VM_WARN_ON_ONCE_FOLIO(condition, folio) WARN_ON(condition)
-#define VM_WARN_ON_FOLIO(condition, folio) WARN_ON(condition)
-#define VM_WARN_ON_ONCE(condition) WARN_ON(condition)
-#define VM_WARN_ON(condition) WARN_ON(condition)
+		hc_end(HC_OOPS, "kernel BUG at %s:%d: %s", __FILE__, __LINE__, text); })
+#define WARN_ON(condition) hc_warn_on(condition, #condition)
+#define WARN(condition, ...) hc_warn_on(condition, #condition)
+#define WARN_ON_ONCE(condition) hc_warn_on(condition, #condition)
+#define WARN_ONCE(condition, ...) hc_warn_on(condition, #condition)
+#define BUG_ON(condition) hc_bug_on(condition, #condition)
+#define BUG() hc_bug_on(1, "BUG()")
+/* Without CONFIG_DEBUG_VM conditions are compiled but not evaluated. */
+#ifdef CONFIG_DEBUG_VM
+#define hc_vm_bug(condition, text) hc_bug_on(condition, text)
+#define hc_vm_warn(condition, text) hc_warn_on(condition, text)
 #else
-#define VM_BUG_ON(condition) ((void)sizeof((long)(condition)))
-#define VM_BUG_ON_PAGE(condition, page) ((void)sizeof((long)(condition)))
-#define VM_BUG_ON_FOLIO(condition, folio) ((void)sizeof((long)(condition)))
-#define VM_WARN_ON_ONCE_PAGE(condition, page) ((int)(0 * sizeof((long)(condition))))
-#define VM_WARN_ON_ONCE_FOLIO(condition, folio) ((int)(0 * sizeof((long)(condition))))
-#define VM_WARN_ON_FOLIO(condition, folio) ((int)(0 * sizeof((long)(condition))))
-#define VM_WARN_ON_ONCE(condition) ((int)(0 * sizeof((long)(condition))))
-#define VM_WARN_ON(condition) ((int)(0 * sizeof((long)(condition))))
+#define hc_vm_bug(condition, text) ((void)sizeof((long)(condition)))
+#define hc_vm_warn(condition, text) ((int)(0 * sizeof((long)(condition))))
 #endif
+#define VM_BUG_ON(condition) hc_vm_bug(condition, #condition)
+#define VM_BUG_ON_PAGE(condition, page) hc_vm_bug(condition, #condition)
+#define VM_BUG_ON_FOLIO(condition, folio) hc_vm_bug(condition, #condition)
+#define VM_BUG_ON_VMA(condition, vma) hc_vm_bug(condition, #condition)
+#define VM_BUG_ON_MM(condition, mm) hc_vm_bug(condition, #condition)
+#define VM_WARN_ON(condition) hc_vm_warn(condition, #condition)
+#define VM_WARN_ON_ONCE(condition) hc_vm_warn(condition, #condition)
+#define VM_WARN_ON_PAGE(condition, page) hc_vm_warn(condition, #condition)
+#define VM_WARN_ON_ONCE_PAGE(condition, page) hc_vm_warn(condition, #condition)
+#define VM_WARN_ON_FOLIO(condition, folio) hc_vm_warn(condition, #condition)
+#define VM_WARN_ON_ONCE_FOLIO(condition, folio) hc_vm_warn(condition, #condition)
+#define VM_WARN_ON_ONCE_MM(condition, mm) hc_vm_warn(condition, #condition)
+#define VM_WARN_ON_ONCE_VMA(condition, vma) hc_vm_warn(condition, #condition)
+#define VM_WARN(condition, ...) hc_vm_warn(condition, #condition)
+#define VM_WARN_ONCE(condition, ...) hc_vm_warn(condition, #condition)
+#define VM_WARN_ON_IRQS_ENABLED() VM_WARN_ON_ONCE(!irqs_disabled())
+/* CONFIG_DEBUG_VM_PGFLAGS is off. */
 #define VM_BUG_ON_PGFLAGS(condition, page) ((void)sizeof((long)(condition)))
 
 /*

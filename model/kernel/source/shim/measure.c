@@ -71,7 +71,7 @@ int hc_measure_on(long n, int of)
 
 		list[i] = &hc_pages[i];
 		if (head != list[i])
-			set_compound_head(list[i], head);
+			HC_SET_HEAD(list[i], head, order);
 		else if (of)
 			hc_set(head, PG_head);
 		if (i == (i & -(1L << of)) + 1)
@@ -114,7 +114,7 @@ long hc_unpinned(long op, long each)
 	return has ? now() - began : 0;
 }
 
-/* ib_umem_get() and __ib_umem_release() of the tree; *get: the time of ib_umem_get(). */
+/* HC_UMEM_GET() and __ib_umem_release() of the tree; *get: the time of ib_umem_get(). */
 long hc_region(long segment, long *get)
 {
 	struct ib_umem *umem;
@@ -123,7 +123,7 @@ long hc_region(long segment, long *get)
 	pinned();
 	began = now();
 	device.hc_max_segment = segment > 0xfffff ? 0xfffff000 : segment << PAGE_SHIFT;
-	umem = ib_umem_get(&device, 0, npages << PAGE_SHIFT, IB_ACCESS_LOCAL_WRITE);
+	umem = HC_UMEM_GET(&device, 0, npages << PAGE_SHIFT, IB_ACCESS_LOCAL_WRITE);
 	between = now();
 	*get = between - began;
 	__ib_umem_release(&device, umem, 1);

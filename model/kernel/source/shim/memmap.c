@@ -17,6 +17,17 @@
 #include "headcount.h"
 
 #define RESERVED (1L << 44)
+/*
+ * A multiple of GRAIN frames has the struct page of the lowest frame, so that under HVO the struct
+ * pages of each compound page begin at a multiple of their size. In front of them LEAD are free.
+ */
+#ifdef HC_HVO
+#define GRAIN (1L << 18)
+#define LEAD GRAIN
+#else
+#define GRAIN HC_SECTION_PAGES
+#define LEAD 0
+#endif
 #define SECTION_BYTES (HC_SECTION_PAGES * HC_PAGE_STRUCT)
 /* 2 GiB of struct pages, for 128 GiB of memory. */
 #define MOST_SECTIONS (1L << 15)
@@ -25,6 +36,7 @@
 char *hc_base;
 int64_t hc_first;
 void *hc_nowhere; /* the head of frames outside the mappings */
+static char *to_nowhere; /* what their struct pages hold as tails */
 static struct hc_seg *extents;
 static int64_t nextents, room;
 static char *filled[MOST_SECTIONS];
@@ -110,7 +122,7 @@ static bool fill(int64_t section)
 		if (extent)
 			hc_make(start + (pfn - first) * HC_PAGE_STRUCT, pfn, extent);
 		else
-			((char **)(start + (pfn - first) * HC_PAGE_STRUCT))[1] = (char *)hc_nowhere + 1;
+			((char **)(start + (pfn - first) * HC_PAGE_STRUCT))[1] = to_nowhere;
 	}
 	return true;
 }
@@ -119,6 +131,8 @@ static void faulted(int number, siginfo_t *info, void *context)
 {
 	char *address = info->si_addr;
 
+	if (address >= (char *)hc_nowhere && address < (char *)hc_nowhere + 4096)
+		hc_end(HC_OOPS, "accesses the struct page of a frame that is in no mapping");
 	if (hc_in_memmap(address) && !filling) {
 		int64_t section = section_at(address);
 		bool done;
@@ -132,8 +146,6 @@ static void faulted(int number, siginfo_t *info, void *context)
 			hc_end(HC_OOPS, "accesses a struct page past the end of a section's memmap");
 		hc_end(HC_OOPS, "frame %#lx is in no mapping", (long)hc_pfn(address));
 	}
-	if (address >= (char *)hc_nowhere && address < (char *)hc_nowhere + 4096)
-		hc_end(HC_OOPS, "accesses the struct page of a frame that is in no mapping");
 	if ((uintptr_t)address < 1 << 16)
 		hc_end(HC_OOPS, "NULL pointer dereference, address: %#lx", (long)address);
 	hc_end(HC_OOPS, "unable to handle a page fault for an address without a struct page");
@@ -158,10 +170,18 @@ void hc_reserve(void)
 				   .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
 	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
 
-	hc_base = mmap(NULL, RESERVED, PROT_NONE, flags, -1, 0);
+	hc_base = mmap(NULL, LEAD ? 2 * RESERVED : RESERVED, PROT_NONE, flags, -1, 0);
 	if (hc_base == MAP_FAILED)
 		hc_end(HC_TROUBLE, "not enough address space for struct pages");
-	hc_nowhere = mmap(NULL, 4096, PROT_NONE, flags, -1, 0);
+	if (LEAD) {
+		/* The mask that leads to nowhere leads from every address to the first one. */
+		hc_base = (char *)(((uintptr_t)hc_base + RESERVED - 1) & -RESERVED);
+		hc_nowhere = hc_base;
+		to_nowhere = (char *)(-RESERVED + 1);
+	} else {
+		hc_nowhere = mmap(NULL, 4096, PROT_NONE, flags, -1, 0);
+		to_nowhere = (char *)hc_nowhere + 1;
+	}
 	sigaltstack(&alternative, NULL);
 	sigaction(SIGSEGV, &action, NULL);
 	sigaction(SIGBUS, &action, NULL);
@@ -183,5 +203,5 @@ void hc_lay_out(void)
 		extents = malloc(room * sizeof(*extents));
 	}
 	memcpy(extents, hc_shared->segs, nextents * sizeof(*extents));
-	hc_first = nextents ? extents[0].start & -HC_SECTION_PAGES : 0;
+	hc_first = nextents ? (extents[0].start & -GRAIN) - LEAD : 0;
 }

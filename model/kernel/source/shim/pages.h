@@ -10,11 +10,16 @@ const unsigned int hc_refcount_offset = offsetof(struct page, _refcount);
 /* The first word of a struct page holds the flags in all versions. */
 static inline unsigned long *hc_flags(const void *page) { return (unsigned long *)page; }
 
+/* A tail holds the address of its head or, under HVO, a mask that makes it of its own. */
 static inline struct page *hc_head(const void *page)
 {
-	unsigned long word = ((const unsigned long *)page)[1];
+	unsigned long word = ((const unsigned long *)page)[1], at = (unsigned long)page;
 
-	return (struct page *)(word & 1 ? word - 1 : (unsigned long)page);
+#ifdef HC_HVO
+	return (struct page *)(word & 1 ? at & word : at);
+#else
+	return (struct page *)(word & 1 ? word - 1 : at);
+#endif
 }
 
 static inline bool hc_test(const void *page, int flag) { return *hc_flags(page) >> flag & 1; }

@@ -73,8 +73,8 @@ def compiled():
 
     made = []
 
-    def compile_(tree, model="vmemmap"):
-        made.append(Source("toy", build(tree, model)))
+    def compile_(tree, model="vmemmap", configs=()):
+        made.append(Source("toy", build(tree, model, configs)))
         return made[-1]
 
     yield compile_

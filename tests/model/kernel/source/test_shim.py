@@ -7,8 +7,14 @@ from __future__ import annotations
 import pytest
 from attrs import evolve
 
+from model.errors import BadInput
+from model.kernel.source import build as module
+from model.kernel.source.build import build
+from model.kernel.source.candidate import load
+from model.semantics import SEMANTICS
 from properties.judging.judge import judge
-from tests.model.kernel.source.test_source import ALL, program
+from tests.helpers import TOY
+from tests.model.kernel.source.test_source import ALL, START, ending, program
 
 #: By file, (old, new): the toy as 7.3 would write it.
 NEWEST = {
@@ -65,10 +71,27 @@ def newest(toy):
     return evolve(toy, files=files)
 
 
-@pytest.mark.parametrize("model", ["vmemmap", "classic"])
-def test_newest(compiled, newest, model):
+@pytest.fixture
+def any_era(monkeypatch):
+    """The toy may hold masks in its tails, though it counts as 5.13 does."""
+    monkeypatch.setattr(
+        module, "SEMANTICS", {**SEMANTICS, "5.13": evolve(SEMANTICS["5.13"], tail_mask=True)}
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "configs"),
+    [
+        ("vmemmap", []),
+        ("classic", []),
+        ("vmemmap", ["debug_vm"]),
+        ("vmemmap", ["hvo"]),
+        ("vmemmap", ["debug_vm", "hvo"]),
+    ],
+)
+def test_newest(compiled, newest, any_era, model, configs):
     """Allocation by type, regions by __ib_umem_get_va(), tails that are made from the order."""
-    source = compiled(newest, model)
+    source = compiled(newest, model, configs)
     verdict = judge(program(*ALL.split("\n")), source())
 
     assert ("agrees", 26) == (verdict.kind, verdict.steps), verdict.worst
@@ -99,3 +122,86 @@ def test_what_is_not_zeroed(compiled, edited, allocation, kind):
     lines = ("m1 = ib_umem_get(a[0:8])", "ib_umem_release(m1)")
 
     assert kind == judge(program(*lines), source()).kind
+
+
+@pytest.mark.parametrize(
+    ("statement", "said", "kind"),
+    [
+        ("VM_WARN_ON_ONCE(refs < 2)", "mm/gup.c:35: refs < 2", "diverges"),
+        ("VM_WARN_ON_ONCE_PAGE(!PageLocked(page), page)", "!PageLocked(page)", "diverges"),
+        ("VM_BUG_ON_PAGE(refs < 2, page)", "kernel BUG at mm/gup.c:35: refs < 2", "diverges"),
+        ("VM_BUG_ON(refs < 1)", "", "agrees"),
+        ("if (IS_ENABLED(CONFIG_DEBUG_VM)) refs++", "refcount", "diverges"),
+    ],
+)
+def test_debug_vm(compiled, edited, statement, said, kind):
+    """What CONFIG_DEBUG_VM checks is compiled in with debug_vm only, and told as it stands."""
+    tree = edited(
+        ("\tint all = flags", f"\t{statement};\n\tint all = flags"),
+        ("static void put_compound_head", "\n\nstatic void put_compound_head"),
+    )
+    lines = ("h1 = pin_user_pages(a[0:1])", "unpin_user_page(h1[0:1])")
+
+    assert "agrees" == judge(program(*lines), compiled(tree)()).kind
+    verdict = judge(program(*lines), compiled(tree, "vmemmap", ["debug_vm"])())
+    assert kind == verdict.kind
+    assert said in str(verdict.worst)
+
+
+def test_hvo(compiled, newest, any_era):
+    """A mask leads from any tail to its head, wherever that lies."""
+    source = compiled(newest, "vmemmap", ["hvo"])
+    lines = (
+        'b = mapping("hugetlb", orders=[18, 18, 9])',
+        'c = mapping("driver", orders=[0], pfn=0x4000000)',
+        'd = mapping("thp", orders=[9])',
+        "h1 = pin_user_pages(b[262143:262146] + b[524287:524290] + c[0:1])",
+        "unpin_user_pages_dirty_lock(h1[0:7], make_dirty=True)",
+        "split_huge_page(d[511:512])",
+    )
+
+    assert (
+        "agrees"
+        == judge(program(*lines, start=START.replace("[2, 2, 1, 0]", "[0]")), source()).kind
+    )
+    assert source.abilities.span < load(str(TOY)).abilities.span
+
+
+def test_hvo_finds_a_wrong_mask(compiled, newest, any_era):
+    """A mask that is one bit too long leads to a head inside the compound page."""
+    file = "include/linux/page-flags.h"
+    wrong = newest.files[file].replace("order + order_base_2", "order - 1 + order_base_2")
+    source = compiled(evolve(newest, files={**newest.files, file: wrong}), "vmemmap", ["hvo"])
+
+    assert "agrees" != judge(program("h1 = pin_user_pages(a[0:4])"), source()).kind
+
+
+@pytest.mark.parametrize("configs", [[], ["hvo"]])
+@pytest.mark.parametrize(
+    ("away", "said"),
+    [(1, "accesses the struct page of a frame that is in no mapping"), (5000, "in no mapping")],
+)
+def test_outside_of_mappings(compiled, newest, any_era, configs, away, said):
+    """The struct page of a frame that is in no mapping leads nowhere."""
+    text = newest.files["mm/gup.c"]
+    wrong = text.replace("(compound_head(page), 1", f"(compound_head(page + {away}), 1")
+    assert wrong != text
+    source = compiled(evolve(newest, files={**newest.files, "mm/gup.c": wrong}), "vmemmap", configs)
+
+    assert said in str(ending(source, "h1 = pin_user_pages(a[10:11])", "unpin_user_page(h1[0:1])"))
+
+
+def test_hvo_is_refused(toy):
+    """Before 7.1 no tail holds a mask, and classic has no VMEMMAP to optimise."""
+    with pytest.raises(BadInput, match=r"hvo: tails hold a mask from 7\.1 on, .* counts as 5\.13"):
+        build(toy, "vmemmap", ["hvo"])
+    with pytest.raises(BadInput, match="hvo needs VMEMMAP: leave classic out"):
+        load(f"{TOY},hvo,classic")
+
+
+def test_configured():
+    """Options stand behind the tree in any order, and in the name of the candidate."""
+    source = load(f"{TOY},debug_vm,classic")
+
+    assert "kernel-source 5.13.0-toy (classic, debug_vm)" == source.abilities.name
+    assert "wrapped-put" in source.abilities.oddities

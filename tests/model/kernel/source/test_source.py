@@ -439,7 +439,7 @@ def test_load(tmp_path):
     [
         ("", "needs a directory"),
         (",classic", "needs a directory"),
-        (f"{TOY},modern", "'modern' is not one of classic, patch=FILE"),
+        (f"{TOY},modern", "'modern' is not one of classic, debug_vm, hvo, patch=FILE, base=REV"),
         (f"{TOY},patch=nowhere", "nowhere: no such file"),
     ],
 )
