@@ -28,6 +28,7 @@ from model.semantics import SEMANTICS, Semantics
 #: As in the kernel: integers wrap, pointers may alias, NULL checks after a use are kept.
 FLAGS = (
     "-std=gnu11",
+    "-O2",
     "-g",  # so that linker errors give file and line in the tree
     "-fPIC",
     "-w",
@@ -39,10 +40,8 @@ FLAGS = (
     f"-DHC_CALLS={OPERATIONS}",
 )
 
-#: Without optimisation each line of code has a count of its own (`model.kernel.source.coverage`).
-#: A step takes no longer, because most of its time is the client's.
-COUNTED = ("-O0", "-fprofile-arcs", "-ftest-coverage", "-DHC_COUNTED")
-FAST = ("-O2",)
+#: Flags for the extract, if its lines are counted (`model.kernel.source.coverage`).
+COUNTED = ("-fprofile-arcs", "-ftest-coverage", "-DHC_COUNTED")
 
 #: Files of the shim that do not need the tree's struct page; compiled separately.
 BESIDE = ("memmap.c", "journal.c", "serve.c")
@@ -148,7 +147,7 @@ def build(
         raise BadInput("kernel-source needs a C compiler, and none is installed (apt install gcc)")
     gcov = None if measured else reader(cc)
     flags = (*FLAGS, *config_flags(model, configs), *(("-DHC_MEASURE",) if measured else ()))
-    flags += COUNTED if gcov else FAST
+    flags += COUNTED if gcov else ()
     place = cache() / "libraries"
     stem = place / _digest(tree, cc, flags)
     library, facts = stem.with_suffix(".so"), stem.with_suffix(".json")
@@ -239,13 +238,14 @@ def _compile(
     """Compile *source*, and link it with the files *beside* of the shim to the library *made*."""
     compiled = made.with_name(OBJECT)
     extract = [cc, *flags, f"-I{SHIM}", "-c", "-x", "c", "-", "-o", str(compiled)]
-    shared = [*(flag for flag in flags if flag not in COUNTED), *FAST, "-shared", "-Wl,-z,defs"]
-    if "-DHC_COUNTED" in flags:
-        beside = (*beside, "counts.c")
-        shared += ["-DHC_COUNTED"]
-    files = [*(str(SHIM / name) for name in beside), str(compiled)]
-    libraries = ["-lgcov"] if "-DHC_COUNTED" in flags else []
-    for command in (extract, [cc, *shared, *files, *libraries, "-o", str(made)]):
+    plain = [flag for flag in flags if flag not in COUNTED]
+    if len(plain) < len(flags):
+        beside, plain, libraries = (*beside, "counts.c"), [*plain, "-DHC_COUNTED"], ["-lgcov"]
+    else:
+        libraries = []
+    files = [*(str(SHIM / name) for name in beside), str(compiled), *libraries]
+    library = [cc, *plain, "-shared", "-Wl,-z,defs", *files, "-o", str(made)]
+    for command in (extract, library):
         done = run(command, stdin=source)
         if done.returncode:
             raise BadInput(_complaint(done.stderr.replace(f"{Path.cwd()}/", "")), file=tree.where)

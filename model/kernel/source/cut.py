@@ -37,6 +37,11 @@ LAST = ("era.h", "heads.c", "pin.c", "region.c", "world.c", "show.c", "unpin.h",
 #: Files of the shim that replace those of `LAST` in a library for time measurements.
 MEASURED = ("era.h", "unpin.h", "measure.c")
 
+#: Between these the extracted functions are compiled without optimisation if their lines are
+#: counted, so that each line of code has a count of its own.
+EXACT = ("#ifdef HC_COUNTED", "#pragma GCC push_options", '#pragma GCC optimize ("O0")', "#endif")
+USUAL = ("#ifdef HC_COUNTED", "#pragma GCC pop_options", "#endif")
+
 #: Names of page flag tests, which the kernel generates by macro from the flag's name.
 FLAG = re.compile(r"(?:Page([A-Z]\w*)|folio_test_(\w+))$")
 
@@ -146,6 +151,7 @@ def _emit(chosen: list[Item], known: dict[str, Item], last: Sequence[str]) -> It
         yield f"{item.head};"
     for item in kinds["variable"]:
         yield from _lines(item, ";")
+    yield from EXACT
     for item in kinds["function"]:
         if item.file != UMEM:
             yield from _lines(item)
@@ -153,6 +159,7 @@ def _emit(chosen: list[Item], known: dict[str, Item], last: Sequence[str]) -> It
     for item in kinds["function"]:
         if item.file == UMEM:
             yield from _lines(item)
+    yield from USUAL
     for name in last:
         yield f'#include "{name}"'
 
