@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from difflib import SequenceMatcher
 from functools import cached_property
@@ -23,7 +23,6 @@ CODE = (".c", ".h", ".S", ".rs")
 
 #: Lines inside a function that have no code of their own.
 BARE = re.compile(r"[{}();\s]*(?:(?:else|do)\b[{\s]*)?|#\s*(?!define\b).*")
-LABEL = re.compile(r"(?:case\b.*|default\s*|\w+\s*):$")
 DECLARATION = re.compile(
     r"(?!return\b|goto\b|break\b|continue\b|else\b)(?:\w+[\s*]+)+\w+(?:\[\w*\])*"
     r"(?:\s*,\s*\**\w+(?:\[\w*\])*)*;"
@@ -174,12 +173,15 @@ class _Judge:
             return Fate.OUTSIDE
         if item.kind != "function":
             return self.used.fate(item, text)
-        function = self.functions.get(item.names[0])
-        if function is None:
-            return Fate.NEVER
+        counts = self._counts(item)
         if line - item.line <= item.head.count("\n"):
-            return Fate.RAN if function.ran else Fate.NEVER
-        return self._inside(line, function)
+            return Fate.RAN if any(counts.values()) else Fate.NEVER
+        if line in counts:
+            return Fate.RAN if counts[line] else Fate.NEVER
+        if DECLARATION.fullmatch(self.file.code(line)):
+            return Fate.NO_CODE
+        first, last = self.file.statement(line)
+        return Fate.RAN if any(counts.get(n) for n in range(first, last + 1)) else Fate.NEVER
 
     def removed(self, line: int, item: Item | None) -> Fate:
         """What became of the code that was removed before *line*, which belongs to *item*."""
@@ -187,24 +189,15 @@ class _Judge:
             return Fate.OUTSIDE
         if item.kind != "function":
             return self.used.fate(item, "")
-        function = self.functions.get(item.names[0])
-        lines = sorted(function.lines) if function else []
+        counts = self._counts(item)
+        lines = sorted(counts)
         beside = [*[n for n in lines if n < line][-1:], *[n for n in lines if n >= line][:1]]
-        return Fate.RAN if function and any(function.lines[n] for n in beside) else Fate.NEVER
+        return Fate.RAN if any(counts[n] for n in beside) else Fate.NEVER
 
-    def _inside(self, line: int, function: Function) -> Fate:
-        """What became of *line* in the body of *function*."""
-        counts = function.lines
-        if line not in counts:
-            text = self.file.lines[line - 1]
-            if LABEL.match(text):
-                line = next((n for n in sorted(counts) if n > line), line)
-            elif DECLARATION.fullmatch(self.file.code(line)):
-                return Fate.NO_CODE
-            else:
-                first, last = self.file.statement(line)
-                line = next((n for n in range(first, last + 1) if counts.get(n)), line)
-        return Fate.RAN if counts.get(line) else Fate.NEVER
+    def _counts(self, item: Item) -> Mapping[int, int]:
+        """How often each line of code of the function *item* ran."""
+        function = self.functions.get(item.names[0])
+        return function.lines if function else {}
 
 
 class _Used:

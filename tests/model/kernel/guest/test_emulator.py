@@ -132,6 +132,15 @@ def test_program(booted, fake):
     assert 1 == booted.guest.boots
 
 
+def test_lines(booted):
+    """Which lines of a booted kernel run is not known, and it is told why."""
+    with booted.listening(0):
+        under = booted.under_test()
+
+    assert "a booted kernel does not tell" == under.unknown
+    assert booted.changes(under) is None
+
+
 @pytest.mark.parametrize(
     ("lines", "what", "summary"),
     [

@@ -32,7 +32,8 @@ def execute(source, *steps):
 def test_lines(compiled, toy):
     """Each line of each function is counted, by the tree's own file and line."""
     source = compiled(toy)
-    execute(source, "unpin_user_page(h1[0:1])", "unpin_user_pages(h1[1:5])")
+    with source.listening(0):
+        execute(source, "unpin_user_page(h1[0:1])", "unpin_user_pages(h1[1:5])")
     under = source.under_test()
 
     (put,) = [one for one in under.functions if one.name == "put_compound_head"]

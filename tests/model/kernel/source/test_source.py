@@ -441,6 +441,7 @@ def test_load(tmp_path):
         (",classic", "needs a directory"),
         (f"{TOY},modern", "'modern' is not one of classic, debug_vm, hvo, patch=FILE, base=REV"),
         (f"{TOY},patch=nowhere", "nowhere: no such file"),
+        (f"{TOY},base=HEAD", "--base: .*toy is no git work tree"),
     ],
 )
 def test_load_refused(text, complaint):
