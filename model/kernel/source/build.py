@@ -264,6 +264,11 @@ def _complaint(text: str) -> str:
             f"{missing[1]} uses {missing[2]}, which is neither in the files that headcount reads "
             "from the tree nor in headcount's shim"
         )
+    refused = re.search(
+        r"/shim/.*: static assertion failed.*[:] \"?([^\"\n]+)\"?$", text, re.MULTILINE
+    )
+    if refused:
+        return f"cannot be run: {refused[1]}"
     error = re.search(r"^(.+?:\d+):(?:\d+:)? (?:fatal )?error: (.+)$", text, re.MULTILINE)
     if error:
         return f"cannot be compiled: {error[1]}: {error[2]}"

@@ -9,8 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Size of a struct page in bytes, as on x86-64, and number of pages in a section. */
-#define HC_PAGE_STRUCT 64
+/* Number of pages in a section. */
 #define HC_SECTION_SHIFT 10
 #define HC_SECTION_PAGES (1L << HC_SECTION_SHIFT)
 
@@ -31,6 +30,7 @@
 extern struct hc_shared *hc_shared;
 
 /* memmap.c: the addresses of struct pages. */
+extern const long hc_page_struct; /* size of a struct page in bytes: 64, in some trees another */
 extern char *hc_base;	 /* start of the memmap */
 extern int64_t hc_first; /* frame of the struct page at hc_base */
 int64_t hc_pfn(const void *page);

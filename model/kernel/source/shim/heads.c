@@ -51,11 +51,14 @@ bool hc_is_dirty(const void *page) { return hc_test(hc_head(page), PG_dirty); }
 /* Called before i is added to a page's refcount or pincount; put: the result is tested. */
 void hc_counted(atomic_t *v, int i, bool put)
 {
-	struct page *page = (struct page *)((unsigned long)v & -(long)HC_PAGE_STRUCT);
-	bool stale, refs = (char *)v - (char *)page == hc_refcount_offset;
+	struct page *page;
+	bool stale, refs;
 
 	if (!hc_in_memmap(v))
 		return;
+	page = HC_PAGE_STRUCT_IS_ROUND ? (struct page *)((unsigned long)v & -HC_PAGE_STRUCT) :
+					 pfn_to_page(hc_pfn(v));
+	refs = (char *)v - (char *)page == hc_refcount_offset;
 	stale = *hc_flags(hc_head(page)) & HC_FREE;
 	hc_touch(refs ? page : hc_head(page));
 	if (refs)

@@ -361,6 +361,7 @@ void hc_free(const void *pointer);
 
 /* Frames and their struct pages, in both memory models. */
 struct page;
+#define HC_PAGE_STRUCT ((long)sizeof(struct page))
 #ifdef HC_MEASURE
 extern struct page *hc_pages;
 #define pfn_to_page(pfn) ((struct page *)((char *)hc_pages + (size_t)(pfn) * HC_PAGE_STRUCT))

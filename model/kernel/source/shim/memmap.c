@@ -16,7 +16,8 @@
 #include <unistd.h>
 #include "headcount.h"
 
-#define RESERVED (1L << 44)
+/* For 2^38 struct pages: 16 TiB, if each has 64 bytes. */
+#define RESERVED (hc_page_struct << 38)
 /*
  * A multiple of GRAIN frames has the struct page of the lowest frame, so that under HVO the struct
  * pages of each compound page begin at a multiple of their size. In front of them LEAD are free.
@@ -28,7 +29,7 @@
 #define GRAIN HC_SECTION_PAGES
 #define LEAD 0
 #endif
-#define SECTION_BYTES (HC_SECTION_PAGES * HC_PAGE_STRUCT)
+#define SECTION_BYTES (HC_SECTION_PAGES * hc_page_struct)
 /* 2 GiB of struct pages, for 128 GiB of memory. */
 #define MOST_SECTIONS (1L << 15)
 #define MANY 256
@@ -64,7 +65,7 @@ struct page *hc_section_page(int64_t pfn)
 	int64_t section = (pfn - hc_first) >> HC_SECTION_SHIFT;
 
 	return (struct page *)(section_start(section) +
-			       (pfn & (HC_SECTION_PAGES - 1)) * HC_PAGE_STRUCT);
+			       (pfn & (HC_SECTION_PAGES - 1)) * hc_page_struct);
 }
 #endif
 
@@ -75,7 +76,7 @@ int64_t hc_pfn(const void *page)
 	if (section < 0)
 		return -1;
 	return hc_first + (section << HC_SECTION_SHIFT) +
-	       ((const char *)page - section_start(section)) / HC_PAGE_STRUCT;
+	       ((const char *)page - section_start(section)) / hc_page_struct;
 }
 
 /* Whether an address is in the memmap. */
@@ -120,9 +121,9 @@ static bool fill(int64_t section)
 		const struct hc_seg *extent = hc_extent(pfn);
 
 		if (extent)
-			hc_make(start + (pfn - first) * HC_PAGE_STRUCT, pfn, extent);
+			hc_make(start + (pfn - first) * hc_page_struct, pfn, extent);
 		else
-			((char **)(start + (pfn - first) * HC_PAGE_STRUCT))[1] = to_nowhere;
+			((char **)(start + (pfn - first) * hc_page_struct))[1] = to_nowhere;
 	}
 	return true;
 }

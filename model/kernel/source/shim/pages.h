@@ -3,8 +3,17 @@
  * Replacements for kernel functions on pages: flags, locks, dirtying, freeing, statistics.
  * Included after the tree's types.
  */
-_Static_assert(sizeof(struct page) == HC_PAGE_STRUCT, "struct page has another size");
+_Static_assert(offsetof(struct page, flags) == 0, "a struct page does not begin with its flags");
 
+/* A power of two: then a mask leads from a field to its struct page. */
+#define HC_PAGE_STRUCT_IS_ROUND (!(HC_PAGE_STRUCT & (HC_PAGE_STRUCT - 1)))
+#ifdef HC_HVO
+_Static_assert(HC_PAGE_STRUCT_IS_ROUND, "the size of a struct page is no power of two, which hvo needs");
+#endif
+
+#ifndef HC_MEASURE
+const long hc_page_struct = HC_PAGE_STRUCT;
+#endif
 const unsigned int hc_refcount_offset = offsetof(struct page, _refcount);
 
 /* The first word of a struct page holds the flags in all versions. */

@@ -205,3 +205,51 @@ def test_configured():
 
     assert "kernel-source 5.13.0-toy (classic, debug_vm)" == source.abilities.name
     assert "wrapped-put" in source.abilities.oddities
+
+
+#: Other ends of the toy's struct page.
+SIZES = {40: "}", 72: "\tlong vendor[4];\n}", 128: "\tlong vendor;\n} __aligned(128)"}
+
+
+def sized(tree, size):
+    """*tree* with a struct page of *size* bytes."""
+    file = "include/linux/mm_types.h"
+    text = tree.files[file].replace("} __aligned(64)", SIZES[size])
+    text += f"_Static_assert(sizeof(struct page) == {size});\n"
+    return evolve(tree, files={**tree.files, file: text})
+
+
+@pytest.mark.parametrize("model", ["vmemmap", "classic"])
+@pytest.mark.parametrize("size", SIZES)
+def test_size_of_struct_page(compiled, toy, size, model):
+    """A struct page of another size is laid out by its own size."""
+    source = compiled(sized(toy, size), model)
+    lines = (
+        'b = mapping("thp", orders=[9, 9])',
+        *ALL.split("\n"),
+        "h9 = pin_user_pages(b[0:1024])",
+    )
+    verdict = judge(program(*lines), source())
+
+    assert ("agrees", 27) == (verdict.kind, verdict.steps), verdict.worst
+
+
+def test_struct_page_is_refused(edited, newest, any_era):
+    """What cannot be laid out is refused in one line."""
+    file = "include/linux/mm_types.h"
+    moved = edited(
+        (
+            "\tunsigned long flags;\n\tunsigned long compound_head;\n",
+            "\tunsigned long compound_head, flags;\n",
+        ),
+        file=file,
+    )
+    with pytest.raises(
+        BadInput, match=r"toy: cannot be run: a struct page does not begin with its flags$"
+    ):
+        build(moved, "vmemmap")
+    with pytest.raises(
+        BadInput,
+        match=r"cannot be run: the size of a struct page is no power of two, which hvo needs$",
+    ):
+        build(sized(newest, 72), "vmemmap", ["hvo"])
