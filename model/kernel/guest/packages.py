@@ -135,7 +135,8 @@ def _found(version: str, place: Path, progress: Callable[[str], None]) -> tuple[
     """
     apt = of_this_machine()
     suites = SUITES.get(version, ())
-    abi = _abi(apt, version)
+    # The libraries are those of the suites: the machine's lists may have the kernel without them.
+    abi = "" if version in LIBRARIES else _abi(apt, version)
     if not abi and suites:
         progress(f"reading the lists of packages of {' and '.join(suites)}")
         apt = of_suites(suites, place)

@@ -115,7 +115,7 @@ PACKAGES = (
 )
 
 NEWER_DEPENDS = f"""\
-case "$1 $3" in
+case "$1 ${{3-$2}}" in
 "pkgnames linux-image-7.3.") echo "linux-image-7.3.1+deb13-cloud-amd64
 linux-image-{NEWER}-cloud-amd64" ;;
 "depends linux-image-{NEWER}-cloud-amd64") echo "  Depends: {PACKAGES[0]}" ;;
