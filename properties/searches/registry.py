@@ -14,6 +14,7 @@ from properties.enumeration.exhaustive import exhaustive
 from properties.search import Searcher
 from properties.searches.laws.search import laws
 from properties.searches.machine import explore
+from properties.searches.orders import orders
 from properties.searches.predrawn import predrawn
 from properties.searches.soak import long, soak
 from properties.searches.wide import wide
@@ -23,6 +24,7 @@ SEARCHES: dict[str, Searcher] = {
     "soak": soak,
     "long": long,
     "wide": wide,
+    "orders": orders,
     "laws": laws,
     "exhaustive": exhaustive,
     "predrawn": predrawn(soak),
@@ -33,7 +35,10 @@ FORMER_NAMES = {"whole": "predrawn"}
 
 #: The searches of which ``headcount verify`` does one round after the other, over and over.
 #: Soak is repeated because its rounds are short; a round of exhaustive would take too long.
-TURNS = ("machine", "soak", "soak", "soak", "wide", "soak", "soak", "laws")
+TURNS = (
+    *("soak", "orders", "soak", "machine", "soak", "orders", "soak"),
+    *("wide", "soak", "orders", "soak", "laws", "soak", "soak"),
+)
 
 #: TURNS for a candidate that carries out whole programs much faster than single steps.
 TURNS_PREDRAWN = ("predrawn", "predrawn", "predrawn", "machine")

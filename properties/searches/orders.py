@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: MIT
+
+"""The search orders: few steps on pages of each kind and order, at lengths around powers of two.
+
+It finds tables with a wrong row and numbers kept in too few bits. Its programs name up to 2^25
+pages and yet are cheap: ranges of few, very large pages, which the ledger judges alone.
+"""
+
+from typing import Any
+
+from model.abilities import Abilities
+from model.mapping import FIRST_PFN, Mapping, align_up, placed
+from model.pagelist import PageList, Slice, span
+from model.regions import Register, Release
+from model.semantics import KINDS, PAGE_SIZE, PMD_ORDER, Semantics
+from model.step import MAX_SEGMENT, Step
+from model.steps import STEPS, Pin, PinFast
+from model.world import GetPage, PutPage, SetPageDirty, Unmap
+from properties.judging.applicable import beyond
+from properties.judging.judge import Run
+from properties.judging.pins import COUNT_LIMIT
+from properties.search import Search, attempt, report_end
+from properties.strategies.dice import Dice, among, one_in
+
+#: Calls that unpin several pages; those that take a list, and those that take a range.
+UNPINS: list[Any] = [cls for cls in STEPS.values() if cls.unpins and cls.may_be_empty]
+LIST_UNPINS: list[Any] = [cls for cls in UNPINS if cls.takes_array]
+RANGE_UNPINS: list[Any] = [cls for cls in UNPINS if cls.takes_range]
+
+#: Number of programs in one round.
+PROGRAMS = 16
+
+#: Lengths, in pages, are within 2 of a power of two. Its exponent is at most MAX_POWER, and
+#: MAX_LISTED_POWER for lists that are walked entry by entry.
+MAX_POWER = 25
+MAX_LISTED_POWER = 12
+
+#: From this number of pages on, the slow path would take long for the grabs of all of them.
+MANY = 1 << 15
+
+#: Exponents of the lengths of regions, of which one is drawn for each region.
+REGION_POWERS = (8, 9, 10, 10, 11, 12, 12, 13, 16)
+
+#: Maximum number of compound pages of the drawn order in a mapping.
+MAX_HEADS = 130
+
+
+def orders(search: Search, number: int) -> None:
+    """Draw PROGRAMS programs from *number* and judge them; stop at the first finding."""
+    dice = Dice(number)
+    for _ in range(PROGRAMS):
+        if search.watcher.enough() or not _program(search, dice):
+            return
+
+
+def _program(search: Search, dice: Dice) -> bool:
+    """Draw and judge one program; True if nothing was found."""
+    candidate = search.candidate()
+    abilities = candidate.abilities
+    form = among(dice, FORMS)
+    mapping, steps = form(dice, _rows(search.semantics, abilities))
+    if abilities.lacks((mapping,)):
+        return True
+    run = Run(candidate, (mapping,), search.semantics, alone=True)
+    for step in steps:
+        if step.lacked_by(search.semantics) or beyond(step, abilities):
+            continue
+        taken = attempt(search, run, step)
+        if taken and taken.finding:
+            search.watcher.found(run.so_far, taken.finding)
+            return False
+    return report_end(search, run)
+
+
+def _rows(semantics: Semantics, abilities: Abilities) -> list[tuple[str, int]]:
+    """Each kind and order of pages that *semantics* and *abilities* both allow."""
+    return [
+        (kind, order)
+        for kind in KINDS
+        if kind in abilities.kinds
+        for order in sorted(semantics.orders[kind] & abilities.makes(kind))
+    ]
+
+
+def _near(dice: Dice, power: int) -> int:
+    """A number of pages within 2 of a power of two."""
+    return max(1, (1 << power) - 2 + dice.randrange(5))
+
+
+def _mapping(dice: Dice, kind: str, order: int, length: int) -> Mapping:
+    """A mapping of *length* pages or more; of fewer if those would be too many compound pages."""
+    sizes = [(order, min(2 + (length >> order), MAX_HEADS))]
+    if kind == "driver" and one_in(dice, 2):
+        sizes.append((0, 1 + dice.randrange(3)))
+    return Mapping("a", kind, placed(sizes, align_up(FIRST_PFN, order)))
+
+
+def _large(dice: Dice, rows: list[tuple[str, int]], power: int) -> tuple[str, int]:
+    """One of *rows* of which MAX_HEADS compound pages or fewer have 2^*power* pages."""
+    enough = [row for row in rows if MAX_HEADS << row[1] > 1 << power]
+    return among(dice, enough or [max(rows, key=lambda row: row[1])])
+
+
+def _each_order(dice: Dice, rows: list[tuple[str, int]]) -> tuple[Mapping, list[Step]]:
+    """Pins and unpins of a few pages near the edge of two compound pages, of any kind and order."""
+    kind, order = among(dice, rows)
+    mapping = _mapping(dice, kind, order, 1)
+    edge = 1 << order
+    start = max(0, edge - 1 - dice.randrange(4)) if one_in(dice, 2) else dice.randrange(edge)
+    pages = span("a", start, min(start + 1 + dice.randrange(8), mapping.npages))
+    return mapping, [*_pinned(dice, pages), *_unpinned(dice, len(pages), UNPINS)]
+
+
+def _each_width(dice: Dice, rows: list[tuple[str, int]]) -> tuple[Mapping, list[Step]]:
+    """A long range, or one page many times, or one compound page pinned by many steps."""
+    power = 7 + dice.randrange(MAX_POWER - 6)
+    length = _near(dice, power)
+    if power <= MAX_LISTED_POWER and one_in(dice, 3):
+        kind, order = among(dice, rows)
+        mapping = _mapping(dice, kind, order, 1)
+        at = dice.randrange(mapping.npages)
+        pages = PageList((Slice("a", range(at, at + 1), length),))
+        return mapping, [*_pinned(dice, pages), *_unpinned(dice, length, LIST_UNPINS)]
+    kind, order = _large(dice, rows, power)
+    mapping = _mapping(dice, kind, order, length)
+    if power > order and one_in(dice, 2):
+        return mapping, _many(dice, order, min(length >> order, MAX_HEADS) + 1)
+    start = dice.randrange(4)
+    if one_in(dice, 2) and 1 << order < mapping.npages:
+        start = max(0, (1 << order) - 1 - start)
+    pages = span("a", start, min(start + length, mapping.npages))
+    unpins = UNPINS if power <= MAX_LISTED_POWER else RANGE_UNPINS
+    return mapping, [*_pinned(dice, pages), *_unpinned(dice, len(pages), unpins)]
+
+
+def _pin(handle: str, pages: PageList) -> Step:
+    """A step that pins *pages*; many of them by the fast path, which takes one grab a huge page."""
+    make: Any = Pin if len(pages) < MANY else PinFast
+    step: Step = make(handle=handle, pages=pages)
+    return step
+
+
+def _pinned(dice: Dice, pages: PageList) -> list[Step]:
+    """Steps that pin *pages*, and perhaps write to the first or unmap it."""
+    steps: list[Step] = [_pin("h1", pages)]
+    if one_in(dice, 2):
+        steps.append(SetPageDirty(pages=span("h1", 0, 1)))
+    if one_in(dice, 4):
+        steps.append(Unmap(pages=span("h1", 0, 1)))
+    return steps
+
+
+def _unpinned(dice: Dice, length: int, unpins: list[Any]) -> list[Step]:
+    """Steps that unpin the *length* pages of handle h1, in one piece or two."""
+    cut = dice.randrange(min(length, 4)) if one_in(dice, 2) else 0
+    return [
+        _unpin(dice, span("h1", start, stop), among(dice, unpins))
+        for start, stop in ((0, cut), (cut, length))
+        if start < stop
+    ]
+
+
+def _unpin(dice: Dice, pages: PageList, make: Any) -> Step:
+    asked = {"make_dirty": one_in(dice, 2)} if make.asks_dirty else {}
+    step: Step = make(pages=pages, **asked)
+    return step
+
+
+def _many(dice: Dice, order: int, times: int) -> list[Step]:
+    """Steps that pin all of the first compound page *times* times, then unpin it as often."""
+    whole = range(1, times + 1)
+    steps = [_pin(f"h{i}", span("a", 0, 1 << order)) for i in whole]
+    return steps + [_unpin(dice, span(f"h{i}", 0, 1 << order), RANGE_UNPINS[0]) for i in whole]
+
+
+def _region(dice: Dice, rows: list[tuple[str, int]]) -> tuple[Mapping, list[Step]]:
+    """Steps that register and release a region of many scatterlist entries."""
+    power = among(dice, REGION_POWERS)
+    length = _near(dice, power)
+    kind, order = _large(dice, rows, power)
+    mapping = _mapping(dice, kind, order, length)
+    start = dice.randrange(min(mapping.npages, 4))
+    get = Register(
+        umem="m1",
+        pages=span("a", start, min(start + length, mapping.npages)),
+        writable=not one_in(dice, 3),
+        max_segment=among(dice, (PAGE_SIZE, PAGE_SIZE, 2 * PAGE_SIZE, MAX_SEGMENT)),
+        nmap=among(dice, (None, None, 1, 0)),
+    )
+    return mapping, [get, Release(umem="m1", dirty=not one_in(dice, 3))]
+
+
+def _full(dice: Dice, rows: list[tuple[str, int]]) -> tuple[Mapping, list[Step]]:
+    """Pins of a page whose refcount has room for fewer, on the fast path, which may undo them."""
+    kind, order = among(dice, [row for row in rows if row[1] >= PMD_ORDER] or rows)
+    mapping = _mapping(dice, kind, order, 1)
+    full = COUNT_LIMIT - 1 - mapping.refs
+    pages = span("a", dice.randrange(mapping.npages), mapping.npages).prefix(2 + dice.randrange(4))
+    get = GetPage(pages=span("a", 0, 1), n=full - dice.randrange(3))
+    changed = dice.randrange(len(pages)) if one_in(dice, 2) else None
+    pin = PinFast(handle="h1", pages=pages, changed=changed)
+    return mapping, [get, pin, PutPage(pages=get.pages, n=get.n)]
+
+
+#: What draws a program; one is drawn for each.
+FORMS = (_each_order, _each_order, _each_width, _each_width, _each_width, _region, _region, _full)
