@@ -80,7 +80,8 @@ class Semantics:
 # Compound pages come from the buddy allocator (orders 0 to 10), or are huge pages, whose
 # orders depend on the architecture: 9 and 18 on x86-64, also 4 and 13 on arm64, 2, 7 and
 # 11 on powerpc 8xx, 10, 12, 14 and 16 on e500. Before large folios (5.18) the page cache
-# has orders 0 and 9 only; before c4386bd8ee3a (5.17) device-dax has single pages only.
+# has orders 0 and 9 only, and before 8897277acfef (6.9) not order 1; before c4386bd8ee3a (5.17)
+# device-dax has single pages only.
 _ORDERS_BEFORE_FOLIOS = MappingProxyType(
     {
         "base": frozenset({0}),
@@ -95,11 +96,13 @@ _ORDERS_BEFORE_FOLIOS = MappingProxyType(
 
 _ORDERS_OF_FOLIOS = MappingProxyType(
     _ORDERS_BEFORE_FOLIOS
-    | {"page-cache": frozenset(range(10)), "device-dax": frozenset({0, 9, 18})}
+    | {"page-cache": frozenset(range(10)) - {1}, "device-dax": frozenset({0, 9, 18})}
 )
 
 # Anonymous folios can have orders 2 to 8 since 19eaf44954df (6.8).
-_ORDERS_OF_LARGE_FOLIOS = MappingProxyType(_ORDERS_OF_FOLIOS | {"thp": frozenset(range(2, 10))})
+_ORDERS_OF_LARGE_FOLIOS = MappingProxyType(
+    _ORDERS_OF_FOLIOS | {"page-cache": frozenset(range(10)), "thp": frozenset(range(2, 10))}
+)
 
 KINDS = tuple(_ORDERS_BEFORE_FOLIOS)
 

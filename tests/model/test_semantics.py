@@ -77,7 +77,9 @@ LARGE_FOLIOS = EVER - BEFORE_FOLIOS - {"5.18", "6.1"}
         ("thp", {2, 4, 9}, {0, 1, 18}, LARGE_FOLIOS),  # of anonymous memory: 6.8
         ("hugetlb", {4, 9, 13, 18}, {0}, EVER),  # arm64 and x86-64
         ("page-cache", {0, 9}, {1, 2, 4}, BEFORE_FOLIOS),
-        ("page-cache", {0, 1, 2, 9}, {10}, EVER - BEFORE_FOLIOS),  # large folios
+        ("page-cache", {0, 2, 9}, {10}, EVER - BEFORE_FOLIOS),  # large folios
+        ("page-cache", set(), {1}, EVER - LARGE_FOLIOS),
+        ("page-cache", {1}, set(), LARGE_FOLIOS),  # order 1: 6.9
         ("device-dax", {0}, {9, 18}, BEFORE_FOLIOS),
         ("device-dax", {0, 9, 18}, {1}, EVER - BEFORE_FOLIOS),  # compound ones: 5.17
         ("driver", {0, 1, 10}, {11}, EVER),  # the buddy allocator ends below order 11
