@@ -8,7 +8,12 @@ from collections.abc import Iterator, Sequence
 from attrs import define, field
 
 from model.abilities import Abilities
-from model.memory import NR_FOLL_PIN_ACQUIRED, NR_FOLL_PIN_RELEASED, Memory
+from model.memory import (
+    NR_FOLL_PIN_ACQUIRED,
+    NR_FOLL_PIN_RELEASED,
+    ArgumentChanged,
+    Memory,
+)
 from model.page import Event, HeadState
 from model.program import Program
 from model.step import Step, Table
@@ -117,7 +122,11 @@ class InProcess(Candidate):
         memory = self.memory
         memory.begin_step(step.npages_touched(self._table))
         arguments = step.arguments(self._table)
+        given = arguments[0]
+        kept = given.copy() if isinstance(given, list) else given
         outcome = getattr(self, step.call)(*arguments)
+        if given is not kept and given != kept:
+            raise ArgumentChanged
         returned = step.bind(self._table, arguments, outcome)
         heads, maybe_pinned = memory.looks()
         return Snapshot(

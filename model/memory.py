@@ -36,6 +36,10 @@ class Panic(Exception):
     """A kernel under test ended abnormally: its process by a signal, its guest by an error."""
 
 
+class ArgumentChanged(Exception):
+    """A call changed the list of pages that its caller gave it."""
+
+
 class NoProgress(Exception):
     """A step used more memory operations than it may, or too much time: it may be endless."""
 

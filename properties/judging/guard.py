@@ -10,7 +10,7 @@ from attrs import frozen
 
 from model.candidate import Candidate, Snapshot, Unavailable
 from model.candidate import __file__ as candidate_file
-from model.memory import NoProgress, Oops
+from model.memory import ArgumentChanged, NoProgress, Oops
 from model.memory import __file__ as memory_file
 from model.program import Program
 from model.step import Step
@@ -83,6 +83,9 @@ class Guarded:
             return NoSnapshot("no_progress", f"{call}: {why}", _where(err))
         except Oops as err:
             return NoSnapshot("oops", f"{call} leaves its pages: {err}", _where(err))
+        except ArgumentChanged:
+            changed = f"{call} changed the list of pages that it was given"
+            return NoSnapshot("argument_changed", changed)
         except StopIteration:
             return NoSnapshot("no_snapshot", f"the candidate ended before {call}")
         except (Hang, KeyboardInterrupt, Unavailable):

@@ -8,6 +8,20 @@ invariants come last: a count that differs says more than a page that was freed 
 """
 
 from properties.judging.oracles.agreement import agreement, legal
-from properties.judging.oracles.invariants import counted_before_put, dirty_before_put, freed_once
+from properties.judging.oracles.invariants import (
+    counted_before_put,
+    dirty_before_put,
+    freed_once,
+    held_throughout,
+    locked_to_dirty,
+)
 
-ORACLES = (dirty_before_put, agreement, legal, freed_once, counted_before_put)
+ORACLES = (
+    dirty_before_put,
+    agreement,
+    legal,
+    freed_once,
+    held_throughout,
+    locked_to_dirty,
+    counted_before_put,
+)

@@ -27,6 +27,49 @@ def dirty_before_put(record: Record) -> Finding | None:
     return None
 
 
+def locked_to_dirty(record: Record) -> Finding | None:
+    """A call that dirties pages locks each that it dirties (``set_page_dirty_lock()``).
+
+    Without the lock the file of a page may be truncated meanwhile, and the flag is lost.
+    """
+    step = record.step
+    if not record.ledger.dirties:
+        return None
+    locked = set()
+    for what, page, _, dirty in record.candidate.events:
+        if what == "dirty":
+            locked.add(page)
+        elif what == "put" and dirty and page not in locked and not record.state_before(page).dirty:
+            name = record.ledger.name(page)
+            summary = f"{step.call} dirtied {name} without its page lock"
+            return record.finding("invariants", "locked_to_dirty", summary)
+    return None
+
+
+def held_throughout(record: Record) -> Finding | None:
+    """No count is 0 in between: a put of the last reference frees, even if more are added later."""
+    events = record.candidate.events
+    if not any(event.what == "grab" for event in events):
+        return None
+    counts: dict[int, int] = {}
+    ended = None
+    for what, page, refs, _ in events:
+        if what in {"grab", "put"}:
+            before = counts.get(page)
+            if before is None:
+                before = record.state_before(page).refcount
+            counts[page] = before + refs if what == "grab" else before - refs
+            if what == "put" and before > 0 and counts[page] == 0 and ended is None:
+                ended = page
+        elif what == "free" and page == ended:
+            ended = None
+    if ended is None:
+        return None
+    name = record.ledger.name(ended)
+    summary = f"{record.step.call} put the last reference of {name} and added others again"
+    return record.finding("invariants", "held_throughout", summary)
+
+
 def freed_once(record: Record) -> Finding | None:
     """A page is freed once, without pins, and is not touched afterwards."""
     if record.step.needs is Need.FREE:

@@ -131,3 +131,63 @@ def test_puts_that_are_no_pins():
     lines = "h2 = get_user_pages(a[0:4])\nput_page(h2[0:4])\nunmap(a[6:7])"
 
     assert found(lines, PutsFirst) is None
+
+
+class DirtiesUnlocked(Optimised):
+    """Sets the dirty flag as a write through a mapping does, without the page lock."""
+
+    def dirty_head(self, head):
+        self.memory.set_dirty(head, dirty=True)
+
+
+class EmptiesAndFills(Optimised):
+    """Drops every reference of a head in one put, and adds the others' again."""
+
+    def put_compound_head(self, head, refs):
+        count = self.memory.page_ref_count(head)
+        each = 1 if self.puts_exactly(head) else BIAS
+        self.memory.page_ref_sub_and_test(head, count)
+        self.memory.page_ref_add(head, count - refs * each)
+        self.memory.pincount_add(head, -refs if each == 1 else 0)
+        self.count_released(head, refs)
+
+
+class SortsFirst(Optimised):
+    """Sorts the list that it was given."""
+
+    def unpin_user_pages(self, pages, npages):
+        pages.sort()
+        super().unpin_user_pages(pages, npages)
+
+
+LIST = "unpin_user_pages_dirty_lock(h1[1::-1] + h1[4:5], make_dirty=True)"
+
+
+@pytest.mark.parametrize(
+    ("candidate", "unpin", "what"),
+    [
+        (DirtiesUnlocked, LIST, "locked_to_dirty"),
+        (EmptiesAndFills, "unpin_user_pages(h1[0:1])", "held_throughout"),
+        (SortsFirst, "unpin_user_pages(h1[1::-1] + h1[4:5])", "argument_changed"),
+    ],
+)
+def test_named(candidate, unpin, what):
+    """What counts alone do not show is told by name; the optimised model does nothing of it."""
+    text = parse_program(f"{PINNED}{unpin}\n")
+
+    assert what == judge(text, candidate()).finding.what
+    assert "agrees" == judge(text, Optimised()).kind
+
+
+def test_dirty_before_the_call_needs_no_lock():
+    """A page that was dirty already is not dirtied."""
+    text = parse_program(f"{PINNED}set_page_dirty(a[0:1] + a[4:5])\n{LIST}\n")
+
+    assert judge(text, DirtiesUnlocked()).finding is None
+
+
+def test_last_reference_that_frees():
+    """The last put of a page frees it, though its frame is grabbed again in the same program."""
+    text = parse_program(f"{PINNED}unmap(a[0:1])\nunpin_user_pages(h1[0:4])\n")
+
+    assert "agrees" == judge(text, Optimised()).kind
