@@ -7,8 +7,7 @@ of them. A search works in *rounds*. A round is drawn from the seed and the roun
 the same seed and the same number of rounds repeat a search.
 """
 
-from collections.abc import Callable, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, TypeAlias
 
 from attrs import field, frozen
@@ -50,12 +49,14 @@ class Watcher:
     def found(self, program: Program, finding: Finding) -> None:
         """Called when *program* fails with *finding*."""
 
-    def wanted(self) -> AbstractSet[str]:
-        """Functions of the candidate that were changed, and whose changed lines have not all run.
+    def ran(self, counters: Iterable[str]) -> bool:
+        """Called with counters of the candidate's code that a step changed (``Snapshot.ran``).
 
-        A search does first what reaches them.
+        Returns whether the step did what few steps did: code that was met rarely, or a function
+        that was changed and of which not all changed lines have run. Searches then draw more of
+        the same kind.
         """
-        return frozenset()
+        return False
 
     def enough(self) -> bool:
         """Whether the round should stop early; searches ask between programs."""
@@ -126,12 +127,13 @@ class Taken(NamedTuple):
     """The result of a step.
 
     :param finding: The finding, if any.
-    :param reached: The situations that the step reached, and the counters of the candidate's code
-        that it changed (``Snapshot.ran``).
+    :param reached: The situations that the step reached.
+    :param rare: Whether it led to code that the watcher wants more of (`Watcher.ran`).
     """
 
     finding: Finding | None
     reached: set[str]
+    rare: bool = False
 
 
 def attempt(search: Search, run: Run, step: Step) -> Taken | None:
@@ -150,9 +152,8 @@ def attempt(search: Search, run: Run, step: Step) -> Taken | None:
         return None
     reached = report_step(search, run)
     shown = run.record.candidate if run.record else None
-    if isinstance(shown, Snapshot) and shown.ran:
-        reached = reached.union(shown.ran)
-    return Taken(finding, reached)
+    code = shown.ran if isinstance(shown, Snapshot) else ()
+    return Taken(finding, reached, bool(code) and search.watcher.ran(code))
 
 
 def report_step(search: Search, run: Run) -> set[str]:

@@ -4,7 +4,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import nullcontext
 
@@ -22,6 +22,9 @@ from properties.reports.failure import Failure
 from properties.reports.store import Store
 from properties.search import SEED_STRIDE, Search, Searcher, Tally, forget
 
+#: Code is rare until RARE steps have run it.
+RARE = 64
+
 #: Number of rounds after which it is looked again which changed lines have not run.
 LOOK_EVERY = 8
 
@@ -37,6 +40,7 @@ class _Collector(Tally):
         self._progress = progress
         self._started = time.monotonic()
         self._wanted: AbstractSet[str] = frozenset()
+        self._met: Counter[str] = Counter()
 
     def step(self, run: Run, reached: set[str]) -> None:
         super().step(run, reached)
@@ -53,8 +57,14 @@ class _Collector(Tally):
     def avoided(self, oddity: str) -> None:
         self._coverage.avoided[oddity] += 1
 
-    def wanted(self) -> AbstractSet[str]:
-        return self._wanted
+    def ran(self, counters: Iterable[str]) -> bool:
+        rare = False
+        for name in counters:
+            met = self._met[name]
+            self._met[name] = met + 1
+            if met < RARE or (self._wanted and name.partition("#")[0] in self._wanted):
+                rare = True
+        return rare
 
     def look(self, tested: Tested | None) -> None:
         """Find the functions whose changed lines have not all run, unless all have."""

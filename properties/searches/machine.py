@@ -98,7 +98,7 @@ class Machine(RuleBasedStateMachine):
         if taken is None:
             self.refused.add(call)
             return
-        finding, reached = taken
+        finding, reached, _ = taken
         self.draw.taken(step)
         self.reached |= reached
         if finding:

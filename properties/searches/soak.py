@@ -121,6 +121,7 @@ class _Soak:
     """One program of the search and the weights of its forms.
 
     :ivar _last: For each form, the situations that its last step reached.
+    :ivar _rare: The forms whose last step led to rare code.
     :ivar _wheel: Indices of forms, each as often as its weight.
     """
 
@@ -140,6 +141,7 @@ class _Soak:
         }
         self._forms = [*self._drawn_forms()]
         self._reached: Counter[str] = Counter()
+        self._rare: set[str] = set()
         self._last: dict[str, set[str]] = {}
         self._wheel: Sequence[int] = ()
 
@@ -193,9 +195,13 @@ class _Soak:
         taken = attempt(self._search, self._run, step)
         if taken is None:
             return None
-        finding, reached = taken
+        finding, reached, rare = taken
         self._steps.taken(step)
         self._short.taken(step)
+        if rare:
+            self._rare.add(name)
+        else:
+            self._rare.discard(name)
         if reached:
             for situation in reached:
                 self._reached[situation] += 1
@@ -205,17 +211,15 @@ class _Soak:
     def _weigh(self) -> None:
         """Give more weight to forms whose last step reached a rare situation or rare code.
 
-        Of what was reached so far, the quarter that was reached least often is rare, and so are
-        functions that the watcher wants.
+        Of the situations reached so far, the quarter that was reached least often is rare.
         """
-        wanted = self._search.watcher.wanted()
         rare = sorted(self._reached.values())[: max(1, len(self._reached) // 4)]
         limit = rare[-1] if rare else 0
         wheel: list[int] = []
         for i, form in enumerate(self._forms):
             weight = form.weight
             last = self._last.get(form.name, ())
-            if any(self._reached[s] <= limit or s.partition("#")[0] in wanted for s in last):
+            if form.name in self._rare or any(self._reached[s] <= limit for s in last):
                 weight += 1 if form.call else RARE_WEIGHT
             wheel += [i] * weight
         self._wheel = wheel

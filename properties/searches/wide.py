@@ -7,8 +7,12 @@ length of a run no longer fits into an ``int``. The reference would take minutes
 many pages, so the ledger judges alone (see `properties.judging.judge.Run`).
 """
 
+from enum import Enum
 from typing import Any
 
+from attrs import frozen
+
+from model.candidate import Candidate
 from model.mapping import FIRST_PFN, Extent, Mapping, align_up, placed
 from model.pagelist import PageList, Slice, span
 from model.regions import Register, Release
@@ -57,21 +61,46 @@ MAX_FRAMES = 1 << 22
 def wide(search: Search, number: int) -> None:
     """Draw PROGRAMS programs from *number* and judge them; stop at the first finding."""
     dice = Dice(number)
+    kept: _Shape | None = None
     for _ in range(PROGRAMS):
-        if search.watcher.enough() or not _program(search, dice):
+        if search.watcher.enough():
             return
+        candidate = search.candidate()
+        shape = kept or _shape(dice, candidate.abilities.kinds)
+        end = _program(search, dice, candidate, shape)
+        if end is _End.FOUND:
+            return
+        # Other steps on the same pages, if these led to rare code.
+        kept = shape if end is _End.RARE and kept is None else None
 
 
-def _program(search: Search, dice: Dice) -> bool:
-    """Draw and judge one program; True if nothing was found."""
-    candidate = search.candidate()
-    abilities = candidate.abilities
+class _End(Enum):
+    """How a program ended: with a finding, after it has led to rare code, or neither."""
+
+    FOUND, RARE, USUAL = range(3)
+
+
+@frozen
+class _Shape:
+    """A mapping, and the length in pages of a program's lists."""
+
+    mapping: Mapping
+    length: int
+
+
+def _shape(dice: Dice, kinds: frozenset[str]) -> _Shape:
     length = _length(dice)
-    mapping = _mapping(dice, length, abilities.kinds)
-    if abilities.lacks((mapping,)):
-        return True
-    run = Run(candidate, (mapping,), search.semantics, alone=True)
-    for step in _steps(dice, mapping, length):
+    return _Shape(_mapping(dice, length, kinds), length)
+
+
+def _program(search: Search, dice: Dice, candidate: Candidate, shape: _Shape) -> _End:
+    """Draw and judge one program."""
+    abilities = candidate.abilities
+    end = _End.USUAL
+    if abilities.lacks((shape.mapping,)):
+        return end
+    run = Run(candidate, (shape.mapping,), search.semantics, alone=True)
+    for step in _steps(dice, shape.mapping, shape.length):
         if step.lacked_by(search.semantics) or beyond(step, abilities):
             continue
         taken = attempt(search, run, step)
@@ -80,9 +109,11 @@ def _program(search: Search, dice: Dice) -> bool:
         finding = taken.finding or (run.dearer if search.strict else None)
         if finding:
             search.watcher.found(run.so_far, finding)
-            return False
+            return _End.FOUND
+        if taken.rare:
+            end = _End.RARE
     search.watcher.ended(run)
-    return True
+    return end
 
 
 def _length(dice: Dice) -> int:

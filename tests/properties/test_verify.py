@@ -8,8 +8,8 @@ from model.optimised import Optimised
 from model.under_test import Changed, Fate, UnderTest
 from properties.grading.known import SLACK, found_within, load
 from properties.reports.store import Store
-from properties.search import Search
-from properties.verify import LOOK_EVERY, verify
+from properties.search import Search, Watcher
+from properties.verify import LOOK_EVERY, RARE, verify
 
 
 class Told:
@@ -34,19 +34,35 @@ class Told:
 
 
 def test_changed_functions_are_wanted(home):
-    """A search hears which changed functions have not run, until they have."""
-    wanted = []
+    """Code of a changed function that has not run whole is rare, however often it ran."""
+    rare = []
     told = Told(runs=LOOK_EVERY + 1)
 
     def searcher(search, number):
-        wanted.append(set(search.watcher.wanted()))
+        for _ in range(RARE):
+            search.watcher.ran(["put#1", "other#1"])
+        rare.append([search.watcher.ran([name]) for name in ("put#1", "other#1")])
 
     search = Search(Optimised)
     verify([searcher], search, Store(Optimised), 1, rounds=4 * LOOK_EVERY, tested=told)
 
-    assert [{"put"}] * 2 * LOOK_EVERY + [set()] * 2 * LOOK_EVERY == wanted
+    assert [[True, False]] * 2 * LOOK_EVERY + [[False, False]] * 2 * LOOK_EVERY == rare
     assert 3 == told.looked
     assert [*range(4 * LOOK_EVERY)] == told.rounds
+
+
+def test_rare_code(home):
+    """Code is rare until a number of steps have run it."""
+    found = []
+
+    def searcher(search, number):
+        found.extend(search.watcher.ran(["put#1"]) for _ in range(RARE + 2))
+        found.append(search.watcher.ran(["put#1", "put#2"]))
+
+    verify([searcher], Search(Optimised), Store(Optimised), 1, rounds=1)
+
+    assert [True] * RARE + [False] * 2 + [True] == found
+    assert not Watcher().ran(["put#1"])
 
 
 def test_steps_of_each_search(home):

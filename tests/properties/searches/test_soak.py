@@ -319,6 +319,35 @@ def test_wheel_at_first(weighed):
     assert all(SWARM_WEIGHT * rich[call] == weights[f"{call}()"] for call in often)
 
 
+def test_rare_code_weighs(monkeypatch):
+    """A form whose last step led to rare code weighs more, until a step of it does not."""
+
+    class Counting(Optimised):
+        def execute(self, program):
+            for shown in super().execute(program):
+                shown.ran = ("code#1",)
+                yield shown
+
+    soaking = soak_module._Soak(Search(Counting), Dice(0), small=True)
+    monkeypatch.setattr(soaking._search.watcher, "ran", lambda counters: [*counters] == ["code#1"])
+    soaking._weigh()
+    before = Counter(soaking._wheel)
+    while not soaking._rare:
+        soaking._step()
+    (name,) = soaking._rare
+    soaking._reached.clear()
+    soaking._last.clear()
+    soaking._weigh()
+
+    form = next(i for i, form in enumerate(soaking._forms) if form.name == name)
+    assert {form} == {i for i, n in Counter(soaking._wheel).items() if n > before[i]}
+
+    monkeypatch.setattr(soaking._search.watcher, "ran", lambda counters: False)
+    for _ in range(500):
+        soaking._step()
+    assert name not in soaking._rare
+
+
 def test_swarms_differ():
     """Each program has calls of its own that it draws often, and in some programs each is."""
     swarms = set()

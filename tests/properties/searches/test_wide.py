@@ -234,3 +234,22 @@ def test_within_what_is_judged(right):
     verdicts = [judge(p, Optimised()).kind for p in right.programs if visits(p) > MAX_PAGE_VISITS]
 
     assert "inapplicable" not in verdicts
+
+
+@pytest.mark.parametrize(("rare", "shapes"), [(True, PROGRAMS // 2), (False, PROGRAMS)])
+def test_rare_code(rare, shapes):
+    """After a program that led to rare code the next one has other steps on the same pages."""
+
+    class Counting(Optimised):
+        def execute(self, program):
+            for shown in super().execute(program):
+                shown.ran = ("code#1",)
+                yield shown
+
+    listener = Listener()
+    listener.ran = lambda counters: rare
+    wide(Search(Counting, watcher=listener), 3)
+
+    assert PROGRAMS == len(listener.programs)
+    assert shapes == len({program.mappings for program in listener.programs})
+    assert len({program.text() for program in listener.programs}) > PROGRAMS // 2
