@@ -138,8 +138,8 @@ class TraceItem(pytest.Item):
             program = evolve(program, semantics=search.semantics)
         verdict = judge(program, candidate)
         name = self.path.name
-        if verdict.kind in {"inapplicable", "unjudged"}:
-            pytest.skip(f"{name}: {verdict.inapplicable or verdict.unjudged}")
+        if verdict.kind in {"inapplicable", "misuse"}:
+            pytest.skip(f"{name}: {verdict.inapplicable or verdict.harm}")
         if verdict.oddity:
             pytest.xfail(f"{verdict.oddity.name}: {verdict.oddity.story}")
         failed = verdict.finding or (verdict.dearer if search.strict else None)

@@ -84,7 +84,7 @@ def _said(verdict: Verdict) -> str:
         "odd": f"known oddity, expected until fixed upstream: {detail}",
         "dearer": f"agrees but dearer: {detail}",
         "inapplicable": f"no longer applies: {detail}",
-        "unjudged": f"not judged, because it misuses the calls: {detail}",
+        "misuse": f"misuse: {detail}",
     }[verdict.kind]
 
 
@@ -96,7 +96,7 @@ def _detail(verdict: Verdict) -> str:
     steps = f"{verdict.steps} step{'' if verdict.steps == 1 else 's'}"
     if verdict.alone:
         steps += ", checked only by the ledger: too many pages for the reference"
-    return verdict.inapplicable or verdict.unjudged or steps
+    return verdict.inapplicable or verdict.harm or steps
 
 
 @click.command()

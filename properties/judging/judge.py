@@ -23,6 +23,7 @@ from properties.judging.finding import Finding
 from properties.judging.guard import Guarded, NoSnapshot
 from properties.judging.holdings import ContractBroken
 from properties.judging.ledger import Ledger, at_step
+from properties.judging.misuse import harm
 from properties.judging.oddities import ODDITIES, KnownOddity, Oddity
 from properties.judging.oracles import ORACLES
 from properties.judging.oracles.cost import cost
@@ -36,7 +37,7 @@ class Verdict:
     :param steps: Number of steps carried out.
     :param dearer: The cost finding of the first step that was right but dearer, if any.
     :param inapplicable: Why the program cannot be judged on the candidate; empty if it can.
-    :param unjudged: How a program that misuses the calls ended; empty for other programs.
+    :param harm: What a program that misuses the calls led to; empty for other programs.
     :param alone: Whether the ledger judged alone, because the program is too large for the
         reference.
     :param oddity: The known oddity that the program triggered, if any.
@@ -46,21 +47,21 @@ class Verdict:
     finding: Finding | None = None
     dearer: Finding | None = None
     inapplicable: str = ""
-    unjudged: str = ""
+    harm: str = ""
     alone: bool = False
     oddity: Oddity | None = None
 
     @property
     def kind(self) -> str:
-        """The verdict in one word: diverges, odd, dearer, agrees, unjudged or inapplicable."""
+        """The verdict in one word: diverges, odd, dearer, agrees, misuse or inapplicable."""
         if self.inapplicable:
             return "inapplicable"
         if self.oddity:
             return "odd"
         if self.finding:
             return "diverges"
-        if self.unjudged:
-            return "unjudged"
+        if self.harm:
+            return "misuse"
         return "dearer" if self.dearer else "agrees"
 
     @property
@@ -186,7 +187,8 @@ def judge(program: Program, candidate: Candidate, reference: Candidate | None = 
     if reason:
         return Verdict(0, inapplicable=reason)
     if program.misuse:
-        return _unjudged(program, candidate)
+        steps, said = harm(program, candidate)
+        return Verdict(steps, harm=said)
     alone = for_ledger_alone(program)
     complete = None
     if candidate.abilities.takes_whole_programs:
@@ -229,13 +231,3 @@ def first_finding(run: Run, program: Program) -> Finding | None:
     :raises BadInput: with the line, at a step that cannot be carried out.
     """
     return next(filter(None, carry_out(run, program)), None)
-
-
-def _unjudged(program: Program, candidate: Candidate) -> Verdict:
-    """The verdict on a program that misuses the calls: only how it ended."""
-    steps = 0
-    for shown in Guarded(candidate, program).run():
-        steps += 1
-        if isinstance(shown, NoSnapshot):
-            return Verdict(steps, unjudged=f"at step {steps} {shown.summary}")
-    return Verdict(steps, unjudged=f"ran to its end, {steps} steps")

@@ -190,7 +190,7 @@ def test_trace_outcomes(folder):
         "over-unpin.trace::replay": "SKIPPED",
     }
     result.stdout.fnmatch_lines(
-        ["*broken.trace:4: *got_page*", "SKIPPED * over-unpin.trace: ran to its end, 2 steps"]
+        ["*broken.trace:4: *got_page*", "SKIPPED * over-unpin.trace: step 2 unpins 2 of a+0*"]
     )
 
 

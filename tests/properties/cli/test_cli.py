@@ -143,12 +143,12 @@ def test_replay_json(trace):
 
 
 def test_replay_misuse(trace):
-    """A trace that misuses the calls is carried out, and not judged."""
+    """A trace that misuses the calls is judged by its harm, and fails nothing."""
     trace.write_text(GOOD.replace('"5.13"', '"5.13", misuse=True') + "unpin_user_page(h1[0:1])\n")
     result = run("replay", trace)
 
     assert 0 == result.exit_code
-    assert "not judged, because it misuses the calls" in result.output
+    assert "misuse: step " in result.output
 
 
 def test_reduce(trace):

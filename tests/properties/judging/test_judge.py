@@ -178,8 +178,8 @@ def test_contract_is_kept():
         verdict(text, Optimised())
 
     said = verdict(text.replace('"5.13"', '"5.13", misuse=True'), Optimised())
-    assert "unjudged" == said.kind
-    assert "ran to its end" in said.unjudged
+    assert "misuse" == said.kind
+    assert said.harm.startswith("step 3 unpins 1 of a+0, where 0 are held")
 
 
 def test_misuse_that_crashes():
@@ -187,8 +187,8 @@ def test_misuse_that_crashes():
     text = PINNED + "unpin_user_pages_dirty_lock(h1[0:2], make_dirty=True, npages=-14)\n"
     said = verdict(text.replace('"5.13"', '"5.13", misuse=True'), Optimised())
 
-    assert "unjudged" == said.kind
-    assert "at step 2" in said.unjudged
+    assert "misuse" == said.kind
+    assert "at step 2" in said.harm
 
 
 @pytest.mark.parametrize(

@@ -130,7 +130,7 @@ def test_trace(machines, version, path):
     if path.stem in REFUSED:
         assert verdict.inapplicable.endswith(REFUSED[path.stem])
         return
-    expected = "unjudged" if program.misuse else VERDICTS.get((path.stem, version), "agrees")
+    expected = "misuse" if program.misuse else VERDICTS.get((path.stem, version), "agrees")
 
     assert expected == verdict.kind, verdict
 
@@ -141,7 +141,7 @@ def test_misuse_ends_as_in_a_kernel(machines):
     program = read_program(TESTS / "traces/over-unpin.trace")
     verdict = judge(evolve(program, semantics=SEMANTICS["6.1"]), booted())
 
-    assert "Bad page state" in verdict.unjudged
+    assert "Bad page state" in verdict.harm
     assert "agrees" == judge(read_program(TESTS / "traces/zero-page.trace"), booted()).kind
 
 

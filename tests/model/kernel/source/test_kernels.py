@@ -174,7 +174,7 @@ def test_trace(kernels, version, model, path):
     if verdict.kind == "inapplicable":
         pytest.skip(verdict.inapplicable)
     odd = version in ODD.get(path.stem, set()) | ODD_IN.get((path.stem, model), set())
-    expected = "unjudged" if program.misuse else "odd" if odd else "agrees"
+    expected = "misuse" if program.misuse else "odd" if odd else "agrees"
 
     assert expected == verdict.kind, verdict
 
