@@ -71,7 +71,7 @@ def replay(
     if as_json:
         lack = {"under_test": ran.lack} if ran.lack else {}
         console.json([result | lack for result in results])
-    elif ran.changed is not None:
+    elif ran.changed is not None or ran.unheard:
         console.lines(ran.lines(), "")
     return status or (NOT_TESTED if ran.lack else 0)
 

@@ -78,9 +78,7 @@ def verify(
 ) -> int:
     """Search for a program that the candidate counts wrongly."""
     spec = candidates.load(candidate)
-    first = spec.make()
-    usual = registry.turns(first)
-    unheard = first.abilities.unheard
+    usual = registry.turns(spec.make())
     names = names or usual
     searchers = [registry.load(name) for name in names]
     seed = secrets.randbelow(1 << 32) if seed is None else seed
@@ -115,7 +113,7 @@ def verify(
     if failure:
         failure = evolve(failure, found=again)
     worth = found_within(coverage.steps_by(names))
-    outcome = Outcome(search, coverage, failure, unheard, extent(spec), seed, again, worth)
+    outcome = Outcome(search, coverage, failure, extent(spec), seed, again, worth)
     if as_json:
         found = {"finding": finding_json(failure)} if failure else {}
         console.json(outcome.json() | found)

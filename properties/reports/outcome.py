@@ -3,12 +3,11 @@
 """What ``headcount verify`` says at its end: as lines of text, and as a JSON object."""
 
 import textwrap
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from attrs import asdict, frozen
 
-from model.abilities import Unheard
 from properties.coverage.covered import Coverage
 from properties.coverage.matrices import COMBINATIONS, MATRICES
 from properties.coverage.points import SITUATIONS
@@ -27,7 +26,6 @@ class Outcome:
     """The end of a search.
 
     :param failure: The reduced failure, if any.
-    :param unheard: What a booted kernel's probes do not hear.
     :param extent: How much of the candidate was under test.
     :param seed: The seed of the searches.
     :param again: The command that repeats the search.
@@ -38,7 +36,6 @@ class Outcome:
     search: Search
     coverage: Coverage
     failure: Failure | None
-    unheard: Sequence[Unheard]
     extent: Extent
     seed: int
     again: str
@@ -63,7 +60,7 @@ class Outcome:
         """
         if self.failure:
             yield from self.failure.lines()
-            yield from unheard_lines(self.unheard)
+            yield from unheard_lines(self.extent.unheard)
             return
         yield from self._searched()
         yield from self._skipped()
@@ -86,7 +83,6 @@ class Outcome:
         )
         for name in coverage.missed(SITUATIONS):
             yield f"         not reached: {name} ({SITUATIONS[name]})"
-        yield from unheard_lines(self.unheard)
 
     def _skipped(self) -> Iterator[str]:
         for name, count in sorted(self.coverage.avoided.items()):
@@ -122,7 +118,7 @@ class Outcome:
                 for matrix in MATRICES
             ],
             "around": dict(sorted(coverage.avoided.items())),
-            "deaf": [{**asdict(o), "not_judged": NOT_JUDGED[o.event]} for o in self.unheard],
+            "deaf": [{**asdict(o), "not_judged": NOT_JUDGED[o.event]} for o in self.extent.unheard],
             "rejected": dict(sorted(coverage.rejected.items())),
         }
         return result | ({"under_test": self.extent.json()} if self.extent.under else {})

@@ -9,8 +9,10 @@ from typing import Any
 
 from attrs import frozen
 
+from model.abilities import Unheard
 from model.under_test import Changed, Fate, UnderTest, ranges
 from properties.candidates import Spec
+from properties.reports.unheard import unheard_lines
 
 #: Width of the text after the label of a line.
 WIDTH = 91
@@ -28,10 +30,12 @@ class Extent:
 
     :param under: What of it ran; None if nobody knows.
     :param changed: What became of each changed line; None if nothing was changed.
+    :param unheard: What a booted kernel's probes do not hear, so that it is not judged.
     """
 
     under: UnderTest | None = None
     changed: Sequence[Changed] | None = None
+    unheard: Sequence[Unheard] = ()
 
     @property
     def lack(self) -> str:
@@ -47,6 +51,7 @@ class Extent:
 
     def lines(self, *, listed: bool = False) -> Iterator[str]:
         """The lines to print; if *listed*, with the lines of code that never ran."""
+        yield from unheard_lines(self.unheard)
         if self.changed is not None:
             yield from _labelled("changed", changes(self.changed, listed=listed))
         if self.under:
@@ -59,10 +64,11 @@ class Extent:
 
 def extent(spec: Spec) -> Extent:
     """How much of the candidate of *spec* was under test so far."""
+    unheard = spec.make().abilities.unheard
     if spec.tested is None:
-        return Extent()
+        return Extent(unheard=unheard)
     under = spec.tested.under_test()
-    return Extent(under, spec.tested.changes(under))
+    return Extent(under, spec.tested.changes(under), unheard)
 
 
 def coverage_lines(under: UnderTest, *, listed: bool) -> Iterator[str]:

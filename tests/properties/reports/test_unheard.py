@@ -120,3 +120,13 @@ def test_verify(home, name, status):
         "absent": False,
         "not_judged": "the number of puts; dirtying before the put",
     } == one
+
+
+def test_replay(home):
+    """``headcount replay`` tells it, too."""
+    (home / "sketch.py").write_text(SKETCH)
+    (home / "one.trace").write_text(PROGRAM.text())
+    result = run("replay", "one.trace", "--candidate", "sketch.py:Deaf")
+
+    assert 0 == result.exit_code, result.output
+    assert "\ndeaf     the probe on gup_put_folio() hears nothing in " in result.output
