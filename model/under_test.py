@@ -71,7 +71,7 @@ class UnderTest:
 
 
 class Fate(Enum):
-    """What became of a changed line; the first three are code that should run."""
+    """What became of a changed line; all but the last are code that should run."""
 
     RAN = "ran"
     NEVER = "compiled, but never ran"

@@ -17,8 +17,8 @@ from properties.reports.unheard import unheard_lines
 #: Width of the text after the label of a line.
 WIDTH = 91
 
-#: Fates of changed lines of code, of which every line should run.
-CODE = (Fate.RAN, Fate.NEVER, Fate.OUTSIDE)
+#: Fates of changed lines of code that did not run, in the order in which they are named.
+LEFT = (Fate.OFF, Fate.OUTSIDE, Fate.NEVER)
 
 #: Maximum number of changed functions to name; --uncovered and --json name all.
 MOST_NAMED = 20
@@ -40,14 +40,10 @@ class Extent:
     @property
     def lack(self) -> str:
         """What is said in place of *agreed* if a line of code was changed and did not run."""
-        changed = self.changed or ()
-        code = [one for one in changed if one.fate in CODE]
-        ran = sum(one.fate is Fate.RAN for one in code)
-        if code and ran == len(code):
+        fates = {one.fate for one in self.changed or ()}
+        if fates.isdisjoint(LEFT):
             return ""
-        if not code:
-            return "not under test" if any(one.fate is Fate.OFF for one in changed) else ""
-        return "partly under test" if ran else "not under test"
+        return "partly under test" if Fate.RAN in fates else "not under test"
 
     def lines(self, *, listed: bool = False) -> Iterator[str]:
         """The lines to print; if *listed*, with the lines of code that never ran."""
@@ -97,20 +93,14 @@ def changes(changed: Sequence[Changed], *, listed: bool) -> Iterator[str]:
 
     :param listed: Whether to name all functions, not only `MOST_NAMED`.
     """
-    counts = {fate: sum(one.fate is fate for one in changed) for fate in Fate}
-    code = sum(counts[fate] for fate in CODE)
-    if not code and not counts[Fate.OFF]:
-        yield "no line of code"
-        return
-    told = [f"{counts[fate]} {fate.value}" for fate in CODE if counts[fate]]
+    counts = {fate: sum(one.fate is fate for one in changed) for fate in (Fate.RAN, *LEFT)}
+    code = sum(counts.values())
+    told = [f"{count} {fate.value}" for fate, count in counts.items() if count]
     yield (
         f"{code} line{'s' * (code != 1)} of code: {'; '.join(told)}" if code else "no line of code"
     )
-    if counts[Fate.OFF]:
-        off = [one for one in changed if one.fate is Fate.OFF]
-        yield from _named(off, Fate.OFF)
     named = 0
-    for fate in (Fate.OUTSIDE, Fate.NEVER):
+    for fate in LEFT:
         lines = list(_named([one for one in changed if one.fate is fate], fate))
         room = len(lines) if listed else max(0, MOST_NAMED - named)
         yield from lines[:room]

@@ -185,7 +185,7 @@ class Source:
     @cached_property
     def _changes(self) -> Changes:
         library = self.library
-        return Changes(library.tree, compiler() or "", library.config_flags, library.names.keys())
+        return Changes(library.tree, compiler() or "", library.config_flags, library.names)
 
     @cached_property
     def abilities(self) -> Abilities:

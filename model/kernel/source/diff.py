@@ -4,10 +4,12 @@
 
 import email
 import re
-from collections.abc import Iterator
-from itertools import pairwise
+from collections.abc import Iterable, Iterator
+from itertools import groupby, pairwise
 
 from attrs import frozen
+
+from model.kernel.source.lines import TOKEN, lines, uncommented
 
 #: The line between the mails of an mbox.
 POSTMARK = re.compile(r"^From \S+ +\w{3} \w{3} +\d+ [\d:]+ \d{4}.*$", re.MULTILINE)
@@ -18,13 +20,13 @@ HEADER = re.compile(r"[A-Za-z][A-Za-z-]*: ")
 #: The signature at the end of a mail; git writes its version there.
 SIGNATURE = re.compile(r"\n-- \n.*\Z", re.DOTALL)
 
-HUNK = re.compile(r"@@ -\d+(?:,(\d+))? \+(\d+)(?:,(\d+))? @@ ?(.*)")
+HUNK = re.compile(r"^@@ -\d+(?:,(\d+))? \+(\d+)(?:,(\d+))? @@ ?(.*)", re.MULTILINE)
 
 #: A line on which the head of a function begins.
 HEAD = re.compile(r"[a-z][\w \t*]*[ \t*]\w+\([^;{}]*$")
 
-#: Lines of a patch that are only a comment, as far as a hunk shows.
-COMMENT_LINE = re.compile(r"\s*(?:/\*.*|\*.*|//.*)?$")
+#: A line of a comment that may begin before the hunk.
+STAR = re.compile(r"\*(?:\s|/|$)")
 
 
 @frozen
@@ -41,35 +43,83 @@ class Part:
     text: str
 
     def changed(self) -> Iterator[tuple[int, str]]:
-        """Line and function of each changed line that is neither blank nor a comment.
+        """Line and function of each changed line of code, as far as the hunks show.
 
         A removed line stands at the line that follows it now, unless lines are added in its place.
         The function is the last one whose head the hunk shows, or empty.
         """
-        at = old = new = 0  # the next line, and how many lines of the hunk are left
-        function = ""
-        added: list[int] = []
-        removed = False
-        for line in (*self.text.splitlines(), ""):
-            code = not COMMENT_LINE.match(line[1:])
-            if new and not line.startswith("-") and HEAD.match(line[1:]):
-                function = _named(line)
-            if line.startswith("+") and new:
-                added += [at] * code
-                at, new = at + 1, new - 1
+        heads = [*HUNK.finditer(self.text)]
+        stops = [*(head.start() for head in heads[1:]), len(self.text)]
+        for head, stop in zip(heads, stops, strict=False):
+            hunk = _Hunk.read(head, self.text[head.end() : stop].split("\n")[1:])
+            yield from hunk.changed(self.file.endswith((".c", ".h")))
+
+
+@frozen
+class _Hunk:
+    """A hunk of a diff.
+
+    :param start: The number of its first line after the change.
+    :param function: What the hunk's head names as the function.
+    :param lines: Its lines, with the marks of the diff.
+    """
+
+    start: int
+    function: str
+    lines: list[str]
+
+    @staticmethod
+    def read(head: re.Match[str], rest: Iterable[str]) -> "_Hunk":
+        """The hunk with *head*, whose lines are the first of *rest*."""
+        old, start, new = (1 if n is None else int(n) for n in head.groups()[:3])
+        found = []
+        for line in rest:
+            if old <= 0 and new <= 0:
+                break
+            found.append(line or " ")
+            old -= found[-1][0] in " -"
+            new -= found[-1][0] in " +"
+        return _Hunk(start, _named(head[4]), found)
+
+    def changed(self, c: bool) -> Iterator[tuple[int, str]]:
+        """As `Part.changed`; *c* is whether it is a hunk of a C file."""
+        code = self._code("-", c) | self._code("+", c)
+        at, function = self.start, self.function
+        for mark, block in groupby(enumerate(self.lines), lambda one: one[1][0] in "+-"):
+            lines = [*block]
+            added = [n for n, line in lines if line[0] == "+"]
+            first = at
+            for _, line in lines:
+                if line[0] in " +":
+                    function = _named(line) if HEAD.match(line[1:]) else function
+                    at += 1
+            if not mark or _tokens(lines, "-") == _tokens(lines, "+"):
                 continue
-            if line.startswith("-") and old:
-                removed = removed or code
-                old -= 1
-                continue
-            yield from ((one, function) for one in added or [at] * removed)
-            added, removed = [], False
-            hunk = HUNK.match(line)
-            if hunk:
-                old, at, new = (1 if n is None else int(n) for n in hunk.groups()[:3])
-                function = _named(hunk[4])
-            elif new:
-                at, old, new = at + 1, old - 1, new - 1
+            places = [first + n for n, one in enumerate(added) if one in code]
+            if not places and any(n in code for n, _ in lines):
+                places = [at]
+            yield from ((place, function) for place in places)
+
+    def _code(self, mark: str, c: bool) -> set[int]:
+        """The indices of the lines of code that have *mark*."""
+        numbers = [n for n, line in enumerate(self.lines) if line[0] in (" ", mark)]
+        text = "\n".join(self.lines[n][1:] for n in numbers)
+        end = text.find("*/") + 2
+        if 1 < end <= (text.find("/*") + 1 or end):  # the comment begins before the hunk
+            text = "\n" * text[:end].count("\n") + text[end:]
+        found = lines(text)
+        return {
+            n
+            for at, n in enumerate(numbers, 1)
+            if self.lines[n][0] == mark
+            and found.text[at - 1]
+            and not STAR.match(found.text[at - 1])
+            and not (c and found.no_code(at))
+        }
+
+
+def _tokens(found: Iterable[tuple[int, str]], mark: str) -> list[str]:
+    return TOKEN.findall(uncommented("\n".join(line[1:] for _, line in found if line[0] == mark)))
 
 
 def parts(text: str) -> list[Part]:

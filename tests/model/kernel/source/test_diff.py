@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from model.kernel.source.diff import parts
 
 PART = """\
@@ -20,7 +22,7 @@ PART = """\
 
  static void next(struct page *page)
 -{
-+{ }
++{ one();
 -- no line of a hunk
 """
 
@@ -31,6 +33,47 @@ def test_changed():
 
     assert ("mm/huge.c", "mm/huge.c") == (part.file, part.old)
     assert [(12, "before"), (14, "before"), (42, "next")] == [*part.changed()]
+
+
+def hunk(*lines, file="mm/huge.c", start=1):
+    """A part of one hunk with *lines*."""
+    old, new = (sum(line[0] in marks for line in lines) for marks in (" -", " +"))
+    head = f"--- a/{file}\n+++ b/{file}\n@@ -{start},{old} +{start},{new} @@\n"
+    (part,) = parts(head + "".join(f"{line}\n" for line in lines))
+    return part
+
+
+@pytest.mark.parametrize(
+    ("lines", "changed"),
+    [
+        (["+\t*next = nr;", "+\t *next = nr;"], [1, 2]),
+        (["+\t/* why */ one();", "+\tone(); // why"], [1, 2]),
+        ([" of a comment", "-old", "+new", " */", "+\tone();"], [4]),
+        ([" \t * of a comment", "-\t * old", "+\t * new"], []),
+        (["+#include <linux/mm.h>", "+int f(int a,", "+      int b);", "+EXPORT_SYMBOL(f);"], []),
+        (["-int f(int a);", "+struct page;"], []),
+        (["+static int f;", "+\tint local;", "+\tf();"], [1, 3]),
+        (["-\tone( two );", "+        one(two);", " ", "-\tthree();", "+\tfour();"], [3]),
+        (["-\tone(two,", "-\t    three);", "+\tone(two, three);"], []),
+        ([" \tone();", "-\ttwo();", "+\t/* two */", " \tthree();"], [3]),
+        (["+\tone();", "\\ No newline at end of file"], [1]),
+    ],
+)
+def test_code(lines, changed):
+    """Comments, space, prototypes, declarations and the like in a hunk are no code."""
+    assert changed == [line for line, _ in hunk(*lines).changed()]
+
+
+def test_other_languages():
+    """What is no code in C may be code in Rust; comments are the same."""
+    rust = ["+// why", "+#[inline]", "+let a;"]
+    assert [2, 3] == [line for line, _ in hunk(*rust, file="rust/lib.rs").changed()]
+
+
+def test_cut_off():
+    """A hunk whose end is missing is read as far as it goes."""
+    (part,) = parts("--- a/x.c\n+++ b/x.c\n@@ -1,2 +1,3 @@\n+\tone();\n")
+    assert [(1, "")] == [*part.changed()]
 
 
 def test_new_and_deleted():
