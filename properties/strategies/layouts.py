@@ -31,8 +31,8 @@ MAX_EXTENT_PAGES = 1 << 17
 #: order 2 is the lowest that is exact, and from 5.18 on order 1.
 SMALL_ORDERS = (0, 1, 2, 1, 0, 2, 3, 2, 4)
 
-#: Orders of huge pages: those of x86 (9 and 18) twice, then those of other architectures.
-HUGE_ORDERS = (9, 9, 18, 4, 18, 13, 2, 7, 11, 1)
+#: Orders of huge pages: those of x86 (9 and 18) twice, and some of other architectures.
+HUGE_ORDERS = (9, 18, 16, 4, 9, 18, 13, 2, 17, 7, 11, 1)
 
 #: Orders of small layouts, where most lists cross several heads.
 SMALL_LAYOUT_ORDERS = (0, 0, 1, 1, 2, 2, 3)
