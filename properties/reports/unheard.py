@@ -11,10 +11,10 @@ from properties.reports.failure import WIDTH
 #: What rests on each event of the journal.
 NOT_JUDGED = {
     "put": "the number of puts; dirtying before the put",
-    "dirty": "the number of dirty locks",
-    "free": "pages freed while they are pinned",
+    "dirty": "the number of dirty locks; page locks for dirtying",
+    "free": "pages freed while they are pinned; counts of 0 in between",
     "warning": "WARNs",
-    "grab": "nothing, as grabs are in no verdict",
+    "grab": "counts of 0 in between",
 }
 
 

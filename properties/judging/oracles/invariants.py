@@ -33,7 +33,7 @@ def locked_to_dirty(record: Record) -> Finding | None:
     Without the lock the file of a page may be truncated meanwhile, and the flag is lost.
     """
     step = record.step
-    if not record.ledger.dirties:
+    if not record.ledger.dirties or not record.hears("dirty"):
         return None
     locked = set()
     for what, page, _, dirty in record.candidate.events:
@@ -49,7 +49,7 @@ def locked_to_dirty(record: Record) -> Finding | None:
 def held_throughout(record: Record) -> Finding | None:
     """No count is 0 in between: a put of the last reference frees, even if more are added later."""
     events = record.candidate.events
-    if not any(event.what == "grab" for event in events):
+    if not any(event.what == "grab" for event in events) or not record.hears("free"):
         return None
     counts: dict[int, int] = {}
     ended = None

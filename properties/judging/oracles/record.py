@@ -61,7 +61,8 @@ class Record:
 
     def hears(self, event: str) -> bool:
         """Whether the candidate's journal has each *event* of the step's call."""
-        return not self.unheard or (event, self.step.call) not in self.unheard
+        heard = {(event, self.step.call), (event, "")}
+        return not self.unheard or heard.isdisjoint(self.unheard)
 
     def state_before(self, page: int) -> HeadState:
         """The state of *page* before the step."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from model.abilities import Abilities, Unheard
 from model.memory import NR_FOLL_PIN_RELEASED
 from model.optimised import Optimised
 from model.parse import parse_program
@@ -146,10 +147,10 @@ class EmptiesAndFills(Optimised):
     def put_compound_head(self, head, refs):
         count = self.memory.page_ref_count(head)
         each = 1 if self.puts_exactly(head) else BIAS
+        self.count_released(head, refs)
         self.memory.page_ref_sub_and_test(head, count)
         self.memory.page_ref_add(head, count - refs * each)
         self.memory.pincount_add(head, -refs if each == 1 else 0)
-        self.count_released(head, refs)
 
 
 class SortsFirst(Optimised):
@@ -191,3 +192,21 @@ def test_last_reference_that_frees():
     text = parse_program(f"{PINNED}unmap(a[0:1])\nunpin_user_pages(h1[0:4])\n")
 
     assert "agrees" == judge(text, Optimised()).kind
+
+
+@pytest.mark.parametrize("anywhere", [True, False])
+@pytest.mark.parametrize(
+    ("candidate", "unpin", "event"),
+    [
+        (DirtiesUnlocked, LIST, "dirty"),
+        (EmptiesAndFills, "unpin_user_pages(h1[6:7])", "free"),
+    ],
+)
+def test_not_told_of_what_is_unheard(candidate, unpin, event, anywhere):
+    """Nothing is told of an event that the journal lacks, in the step's call or in all."""
+    unheard = (Unheard(event, "" if anywhere else unpin.partition("(")[0], "probe"),)
+    deaf = type("Deaf", (candidate,), {"abilities": Abilities("deaf", unheard=unheard)})
+    text = parse_program(f"{PINNED}{unpin}\n")
+
+    assert judge(text, candidate()).finding is not None
+    assert judge(text, deaf()).finding is None
