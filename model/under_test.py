@@ -48,11 +48,13 @@ class UnderTest:
     :param functions: All functions under test, by file and line.
     :param unknown: Why it is not known what ran; empty if it is.
     :param sample: Of which part of a search it is known; empty if of all.
+    :param notes: Where a patch did not fit exactly.
     """
 
     functions: Sequence[Function] = ()
     unknown: str = ""
     sample: str = ""
+    notes: Sequence[str] = ()
     files: tuple[str, ...] = field(init=False)
 
     @files.default

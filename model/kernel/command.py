@@ -8,6 +8,9 @@ import subprocess
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+#: Variables that tie git to another repository, as hooks set them.
+ELSEWHERE = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR")
+
 
 def digest(compiler: str, files: Iterable[Path], *parts: str) -> str:
     """A hash of all that a build depends on: *compiler*, the texts of *files*, and *parts*."""
@@ -27,11 +30,12 @@ def run(
     :param stdin: Its standard input.
     :param environ: More environment variables.
     """
+    inherited = {name: value for name, value in os.environ.items() if name not in ELSEWHERE}
     return subprocess.run(  # noqa: S603 - the caller looked the program up
         command,
         cwd=cwd,
         input=stdin,
-        env={**os.environ, "LC_ALL": "C", **environ},
+        env={**inherited, "LC_ALL": "C", **environ},
         capture_output=True,
         text=True,
         errors="replace",

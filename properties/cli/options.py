@@ -56,19 +56,24 @@ def candidate(command: Callable[..., Any]) -> Callable[..., Any]:
     def named(context: click.Context, _option: Any, value: str) -> str:
         for option in ("base", "patch"):
             given = context.meta.get(f"headcount.{option}")
-            if given is None:
-                continue
-            if not value.startswith("kernel-source:"):
-                raise click.UsageError(f"--{option} needs --candidate kernel-source:DIR")
-            value += f",{option}={given}"
+            for one in given if isinstance(given, tuple) else filter(None, [given]):
+                if not value.startswith("kernel-source:"):
+                    raise click.UsageError(f"--{option} needs --candidate kernel-source:DIR")
+                value += f",{option}={one}"
         return value
 
     for name, kind, text in (
-        ("--patch", PATH, "Patch or mails to apply to the tree of kernel-source:DIR."),
+        ("--patch", PATH, "Patch or mails to apply to kernel-source:DIR; can be repeated."),
         ("--base", str, "Commit to compare the git work tree DIR with; default: HEAD."),
     ):
         option = click.option(
-            name, type=kind, is_eager=True, expose_value=False, callback=kept, help=text
+            name,
+            type=kind,
+            multiple=name == "--patch",
+            is_eager=True,
+            expose_value=False,
+            callback=kept,
+            help=text,
         )
         command = option(command)
     return click.option(

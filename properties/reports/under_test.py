@@ -48,6 +48,8 @@ class Extent:
     def lines(self, *, listed: bool = False) -> Iterator[str]:
         """The lines to print; if *listed*, with the lines of code that never ran."""
         yield from unheard_lines(self.unheard)
+        if self.under:
+            yield from _labelled("patch", iter(self.under.notes))
         if self.changed is not None:
             yield from _labelled("changed", changes(self.changed, listed=listed))
         if self.under:
@@ -130,6 +132,7 @@ def as_json(under: UnderTest, changed: Sequence[Changed] | None) -> dict[str, An
     found: dict[str, Any] = {
         "unknown": under.unknown,
         "sample": under.sample,
+        "patch_notes": list(under.notes),
         "lines": under.lines,
         "ran": under.ran,
         "functions": [

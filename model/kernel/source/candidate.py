@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from model.abilities import Abilities
 from model.candidate import Candidate, Snapshot
@@ -36,9 +36,11 @@ MOST_LISTED = 1 << 28
 #: pages has 16 TiB of address space, and may start up to a section below the lowest frame.
 SPAN = {"vmemmap": (1 << 38) - SECTION, "classic": (1 << 37) - SECTION}
 
-#: A directory or tarball, and the options after it.
+#: A directory or tarball, and the options after it. The name of a patch may contain commas.
 _NAMES = (*MODELS, *CONFIGS)
-OPTIONS = re.compile(rf"(.*?)((?:,(?:{'|'.join(_NAMES)}|patch=[^,]+|base=[^,]+))*)", re.DOTALL)
+_OPTION = rf"(?:(?:{'|'.join(_NAMES)})(?=,|$)|(?:patch|base)=)"
+OPTION = re.compile(rf",({_OPTION}(?:(?!,{_OPTION}).)*)")
+OPTIONS = re.compile(rf"(.*?)((?:{OPTION.pattern})*)", re.DOTALL)
 
 #: What `SPAN` is smaller by under HVO: there the array begins two of the largest pages lower.
 HVO_ROOM = 2 << MAX_ORDER
@@ -173,10 +175,12 @@ class Source:
 
     def under_test(self) -> UnderTest:
         """The extracted functions, and how often each line of them has run."""
+        notes = self.library.tree.edits.notes
         if self.counts is None:
-            return UnderTest(unknown="needs gcc with its gcov, and $CC is another compiler")
+            unknown = "needs gcc with its gcov, and $CC is another compiler"
+            return UnderTest(unknown=unknown, notes=notes)
         self.worker.dump()
-        return self.counts.read(FILES)
+        return evolve(self.counts.read(FILES), notes=notes)
 
     def changes(self, ran: UnderTest) -> list[Changed] | None:
         """Each changed line of the tree, and what became of it; None if nothing was changed."""
@@ -225,7 +229,7 @@ def chosen(text: str) -> tuple[Tree, str, tuple[str, ...]]:
     """
     parts = OPTIONS.fullmatch(text)
     assert parts is not None
-    where, options = parts.groups()
+    where, options = parts[1], parts[2]
     if not where:
         raise BadInput("kernel-source: needs a directory: kernel-source:DIR")
     model = "vmemmap"
@@ -237,7 +241,7 @@ def chosen(text: str) -> tuple[Tree, str, tuple[str, ...]]:
     base = None
     patches = []
     configs = set()
-    for option in options.split(",")[1:]:
+    for option in OPTION.findall(options):
         name, _, value = option.partition("=")
         if name == "patch":
             patches.append(Path(value))

@@ -36,18 +36,23 @@ class Part:
     :param file: The path after the change, without ``b/``; before it if the file is deleted.
     :param old: The path before the change; empty if the file is new.
     :param text: The part of the diff, from its first header line on.
+    :param strip: How many directories its paths begin with that are not the tree's: ``a/``.
     """
 
     file: str
     old: str
     text: str
+    strip: int = 1
 
     def changed(self) -> Iterator[tuple[int, str]]:
         """Line and function of each changed line of code, as far as the hunks show.
 
         A removed line stands at the line that follows it now, unless lines are added in its place.
-        The function is the last one whose head the hunk shows, or empty.
+        The function is the last one whose head the hunk shows, or empty. Of a file that is deleted
+        altogether no line is left.
         """
+        if re.search(r"^\+\+\+ /dev/null", self.text, re.MULTILINE):
+            return
         heads = [*HUNK.finditer(self.text)]
         stops = [*(head.start() for head in heads[1:]), len(self.text)]
         for head, stop in zip(heads, stops, strict=False):
@@ -159,12 +164,22 @@ def _body(mail: str) -> str:
     if not HEADER.match(headers):
         return mail
     found = []
-    for one in email.message_from_string(headers).walk():
-        if one.get_content_maintype() == "text":
+    for one in email.message_from_bytes(headers.encode()).walk():
+        if one.get_content_maintype() == "text" and one.get_content_subtype() != "html":
             content = one.get_payload(decode=True)
             assert isinstance(content, bytes)
-            found.append(content.decode(one.get_content_charset() or "utf-8", errors="replace"))
+            found.append(_decoded(content, one.get_content_charset() or ""))
     return "\n".join(found)
+
+
+def _decoded(content: bytes, charset: str) -> str:
+    """*content* as text: in UTF-8 if it is that, whatever its mail says."""
+    for name in ("utf-8", charset):
+        try:
+            return content.decode(name)
+        except (UnicodeDecodeError, LookupError):
+            pass
+    return content.decode("utf-8", errors="replace")
 
 
 def _names_files(lines: list[str]) -> bool:
@@ -177,13 +192,22 @@ def _part(text: str) -> Part:
     def path(mark: str) -> str:
         found = re.search(rf"^{re.escape(mark)} ([^\t\n]+)", text, re.MULTILINE)
         name = found[1].strip().strip('"') if found else ""
-        return "" if name == "/dev/null" else name.partition("/")[2]
+        return "" if name == "/dev/null" else name
 
     old, new = path("---"), path("+++")
     if not old and not new:  # only renamed, or only its mode changed
-        header = re.match(r"diff --git \S+?/(\S+) \S+?/(\S+)$", text, re.MULTILINE)
+        header = re.match(r"diff --git (\S+) (\S+)$", text, re.MULTILINE)
         old, new = header.groups() if header else ("", "")
-    return Part(new or old, old, text)
+    strip = 0 if _bare(old, new) else 1
+    if strip:
+        old, new = (name.partition("/")[2] for name in (old, new))
+    return Part(new or old, old.removesuffix(".orig"), text, strip)
+
+
+def _bare(old: str, new: str) -> bool:
+    """Whether the paths are those of the tree, as with ``git diff --no-prefix``."""
+    letter = len((new or old).partition("/")[0]) == 1
+    return not letter and (not old or not new or old.removesuffix(".orig") == new)
 
 
 def _named(context: str) -> str:

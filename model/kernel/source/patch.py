@@ -4,6 +4,7 @@
 
 import re
 import shutil
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -12,14 +13,20 @@ from attrs import evolve
 from model.errors import BadInput
 from model.kernel.command import run
 from model.kernel.source.diff import Part, parts
-from model.kernel.source.tree import FILES, Edits, Tree, text
+from model.kernel.source.tree import FILES, NEEDED, Edits, Tree, no_file, text
 
 #: What applies one part of a patch, in the order in which it is tried: hunks whose numbers of lines
 #: are wrong, as after an edit by hand, need --recount; hunks whose surroundings differ need patch.
 TOOLS = (
-    ("git", "apply", "-p1"),
-    ("git", "apply", "-p1", "--recount"),
-    ("patch", "-p1", "--force", "--no-backup-if-mismatch", "--reject-file=-"),
+    ("git", "apply"),
+    ("git", "apply", "--recount"),
+    ("patch", "--force", "--no-backup-if-mismatch", "--reject-file=-"),
+)
+
+#: Options of git diff, whatever the user's configuration says.
+DIFF = (
+    *("--no-ext-diff", "--no-textconv", "--no-color", "--text", "--relative"),
+    *("--submodule=short", "--src-prefix=a/", "--dst-prefix=b/"),
 )
 
 #: A message of patch(1) about a hunk that does not fit exactly.
@@ -27,15 +34,16 @@ INEXACT = re.compile(r"Hunk #\d+ succeeded at \d+ (?:with fuzz|\(offset).*")
 
 
 def patched(tree: Tree, patch: Path) -> Tree:
-    """*tree* with *patch* applied: a diff with paths as in ``git diff``, a mail, or an mbox.
+    """*tree* with *patch* applied: a diff, a mail, or an mbox.
 
-    :raises BadInput: if the patch does not apply, or changes none of `FILES`.
+    :raises BadInput: if the patch does not apply, or removes one of `NEEDED`.
     """
-    if not patch.is_file():
-        raise BadInput("no such file", file=str(patch))
     if not shutil.which("git"):
         raise BadInput("--patch needs git, which is not installed (apt install git)")
-    found = parts(text(patch.read_bytes()))
+    try:
+        found = parts(text(patch.expanduser().read_bytes()))
+    except OSError as err:
+        raise BadInput(no_file(err), file=str(patch)) from None
     if not found:
         raise BadInput("no diff in it: it has no '--- a/FILE', '+++ b/FILE', '@@'", file=str(patch))
     read = [part for part in found if part.file in FILES or part.old in FILES]
@@ -47,9 +55,9 @@ def patched(tree: Tree, patch: Path) -> Tree:
         notes = [note for part in read for note in _apply(part, work, tree, patch)]
         left = [path for path in FILES if (work / path).is_file()]
         files = {path: text((work / path).read_bytes()) for path in left}
-    if files == tree.files:
-        msg = f"changes none of the files under test ({', '.join(FILES[:3])}, ...)"
-        raise BadInput(msg, file=str(patch))
+    for path in NEEDED:
+        if path not in files:
+            raise BadInput(f"removes {path}, without which nothing can be cut", file=str(patch))
     unread = tuple(part for part in found if part not in read)
     return evolve(tree, files=files, edits=tree.edits.also(tree.files, unread, notes))
 
@@ -61,12 +69,19 @@ def _apply(part: Part, work: Path, tree: Tree, patch: Path) -> list[str]:
         program = shutil.which(tool)
         if program is None:
             continue
-        done = run([program, *options], work, part.text, GIT_CEILING_DIRECTORIES=str(work.parent))
+        done = _run(program, *options, f"-p{part.strip}", part=part, work=work)
         if not done.returncode:
             return [f"{part.file}: {said}" for said in INEXACT.findall(done.stdout)]
         said = done.stderr.strip().splitlines() or [f"{tool} fails"]
         complaint = complaint or said[0].removeprefix("error: ")
+    back = ("apply", "--reverse", "--check", f"-p{part.strip}")
+    if not _run("git", *back, part=part, work=work).returncode:
+        raise BadInput(f"is applied to {tree.where} already: {part.file}", file=str(patch))
     raise BadInput(f"does not apply to {tree.where}: {complaint}", file=str(patch))
+
+
+def _run(*command: str, part: Part, work: Path) -> subprocess.CompletedProcess[str]:
+    return run(command, work, part.text, GIT_CEILING_DIRECTORIES=str(work.parent))
 
 
 def edited(tree: Tree, base: str | None) -> Tree:
@@ -76,23 +91,40 @@ def edited(tree: Tree, base: str | None) -> Tree:
     :raises BadInput: if *base* is given, and is no commit of a git work tree at ``tree.where``.
     """
     git = shutil.which("git")
-    place = Path(tree.where).expanduser()
-    if not git or not (place / ".git").exists():
+    if not git:
         if base is None:
             return tree
-        if not git:
-            raise BadInput("--base needs git, which is not installed (apt install git)")
+        raise BadInput("--base needs git, which is not installed (apt install git)")
+    place = Path(tree.where).expanduser()
+    if not _is_work_tree(git, place, tree.where):
+        if base is None:
+            return tree
         raise BadInput(f"--base: {tree.where} is no git work tree")
-    commit = f"{base or 'HEAD'}^{{commit}}"
-    if run([git, "rev-parse", "--verify", "--quiet", "--end-of-options", commit], place).returncode:
+    commit = base or "HEAD"
+    if run(
+        [git, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}^{{commit}}"], place
+    ).returncode:
         if base is None:  # no commit yet
             return tree
         raise BadInput(f"--base: {tree.where} has no commit {base!r}")
-    asked = ("diff", "--no-ext-diff", "--no-color", "--src-prefix=a/", "--dst-prefix=b/")
-    found = parts(run([git, *asked, base or "HEAD"], place).stdout)
+    found = parts(run([git, "diff", *DIFF, commit], place).stdout)
     before = dict(tree.files)
     for part in found:
-        if part.old in FILES:
-            before[part.old] = run([git, "show", f"{base or 'HEAD'}:./{part.old}"], place).stdout
+        was = run([git, "show", f"{commit}:./{part.old}"], place).stdout if part.old else ""
+        before.update((path, was) for path in {part.file, part.old} if path in FILES)
     unread = tuple(part for part in found if part.file not in FILES and part.old not in FILES)
     return evolve(tree, edits=Edits(before, unread) if found else tree.edits)
+
+
+def _is_work_tree(git: str, place: Path, where: str) -> bool:
+    """Whether git tracks the tree at *place*, in a repository of its own or as a directory of one.
+
+    :raises BadInput: if there is a repository that git does not read.
+    """
+    if not place.is_dir():
+        return False
+    done = run([git, "ls-files", "--error-unmatch", NEEDED[0]], place)
+    if done.returncode and (place / ".git").exists() and "did not match" not in done.stderr:
+        said = (done.stderr.strip().splitlines() or ["it fails"])[0].removeprefix("fatal: ")
+        raise BadInput(f"what was edited is not known, as git says: {said}", file=where)
+    return not done.returncode

@@ -117,6 +117,11 @@ def read(where: str) -> Tree:
     return Tree(where, _version(files.pop("Makefile", "")), files)
 
 
+def no_file(err: OSError) -> str:
+    """What is said of a file that cannot be read."""
+    return "no such file" if isinstance(err, FileNotFoundError) else err.strerror or str(err)
+
+
 def text(data: bytes) -> str:
     """*data* as text, whatever its bytes."""
     return data.decode("utf-8", errors="replace")

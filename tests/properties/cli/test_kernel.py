@@ -83,6 +83,16 @@ def test_patch(home, patch):
     assert 1 == run("reduce", saved, "--candidate", candidate).exit_code
 
 
+def test_patches(home, patch):
+    """Several patches are applied, in their order; the name of one may contain commas."""
+    other = patch.with_name("a,b.patch")
+    found = ("verify", "--candidate", f"kernel-source:{TOY}", "--patch", patch, "--patch", other)
+
+    assert run(*found).output == f"headcount: {other}: no such file\n"
+    other.write_text(patch.read_text())
+    assert f"headcount: {other}: is applied to {TOY} already: mm/gup.c\n" == run(*found).output
+
+
 def test_patch_of_nothing(patch):
     """Only a tree can be patched."""
     result = run("verify", "--patch", patch)

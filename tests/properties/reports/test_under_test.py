@@ -79,6 +79,16 @@ def test_changes():
     assert ["no line of code"] == [*changes(changed(NO_CODE), listed=False)]
 
 
+def test_notes():
+    """Where a patch did not fit exactly is told first."""
+    under = UnderTest(UNDER.functions[2:], notes=["mm/gup.c: Hunk #1 succeeded at 7 with fuzz 1"])
+
+    first, *_ = Extent(under, ()).lines()
+
+    assert "patch    mm/gup.c: Hunk #1 succeeded at 7 with fuzz 1" == first
+    assert as_json(under, None)["patch_notes"] == under.notes
+
+
 def test_many_changes():
     """Of many functions only some are named, unless all are asked for."""
     many = [Changed(f"mm/{n}.c", 1, "", OUTSIDE) for n in range(30)]

@@ -84,7 +84,7 @@ def test_new_and_deleted():
     )
 
     assert ("mm/new.c", "", [(1, "")]) == (new.file, new.old, [*new.changed()])
-    assert ("mm/old.c", "mm/old.c", [(0, "")]) == (gone.file, gone.old, [*gone.changed()])
+    assert ("mm/old.c", "mm/old.c", []) == (gone.file, gone.old, [*gone.changed()])
 
 
 def test_renamed():
@@ -94,6 +94,59 @@ def test_renamed():
 
     assert ("mm/b.c", "mm/a.c", []) == (part.file, part.old, [*part.changed()])
     assert "" == odd.file
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "strip"),
+    [
+        ("mm/gup.c", "mm/gup.c", 0),
+        ("mm/gup.c.orig", "mm/gup.c", 0),
+        ("/dev/null", "mm/gup.c", 0),
+        ("i/mm/gup.c", "w/mm/gup.c", 1),
+        ("linux.orig/mm/gup.c", "linux/mm/gup.c", 1),
+        ("./mm/gup.c", "./mm/gup.c", 1),
+        ("/dev/null", "b/mm/gup.c", 1),
+    ],
+)
+def test_prefixes(old, new, strip):
+    """Paths have the prefixes of git or diff before them, or none."""
+    (part,) = parts(f"--- {old}\n+++ {new}\n@@ -1 +1 @@\n-one();\n+two();\n")
+    assert ("mm/gup.c", strip) == (part.file, part.strip)
+
+
+MAIL = "From: a@example.org\nMIME-Version: 1.0\n"
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n",
+        "Content-Type: text/plain; charset=us-ascii\n\n",
+        "Content-Type: text/plain; charset=x-nothing\nContent-Transfer-Encoding: 8bit\n\n",
+    ],
+)
+def test_eight_bit_mail(head):
+    """Letters beyond ASCII are kept, whatever the mail says that they are."""
+    (part,) = parts(MAIL + head + PART.replace("a comment", "caf\u00e9 \u2013"))
+    assert "caf\u00e9 \u2013" in part.text
+
+
+def test_other_letters():
+    """A mail in another encoding is decoded; what is in none is replaced."""
+    head = "Content-Type: text/plain; charset={}\nContent-Transfer-Encoding: quoted-printable\n\n"
+    text = PART.replace("a comment", "caf=E9")
+    assert "caf\u00e9" in parts(MAIL + head.format("iso-8859-1") + text)[0].text
+    assert "caf\ufffd" in parts(MAIL + head.format("x-nothing") + text)[0].text
+
+
+def test_html_alternative():
+    """The copy in HTML that some mails have is left out, and so is a patch that is quoted."""
+    both = (
+        f'{MAIL}Content-Type: multipart/alternative; boundary="x"\n\n'
+        f"--x\nContent-Type: text/plain\n\n{PART}\n--x\nContent-Type: text/html\n\n{PART}\n--x--\n"
+    )
+    assert 1 == len(parts(both))
+    assert [] == parts(MAIL + "\n" + "".join(f"> {line}\n" for line in PART.splitlines()))
 
 
 def test_git_headers():

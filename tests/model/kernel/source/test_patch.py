@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
+import threading
 
 import pytest
+from attrs import evolve
 
 from model.errors import BadInput
 from model.kernel.source.patch import edited, patched
@@ -47,7 +50,11 @@ def test_patched(toy, tmp_path):
     ("text", "complaint"),
     [
         (PATCH.replace("toy_each", "other"), r"does not apply to .*toy: patch failed: mm/gup\.c:3"),
-        (PATCH.partition("diff --git a/mm")[0], "changes none of the files under test"),
+        (
+            "diff --git a/mm/gup.c b/mm/x.c\nrename from mm/gup.c\nrename to mm/x.c\n",
+            r"removes mm/gup\.c, without which",
+        ),
+        (PATCH.replace("(struct page *head)\n+", "(struct page *page)\n+"), "does not apply"),
         ("nonsense", "no diff in it"),
     ],
 )
@@ -60,8 +67,50 @@ def test_patch_refused(toy, tmp_path, text, complaint):
         patched(toy, patch)
 
 
+def test_applied_already(toy, tmp_path):
+    """A patch that is in the tree already is told so."""
+    patch = tmp_path / "a.patch"
+    patch.write_text(PATCH)
+
+    with pytest.raises(BadInput, match=r"is applied to .*toy already: mm/gup\.c"):
+        patched(patched(toy, patch), patch)
+
+
+def test_other_files_only(toy, tmp_path):
+    """A patch to none of the files that are read changes nothing that is under test."""
+    patch = tmp_path / "a.patch"
+    patch.write_text(PATCH.partition("diff --git a/mm")[0])
+
+    tree = patched(toy, patch)
+
+    assert toy.files == tree.files
+    assert ["README"] == [part.file for part in tree.edits.unread]
+
+
+def test_without_prefixes(toy, tmp_path):
+    """The output of git diff --no-prefix is applied."""
+    patch = tmp_path / "a.patch"
+    patch.write_text(PATCH.replace(" a/", " ").replace(" b/", " "))
+
+    assert "toy_each(struct page *page)" in patched(toy, patch).files["mm/gup.c"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
+def test_pipe(toy, tmp_path):
+    """A patch may come out of a pipe, as from ``--patch <(git diff)``."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=(PATCH,))
+    writer.start()
+
+    assert "toy_each(struct page *page)" in patched(toy, pipe).files["mm/gup.c"]
+    writer.join()
+
+
 def test_no_patch(toy, tmp_path):
-    """Nor is there a patch without a file."""
+    """Nor is there a patch without a file, or in a directory."""
+    with pytest.raises(BadInput, match="Is a directory"):
+        patched(toy, tmp_path)
     with pytest.raises(BadInput, match=r"a\.patch: no such file"):
         patched(toy, tmp_path / "a.patch")
 
@@ -217,6 +266,60 @@ def test_edited(work_tree):
         edited(tree, "nowhere")
 
 
+def test_edited_directory(work_tree):
+    """A tree may be a directory of a repository; a directory that git does not track is none."""
+    place, _ = work_tree
+    where = place / "drivers"
+    shutil.copytree(TOY, where / "linux")
+    assert not edited(read(str(where / "linux")), None).edits
+    with pytest.raises(BadInput, match="is no git work tree"):
+        edited(read(str(where / "linux")), "HEAD")
+    git = work_tree[1]
+    git("add", "-A")
+    git("commit", "-qm", "inside")
+    append(where / "linux/mm/gup.c", "int two;\n")
+
+    assert "int two" not in edited(read(str(where / "linux")), None).edits.before["mm/gup.c"]
+
+
+def test_new_file(work_tree):
+    """A new file of those that are read was empty before; a renamed one was what it was renamed."""
+    place, git = work_tree
+    (place / "include/linux/gfp.h").write_text("#define TOY_NEW 1\n")
+    git("add", "-A")
+    assert "" == edited(read(str(place)), None).edits.before["include/linux/gfp.h"]
+    git("reset", "-q", "--hard")
+    git("mv", "include/linux/mmzone.h", "include/linux/gfp.h")
+    before = edited(read(str(place)), None).edits.before
+    assert before["include/linux/mmzone.h"] == before["include/linux/gfp.h"] != ""
+
+
+def test_configured(work_tree, monkeypatch):
+    """Neither the user's configuration of diffs, nor a hook's repository, changes what is found."""
+    place, git = work_tree
+    git("config", "diff.toy.textconv", "tac")
+    git("config", "diff.toy.binary", "true")
+    git("config", "diff.noprefix", "true")
+    (place / ".git/info/attributes").write_text("*.c diff=toy\n")
+    (place / "mm/other.c").write_text("int f(void)\n{\n\treturn 1;\n}\n")
+    git("add", "-N", "mm/other.c")
+    monkeypatch.setenv("GIT_DIR", str(place / "nowhere"))
+    monkeypatch.setenv("GIT_INDEX_FILE", str(place / "nowhere"))
+
+    (part,) = edited(read(str(place)), None).edits.unread
+
+    assert [1, 3] == [line for line, _ in part.changed()]
+
+
+def test_git_refuses(work_tree):
+    """What git does not read is told, because nobody knows then what was edited."""
+    place, _ = work_tree
+    (place / ".git/HEAD").unlink()
+
+    with pytest.raises(BadInput, match="what was edited is not known, as git says: not a git"):
+        edited(read(str(place)), None)
+
+
 def test_edited_and_patched(work_tree, tmp_path):
     """What was edited before a patch counts as changed, too."""
     place, _ = work_tree
@@ -229,14 +332,22 @@ def test_edited_and_patched(work_tree, tmp_path):
     assert "toy_each(struct page *page)" not in tree.edits.before["mm/gup.c"]
 
 
-def test_no_work_tree(toy, tmp_path, monkeypatch):
+def test_no_work_tree(tmp_path, monkeypatch):
     """--base needs a git work tree with a commit, and git."""
+    place = tmp_path / "linux"
+    shutil.copytree(TOY, place)
+    toy = read(str(place))
     assert toy == edited(toy, None)
-    with pytest.raises(BadInput, match=r"--base: .*toy is no git work tree"):
+    with pytest.raises(BadInput, match=r"--base: .*linux is no git work tree"):
         edited(toy, "HEAD")
-    shutil.copytree(TOY, tmp_path / "linux")
-    subprocess.run(["git", "init", "-q"], cwd=tmp_path / "linux", check=True)
-    assert not edited(read(str(tmp_path / "linux")), None).edits
+    for words in (["init", "-q"], ["add", "-A"]):
+        subprocess.run(["git", *words], cwd=place, check=True)
+    assert toy == edited(toy, None)
+    with pytest.raises(BadInput, match="has no commit 'HEAD'"):
+        edited(toy, "HEAD")
+    with pytest.raises(BadInput, match=r"--base: .*\.tar is no git work tree"):
+        edited(evolve(toy, where=f"{place}.tar"), "HEAD")
     monkeypatch.setattr(shutil, "which", lambda name: None)
+    assert toy == edited(toy, None)
     with pytest.raises(BadInput, match="--base needs git"):
         edited(toy, "HEAD")

@@ -441,7 +441,8 @@ def test_load(tmp_path):
         (",classic", "needs a directory"),
         (f"{TOY},modern", "'modern' is not one of classic, debug_vm, hvo, patch=FILE, base=REV"),
         (f"{TOY},patch=nowhere", "nowhere: no such file"),
-        (f"{TOY},base=HEAD", "--base: .*toy is no git work tree"),
+        (f"{TOY},patch=a,b,classic", "a,b: no such file"),
+        (f"{TOY},base=nowhere", "--base: .*toy (is no git work tree|has no commit)"),
     ],
 )
 def test_load_refused(text, complaint):
