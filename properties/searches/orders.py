@@ -35,8 +35,8 @@ PROGRAMS = 16
 MAX_POWER = 25
 MAX_LISTED_POWER = 12
 
-#: From this number of pages on, the slow path would take long for the grabs of all of them.
-MANY = 1 << 15
+#: From this number of pages on, the slow path would take long, as it grabs each page.
+MANY = 1 << 10
 
 #: Exponents of the lengths of regions, of which one is drawn for each region.
 REGION_POWERS = (8, 9, 10, 10, 11, 12, 12, 13, 16)

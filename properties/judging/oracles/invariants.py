@@ -49,7 +49,9 @@ def locked_to_dirty(record: Record) -> Finding | None:
 def held_throughout(record: Record) -> Finding | None:
     """No count is 0 in between: a put of the last reference frees, even if more are added later."""
     events = record.candidate.events
-    if not any(event.what == "grab" for event in events) or not record.hears("free"):
+    if not (record.candidate.puts and record.hears("free")):
+        return None
+    if not any(event.what == "grab" for event in events):
         return None
     counts: dict[int, int] = {}
     ended = None
