@@ -61,6 +61,9 @@ class Abilities:
     :param orders_of: For each kind that has not all *orders*, the orders that it has.
     :param room: For each kind whose pages are limited in number, their maximum number.
     :param named: Maximum number of pages that a step may name.
+    :param region: Maximum number of pages of a memory region.
+    :param failing: The same of one for whose scatterlist entries memory runs out. A 32-bit kernel
+        appends in batches of 1024 pages, twice as many as the models.
     :param refs: Maximum number of times that a page can be mapped.
     :param mixes: The kinds whose adjacent compound pages may differ in order; pages of
         different kinds may not be adjacent. None: neither is restricted.
@@ -83,6 +86,8 @@ class Abilities:
     orders_of: Mapping[str, frozenset[int]] = MappingProxyType({})
     room: Mapping[str, int] = MappingProxyType({})
     named: int = UNBOUNDED
+    region: int = UNBOUNDED
+    failing: int = UNBOUNDED
     refs: int = UNBOUNDED
     mixes: frozenset[str] | None = None
     changes: bool = True
@@ -110,7 +115,14 @@ class Abilities:
             pages[kind] += mapping.npages
             if pages[kind] > self.room.get(kind, UNBOUNDED):
                 return f"{self.name} has room for {self.room[kind]} {kind} pages, no more"
+        if self._spanned(mappings) > self.span:
+            return f"{self.name} has no room for frames {self.span} or more apart"
         return "" if self.mixes is None else self._beside(mappings, self.mixes)
+
+    def _spanned(self, mappings: Sequence[Pages]) -> int:
+        """The number of frames from the lowest to the highest of *mappings*, if that is limited."""
+        extents = [e for m in mappings for e in m.extents] if self.span < UNBOUNDED else []
+        return max((e.stop for e in extents), default=0) - min((e.pfn for e in extents), default=0)
 
     def _beside(self, mappings: Sequence[Pages], mixes: frozenset[str]) -> str:
         """A message if *mixes* forbids two adjacent extents of *mappings*; else empty."""

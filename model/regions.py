@@ -37,6 +37,9 @@ class IbUmemGet(Step):
     nmap: int | None = argument("int", default=None)
     append_fails: int | None = argument("int", default=None)
 
+    def fails_append(self) -> bool:
+        return self.append_fails is not None
+
     def arguments(self, table: Table) -> tuple[Any, ...]:
         pages = self.pages.resolve(table)
         return (pages, self.writable, self.max_segment, self.nmap, self.append_fails)

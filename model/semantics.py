@@ -40,8 +40,9 @@ class Semantics:
     :param orders: The orders that each kind of mapping may have.
     :param exact_order: The lowest order of compound pages with a pincount of their own
         (``hpage_pincount_available()``: order > 1, because the counter was in the third
-        ``struct page``, 47e29d32afba; from 5.18 order >= 1, 5232c63f46fd). At lower
-        orders each pin adds `BIAS` to the refcount.
+        ``struct page``, 47e29d32afba; from 5.18 order >= 1, 5232c63f46fd; on 32 bits from 6.15
+        order > 1 again, as the second ``struct page`` has no room for it). At lower orders each
+        pin adds `BIAS` to the refcount.
     :param batched: Whether unpin calls drop the pins of a run in one put (since the series,
         5.13), not each pin in a put of its own.
     :param zero_skipped: Whether to pin or unpin the zero page changes no count
@@ -123,6 +124,8 @@ SEMANTICS: Mapping[str, Semantics] = MappingProxyType(
             Semantics("5.18", orders=_ORDERS_OF_FOLIOS),
             Semantics("6.1", orders=_ORDERS_OF_FOLIOS, zero_skipped=True),
             _6_12,
+            # On 32 bits, to the present. in_section holds from 6.18 on.
+            evolve(_6_12, version="6.15-32", exact_order=2, in_section=True),
             evolve(_6_12, version="6.18", in_section=True),
             evolve(_6_12, version="7.1", in_section=True, tail_mask=True),
             evolve(

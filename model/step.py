@@ -238,6 +238,10 @@ class Step:
         """Whether a page table entry changes during the call."""
         return False
 
+    def fails_append(self) -> bool:
+        """Whether memory for scatterlist entries runs out during the call."""
+        return False
+
     def uses(self) -> set[str]:
         """The names of mappings, handles and regions that the step uses."""
         return {name for pages in self.lists() for name in pages.names()}

@@ -141,7 +141,7 @@ h2 = pin_user_pages(a[2:4])
 
 def programs(semantics, abilities):
     """The programs that a candidate of *abilities* can run; a comment names an oddity."""
-    classic = abilities.name.endswith("(classic)")
+    classic = "(classic" in abilities.name
     for text in (*PROGRAMS, *(OF_SECTIONS if classic else ())):
         misuse = NULL in text and not semantics.null_skipped
         word = ", misuse=True" if misuse else ""

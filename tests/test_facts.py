@@ -141,8 +141,9 @@ class Shown(RecordedKernel):
 
     def __init__(self, known, row):
         super().__init__(known)
-        _, _, model = known.kernel.rstrip(")").partition("(")
-        self._oddities = known_for(row, model) if model else BOOTED_ODDITIES[row.version]
+        _, _, config = known.kernel.rstrip(")").partition("(")
+        model, *configs = config.split(", ")
+        self._oddities = known_for(row, model, configs) if model else BOOTED_ODDITIES[row.version]
 
     @property
     def abilities(self):

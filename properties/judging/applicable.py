@@ -29,9 +29,6 @@ def inapplicable(program: Program, abilities: Abilities) -> str:
         reason = beyond(step, abilities)
         if reason:
             return reason
-    extents = [e for m in program.mappings for e in m.extents]
-    if extents and max(e.stop for e in extents) - min(e.pfn for e in extents) > abilities.span:
-        return f"{abilities.name} has no room for frames {abilities.span} or more apart"
     heads = _heads(program)
     if heads > MAX_HEAD_VISITS:
         return (
@@ -48,6 +45,10 @@ def beyond(step: Step, abilities: Abilities) -> str:
     most = min(abilities.named, abilities.listed) if step.takes_array else abilities.named
     if most < UNBOUNDED and step.npages_named > most:
         return f"{abilities.name} passes no list of more than {most} pages"
+    if step.binds_umem and step.npages_named > abilities.region:
+        return f"{abilities.name} has no regions of more than {abilities.region} pages"
+    if step.fails_append() and step.npages_named > abilities.failing:
+        return f"{abilities.name} has no append_fails= of more than {abilities.failing} pages"
     if not abilities.changes and step.changes_page_table():
         return f"{abilities.name} cannot change a page table during a call"
     for order in step.orders_made():

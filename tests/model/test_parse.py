@@ -477,7 +477,7 @@ def test_bad_name_says_why():
     ("complaint", "statement"),
     [
         (
-            "semantics '6.66' are not known; known are 5.11, 5.13, 5.18, 6.1, 6.12, 6.18, 7.1, 7.3",
+            f"semantics '6.66' are not known; known are {', '.join(SEMANTICS)}",
             'semantics("6.66")',
         ),
         ("5.13 is not a string", "semantics(5.13)"),

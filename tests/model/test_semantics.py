@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from attrs import evolve
 
 from model.errors import BadInput
 from model.semantics import BIAS, DEFAULT, KINDS, MAX_ORDER, PAGE_SIZE, SEMANTICS, semantics
@@ -31,9 +32,17 @@ def test_exact_from_order_one(version):
     assert [False, True, True, True] == [row.exact(order) for order in (0, 1, 2, MAX_ORDER)]
 
 
+def test_exact_on_32_bits():
+    """From 6.15 on the second struct page has no room for the counter on 32 bits."""
+    row = semantics("6.15-32")
+
+    assert [False, False, True, True] == [row.exact(order) for order in (0, 1, 2, MAX_ORDER)]
+    assert evolve(row, version="6.18", exact_order=1) == semantics("6.18")
+
+
 def test_what_is_skipped():
     """Zero pages are skipped from 6.1-stable on, NULL entries from 6.12-stable on."""
-    newest = ["6.12", "6.18", "7.1", "7.3"]
+    newest = ["6.12", "6.15-32", "6.18", "7.1", "7.3"]
 
     assert ["6.1", *newest] == [v for v, row in SEMANTICS.items() if row.zero_skipped]
     assert newest == [v for v, row in SEMANTICS.items() if row.null_skipped]
@@ -43,9 +52,10 @@ def test_what_the_newest_changed():
     """Contiguous struct pages from 6.18 on, masks in tails from 7.1 on, a faster path in 7.3."""
     rows = SEMANTICS.items()
 
-    assert ["6.18", "7.1", "7.3"] == [v for v, row in rows if row.in_section]
+    assert ["6.15-32", "6.18", "7.1", "7.3"] == [v for v, row in rows if row.in_section]
     assert ["7.1", "7.3"] == [v for v, row in rows if row.tail_mask]
-    assert ["6.12", "6.18", "7.1"] == [v for v, row in rows if row.left_to_slow_path]
+    left = ["6.12", "6.15-32", "6.18", "7.1"]
+    assert left == [v for v, row in rows if row.left_to_slow_path]
 
 
 def test_default_is_the_series():
@@ -109,6 +119,6 @@ def test_unknown():
     """A version that has no row is refused, with those that have one."""
     with pytest.raises(
         BadInput,
-        match=r"^semantics '6\.66' are not known; known are 5\.11, .*, 6\.12, 6\.18, 7\.1, 7\.3$",
+        match=r"^semantics '6\.66' are not known; known are 5\.11, .*, 6\.15-32, .*, 7\.3$",
     ):
         semantics("6.66")

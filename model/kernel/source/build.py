@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""Compiles the extracted functions to a shared library in the user's cache.
+"""Compiles the extracted functions to a program, the worker, in the user's cache.
 
 It recognises the kernel version by the functions that a tree defines.
 """
@@ -44,19 +44,20 @@ FLAGS = (
 COUNTED = ("-fprofile-arcs", "-ftest-coverage", "-DHC_COUNTED")
 
 #: Files of the shim that do not need the tree's struct page; compiled separately.
-BESIDE = ("memmap.c", "journal.c", "serve.c")
+BESIDE = ("memmap.c", "journal.c", "serve.c", "worker.c")
 
 #: Memory models and their compiler flags.
 MODELS = {"vmemmap": ("-DHC_VMEMMAP",), "classic": ()}
 
 #: Other parts of the kernel configuration that can be chosen, and their compiler flags.
 #: ``debug_vm``: CONFIG_DEBUG_VM. ``hvo``: CONFIG_HUGETLB_PAGE_OPTIMIZE_VMEMMAP, of which the
-#: struct pages show that tails hold a mask; no struct page is shared.
-CONFIGS = {"debug_vm": ("-DHC_DEBUG_VM",), "hvo": ("-DHC_HVO",)}
+#: struct pages show that tails hold a mask; no struct page is shared. ``m32``: a 32-bit kernel,
+#: whose long and pointers have 32 bits; its physical addresses have 64 (PAE).
+CONFIGS = {"debug_vm": ("-DHC_DEBUG_VM",), "hvo": ("-DHC_HVO",), "m32": ("-m32",)}
 
 #: Versions with functions. A tree follows the first version of which it defines all functions;
 #: some of them have nothing to do with pins, and came with the version.
-ERAS = (
+ERAS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("7.3", ("gup_put_folio", "try_grab_folio_fast", "vma_is_cow_mapping")),
     ("7.1", ("gup_put_folio", "try_grab_folio_fast", "compound_info_has_mask")),
     ("6.18", ("gup_put_folio", "try_grab_folio_fast", "page_range_contiguous")),
@@ -67,6 +68,11 @@ ERAS = (
     ("5.11", ("put_compound_head", "try_grab_compound_head", "try_grab_page")),
 )
 
+#: The same of what counts otherwise on 32 bits.
+ERAS_32: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("6.15-32", ("gup_put_folio", "try_grab_folio_fast", "folio_large_order")),
+)
+
 #: Known oddities of each version's source: names in `properties.judging.oddities`.
 ODDITIES_BY_VERSION = {
     "5.11": ("one-grab",),
@@ -74,10 +80,14 @@ ODDITIES_BY_VERSION = {
     "5.18": ("one-grab", "run-of-zero"),
     "6.1": ("one-grab", "run-of-zero"),
     "6.12": ("one-grab", "run-of-zero", "null-in-run"),
+    "6.15-32": ("one-grab", "null-in-run"),
     "6.18": ("one-grab", "run-of-zero", "null-in-run"),
     "7.1": ("one-grab", "run-of-zero", "null-in-run"),
     "7.3": ("one-grab", "run-of-zero", "null-in-run"),
 }
+
+#: A program that needs what a worker needs.
+SMALL = "#include <unistd.h>\nint main(void) { _exit(0); }\n"
 
 #: Maximum number of libraries in the cache; the least recently used are deleted.
 KEPT = 64
@@ -91,7 +101,7 @@ class Library:
     """Compiled functions of a tree.
 
     :param tree: What it was compiled from.
-    :param path: The shared object.
+    :param path: The worker; for time measurements a shared object.
     :param semantics: The version in `model.semantics` whose rules the tree follows.
     :param model: The memory model, ``vmemmap`` or ``classic``.
     :param configs: The rest of the configuration: those of `CONFIGS` that were chosen.
@@ -183,8 +193,11 @@ def _make(
     measured: bool,
 ) -> None:
     model, *configs = config
+    if "m32" in configs and not makes_programs(cc, CONFIGS["m32"]):
+        msg = f"m32: {cc} makes no 32-bit program that runs here (apt install gcc-multilib)"
+        raise BadInput(msg)
     extracted = cut(tree, cc, config_flags(model, configs), MEASURED if measured else LAST)
-    semantics = recognised(tree, extracted)
+    semantics = recognised(tree, extracted, configs)
     if "hvo" in configs and not SEMANTICS[semantics].tail_mask:
         msg = f"hvo: tails hold a mask from 7.1 on, and this tree counts as {semantics}"
         raise BadInput(msg, file=tree.where)
@@ -206,9 +219,20 @@ def _make(
         made.rename(stem.with_suffix(".so"))
 
 
-def recognised(tree: Tree, extracted: Cut) -> str:
-    """The version in `model.semantics` whose rules *tree* follows, or BadInput."""
-    for version, names in ERAS:
+def makes_programs(cc: str, flags: Sequence[str]) -> bool:
+    """Whether *cc* makes programs with *flags* that run here."""
+    with tempfile.TemporaryDirectory() as work:
+        made = f"{work}/small"
+        done = run([cc, *flags, "-x", "c", "-", "-o", made], stdin=SMALL)
+        try:
+            return not done.returncode and not run([made]).returncode
+        except OSError:  # the system runs none
+            return False
+
+
+def recognised(tree: Tree, extracted: Cut, configs: Sequence[str] = ()) -> str:
+    """The version in `model.semantics` whose rules *tree* follows with *configs*, or BadInput."""
+    for version, names in ERAS_32 + ERAS if "m32" in configs else ERAS:
         if all(name in extracted.known for name in names):
             return version
     put = next((n for n in ("gup_put_folio", "put_compound_head") if n in extracted.known), "")
@@ -235,7 +259,10 @@ def known_for(row: Semantics, model: str, configs: Sequence[str] = ()) -> tuple[
 def _compile(
     tree: Tree, cc: str, flags: Sequence[str], source: str, beside: Iterable[str], made: Path
 ) -> None:
-    """Compile *source*, and link it with the files *beside* of the shim to the library *made*."""
+    """Compile *source*, and link it to the library *made*.
+
+    With the files *beside* of the shim it is a program; without any, a shared object.
+    """
     compiled = made.with_name(OBJECT)
     extract = [cc, *flags, f"-I{SHIM}", "-c", "-x", "c", "-", "-o", str(compiled)]
     plain = [flag for flag in flags if flag not in COUNTED]
@@ -244,7 +271,8 @@ def _compile(
     else:
         libraries = []
     files = [*(str(SHIM / name) for name in beside), str(compiled), *libraries]
-    library = [cc, *plain, "-shared", "-Wl,-z,defs", *files, "-o", str(made)]
+    shared = () if beside else ("-shared", "-Wl,-z,defs")
+    library = [cc, *plain, *shared, *files, "-o", str(made)]
     for command in (extract, library):
         done = run(command, stdin=source)
         if done.returncode:

@@ -11,7 +11,7 @@ from typing import Any
 
 from attrs import evolve, field, frozen
 
-from model.abilities import Abilities
+from model.abilities import UNBOUNDED, Abilities
 from model.candidate import Candidate, Snapshot
 from model.errors import BadInput
 from model.kernel.source.build import CONFIGS, MODELS, Library, build, compiler
@@ -27,6 +27,7 @@ from model.program import Program
 from model.semantics import MAX_ORDER, SECTION, SEMANTICS
 from model.step import Need, Step, Table
 from model.steps import STEPS
+from model.umem import BATCH
 from model.under_test import Changed, UnderTest
 
 #: Maximum length in pages of a list passed as an array: 2 GiB of pointers.
@@ -35,6 +36,12 @@ MOST_LISTED = 1 << 28
 #: Maximum distance in frames from a program's lowest to its highest frame. The array of struct
 #: pages has 16 TiB of address space, and may start up to a section below the lowest frame.
 SPAN = {"vmemmap": (1 << 38) - SECTION, "classic": (1 << 37) - SECTION}
+
+#: The same on 32 bits. The array has up to 1 GiB of address space, for 64 GiB of memory.
+LISTED_32, SPAN_32 = 1 << 26, {"vmemmap": (1 << 24) - SECTION, "classic": (1 << 23) - SECTION}
+
+#: Maximum number of pages of a region on 32 bits: 2 GiB of a process (shim/region.c).
+REGION_32 = 1 << 19
 
 #: A directory or tarball, and the options after it. The name of a patch may contain commas.
 _NAMES = (*MODELS, *CONFIGS)
@@ -197,13 +204,18 @@ class Source:
         library = self.library
         row = SEMANTICS[library.semantics]
         whole = library.model == "vmemmap" or not row.in_section
-        config = ", ".join((library.model, *library.configs))
+        narrow = "m32" in library.configs
+        model = "flatmem" if narrow and library.model == "vmemmap" else library.model
+        config = ", ".join((model, *library.configs))
+        span = (SPAN_32 if narrow else SPAN)[library.model]
         return Abilities(
             f"kernel-source {library.version or 'of unknown version'} ({config})",
             semantics=frozenset({row.version}),
             calls=frozenset(c for c, cls in STEPS.items() if not cls.lacked_by(row)),
-            listed=MOST_LISTED,
-            span=SPAN[library.model] - ("hvo" in library.configs) * HVO_ROOM,
+            listed=LISTED_32 if narrow else MOST_LISTED,
+            span=span - ("hvo" in library.configs) * HVO_ROOM,
+            region=REGION_32 if narrow else UNBOUNDED,
+            failing=BATCH if narrow else UNBOUNDED,
             orders=frozenset(range(MAX_ORDER + 1 if whole else SECTION.bit_length())),
             oddities=library.oddities,
         )
@@ -222,8 +234,9 @@ def chosen(text: str) -> tuple[Tree, str, tuple[str, ...]]:
     """What *text* names: the tree, the memory model, and those of `CONFIGS` that are chosen.
 
     Options follow the directory or tarball after commas: ``classic`` is SPARSEMEM without VMEMMAP;
-    ``debug_vm`` and ``hvo`` are of `CONFIGS`; ``patch=FILE`` applies a patch to the tree first;
-    ``base=REV`` names the commit that a git work tree is compared with, to know what was changed.
+    ``debug_vm``, ``hvo`` and ``m32`` are of `CONFIGS`; ``patch=FILE`` applies a patch to the tree
+    first; ``base=REV`` names the commit that a git work tree is compared with, to know what was
+    changed.
 
     :raises BadInput: if there is no kernel tree, or a patch does not apply.
     """
@@ -253,6 +266,8 @@ def chosen(text: str) -> tuple[Tree, str, tuple[str, ...]]:
             model = name
     if model == "classic" and "hvo" in configs:
         raise BadInput("hvo needs VMEMMAP: leave classic out")
+    if {"hvo", "m32"} <= configs:
+        raise BadInput("hvo needs VMEMMAP, which 32 bits do not have: leave m32 out")
     tree = edited(tree, base)
     for patch in patches:
         tree = patched(tree, patch)

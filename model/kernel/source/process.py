@@ -8,7 +8,6 @@ import signal
 import socket
 import struct
 import subprocess
-import sys
 import weakref
 from array import array
 from collections.abc import Callable, Sequence
@@ -155,10 +154,9 @@ class Worker:
         self._set_limit()
         self._channel, theirs = socket.socketpair()
         with theirs:
-            program = Path(__file__).with_name("worker.py")
-            words = (program, self._library, memory, theirs.fileno(), os.getpid())
-            self._process = subprocess.Popen(  # noqa: S603 - worker.py and the library
-                [sys.executable, *map(str, words)],
+            words = (self._library, memory, theirs.fileno(), os.getpid())
+            self._process = subprocess.Popen(  # noqa: S603 - the library is a program
+                [*map(str, words)],
                 pass_fds=(memory, theirs.fileno()),
                 stdin=subprocess.DEVNULL,
                 env={**os.environ, **(self._counts.environment if self._counts else {})},

@@ -233,6 +233,19 @@ def test_steps_that_name_too_much():
     assert "cannot change a page table" in verdict(changed, Limited()).inapplicable
 
 
+def test_regions_that_are_too_long():
+    """Regions may have a bound, and those whose scatterlist finds no memory one of their own."""
+    limited = Abilities("limited", region=3, failing=1)
+    Limited = type("Limited", (Optimised,), {"abilities": limited})  # noqa: N806
+    start = HEADER + 'a = mapping("base", orders=[0]*4)\n'
+    long = start + "m1 = ib_umem_get(a[0:4])\n"
+    failing = start + "m1 = ib_umem_get(a[0:2], append_fails=0)\n"
+
+    assert "agrees" == verdict(start + "m1 = ib_umem_get(a[0:3])\n", Limited()).kind
+    assert "no regions of more than 3 pages" in verdict(long, Limited()).inapplicable
+    assert "no append_fails= of more than 1 pages" in verdict(failing, Limited()).inapplicable
+
+
 def test_unavailable_is_no_finding():
     """A candidate that cannot be had ends the run; it is nobody's fault."""
 

@@ -1,16 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The kernel configuration for the extracted code, and the macros that test it. The memory
- * model is set on the command line with HC_VMEMMAP, and what can be chosen with HC_DEBUG_VM and
- * HC_HVO.
+ * model is set on the command line with HC_VMEMMAP, and what can be chosen with HC_DEBUG_VM,
+ * HC_HVO and -m32. On 32 bits all struct pages lie in one array with FLATMEM.
  */
 #define __KERNEL__ 1
+#ifdef __LP64__
 #define CONFIG_64BIT 1
+#define BITS_PER_LONG 64
+#else
+#define BITS_PER_LONG 32
+#endif
 #define CONFIG_MMU 1
 #define CONFIG_SMP 1
+#if defined(HC_VMEMMAP) && !defined(__LP64__)
+#define CONFIG_FLATMEM 1
+#else
 #define CONFIG_SPARSEMEM 1
 #ifdef HC_VMEMMAP
 #define CONFIG_SPARSEMEM_VMEMMAP 1
+#endif
 #endif
 #ifdef HC_DEBUG_VM
 #define CONFIG_DEBUG_VM 1

@@ -21,7 +21,7 @@ static void begin(void)
 				nwatched = 0; /* too many pages to check them all */
 				return;
 			}
-			watched[nwatched++].page = pfn_to_page(pfn);
+			watched[nwatched++].page = hc_page(pfn);
 		}
 	}
 	watch(false);

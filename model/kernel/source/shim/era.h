@@ -29,6 +29,8 @@
 
 #ifdef HC_HAS_hpage_pincount_available
 #define HC_EXACT(head) hpage_pincount_available(head)
+#elif defined(HC_HAS_folio_has_pincount)
+#define HC_EXACT(head) folio_has_pincount((struct folio *)(head))
 #else
 #define HC_EXACT(head) folio_test_large((struct folio *)(head))
 #endif

@@ -15,14 +15,19 @@
 
 /*
  * headcount's own bits of page->flags: HC_FREE freed, HC_SEEN visited in this step; the others
- * give the kind of page.
+ * give the kind of page. They begin above the kernel's flags, which heads.c checks.
  */
-#define HC_FREE (1UL << 40)
-#define HC_ZERO (1UL << 41)
-#define HC_SEEN (1UL << 42)
-#define HC_HUGETLB (1UL << 43)
-#define HC_ANON (1UL << 44)
-#define HC_DEVICE (1UL << 45)
+#ifdef __LP64__
+#define HC_OWN_FLAGS 40
+#else
+#define HC_OWN_FLAGS 26
+#endif
+#define HC_FREE (1UL << HC_OWN_FLAGS)
+#define HC_ZERO (2UL << HC_OWN_FLAGS)
+#define HC_SEEN (4UL << HC_OWN_FLAGS)
+#define HC_HUGETLB (8UL << HC_OWN_FLAGS)
+#define HC_ANON (16UL << HC_OWN_FLAGS)
+#define HC_DEVICE (32UL << HC_OWN_FLAGS)
 #define HC_KIND (HC_ZERO | HC_HUGETLB | HC_ANON | HC_DEVICE)
 
 #include "shared.h"

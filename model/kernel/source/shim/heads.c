@@ -11,6 +11,10 @@ static long ntouched, list_room;
 
 void *realloc(void *, size_t);
 
+#ifdef HC_HAS___NR_PAGEFLAGS
+_Static_assert(__NR_PAGEFLAGS <= HC_OWN_FLAGS, "the kernel has more page flags than headcount leaves it");
+#endif
+
 static const unsigned long kinds[] = {
 	[HC_KIND_ZERO] = HC_ZERO,
 	[HC_KIND_HUGETLB] = HC_HUGETLB,
@@ -20,7 +24,7 @@ static const unsigned long kinds[] = {
 
 void hc_make(void *memory, int64_t pfn, const struct hc_seg *extent)
 {
-	struct page *page = memory, *head = pfn_to_page(pfn & -(1L << extent->order));
+	struct page *page = memory, *head = hc_page(pfn & -(1L << extent->order));
 
 	memset(page, 0, sizeof(*page));
 	if (head != page) {
@@ -57,7 +61,7 @@ void hc_counted(atomic_t *v, int i, bool put)
 	if (!hc_in_memmap(v))
 		return;
 	page = HC_PAGE_STRUCT_IS_ROUND ? (struct page *)((unsigned long)v & -HC_PAGE_STRUCT) :
-					 pfn_to_page(hc_pfn(v));
+					 hc_page(hc_pfn(v));
 	refs = (char *)v - (char *)page == hc_refcount_offset;
 	stale = *hc_flags(hc_head(page)) & HC_FREE;
 	hc_touch(refs ? page : hc_head(page));
@@ -113,7 +117,7 @@ static struct page *at(int64_t position)
 	const struct hc_seg *s = &hc_shared->segs[seg];
 	int64_t pfn = s->start + (position - before) * s->step;
 
-	return pfn < 0 ? NULL : pfn_to_page(pfn);
+	return pfn < 0 ? NULL : hc_page(pfn);
 }
 
 /* Inaccessible entries after a list, so that reading past its end faults. */

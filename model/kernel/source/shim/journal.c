@@ -120,7 +120,7 @@ void hc_spent_all(void)
 struct block {
 	struct block *next, **here;
 	size_t size;
-	char pad[40];
+	char pad[64 - 3 * sizeof(void *)];
 };
 static struct block *blocks;
 int64_t hc_allocs_left = -1;

@@ -27,7 +27,9 @@ typedef struct {
 typedef struct {
 	s64 counter;
 } atomic64_t;
-typedef atomic64_t atomic_long_t;
+typedef struct {
+	long counter;
+} atomic_long_t;
 typedef struct {
 	int hc;
 } spinlock_t;
@@ -149,7 +151,6 @@ void free(void *);
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define BIT(nr) (1UL << (nr))
 #define GENMASK(high, low) (~0UL << (low) & ~0UL >> (BITS_PER_LONG - 1 - (high)))
-#define BITS_PER_LONG 64
 #define UINT_MAX (~0U)
 #define INT_MAX ((int)(~0U >> 1))
 #define ULONG_MAX (~0UL)
@@ -174,8 +175,8 @@ void free(void *);
 #define roundup(x, to) (DIV_ROUND_UP(x, to) * (to))
 #define rounddown(x, to) ((x) - (x) % (to))
 #define is_power_of_2(x) ((x) && !((x) & ((x)-1)))
-#define ilog2(x) (63 - __builtin_clzl(x))
-#define roundup_pow_of_two(x) ((x) < 2 ? 1UL : 1UL << (64 - __builtin_clzl((x)-1)))
+#define ilog2(x) (63 - __builtin_clzll(x))
+#define roundup_pow_of_two(x) ((x) < 2 ? 1UL : 1UL << (64 - __builtin_clzll((x)-1)))
 #define rounddown_pow_of_two(x) (1UL << ilog2(x))
 #define order_base_2(x) ((x) < 2 ? 0 : ilog2((x)-1) + 1)
 #define check_add_overflow(a, b, to) __builtin_add_overflow(a, b, to)
@@ -334,7 +335,7 @@ static inline s64 atomic64_read(const atomic64_t *v) { return v->counter; }
 
 static inline bool test_bit(long nr, const volatile unsigned long *word)
 {
-	return word[nr / 64] >> (nr % 64) & 1;
+	return word[nr / BITS_PER_LONG] >> (nr % BITS_PER_LONG) & 1;
 }
 
 /*
@@ -371,14 +372,21 @@ struct page;
 extern struct page *hc_pages;
 #define pfn_to_page(pfn) ((struct page *)((char *)hc_pages + (size_t)(pfn) * HC_PAGE_STRUCT))
 #define page_to_pfn(page) ((unsigned long)(((char *)(page) - (char *)hc_pages) / HC_PAGE_STRUCT))
-#elif defined(HC_VMEMMAP)
-#define pfn_to_page(pfn) \
-	((struct page *)(hc_base + ((int64_t)(pfn)-hc_first) * HC_PAGE_STRUCT))
-#define page_to_pfn(page) ((unsigned long)hc_pfn(page))
+#else
+#ifdef HC_VMEMMAP
+#define hc_page(pfn) ((struct page *)(hc_base + ((int64_t)(pfn)-hc_first) * HC_PAGE_STRUCT))
 #else
 struct page *hc_section_page(int64_t pfn);
-#define pfn_to_page(pfn) hc_section_page(pfn)
-#define page_to_pfn(page) ((unsigned long)hc_pfn(page))
+#define hc_page(pfn) hc_section_page(pfn)
+#endif
+/* A program may lie beyond what 32 bits can number: there its frames count from a GiB below it. */
+#ifdef __LP64__
+#define HC_BELOW 0
+#else
+#define HC_BELOW (hc_first & -(INT64_C(1) << 18))
+#endif
+#define pfn_to_page(pfn) hc_page((int64_t)(pfn) + HC_BELOW)
+#define page_to_pfn(page) ((unsigned long)(hc_pfn(page) - HC_BELOW))
 #endif
 #define page_to_phys(page) ((phys_addr_t)page_to_pfn(page) << PAGE_SHIFT)
 #define __page_to_pfn page_to_pfn

@@ -16,8 +16,12 @@
 #include <unistd.h>
 #include "headcount.h"
 
-/* For 2^38 struct pages: 16 TiB, if each has 64 bytes. */
+/* For 2^38 struct pages: 16 TiB, if each has 64 bytes. On 32 bits for 2^24, as many as PAE has. */
+#ifdef __LP64__
 #define RESERVED (hc_page_struct << 38)
+#else
+#define RESERVED (hc_page_struct << 24)
+#endif
 /*
  * A multiple of GRAIN frames has the struct page of the lowest frame, so that under HVO the struct
  * pages of each compound page begin at a multiple of their size. In front of them LEAD are free.
@@ -145,7 +149,7 @@ static void faulted(int number, siginfo_t *info, void *context)
 			return;
 		if (section < 0)
 			hc_end(HC_OOPS, "accesses a struct page past the end of a section's memmap");
-		hc_end(HC_OOPS, "frame %#lx is in no mapping", (long)hc_pfn(address));
+		hc_end(HC_OOPS, "frame %#llx is in no mapping", (long long)hc_pfn(address));
 	}
 	if ((uintptr_t)address < 1 << 16)
 		hc_end(HC_OOPS, "NULL pointer dereference, address: %#lx", (long)address);

@@ -14,7 +14,7 @@ static int64_t known_head(int64_t pfn)
 	if (!extent)
 		return pfn;
 	first = pfn & -(1L << extent->order);
-	return compound_order(pfn_to_page(first)) == extent->order ? first : pfn;
+	return compound_order(hc_page(first)) == extent->order ? first : pfn;
 }
 
 static int64_t grab_slow(int64_t from, int64_t n, unsigned int flags, struct page **pages)
@@ -29,7 +29,7 @@ static int64_t grab_slow(int64_t from, int64_t n, unsigned int flags, struct pag
 		 * terabyte has 16 GiB of struct pages.
 		 */
 		if (n >= MANY_PAGES && hc_shared->segs[seg].step == 1)
-			page = pfn_to_page(known_head(hc_pfn(page)));
+			page = hc_page(known_head(hc_pfn(page)));
 		if (!mapped(page))
 			return i ? i : -EFAULT;
 		if (!HC_GRAB_SLOW(page, flags))

@@ -9,7 +9,12 @@ static struct region {
 	struct ib_device device;
 } regions[MOST_REGIONS];
 
+/* Where the process has its pages: on 32 bits room for 2 GiB, REGION_32 in candidate.py. */
+#ifdef __LP64__
 #define FIRST_ADDRESS 0x100000000UL
+#else
+#define FIRST_ADDRESS 0x10000000UL
+#endif
 static int64_t append_fails, batches;
 
 bool hc_append_fails(void)
@@ -64,7 +69,7 @@ static int64_t umem_over(const int64_t *arg)
 		return -ENOMEM;
 	r->umem->address = FIRST_ADDRESS;
 	for_each_sg(HC_UMEM_TABLE(r->umem)->sgl, sg, hc_shared->nsegs, i) {
-		sg_set_page(sg, pfn_to_page(hc_shared->segs[i].start), hc_shared->segs[i].count, 0);
+		sg_set_page(sg, hc_page(hc_shared->segs[i].start), hc_shared->segs[i].count, 0);
 		/* Whole pages for all entries but the last. */
 		r->umem->length = ALIGN(r->umem->length, PAGE_SIZE) + hc_shared->segs[i].count;
 	}

@@ -40,14 +40,14 @@ static void clean_one(struct page *head)
 static int64_t rebuild(int64_t pfn, const struct hc_seg *orders, int64_t n, bool dirty)
 {
 	/* The new compound pages are of the same kind. */
-	unsigned long kind = *hc_flags(pfn_to_page(pfn)) & HC_KIND;
+	unsigned long kind = *hc_flags(hc_page(pfn)) & HC_KIND;
 
 	ntouched = 0;
 	for (int64_t i = 0; i < n; i++) {
 		int64_t stop = pfn + (orders[i].count << orders[i].order);
 
 		for (; pfn < stop; pfn++) {
-			struct page *page = pfn_to_page(pfn);
+			struct page *page = hc_page(pfn);
 
 			hc_make(page, pfn, &orders[i]);
 			if (hc_head(page) != page)

@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from model.errors import BadInput
-from model.kernel.source.build import compiler
+from model.kernel.source.build import CONFIGS, compiler, makes_programs
 from properties.candidates import available
 
 
@@ -16,3 +18,10 @@ def lacking():
     except BadInput as err:
         return str(err)
     return "" if compiler() else "no cc: apt install gcc"
+
+
+@cache
+def lacking_32():
+    """Why no kernel tree can be compiled for 32 bits here; empty if one can."""
+    makes = makes_programs(compiler(), CONFIGS["m32"])
+    return "" if makes else "no 32-bit programs: apt install gcc-multilib"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from model.errors import BadInput
-from model.kernel.source.build import ERAS, MODELS, compiler, known_for, recognised
+from model.kernel.source.build import ERAS, ERAS_32, MODELS, compiler, known_for, recognised
 from model.kernel.source.cut import MEASURED, SHIM, cut
 from model.semantics import SEMANTICS
 
@@ -141,7 +141,7 @@ def test_nothing_of_a_kernel_is_ours():
 def test_era(toy):
     """The toy counts as the series does; every era is a row of the semantics."""
     assert "5.13" == recognised(toy, cut(toy, CC))
-    assert {version for version, _ in ERAS} == set(SEMANTICS)
+    assert {version for version, _ in ERAS + ERAS_32} == set(SEMANTICS)
 
 
 @pytest.mark.parametrize(
@@ -191,19 +191,30 @@ def test_known_for_sections(version, model, known):
     assert known == ("sections" in known_for(SEMANTICS[version], model))
 
 
+#: What came with the versions up to 7.3.
+NEWEST = {
+    "folio_large_order",
+    "page_range_contiguous",
+    "compound_info_has_mask",
+    "vma_is_cow_mapping",
+}
+
+
 @pytest.mark.parametrize(
-    ("came", "version"),
+    ("came", "version", "version_32"),
     [
-        (set(), "6.12"),
-        ({"page_range_contiguous"}, "6.18"),
-        ({"page_range_contiguous", "compound_info_has_mask"}, "7.1"),
-        ({"page_range_contiguous", "compound_info_has_mask", "vma_is_cow_mapping"}, "7.3"),
+        (set(), "6.12", "6.12"),
+        ({"folio_large_order"}, "6.12", "6.15-32"),
+        ({"folio_large_order", "page_range_contiguous"}, "6.18", "6.15-32"),
+        (NEWEST - {"vma_is_cow_mapping"}, "7.1", "6.15-32"),
+        (NEWEST, "7.3", "6.15-32"),
     ],
 )
-def test_newest_eras(toy, came, version):
-    """Later versions are told apart by what came with each."""
+def test_newest_eras(toy, came, version, version_32):
+    """Later versions are told apart by what came with each; on 32 bits there is one."""
     was = cut(toy, CC)
     folios = {"gup_put_folio", "try_grab_folio", "try_grab_folio_fast"}
     made = type(was)(was.source, was.names, was.known - {"put_compound_head"} | folios | came)
 
     assert version == recognised(toy, made)
+    assert version_32 == recognised(toy, made, ("m32",))

@@ -439,7 +439,8 @@ def test_load(tmp_path):
     [
         ("", "needs a directory"),
         (",classic", "needs a directory"),
-        (f"{TOY},modern", "'modern' is not one of classic, debug_vm, hvo, patch=FILE, base=REV"),
+        (f"{TOY},modern", "'modern' is not one of classic, debug_vm, hvo, m32, patch=FILE, base="),
+        (f"{TOY},m32,hvo", "hvo needs VMEMMAP, which 32 bits do not have: leave m32 out"),
         (f"{TOY},patch=nowhere", "nowhere: no such file"),
         (f"{TOY},patch=a,b,classic", "a,b: no such file"),
         (f"{TOY},base=nowhere", "--base: .*toy (is no git work tree|has no commit)"),
