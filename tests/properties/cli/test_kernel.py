@@ -197,10 +197,13 @@ def patch_of(home, old, new, file="mm/gup.c"):
 
 BUMP = "\tint all = flags == FOLL_PIN ? refs * toy_each(page) : refs;"
 
+#: The same in other words.
+SAME = BUMP.replace(": refs;", ": 1 * refs;")
+
 
 def test_all_that_was_changed_ran(home):
     """If each changed line of code ran, the verdict is agreed; it is told how many lines ran."""
-    result = rounds("--patch", patch_of(home, BUMP, ["\t/* the same */", BUMP + " "]))
+    result = rounds("--patch", patch_of(home, BUMP, ["\t/* the same */", SAME]))
 
     assert 0 == result.exit_code, result.output
     assert result.output.startswith("agreed ")
@@ -210,7 +213,7 @@ def test_all_that_was_changed_ran(home):
 
 def test_what_was_changed_never_ran(home):
     """A changed line that was compiled, and never ran, is told, and there is no agreement."""
-    result = rounds("--patch", patch_of(home, BUMP, [BUMP + " ", "\tif (refs < -9)", "\t\tall++;"]))
+    result = rounds("--patch", patch_of(home, BUMP, [SAME, "\tif (refs < -9)", "\t\tall++;"]))
 
     assert 3 == result.exit_code, result.output
     assert result.output.startswith("partly under test ")
@@ -252,7 +255,7 @@ def test_base(home):
 
 def test_replay_and_exhaustive_of_what_was_changed(home):
     """A trace, or a whole scope, that did not reach all that was changed, is no agreement."""
-    patch = patch_of(home, BUMP, [BUMP + " ", "\tif (refs < -9)", "\t\tall++;"])
+    patch = patch_of(home, BUMP, [SAME, "\tif (refs < -9)", "\t\tall++;"])
     candidate = ("--candidate", f"kernel-source:{TOY}", "--patch", patch)
     trace = TRACES / "no-tail-offset.trace"
 
