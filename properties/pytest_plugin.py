@@ -22,6 +22,7 @@ from model.errors import BadInput
 from model.program import Program
 from properties import candidates, layouts
 from properties.judging.finding import Diverged, Finding
+from properties.pytest_extent import ExtentReport
 from properties.pytest_items import Searches, TraceFile
 from properties.reports.store import Store
 from properties.search import Search, Watcher
@@ -63,6 +64,10 @@ class Active:
             captured = layouts.load(files) if files else layouts.shipped()
         except BadInput as err:
             raise pytest.UsageError(str(err)) from None
+        if self._spec.tested:
+            fails = _option(config, "untested") != "report"
+            report = ExtentReport(self._spec.tested, fails=fails)
+            config.pluginmanager.register(report, "headcount-extent")
         self._store = Store(self._spec.make, (f"found by pytest, candidate {text}",))
         self._profile = _profile(config)
         self.search = Search(

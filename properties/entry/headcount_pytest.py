@@ -51,6 +51,11 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "default": "strict",
         "help": "whether equal counts at a higher cost fail (strict) or pass (report)",
     },
+    "--untested": {
+        "choices": ["fail", "report"],
+        "default": "fail",
+        "help": "whether changed lines of a kernel tree that did not run fail the run",
+    },
 }
 
 

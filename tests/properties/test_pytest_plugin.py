@@ -12,7 +12,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from tests.helpers import ROOT, SKETCHES, TRACES
+from tests.helpers import ROOT, SKETCHES, TOY, TRACES
+from tests.model.kernel.source.needs import lacking
 
 SEARCHES = [f"headcount::{name}" for name in ("machine", "soak", "wide", "laws")]
 
@@ -242,7 +243,7 @@ def test_unrelated(folder):
     for name in ("model", "properties"):
         folder.mkpydir(name)
         (folder.path / name / "own.py").write_text("OWN = True\n")
-    options = ("--candidate", "--semantics", "--layout", "--cost")
+    options = ("--candidate", "--semantics", "--layout", "--cost", "--untested")
     added = "".join(f"    parser.addoption('{option}')\n" for option in options)
     folder.makeconftest(f"def pytest_addoption(parser):\n{added}")
     folder.makepyfile(
@@ -298,3 +299,66 @@ def test_in_this_checkout(words, whole):
     others = {line for line in found - whole if not line.startswith("tests/traces/")}
     assert set() == others
     assert whole <= found
+
+
+#: A line of the toy, and the same in other words.
+BUMP = "\tint all = flags == FOLL_PIN ? refs * toy_each(page) : refs;"
+SAME = BUMP.replace(": refs;", ": 1 * refs;")
+
+
+@pytest.fixture
+def patch(folder):
+    """A function that patches the toy: *lines* for `BUMP`; the candidate that is patched so."""
+    if lacking():
+        pytest.skip(lacking())
+
+    def made(*lines):
+        at = (TOY / "mm/gup.c").read_text().split("\n").index(BUMP) + 1
+        added = "".join(f"+{line}\n" for line in lines)
+        hunk = f"@@ -{at} +{at},{len(lines)} @@\n-{BUMP}\n{added}"
+        (folder.path / "a.patch").write_text(f"--- a/mm/gup.c\n+++ b/mm/gup.c\n{hunk}")
+        return f"kernel-source:{TOY},patch=a.patch"
+
+    return made
+
+
+@pytest.mark.parametrize(
+    ("words", "end"),
+    [((), pytest.ExitCode.TESTS_FAILED), (("--untested=report",), pytest.ExitCode.OK)],
+)
+def test_untested(folder, patch, words, end):
+    """Changed code that did not run is told at the end, and fails the run, if a search ran."""
+    candidate = ("--candidate", patch(SAME, "\tif (refs < -9)", "\t\tall++;"), *words)
+    result = folder.runpytest(*LOADED, *candidate, "-k", "soak", *BRIEFLY)
+    replayed = folder.runpytest(*LOADED, *candidate, "-k", "null", *BRIEFLY)
+
+    assert {"headcount::soak": "PASSED"} == ids(result)
+    result.stdout.fnmatch_lines(
+        [
+            "=* headcount: partly under test =*",
+            "changed  3 lines of code: 2 ran; 1 compiled, but never ran",
+            "*compiled, but never ran: mm/gup.c: put_compound_head, 35",
+        ]
+    )
+    assert end == result.ret
+    assert pytest.ExitCode.OK == replayed.ret
+    assert "under test" not in replayed.stdout.str()
+
+
+@pytest.mark.slow("a search in processes of their own")
+def test_tested_in_processes(folder, patch):
+    """What ran in any process ran."""
+    pytest.importorskip("xdist")
+    words = ("--candidate", patch(SAME), "-k", "soak", "-n", "2", *BRIEFLY)
+    result = folder.runpytest_subprocess(*LOADED, *words)
+
+    result.stdout.fnmatch_lines(
+        ["=* headcount: all that was changed ran =*", "changed  1 line of code: 1 ran"]
+    )
+    assert pytest.ExitCode.OK == result.ret
+
+
+def test_of_a_sketch(folder):
+    """Where nobody knows what was changed nothing is told."""
+    words = ("--candidate", "sketch.py:Backwards", "-k", "soak", *BRIEFLY)
+    assert "headcount: all" not in folder.runpytest(*LOADED, *words).stdout.str()
