@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, Verbosity, settings
@@ -36,12 +37,12 @@ def listen(rounds):
 
 
 @pytest.fixture(scope="module", params=[3, pytest.param(8, marks=MORE_SEEDS)])
-def heard(request):
+def heard(request, tmp_path_factory):
     """The same from a process of its own: Hypothesis draws constants of what is imported here."""
-    command = [sys.executable, __file__, str(request.param)]
-    told = subprocess.run(command, check=True, capture_output=True).stdout
+    told = tmp_path_factory.mktemp("machine") / "told"
+    subprocess.run([sys.executable, __file__, str(request.param), str(told)], check=True)
     listener = Listener()
-    *counted, programs = pickle.loads(told)  # noqa: S301 - our own, from a moment ago
+    *counted, programs = pickle.loads(told.read_bytes())  # noqa: S301 - ours, from a moment ago
     listener.calls, listener.reached, listener.refused, listener.failures = counted
     listener.programs = [Program(*program) for program in programs]
     return listener
@@ -209,4 +210,4 @@ if __name__ == "__main__":
     # Rows of the semantics cannot be pickled; all these programs are of the default one.
     kept = [(program.mappings, program.steps) for program in said.programs]
     counters = (said.calls, said.reached, said.refused, summaries)
-    sys.stdout.buffer.write(pickle.dumps((*counters, kept)))
+    Path(sys.argv[2]).write_bytes(pickle.dumps((*counters, kept)))
