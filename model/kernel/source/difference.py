@@ -4,14 +4,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
 from functools import cached_property
+from typing import TypeAlias
 
 from attrs import field, frozen
 
 from model.kernel.source.items import Item, items
 from model.kernel.source.lines import TOKEN, Lines, lines
+
+#: A line with the column at which it begins.
+Comparable: TypeAlias = tuple[int, str]
+
+#: What `SequenceMatcher` says of a stretch of lines: what, and where in the old and the new text.
+Code: TypeAlias = tuple[str, int, int, int, int]
 
 
 @frozen(slots=False)
@@ -74,16 +81,51 @@ def places(old: Text, new: Text) -> list[Place]:
     Definitions that were only moved, reformatted, or removed altogether do not count.
     """
     was, now = _comparable(old.lines), _comparable(new.lines)
-    codes = SequenceMatcher(None, was, now, autojunk=False)
-    found = [code[1:] for code in codes.get_opcodes() if code[0] != "equal"]
+    codes = SequenceMatcher(None, was, now, autojunk=False).get_opcodes()
+    found = [code[1:] for code in _slid(codes, was, now) if code[0] != "equal"]
     same = old.same.keys() & new.same.keys()
     kept = _all(new.same[one] for one in same)
     gone = _all(old.same[one] for one in same) | _gone(old, new, found)
     return [one for one in (_place(old, new, kept, gone, *region) for region in found) if one]
 
 
-def _comparable(of: Lines) -> list[tuple[int, str]]:
+def _comparable(of: Lines) -> list[Comparable]:
     return [(level if text else 0, text) for level, text in zip(of.levels, of.text, strict=True)]
+
+
+def _slid(
+    codes: Sequence[Code], was: Sequence[Comparable], now: Sequence[Comparable]
+) -> list[Code]:
+    """*codes*, with lines that were only added or removed moved among lines that are the same.
+
+    The diff of two error branches of which one is new may begin in the middle of the other one:
+    here it begins with the least deep of its lines, as git's does.
+    """
+    found = [*codes]
+    for n, (tag, a, b, c, d) in enumerate(codes):
+        lines, start, stop = (was, a, b) if tag == "delete" else (now, c, d)
+        if tag not in {"delete", "insert"}:
+            continue
+        before = codes[n - 1][2] - codes[n - 1][1] if n else 0
+        after = codes[n + 1][2] - codes[n + 1][1] if n + 1 < len(codes) else 0
+        by = _slide(lines, start, stop, before, after)
+        found[n] = (tag, a + by, b + by, c + by, d + by)
+    return found
+
+
+def _slide(lines: Sequence[Comparable], start: int, stop: int, before: int, after: int) -> int:
+    """By how many lines to move *start* and *stop*; the number of equal lines bounds that."""
+    moves = [0]
+    while -moves[-1] < before and lines[start + moves[-1] - 1] == lines[stop + moves[-1] - 1]:
+        moves.append(moves[-1] - 1)
+    moves.append(0)
+    while moves[-1] < after and lines[start + moves[-1]] == lines[stop + moves[-1]]:
+        moves.append(moves[-1] + 1)
+
+    def depth(by: int) -> int:
+        return next((level for level, text in lines[start + by : stop + by] if text), 0)
+
+    return min(moves, key=lambda by: (depth(by), -by))
 
 
 def _place(

@@ -261,6 +261,16 @@ def test_else(told):
     assert {("nobody", NEVER), ("unpin_user_pages_dirty_lock", NEVER)} <= {*fates}
 
 
+def test_slid(told):
+    """One of two branches that end alike was added, or removed, and not the end of the other."""
+    branch = "\tif (refs == 77)\n\t\treturn NULL;\n"
+    assert [RAN] == [fate for _, fate in told(was=[(LEAVES, LEAVES + branch)])]
+    assert [RAN] == [fate for _, fate in told(was=[(LEAVES, branch + LEAVES)])]
+    added = [("try_grab_compound_head", RAN), ("try_grab_compound_head", NEVER)]
+    assert added == told((LEAVES, LEAVES + branch))
+    assert added == told((LEAVES, branch + LEAVES))
+
+
 def test_removed_outside(told):
     """What is removed outside of functions is no code, or is not under test."""
     assert [("", OUTSIDE)] == told(was=[(EACH, f"module_param(toy);\n{EACH}")])
