@@ -8,7 +8,7 @@ from attrs import evolve
 from model.abilities import FIELDS, Abilities
 from model.candidate import Candidate, InProcess
 from model.errors import BadInput
-from model.memory import NR_FOLL_PIN_ACQUIRED
+from model.memory import NR_FOLL_PIN_ACQUIRED, ArgumentChanged
 from model.optimised import Optimised
 from model.page import HeadState
 from model.pagelist import span
@@ -17,6 +17,7 @@ from model.program import Program
 from model.semantics import KINDS, SEMANTICS
 from model.steps import STEPS
 from model.world import Map, Unmap
+from tests.helpers import program
 
 #: Compound pages of orders 2 and 1, then two single pages.
 A = 'a = mapping("driver", orders=[2, 1, 0, 0], pfn=0x10)'
@@ -365,3 +366,21 @@ def test_orders_of_a_kind():
     """A kind may have fewer orders than there are."""
     assert {9} == NARROW.makes("hugetlb")
     assert {0, 1, 9, 18} == NARROW.makes("driver")
+
+
+def test_a_changed_list():
+    """A candidate that changes the list it is given is stopped, since the caller needs it after."""
+
+    class Takes(Optimised):
+        def unpin_user_pages(self, pages, npages):
+            super().unpin_user_pages(pages, npages)
+            pages.reverse()
+
+    made = program(
+        'a = mapping("driver", orders=[0, 0, 0])',
+        "h1 = pin_user_pages(a[0:1] + a[2:3] + a[1:2])",
+        "unpin_user_pages(h1[0:3])",
+    )
+
+    with pytest.raises(ArgumentChanged):
+        [*Takes().execute(made)]
