@@ -201,6 +201,9 @@ _CALLS: tuple[type[Step], ...] = (
 
 STEPS: dict[str, type[Step]] = {cls.call: cls for cls in _CALLS}
 
+#: The calls that unpin several pages.
+UNPINS: list[Any] = [cls for cls in STEPS.values() if cls.unpins and cls.may_be_empty]
+
 # For code that needs a step with a certain effect: the plainest call that has it.
 Pin = PinUserPages
 PinFast = PinUserPagesFastOnly

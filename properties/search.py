@@ -7,11 +7,12 @@ of them. A search works in *rounds*. A round is drawn from the seed and the roun
 the same seed and the same number of rounds repeat a search.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 
 from attrs import field, frozen
 
+from model.abilities import Abilities
 from model.candidate import Candidate, Snapshot
 from model.errors import BadInput
 from model.mapping import Mapping
@@ -19,6 +20,7 @@ from model.program import Program
 from model.semantics import DEFAULT, Semantics
 from model.step import Step
 from properties.coverage.situations import situations
+from properties.judging.applicable import beyond
 from properties.judging.finding import Finding
 from properties.judging.judge import Run
 from properties.judging.oddities import KnownOddity
@@ -154,6 +156,17 @@ def attempt(search: Search, run: Run, step: Step) -> Taken | None:
     shown = run.record.candidate if run.record else None
     code = shown.ran if isinstance(shown, Snapshot) else ()
     return Taken(finding, reached, bool(code) and search.watcher.ran(code))
+
+
+def attempts(
+    search: Search, run: Run, steps: Iterable[Step], abilities: Abilities
+) -> Iterator[Taken]:
+    """Attempt each of *steps* that the semantics and *abilities* allow; what was carried out."""
+    for step in steps:
+        if not step.lacked_by(search.semantics) and not beyond(step, abilities):
+            taken = attempt(search, run, step)
+            if taken is not None:
+                yield taken
 
 
 def report_step(search: Search, run: Run) -> set[str]:

@@ -4,15 +4,18 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from model.optimised import Optimised
 from model.parse import parse_program
 from properties.cli import main
-from properties.search import Search, Watcher
+from properties.search import SEED_STRIDE, Search, Tally, Watcher
+from properties.searches.registry import SEARCHES, TURNS
 from properties.searches.soak import soak
 
 ROOT = Path(__file__).parent.parent
@@ -86,3 +89,30 @@ class Listener(Watcher):
 
     def found(self, program, finding):
         self.failures.append((program, finding))
+
+
+def heard_of(searcher, numbers, candidate=Optimised, **where):
+    """What the rounds *numbers* of *searcher* told; *where* are more fields of `Search`."""
+    listener = Listener()
+    search = Search(candidate, watcher=listener, **{"strict": True, **where})
+    for number in numbers:
+        searcher(search, number)
+    return listener
+
+
+def searched(candidate, seed, rounds):
+    """The tally of *rounds* rounds of ``headcount verify``, which ends with a failure."""
+    tally = Tally()
+    search = Search(candidate, watcher=tally)
+    for number in range(rounds):
+        SEARCHES[TURNS[number % len(TURNS)]](search, seed * SEED_STRIDE + number)
+        if tally.failure:
+            break
+    return tally
+
+
+#: Marks what takes seconds on each of many seeds.
+MANY_SEEDS = pytest.mark.skipif(
+    os.environ.get("HEADCOUNT_SEEDS") != "long",
+    reason="takes many minutes: set HEADCOUNT_SEEDS=long",
+)

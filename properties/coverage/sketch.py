@@ -29,7 +29,10 @@ class SketchLines:
     def __init__(self, module: ModuleType, name: str) -> None:
         self._name = name
         self._file = module.__file__ or ""
-        self._functions = [*_functions(module, self._file)]
+        self._functions = [
+            (name, code.co_firstlineno, sorted(_lines(code)))
+            for name, code in _functions(module, self._file)
+        ]
         self._ran: set[int] = set()
         self._unknown = ""
         self._tracer: Any = None
@@ -51,15 +54,14 @@ class SketchLines:
 
     def _whole(self) -> bool:
         """Whether all lines have run."""
-        return all(self._ran.issuperset(_lines(code)) for _, code in self._functions)
+        return all(self._ran.issuperset(lines) for _, _, lines in self._functions)
 
     def changes(self, ran: UnderTest) -> Sequence[Changed] | None:
         """None: what was changed in a sketch is not known."""
 
-    def _shown(self, name: str, code: CodeType) -> Function:
-        lines = sorted(_lines(code))
+    def _shown(self, name: str, first: int, lines: list[int]) -> Function:
         ran = {line: int(line in self._ran) for line in lines}
-        return Function(name, self._name, code.co_firstlineno, lines[-1], ran)
+        return Function(name, self._name, first, lines[-1], ran)
 
     @contextmanager
     def _traced(self, number: int) -> Iterator[None]:

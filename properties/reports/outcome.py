@@ -2,8 +2,8 @@
 
 """What ``headcount verify`` says at its end: as lines of text, and as a JSON object."""
 
-import textwrap
 from collections.abc import Collection, Iterator
+from textwrap import wrap
 from typing import Any
 
 from attrs import asdict, frozen
@@ -13,12 +13,10 @@ from properties.coverage.matrices import COMBINATIONS, MATRICES
 from properties.coverage.points import SITUATIONS
 from properties.judging.oddities import ODDITIES
 from properties.reports.failure import Failure
+from properties.reports.labels import TEXT_WIDTH, labelled
 from properties.reports.under_test import Extent
 from properties.reports.unheard import NOT_JUDGED, unheard_lines
 from properties.search import Search
-
-#: Width of the text after the label of a line.
-WIDTH = 91
 
 
 @frozen
@@ -87,9 +85,8 @@ class Outcome:
     def _skipped(self) -> Iterator[str]:
         for name, count in sorted(self.coverage.avoided.items()):
             steps = f"{count:,} step{'s' * (count != 1)}"
-            yield f"skipped  {steps} that would trigger the known oddity {name}:"
-            for line in textwrap.wrap(ODDITIES[name].story, WIDTH):
-                yield f"         {line}"
+            first = f"{steps} that would trigger the known oddity {name}:"
+            yield from labelled("skipped", [first, *wrap(ODDITIES[name].story, TEXT_WIDTH)])
 
     def json(self) -> dict[str, Any]:
         """The JSON object, without the failure."""

@@ -12,10 +12,8 @@ from attrs import frozen
 from model.abilities import Unheard
 from model.under_test import Changed, Fate, UnderTest, ranges
 from properties.candidates import Spec
+from properties.reports.labels import TEXT_WIDTH, labelled
 from properties.reports.unheard import unheard_lines
-
-#: Width of the text after the label of a line.
-WIDTH = 91
 
 #: Fates of changed lines of code that did not run, in the order in which they are named.
 LEFT = (Fate.OFF, Fate.OUTSIDE, Fate.NEVER)
@@ -49,11 +47,11 @@ class Extent:
         """The lines to print; if *listed*, with the lines of code that never ran."""
         yield from unheard_lines(self.unheard)
         if self.under:
-            yield from _labelled("patch", iter(self.under.notes))
+            yield from labelled("patch", self.under.notes)
         if self.changed is not None:
-            yield from _labelled("changed", changes(self.changed, listed=listed))
+            yield from labelled("changed", changes(self.changed, listed=listed))
         if self.under:
-            yield from _labelled("ran", coverage_lines(self.under, listed=listed))
+            yield from labelled("ran", coverage_lines(self.under, listed=listed))
 
     def json(self) -> dict[str, Any]:
         """The JSON object."""
@@ -78,7 +76,7 @@ def coverage_lines(under: UnderTest, *, listed: bool) -> Iterator[str]:
     seen = f", as far as seen: {under.sample}" if under.sample else ""
     rest = "" if listed or under.ran == under.lines else "; --uncovered lists the rest"
     count = f"{under.ran} of {under.lines} lines in {len(under.functions)} functions of {files}"
-    yield from textwrap.wrap(count + seen + rest, WIDTH)
+    yield from textwrap.wrap(count + seen + rest, TEXT_WIDTH)
     if not listed:
         return
     for file, functions in groupby(under.functions, lambda one: one.file):
@@ -118,13 +116,8 @@ def _named(changed: Sequence[Changed], fate: Fate) -> Iterator[str]:
         yield from _wrapped(f"  {fate.value}: {file}: {name}", ranges(n for *_, n in lines))
 
 
-def _labelled(label: str, lines: Iterator[str]) -> Iterator[str]:
-    for number, line in enumerate(lines):
-        yield f"{'' if number else label:<9}{line}"
-
-
 def _wrapped(start: str, text: str) -> list[str]:
-    return textwrap.wrap(start + text, WIDTH, subsequent_indent="    ")
+    return textwrap.wrap(start + text, TEXT_WIDTH, subsequent_indent="    ")
 
 
 def as_json(under: UnderTest, changed: Sequence[Changed] | None) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from textwrap import wrap
 
 from model.abilities import Unheard
 from properties.reports.failure import WIDTH
+from properties.reports.labels import labelled
 
 #: What rests on each event of the journal.
 NOT_JUDGED = {
@@ -26,6 +27,4 @@ def unheard_lines(unheard: Sequence[Unheard]) -> Iterator[str]:
         why = "is absent" if silent[0].absent else "hears nothing"
         text = f"the probe on {probe}() {why}{f' in {calls}' if calls else ''}; not judged: "
         text += NOT_JUDGED[silent[0].event]
-        first, *more = wrap(text, WIDTH - 9)
-        yield f"deaf     {first}"
-        yield from (f"         {line}" for line in more)
+        yield from labelled("deaf", wrap(text, WIDTH - 9))

@@ -14,16 +14,14 @@ from model.pagelist import PageList, Slice, span
 from model.regions import Register, Release
 from model.semantics import KINDS, PAGE_SIZE, PMD_ORDER, Semantics
 from model.step import MAX_SEGMENT, Step
-from model.steps import STEPS, Pin, PinFast
+from model.steps import UNPINS, Pin, PinFast
 from model.world import GetPage, PutPage, SetPageDirty, Unmap
-from properties.judging.applicable import beyond
 from properties.judging.judge import Run
 from properties.judging.pins import COUNT_LIMIT
-from properties.search import Search, attempt, report_end
+from properties.search import Search, attempts, report_end
 from properties.strategies.dice import Dice, among, one_in
 
-#: Calls that unpin several pages; those that take a list, and those that take a range.
-UNPINS: list[Any] = [cls for cls in STEPS.values() if cls.unpins and cls.may_be_empty]
+#: Of the calls that unpin several pages those that take a list, and those that take a range.
 LIST_UNPINS: list[Any] = [cls for cls in UNPINS if cls.takes_array]
 RANGE_UNPINS: list[Any] = [cls for cls in UNPINS if cls.takes_range]
 
@@ -62,11 +60,8 @@ def _program(search: Search, dice: Dice) -> bool:
     if abilities.lacks((mapping,)):
         return True
     run = Run(candidate, (mapping,), search.semantics, alone=True)
-    for step in steps:
-        if step.lacked_by(search.semantics) or beyond(step, abilities):
-            continue
-        taken = attempt(search, run, step)
-        if taken and taken.finding:
+    for taken in attempts(search, run, steps, abilities):
+        if taken.finding:
             search.watcher.found(run.so_far, taken.finding)
             return False
     return report_end(search, run)

@@ -8,7 +8,6 @@ many pages, so the ledger judges alone (see `properties.judging.judge.Run`).
 """
 
 from enum import Enum
-from typing import Any
 
 from attrs import frozen
 
@@ -18,16 +17,12 @@ from model.pagelist import PageList, Slice, span
 from model.regions import Register, Release
 from model.semantics import PAGE_SIZE
 from model.step import MAX_SEGMENT, Step
-from model.steps import STEPS, Pin, Unpin
+from model.steps import UNPINS, Pin, Unpin
 from model.world import SetPageDirty, Unmap
-from properties.judging.applicable import beyond
 from properties.judging.judge import Run
 from properties.judging.regions import BATCH
-from properties.search import Search, attempt
+from properties.search import Search, attempts
 from properties.strategies.dice import Dice
-
-#: Calls that unpin several pages.
-UNPINS: list[Any] = [cls for cls in STEPS.values() if cls.unpins and cls.may_be_empty]
 
 #: Number of programs in one round.
 PROGRAMS = 4
@@ -100,12 +95,8 @@ def _program(search: Search, dice: Dice, candidate: Candidate, shape: _Shape) ->
     if abilities.lacks((shape.mapping,)):
         return end
     run = Run(candidate, (shape.mapping,), search.semantics, alone=True)
-    for step in _steps(dice, shape.mapping, shape.length):
-        if step.lacked_by(search.semantics) or beyond(step, abilities):
-            continue
-        taken = attempt(search, run, step)
-        if taken is None:
-            continue
+    steps = _steps(dice, shape.mapping, shape.length)
+    for taken in attempts(search, run, steps, abilities):
         finding = taken.finding or (run.dearer if search.strict else None)
         if finding:
             search.watcher.found(run.so_far, finding)

@@ -40,8 +40,10 @@ FLAGS = (
     f"-DHC_CALLS={OPERATIONS}",
 )
 
-#: Flags for the extract, if its lines are counted (`model.kernel.source.coverage`).
-COUNTED = ("-fprofile-arcs", "-ftest-coverage", "-DHC_COUNTED")
+#: Flag for all files, and those for the extract alone, if the extract's lines are counted
+#: (`model.kernel.source.coverage`).
+COUNTED = "-DHC_COUNTED"
+PROFILED = ("-fprofile-arcs", "-ftest-coverage")
 
 #: Files of the shim that do not need the tree's struct page; compiled separately.
 BESIDE = ("memmap.c", "journal.c", "serve.c", "worker.c")
@@ -157,7 +159,7 @@ def build(
         raise BadInput("kernel-source needs a C compiler, and none is installed (apt install gcc)")
     gcov = None if measured else reader(cc)
     flags = (*FLAGS, *config_flags(model, configs), *(("-DHC_MEASURE",) if measured else ()))
-    flags += COUNTED if gcov else ()
+    flags += (COUNTED, *PROFILED) if gcov else ()
     place = cache() / "libraries"
     stem = place / _digest(tree, cc, flags)
     library, facts = stem.with_suffix(".so"), stem.with_suffix(".json")
@@ -265,12 +267,9 @@ def _compile(
     """
     compiled = made.with_name(OBJECT)
     extract = [cc, *flags, f"-I{SHIM}", "-c", "-x", "c", "-", "-o", str(compiled)]
-    plain = [flag for flag in flags if flag not in COUNTED]
-    if len(plain) < len(flags):
-        beside, plain, libraries = (*beside, "counts.c"), [*plain, "-DHC_COUNTED"], ["-lgcov"]
-    else:
-        libraries = []
-    files = [*(str(SHIM / name) for name in beside), str(compiled), *libraries]
+    counts, gcov = (("counts.c",), ("-lgcov",)) if COUNTED in flags else ((), ())
+    files = [*(str(SHIM / name) for name in (*beside, *counts)), str(compiled), *gcov]
+    plain = [flag for flag in flags if flag not in PROFILED]
     shared = () if beside else ("-shared", "-Wl,-z,defs")
     library = [cc, *plain, *shared, *files, "-o", str(made)]
     for command in (extract, library):

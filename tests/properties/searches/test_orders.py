@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from functools import partial
 
 import pytest
 
@@ -10,7 +10,6 @@ from model.abilities import Abilities
 from model.optimised import Optimised
 from model.program import check
 from model.semantics import SEMANTICS
-from properties.search import SEED_STRIDE, Search, Tally
 from properties.searches.orders import (
     MAX_HEADS,
     MAX_POWER,
@@ -19,19 +18,12 @@ from properties.searches.orders import (
     _rows,
     orders,
 )
-from properties.searches.registry import SEARCHES, TURNS
+from properties.searches.registry import TURNS
 from properties.strategies.dice import Dice
-from tests.helpers import Listener
+from tests.helpers import MANY_SEEDS, heard_of, searched
 from tests.widths import WRONG
 
-
-def heard(numbers, candidate=Optimised, **where):
-    """What the rounds of *numbers* told."""
-    listener = Listener()
-    search = Search(candidate, watcher=listener, **{"strict": True, **where})
-    for number in numbers:
-        orders(search, number)
-    return listener
+heard = partial(heard_of, orders)
 
 
 @pytest.fixture(scope="module")
@@ -102,13 +94,7 @@ def test_abilities(abilities):
 
 def found(name, seed, cycles):
     """Whether the searches of ``headcount verify`` find the bug *name* within some cycles."""
-    tally = Tally()
-    for number in range(cycles * len(TURNS)):
-        search = SEARCHES[TURNS[number % len(TURNS)]]
-        search(Search(WRONG[name], watcher=tally), seed * SEED_STRIDE + number)
-        if tally.failure:
-            return True
-    return False
+    return searched(WRONG[name], seed, cycles * len(TURNS)).failure is not None
 
 
 @pytest.mark.parametrize("name", ["run-16", "length-24", "order-15", "undoes-what-was-asked"])
@@ -117,7 +103,7 @@ def test_finds(name):
     assert found(name, 1, 4)
 
 
-@pytest.mark.skipif(os.environ.get("HEADCOUNT_SEEDS") != "long", reason="HEADCOUNT_SEEDS=long")
+@MANY_SEEDS
 @pytest.mark.slow("each on more seeds")
 @pytest.mark.parametrize("name", WRONG)
 def test_finds_all(name):

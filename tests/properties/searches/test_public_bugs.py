@@ -4,12 +4,10 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
-from properties.search import SEED_STRIDE, Search, Tally
-from properties.searches.registry import SEARCHES, TURNS
+from properties.searches.registry import TURNS
+from tests.helpers import MANY_SEEDS, searched
 from tests.public_bugs import EXPECTED
 
 #: As many rounds as ``headcount verify`` does in a few seconds.
@@ -18,12 +16,9 @@ ROUNDS = 5 * len(TURNS)
 
 def told(cls, seed):
     """The verdict on the sketch *cls* in one word."""
-    tally = Tally()
-    for number in range(ROUNDS):
-        search = SEARCHES[TURNS[number % len(TURNS)]]
-        search(Search(cls, watcher=tally), seed * SEED_STRIDE + number)
-        if tally.failure:
-            return "diverges"
+    tally = searched(cls, seed, ROUNDS)
+    if tally.failure:
+        return "diverges"
     return "dearer" if tally.dearer else "agrees"
 
 
@@ -33,7 +28,7 @@ def test_verdict(cls):
     assert EXPECTED[cls] == told(cls, 1)
 
 
-@pytest.mark.skipif(os.environ.get("HEADCOUNT_SEEDS") != "long", reason="HEADCOUNT_SEEDS=long")
+@MANY_SEEDS
 @pytest.mark.slow("repeats with nine more seeds")
 @pytest.mark.parametrize("seed", range(2, 11))
 @pytest.mark.parametrize("cls", EXPECTED, ids=lambda cls: cls.__name__)

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from functools import partial
 
 import pytest
 
@@ -30,7 +31,7 @@ from properties.searches.soak import (
     soak,
 )
 from properties.strategies.dice import Dice
-from tests.helpers import ROOT, Listener
+from tests.helpers import ROOT, Listener, heard_of
 
 
 class Lowest(Listener):
@@ -46,11 +47,7 @@ class Lowest(Listener):
 
 def heard(numbers, steps=0, candidate=Optimised, **where):
     """What the rounds of *numbers* told."""
-    listener = Listener()
-    search = Search(candidate, watcher=listener, **{"strict": True, **where})
-    for number in numbers:
-        soak(search, number, steps)
-    return listener
+    return heard_of(partial(soak, steps=steps), numbers, candidate, **where)
 
 
 def able(**abilities):

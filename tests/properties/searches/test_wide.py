@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from model.abilities import Abilities
@@ -22,16 +24,9 @@ from properties.searches.wide import (
     wide,
 )
 from properties.strategies.dice import Dice
-from tests.helpers import Listener
+from tests.helpers import Listener, heard_of
 
-
-def heard(numbers, candidate=Optimised, **where):
-    """What the rounds of *numbers* told."""
-    listener = Listener()
-    search = Search(candidate, watcher=listener, **{"strict": True, **where})
-    for number in numbers:
-        wide(search, number)
-    return listener
+heard = partial(heard_of, wide)
 
 
 def first(name, rounds):
