@@ -6,6 +6,7 @@ Passes that replace many steps by few make the new steps here.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import count
 from typing import Self
 
@@ -13,7 +14,7 @@ from attrs import evolve, frozen
 
 from model.pagelist import PageList, Slice, from_entries
 from model.step import Step
-from model.steps import PinUserPages, UnpinUserPage, UnpinUserPages
+from model.steps import PinUserPages, UnpinUserPage, UnpinUserPages, UnpinUserPagesDirtyLock
 from model.world import Clean, GetPage, Map, PutPage, SetPageDirty, Unmap
 from properties.judging.ledger import Ledger
 from properties.reduce.lists import CannotRewrite, adjoined
@@ -27,6 +28,7 @@ class Standing:
     """How one compound page is held between two steps: numbers of references, and flags.
 
     :param page: The head, named by its mapping.
+    :param zero: Whether it is the zero page, which no write makes dirty: only an unpin does.
     """
 
     page: Slice
@@ -36,6 +38,7 @@ class Standing:
     pins: int
     dirty: bool
     alive: bool
+    zero: bool = False
 
     @classmethod
     def of(cls, head: int, ledger: Ledger) -> Self:
@@ -46,7 +49,14 @@ class Standing:
         held = ledger.held(head)
         (page,) = named([head], ledger).slices()
         return cls(
-            page, ledger.order(head), held.maps, held.gets, held.pins, held.dirty, held.alive
+            page,
+            ledger.order(head),
+            held.maps,
+            held.gets,
+            held.pins,
+            held.dirty,
+            held.alive,
+            zero=ledger.kind(head) == "zero",
         )
 
 
@@ -73,14 +83,18 @@ def bridge(
     """
     maps = [(now.page, now.maps - then.maps) for then, now in changes]
     gets = [(PageList((now.page,)), now.gets - then.gets) for then, now in changes]
-    pins = [(now.page, now.pins - then.pins) for then, now in changes]
     alive = [(then, now) for then, now in changes if now.alive]
+    dirtied = [now for then, now in alive if now.dirty > then.dirty]
+    unpinned = [now.page for now in dirtied if now.zero]
+    pins = [(now.page, now.pins - then.pins) for then, now in changes]
+    pins += [(page, 1) for page in unpinned]
     for level in range(max((n for _, n in maps), default=0)):
         yield from _each(Map, [page for page, n in maps if n > level])
     yield from (GetPage(pages=page, n=n) for page, n in gets if n > 0)
     for number, pages in enumerate(_lists(evolve(page, times=n) for page, n in pins if n > 0)):
         yield pin_step(f"{handle}_{number}" if number else handle, pages)
-    yield from _each(SetPageDirty, [now.page for then, now in alive if now.dirty > then.dirty])
+    yield from _each(SetPageDirty, [now.page for now in dirtied if not now.zero])
+    yield from _each(partial(UnpinUserPagesDirtyLock, make_dirty=True), unpinned)
     yield from _each(Clean, [now.page for then, now in alive if now.dirty < then.dirty])
     if one_by_one:
         single = (PageList((page,)) for page, n in pins for _ in range(-n))
