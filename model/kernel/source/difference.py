@@ -25,7 +25,7 @@ Code: TypeAlias = tuple[str, int, int, int, int]
 class Text:
     """A file of C, whatever its conditions.
 
-    :param items: What it defines; a name that several branches of ``#if`` define several times.
+    :param items: Its definitions. One name can have several, in different branches of ``#if``.
     """
 
     file: str
