@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""The answers of a guest's agent."""
+"""What is asked of a guest's agent, and how it answers."""
 
 import re
 from collections.abc import Sequence
@@ -10,6 +10,22 @@ from attrs import frozen
 from model.kernel.guest.emulator import Ended
 from model.memory import Panic
 from model.page import Event
+
+#: The agent's names of the calls.
+CALLS = {
+    "pin_user_pages": "pin",
+    "pin_user_pages_fast_only": "pin-fast-only",
+    "get_user_pages": "get",
+    "unpin_user_page": "unpin-page",
+    "unpin_user_pages": "unpin-list",
+    "unpin_user_pages_dirty_lock": "unpin-dirty",
+    "unpin_user_page_range_dirty_lock": "unpin-range",
+    "get_page": "get-page",
+    "put_page": "put-page",
+    "set_page_dirty": "set-dirty",
+    "clean": "clean",
+    "unmap": "unmap",
+}
 
 #: An answer to a call: result, statistics, heads, events, warnings.
 ANSWER = re.compile(

@@ -10,7 +10,8 @@ from attrs import field, frozen
 
 from model.abilities import FIELDS, Abilities
 from model.errors import BadInput
-from model.kernel.guest.candidate import CALLS, KernelGuest
+from model.kernel.guest.answer import CALLS
+from model.kernel.guest.candidate import KernelGuest
 from model.kernel.guest.emulator import emulator
 from model.kernel.guest.guest import Guest
 from model.kernel.guest.image import Image, build

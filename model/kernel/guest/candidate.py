@@ -9,7 +9,7 @@ from typing import Any
 
 from model.abilities import Abilities
 from model.candidate import Candidate, Snapshot
-from model.kernel.guest.answer import Answer, answer
+from model.kernel.guest.answer import CALLS, Answer, answer
 from model.kernel.guest.guest import Guest
 from model.kernel.guest.layout import Layout
 from model.kernel.source.segments import signed
@@ -22,22 +22,6 @@ from model.world import Map
 
 #: Flags of calls, as in inside/headcount.h.
 WRITE, LONGTERM, EMPTY, MISUSE = 1, 2, 4, 16
-
-#: The agent's names of the calls.
-CALLS = {
-    "pin_user_pages": "pin",
-    "pin_user_pages_fast_only": "pin-fast-only",
-    "get_user_pages": "get",
-    "unpin_user_page": "unpin-page",
-    "unpin_user_pages": "unpin-list",
-    "unpin_user_pages_dirty_lock": "unpin-dirty",
-    "unpin_user_page_range_dirty_lock": "unpin-range",
-    "get_page": "get-page",
-    "put_page": "put-page",
-    "set_page_dirty": "set-dirty",
-    "clean": "clean",
-    "unmap": "unmap",
-}
 
 
 class KernelGuest(Candidate):

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from attrs import frozen
 
 from model.abilities import Unheard
-from model.kernel.guest.answer import answer, clean, settled
+from model.kernel.guest.answer import CALLS, answer, clean, settled
 from model.kernel.guest.emulator import BOOT_SECONDS, Emulator
 
 #: What the probe of each event is on. Which grabs are one function differs between versions.
@@ -46,15 +46,12 @@ def _trials() -> Iterator[Trial]:
         yield Trial(f"pin 1 1 {three}", "pin_user_pages_fast", ("grab",))
         yield Trial(f"pin 1 0 {three}", "pin_user_pages", ("grab",))
         yield Trial(f"get 0 0 {page}", "get_user_pages", ("grab",))
-        yield Trial(f"unpin-page 0 0 {page}", "unpin_user_page", ("put",))
-        yield Trial(f"unpin-list 0 0 {page}", "unpin_user_pages", ("put",))
-        for request, call in (
-            ("unpin-dirty", "unpin_user_pages_dirty_lock"),
-            ("unpin-range", "unpin_user_page_range_dirty_lock"),
-        ):
-            yield Trial(f"{request} 0 0 {page}", call, ("put",))
-            yield Trial(f"{request} 1 0 {page}", call, ("put", "dirty"))
-            yield Trial(f"clean 0 0 {page}")
+        for call, request in CALLS.items():
+            if call.startswith("unpin_"):
+                yield Trial(f"{request} 0 0 {page}", call, ("put",))
+            if call.endswith("_dirty_lock"):
+                yield Trial(f"{request} 1 0 {page}", call, ("put", "dirty"))
+                yield Trial(f"clean 0 0 {page}")
     yield Trial(f"pin 1 1 {FREED}")
     yield Trial(f"unmap {FREED} 1")
     yield Trial(f"unpin-page 0 0 {FREED}", events=("free",))

@@ -14,8 +14,8 @@ from attrs import evolve
 from model.abilities import Abilities
 from model.candidate import Unavailable
 from model.errors import BadInput
+from model.kernel.guest.answer import CALLS
 from model.kernel.guest.booted import ORDERS, ROOM
-from model.kernel.guest.candidate import CALLS
 from model.kernel.guest.image import Image
 from model.kernel.guest.measure import Ways
 from model.memory import Panic

@@ -14,8 +14,9 @@ from collections import Counter
 import pytest
 from attrs import evolve
 
+from model.kernel.guest.answer import CALLS
 from model.kernel.guest.booted import MEMORY, POOLS
-from model.kernel.guest.candidate import CALLS, KernelGuest
+from model.kernel.guest.candidate import KernelGuest
 from model.kernel.guest.emulator import Emulator, Ended
 from model.kernel.guest.guest import Guest
 from model.kernel.guest.packages import VERSIONS
