@@ -17,6 +17,7 @@ from model.steps import STEPS
 #: All fields that a snapshot can show of a step, in the order of a report's rows.
 FIELDS = (
     "returned",
+    "nmap",
     "pincount",
     "refcount",
     "dirty",

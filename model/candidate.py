@@ -3,7 +3,11 @@
 """Candidates: they carry out a program and show a snapshot of the pages after each step."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import wraps
+from inspect import Parameter, signature
+from types import FunctionType
+from typing import Any
 
 from attrs import define, field
 
@@ -16,7 +20,13 @@ from model.memory import (
 )
 from model.page import Event, HeadState
 from model.program import Program
-from model.step import Step, Table
+from model.step import Step, Table, shown
+from model.steps import STEPS
+
+#: The calls that have flags, which are their last argument: the number of the others and *self*.
+OTHERS = {
+    c: len(shown(cls)) for c, cls in STEPS.items() if any(a.name == "flags" for a in shown(cls))
+}
 
 
 class Unavailable(Exception):
@@ -38,6 +48,9 @@ class Snapshot:
     :param maybe_pinned: Those of *heads* for which ``page_maybe_dma_pinned()`` is true.
     :param events: The journal of the step, where the candidate keeps one.
     :param ran: Names of counters of the candidate's code that this and few earlier steps changed.
+    :param nmap: Number of entries of the region that the step made, as the device sees them.
+    :param longest: The longest of its entries, in bytes.
+    :param lookups: Number of memory operations of the step, where a candidate was asked for them.
     """
 
     returned: int | None
@@ -50,6 +63,9 @@ class Snapshot:
     maybe_pinned: frozenset[int] = frozenset()
     events: Sequence[Event] = field(default=(), repr=False)
     ran: Sequence[str] = field(default=(), repr=False)
+    nmap: int | None = None
+    longest: int | None = None
+    lookups: int | None = None
 
 
 class Candidate(ABC):
@@ -92,10 +108,20 @@ class InProcess(Candidate):
     """
 
     journal = True
+    #: Whether snapshots have `Snapshot.lookups`.
+    shows_lookups = False
     memory: Memory
     #: The memory that `execute` made. A sketch may replace `memory`, but not this.
     _memory: Memory | None = None
     _table: Table
+
+    def __init_subclass__(cls) -> None:
+        """Let a class have pin calls without *gup_flags*, which sketches up to 0.2.0 have."""
+        super().__init_subclass__()
+        for call, others in OTHERS.items():
+            method = cls.__dict__.get(call)
+            if isinstance(method, FunctionType) and not _takes(method, others):
+                setattr(cls, call, _first(method, others))
 
     @property
     def abilities(self) -> Abilities:
@@ -139,6 +165,9 @@ class InProcess(Candidate):
             dirty_locks=memory.dirty_locks,
             maybe_pinned=maybe_pinned,
             events=memory.events,
+            nmap=getattr(outcome, "nmap", None),
+            longest=getattr(outcome, "longest", None),
+            lookups=memory.operations_of_step if self.shows_lookups else None,
         )
 
     # Steps outside of GUP, the same for every candidate in this process.
@@ -204,3 +233,20 @@ class InProcess(Candidate):
     def _drop(self, head: int, n: int) -> None:
         if self.memory.page_ref_sub_and_test(head, n):
             self.memory.free(head)
+
+
+def _takes(method: Callable[..., Any], position: int) -> bool:
+    """Whether *method* has a positional parameter at *position*, from 0."""
+    kinds = [parameter.kind for parameter in signature(method).parameters.values()]
+    positional = {Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD}
+    return Parameter.VAR_POSITIONAL in kinds or sum(kind in positional for kind in kinds) > position
+
+
+def _first(method: Callable[..., Any], number: int) -> Callable[..., Any]:
+    """*method*, called with its first *number* arguments; others are left out."""
+
+    @wraps(method)
+    def called(*arguments: Any) -> Any:
+        return method(*arguments[:number])
+
+    return called

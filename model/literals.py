@@ -57,7 +57,7 @@ def flags(node: ast.expr) -> tuple[str, ...]:
     for name in names:
         if name not in FLAGS:
             raise BadInput(f"unknown flag {name}; flags are {', '.join(FLAGS)}")
-    return tuple(sorted(set(names), key=FLAGS.index))
+    return tuple(sorted(set(names), key=[*FLAGS].index))
 
 
 def orders(node: ast.expr) -> tuple[int, ...]:

@@ -82,6 +82,11 @@ class Memory:
         """Number of memory operations in all steps so far."""
         return self._spent + self._allowed - max(self._fuel, 0)
 
+    @property
+    def operations_of_step(self) -> int:
+        """Number of memory operations since `begin_step`."""
+        return self.operations - self._spent
+
     def looks(self) -> tuple[dict[int, HeadState], frozenset[int]]:
         """The state of each page that the step changed, and which of them are maybe pinned."""
         states = {}
@@ -214,6 +219,11 @@ class Memory:
         """Set or clear the dirty flag of *head* with no dirty lock, as writes and writeback do."""
         self._change(head).dirty = dirty
 
+    def ask(self, gup_flags: int) -> None:
+        """Record the flags that a pin call was called with."""
+        if self._journal:
+            self.events.append(Event("ask", -1, gup_flags, dirty=False))
+
     def warn(self, what: str) -> None:
         """Record a ``WARN_ON`` with the text *what*."""
         self.warnings.append(what)
@@ -282,5 +292,6 @@ class Memory:
         return record
 
     def _exhausted(self) -> None:
-        spent = self.operations - self._spent
-        raise NoProgress(f"not done after {spent:,} operations on {self._npages:,} pages")
+        raise NoProgress(
+            f"not done after {self.operations_of_step:,} operations on {self._npages:,} pages"
+        )

@@ -9,7 +9,7 @@ from model.candidate import InProcess
 from model.memory import NR_FOLL_PIN_ACQUIRED, NR_FOLL_PIN_RELEASED
 from model.pagelist import NULL
 from model.semantics import BIAS
-from model.step import MIN_ERR_VALUE
+from model.step import FOLL_LONGTERM, FOLL_WRITE, MIN_ERR_VALUE
 from model.umem import BATCH, Scatterlist, Umem, append_pages
 
 ENOMEM, EFAULT, EINVAL = -12, -14, -22
@@ -80,11 +80,16 @@ class Optimised(InProcess):
             head, ntails = iterators.compound_next(self.memory, i, len(pages), pages)
         return head, ntails if self.memory.page_mapped(head) else 0
 
-    def pin_user_pages(self, pages: Sequence[int]) -> int:
-        """Pin run by run until a page cannot be pinned; return the number pinned, or -errno."""
+    def pin_user_pages(self, pages: Sequence[int], gup_flags: int | None = None) -> int:
+        """Pin run by run until a page cannot be pinned; return the number pinned, or -errno.
+
+        :param gup_flags: FOLL_WRITE and FOLL_LONGTERM of `model.step`; None: not known.
+        """
+        if gup_flags is not None:
+            self.memory.ask(gup_flags)
         return self._grab_runs(pages, self.try_grab_compound_head)
 
-    def get_user_pages(self, pages: Sequence[int]) -> int:
+    def get_user_pages(self, pages: Sequence[int], gup_flags: int | None = None) -> int:
         """Take plain references as `pin_user_pages` takes pins; return their number, or -errno."""
         return self._grab_runs(pages, self.try_get_compound_head)
 
@@ -100,7 +105,9 @@ class Optimised(InProcess):
                 return i or ENOMEM
         return i
 
-    def pin_user_pages_fast_only(self, pages: Sequence[int], changed: int | None) -> int:
+    def pin_user_pages_fast_only(
+        self, pages: Sequence[int], changed: int | None, gup_flags: int | None = None
+    ) -> int:
         """Pin run by run without the slow path; return the number of pages pinned.
 
         If *changed* is not None, the page table entry of ``pages[changed]`` changes during the
@@ -232,11 +239,12 @@ class Optimised(InProcess):
         if not pages:
             return EINVAL
         umem = Umem(writable)
+        gup_flags = FOLL_LONGTERM | (FOLL_WRITE if writable else 0)
         done = 0
         batch = 0
         while done < len(pages):
             page_list = pages[done : done + BATCH]
-            pinned = self.pin_user_pages(page_list)
+            pinned = self.pin_user_pages(page_list, gup_flags)
             if pinned < 0:
                 self.umem_pin_failed(umem)
                 return pinned

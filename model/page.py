@@ -34,9 +34,11 @@ class Event(NamedTuple):
     """One item of the journal.
 
     :param what: ``grab`` (adds references), ``put``, ``dirty`` (under the page lock), ``free``,
-        ``stat`` (pins are counted in a statistic) or ``stale`` (access to a freed page).
-    :param page: The frame; -1 for ``stat``.
-    :param refs: References added or dropped, or pins counted; for ``free`` the pincount left.
+        ``stat`` (pins are counted in a statistic), ``stale`` (access to a freed page) or ``ask``
+        (a pin call is called by another call).
+    :param page: The frame; -1 for ``stat`` and ``ask``.
+    :param refs: References added or dropped, or pins counted; for ``free`` the pincount left; for
+        ``ask`` the flags, as in `model.step.FLAGS`.
     :param dirty: Whether the page was dirty before the event.
     """
 

@@ -40,7 +40,7 @@ class Reference(InProcess):
 
     # Pinning.
 
-    def pin_user_pages(self, pages: Sequence[int]) -> int:
+    def pin_user_pages(self, pages: Sequence[int], gup_flags: int = 0) -> int:
         """Pin pages until one is not mapped or cannot be pinned; return how many, or -errno."""
         pinned = 0
         for page in pages:
@@ -51,7 +51,7 @@ class Reference(InProcess):
             pinned += 1
         return pinned
 
-    def get_user_pages(self, pages: Sequence[int]) -> int:
+    def get_user_pages(self, pages: Sequence[int], gup_flags: int = 0) -> int:
         """Take plain references as `pin_user_pages` takes pins; return their number, or -errno."""
         taken = 0
         for page in pages:
@@ -64,7 +64,9 @@ class Reference(InProcess):
             taken += 1
         return taken
 
-    def pin_user_pages_fast_only(self, pages: Sequence[int], changed: int | None) -> int:
+    def pin_user_pages_fast_only(
+        self, pages: Sequence[int], changed: int | None, gup_flags: int = 0
+    ) -> int:
         """Pin each page without the slow path; return the number of pages pinned, never -errno.
 
         If *changed* is not None, the page table entry of ``pages[changed]`` changes during the

@@ -13,6 +13,7 @@ import itertools
 from collections.abc import Iterator, MutableMapping, Sequence
 from enum import Enum
 from functools import cache
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 from attrs import Attribute, field, fields, frozen
@@ -22,8 +23,13 @@ from model.mapping import orders_text
 from model.pagelist import NULL, NULL_NAME, PageList
 from model.semantics import Semantics
 
-#: The flags that a pin call may have.
-FLAGS = ("FOLL_WRITE", "FOLL_LONGTERM")
+#: Flags of pin calls, as bits of their argument *gup_flags*. The kernel's have other values, which
+#: differ between versions.
+FOLL_WRITE = 1
+FOLL_LONGTERM = 2
+
+#: The flags that a pin call may have, by name.
+FLAGS = MappingProxyType({"FOLL_WRITE": FOLL_WRITE, "FOLL_LONGTERM": FOLL_LONGTERM})
 
 #: ``ib_dma_max_seg_size()`` of a device without a limit, in bytes.
 MAX_SEGMENT = 0xFFFF_F000

@@ -13,7 +13,7 @@ from attrs import frozen
 
 from model.pagelist import PageList
 from model.regions import REGION_STEPS
-from model.step import MIN_ERR_VALUE, ULONG_VALUES, Need, Step, Table, argument, contiguous
+from model.step import FLAGS, MIN_ERR_VALUE, ULONG_VALUES, Need, Step, Table, argument, contiguous
 from model.world import WORLD_STEPS
 
 
@@ -35,8 +35,13 @@ class _Pin(Step):
     pages: PageList = argument("pages")
     flags: tuple[str, ...] = argument("flags", default=())
 
+    @property
+    def gup_flags(self) -> int:
+        """The sum of *flags*, as candidates get them."""
+        return sum(FLAGS[name] for name in self.flags)
+
     def arguments(self, table: Table) -> tuple[Any, ...]:
-        return (self.pages.resolve(table),)
+        return (self.pages.resolve(table), self.gup_flags)
 
     def bind(self, table: Table, arguments: tuple[Any, ...], outcome: Any) -> int | None:
         if isinstance(outcome, int) and outcome > 0:
@@ -86,7 +91,7 @@ class PinUserPagesFastOnly(_Pin):
         return f"changed={self.changed} is not a position in the list"
 
     def arguments(self, table: Table) -> tuple[Any, ...]:
-        return (self.pages.resolve(table), self.changed)
+        return (self.pages.resolve(table), self.changed, self.gup_flags)
 
 
 # Unpinning.

@@ -42,6 +42,11 @@ class Umem:
         """Number of entries as the CPU sees them. A release unpins all these, not only *nmap*."""
         return len(self.sgl)
 
+    @property
+    def longest(self) -> int:
+        """Length of the longest entry, in bytes; 0 if there is none."""
+        return max((sg.length for sg in self.sgl), default=0)
+
 
 def append_pages(sgl: list[Scatterlist], pages: Sequence[int], max_segment: int) -> None:
     """Append *pages* to *sgl* (``__sg_alloc_table_from_pages()``, lib/scatterlist.c).

@@ -12,9 +12,9 @@ from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Protocol, runtime_checkable
 
-from attrs import frozen
+from attrs import evolve, frozen
 
-from model.candidate import Candidate
+from model.candidate import Candidate, InProcess
 from model.errors import BadInput
 from model.optimised import Optimised
 from model.semantics import DEFAULT, SEMANTICS, Semantics, semantics
@@ -35,6 +35,10 @@ SCHEMES = {
     ),
     "kernel-guest": ("model.kernel.guest.booted", (), ""),
 }
+
+#: The values of ``--cost``: agreement at a higher cost fails, passes, or fails with look-ups of
+#: pages counted too. The first is the default.
+COSTS = ("strict", "report", "lookups")
 
 #: The default of ``--candidate``.
 CANDIDATE = "optimised"
@@ -68,11 +72,31 @@ class Spec:
     tested: Tested | None = None
 
 
-def load(text: str) -> Spec:
-    """The candidate that *text* names.
+def load(text: str, cost: str = COSTS[0]) -> Spec:
+    """The candidate that *text* names, whose *cost*, one of `COSTS`, is judged.
 
-    :raises BadInput: if there is no such candidate, or it cannot be imported, made or used.
+    :raises BadInput: if there is no such candidate, or it cannot be imported, made or used, or does
+        not count look-ups.
     """
+    spec = _named(text)
+    return _looking(spec) if cost == "lookups" else spec
+
+
+def _looking(spec: Spec) -> Spec:
+    """*spec*, with candidates that show how many look-ups a step takes."""
+
+    def make() -> Candidate:
+        candidate = spec.make()
+        if not isinstance(candidate, InProcess):
+            raise BadInput(f"--cost lookups: {spec.text} does not count look-ups; sketches do")
+        candidate.shows_lookups = True
+        return candidate
+
+    make()
+    return evolve(spec, make=make)
+
+
+def _named(text: str) -> Spec:
     if text == CANDIDATE:
         return Spec(text, Optimised)
     scheme, _, rest = text.partition(":")

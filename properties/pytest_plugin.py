@@ -59,7 +59,7 @@ class Active:
         text = text or candidates.CANDIDATE
         files = [Path(name) for name in _option(config, "layout") or []]
         try:
-            self._spec = candidates.load(text)
+            self._spec = candidates.load(text, _option(config, "cost") or candidates.COSTS[0])
             version = candidates.counting_as(self._spec, _option(config, "semantics"))
             captured = layouts.load(files) if files else layouts.shipped()
         except BadInput as err:

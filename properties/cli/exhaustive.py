@@ -74,7 +74,7 @@ def exhaustive(
     as_json: bool,
 ) -> int:
     """Judge every program within these bounds, and print what that proves."""
-    spec = candidates.load(candidate)
+    spec = candidates.load(candidate, cost)
     scope = Scope(
         steps,
         compound,

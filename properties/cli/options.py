@@ -94,7 +94,8 @@ semantics = click.option(
 json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 cost = click.option(
     "--cost",
-    type=click.Choice(["strict", "report"]),
-    default="strict",
-    help="Exit status if counts agree at a higher cost: 1 (strict) or 0 (report).",
+    type=click.Choice(candidates.COSTS),
+    default=candidates.COSTS[0],
+    help="Exit status if counts agree at a higher cost: 1 (strict) or 0 (report);"
+    " lookups: 1, and look-ups of pages are counted too.",
 )

@@ -37,7 +37,7 @@ def replay(
     files: tuple[Path, ...], candidate: str, version: str | None, cost: str, as_json: bool
 ) -> int:
     """Judge saved traces again."""
-    spec = candidates.load(candidate)
+    spec = candidates.load(candidate, cost)
     versions: Sequence[Semantics | None] = [None]
     if version:
         versions = [*SEMANTICS.values()] if version == "all" else [semantics(version)]
@@ -49,7 +49,7 @@ def replay(
             program = evolve(original, semantics=judged_as) if judged_as else original
             with about(path):
                 verdict = judge(program, spec.make())
-            failed = verdict.kind == "diverges" or (verdict.kind == "dearer" and cost == "strict")
+            failed = verdict.kind == "diverges" or (verdict.kind == "dearer" and cost != "report")
             status = max(status, FINDING if failed else 0)
             results.append(
                 {

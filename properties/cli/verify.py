@@ -77,7 +77,7 @@ def verify(
     as_json: bool,
 ) -> int:
     """Search for a program that the candidate counts wrongly."""
-    spec = candidates.load(candidate)
+    spec = candidates.load(candidate, cost)
     usual = registry.turns(spec.make())
     names = names or usual
     searchers = [registry.load(name) for name in names]

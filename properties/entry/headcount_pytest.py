@@ -47,9 +47,10 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "help": "search only on parts of this captured layout; can be repeated",
     },
     "--cost": {
-        "choices": ["strict", "report"],
+        "choices": ["strict", "report", "lookups"],
         "default": "strict",
-        "help": "whether equal counts at a higher cost fail (strict) or pass (report)",
+        "help": "whether equal counts at a higher cost fail (strict) or pass (report);"
+        " lookups: they fail, and look-ups of pages are counted too",
     },
     "--untested": {
         "choices": ["fail", "report"],

@@ -167,5 +167,5 @@ class GetIsPin(Optimised):
     The grab confuses FOLL_GET with FOLL_PIN: put_page() leaves 1023 references or a pincount.
     """
 
-    def get_user_pages(self, pages: Sequence[int]) -> int:
-        return self.pin_user_pages(pages)
+    def get_user_pages(self, pages: Sequence[int], gup_flags: int | None = None) -> int:
+        return self.pin_user_pages(pages, gup_flags)

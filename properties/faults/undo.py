@@ -62,8 +62,10 @@ class UndoTakesEverything(Optimised):
     Only the pages of that entry may be wrong; the slow path should continue after the others.
     """
 
-    def pin_user_pages_fast_only(self, pages: Sequence[int], changed: int | None) -> int:
-        pinned = super().pin_user_pages_fast_only(pages, changed)
+    def pin_user_pages_fast_only(
+        self, pages: Sequence[int], changed: int | None, gup_flags: int | None = None
+    ) -> int:
+        pinned = super().pin_user_pages_fast_only(pages, changed, gup_flags)
         if changed is not None and pinned <= changed:
             self.unpin_user_pages(pages[:pinned], pinned)
             pinned = 0
@@ -77,10 +79,12 @@ class HugeEntryHalfUndone(Optimised):
     The pages before it come from the same entry and stay pinned, although that entry changed.
     """
 
-    def pin_user_pages_fast_only(self, pages: Sequence[int], changed: int | None) -> int:
+    def pin_user_pages_fast_only(
+        self, pages: Sequence[int], changed: int | None, gup_flags: int | None = None
+    ) -> int:
         if changed is None:
-            return super().pin_user_pages_fast_only(pages, None)
-        pinned = super().pin_user_pages_fast_only(pages[:changed], None)
+            return super().pin_user_pages_fast_only(pages, None, gup_flags)
+        pinned = super().pin_user_pages_fast_only(pages[:changed], None, gup_flags)
         head = self.memory.compound_head(pages[changed])
         if pinned == changed and self.memory.page_mapped(head):
             grabbed = self.try_grab_compound_head(head, 1)
@@ -97,12 +101,14 @@ class EveryRunIsOneEntry(Optimised):
     should stay pinned.
     """
 
-    def pin_user_pages_fast_only(self, pages: Sequence[int], changed: int | None) -> int:
+    def pin_user_pages_fast_only(
+        self, pages: Sequence[int], changed: int | None, gup_flags: int | None = None
+    ) -> int:
         if changed is not None:
             head = self.memory.compound_head(pages[changed])
             while changed > 0 and self.memory.compound_head(pages[changed - 1]) == head:
                 changed -= 1
-        return super().pin_user_pages_fast_only(pages, changed)
+        return super().pin_user_pages_fast_only(pages, changed, gup_flags)
 
 
 @fault("grab and undo", "C03, mutation", versions=("5.11", "5.13"))
@@ -112,8 +118,10 @@ class GoesOnAfterUndo(Optimised):
     The returned number then counts pages that do not follow each other in the caller's list.
     """
 
-    def pin_user_pages_fast_only(self, pages: Sequence[int], changed: int | None) -> int:
-        pinned = super().pin_user_pages_fast_only(pages, changed)
+    def pin_user_pages_fast_only(
+        self, pages: Sequence[int], changed: int | None, gup_flags: int | None = None
+    ) -> int:
+        pinned = super().pin_user_pages_fast_only(pages, changed, gup_flags)
         if changed is not None and pinned == changed:
-            pinned += super().pin_user_pages_fast_only(pages[changed + 1 :], None)
+            pinned += super().pin_user_pages_fast_only(pages[changed + 1 :], None, gup_flags)
         return pinned

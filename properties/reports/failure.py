@@ -59,7 +59,8 @@ class Failure:
 
         :param trouble: Why the file could not be written; empty if it was written.
         """
-        again = command("replay", file=str(path), candidate=candidate)
+        cost = "lookups" if self.finding.what == "lookups" else "strict"
+        again = command("replay", file=str(path), candidate=candidate, cost=cost)
         return evolve(self, saved=trouble or str(path), replay=again)
 
     def lines(self) -> list[str]:

@@ -269,7 +269,7 @@ def test_partial():
     )
     list(candidate.execute(program))
     candidate.memory = "something else"
-    assert ["grab", "stat"] == [event.what for event in candidate.partial()]
+    assert ["ask", "grab", "stat"] == [event.what for event in candidate.partial()]
     assert 0 < candidate.operations
 
 
@@ -303,6 +303,86 @@ def test_missing_calls():
 
     assert ["unpin_user_page"] == OnlyPins().missing_calls()
     assert [] == Optimised().missing_calls()
+
+
+class Keeps(Optimised):
+    """Keeps the flags that each pin call is called with."""
+
+    def execute(self, program):
+        self.kept = []
+        return super().execute(program)
+
+    def pin_user_pages(self, pages, gup_flags=None):
+        self.kept.append(gup_flags)
+        return super().pin_user_pages(pages, gup_flags)
+
+    def get_user_pages(self, *arguments):
+        self.kept.append(arguments[1])
+        return super().get_user_pages(*arguments)
+
+    def pin_user_pages_fast_only(self, pages, changed, gup_flags):
+        self.kept.append(gup_flags)
+        return super().pin_user_pages_fast_only(pages, changed, gup_flags)
+
+
+class Plain(Optimised):
+    """Has pin calls without flags, as sketches up to 0.2.0 have."""
+
+    called = 0
+
+    def pin_user_pages(self, pages):
+        self.called += 1
+        return super().pin_user_pages(pages)
+
+    def get_user_pages(self, pages):
+        self.called += 1
+        return super().get_user_pages(pages)
+
+    def pin_user_pages_fast_only(self, pages, changed):
+        self.called += 1
+        return super().pin_user_pages_fast_only(pages, changed)
+
+
+FLAGGED = """\
+h1 = pin_user_pages(a[0:1], FOLL_WRITE)
+h2 = pin_user_pages(a[0:1], FOLL_LONGTERM)
+h3 = get_user_pages(a[0:1], FOLL_WRITE | FOLL_LONGTERM)
+h4 = pin_user_pages_fast_only(a[0:1], FOLL_LONGTERM, changed=0)
+h5 = pin_user_pages(a[0:1])
+m1 = ib_umem_get(a[0:1])
+m2 = ib_umem_get(a[0:1], writable=False)
+"""
+
+
+def test_flags():
+    """FOLL_WRITE and FOLL_LONGTERM reach the candidate, as a step or a region asks for them."""
+    program = parse_program(
+        f'# headcount 1\nsemantics("5.13")\na = mapping("base", orders=[0])\n{FLAGGED}'
+    )
+    candidate = Keeps()
+    plain = Plain()
+
+    assert FLAGGED == "".join(f"{step.text()}\n" for step in program.steps)
+    list(candidate.execute(program))
+    assert [1, 2, 3, 2, 0, 3, 2] == candidate.kept
+    assert 7 == len([*plain.execute(program)]) == plain.called
+
+
+def test_lookups():
+    """Where a candidate is asked for them, a step shows its memory operations, and no others'."""
+    program = parse_program(
+        '# headcount 1\nsemantics("5.13")\na = mapping("driver", orders=[4])\n'
+        "h1 = pin_user_pages(a[0:16])\n"
+        "unpin_user_page_range_dirty_lock(h1[0:16], make_dirty=True)\n"
+        "unmap(a[0:1])\n"
+    )
+    candidate = Optimised()
+
+    assert [None] * 3 == [shown.lookups for shown in candidate.execute(program)]
+    candidate.shows_lookups = True
+    lookups = [shown.lookups for shown in candidate.execute(program)]
+    assert all(0 < n < 10 for n in lookups)
+    assert sum(lookups) == candidate.operations
 
 
 NARROW = Abilities(

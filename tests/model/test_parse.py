@@ -774,7 +774,8 @@ def compound_pages(draw, mappings):
 
 NAMES = st.text(ascii_lowercase + digits + "_", max_size=15).map("h".__add__)
 PRINTABLE = st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=20)
-FLAG_SETS = st.sampled_from([(), FLAGS[:1], FLAGS[1:], FLAGS])
+NAMES_OF_FLAGS = tuple(FLAGS)
+FLAG_SETS = st.sampled_from([(), NAMES_OF_FLAGS[:1], NAMES_OF_FLAGS[1:], NAMES_OF_FLAGS])
 ERRNO = st.none() | st.integers(-4095, -1) | st.integers(2**64 - 4095, 2**64 - 1)
 OPTIONAL = st.none() | st.integers(0, 1)
 

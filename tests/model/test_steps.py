@@ -55,10 +55,10 @@ def test_named_as_the_kernel_names_them():
 @pytest.mark.parametrize(
     ("arguments", "step"),
     [
-        ((range(0x11, 0x13),), PinUserPages(handle="h1", pages=A)),
-        ((range(0x11, 0x13),), GetUserPages(handle="h1", pages=A)),
-        ((range(0x11, 0x13), None), PinUserPagesFastOnly(handle="h1", pages=A)),
-        ((range(0x11, 0x13), 1), PinUserPagesFastOnly(handle="h1", pages=A, changed=1)),
+        ((range(0x11, 0x13), 0), PinUserPages(handle="h1", pages=A)),
+        ((range(0x11, 0x13), 0), GetUserPages(handle="h1", pages=A)),
+        ((range(0x11, 0x13), None, 0), PinUserPagesFastOnly(handle="h1", pages=A)),
+        ((range(0x11, 0x13), 1, 0), PinUserPagesFastOnly(handle="h1", pages=A, changed=1)),
         ((0x11,), UnpinUserPage(page=span("a", 1, 2))),
         ((range(0x11, 0x13), 2), UnpinUserPages(pages=A)),
         ((range(0x11, 0x13), EFAULT), UnpinUserPages(pages=A, npages=-14)),

@@ -17,11 +17,11 @@ from model.memory import NoProgress, Panic
 from model.page import Event, decoded
 from model.program import Program
 from model.semantics import BIAS
-from model.step import Step
+from model.step import FOLL_LONGTERM, FOLL_WRITE, Step
 from model.world import Map
 
-#: Flags of calls, as in inside/headcount.h.
-WRITE, LONGTERM, EMPTY, MISUSE = 1, 2, 4, 16
+#: Flags of calls beside FOLL_WRITE and FOLL_LONGTERM, as in inside/headcount.h.
+EMPTY, MISUSE = 4, 16
 
 
 class KernelGuest(Candidate):
@@ -102,7 +102,7 @@ class _Translation:
     def _operands(self, step: Step, first: Any, *rest: Any) -> str:
         """The request without the call's name, for *step* with arguments *first* and *rest*."""
         if step.binds_handle:
-            return self._gup(step, first)
+            return self._gup(step, first, rest[-1])
         if step.unpins:
             return self._unpin(step, first, *rest)
         if step.undoes == Map.call:
@@ -111,17 +111,15 @@ class _Translation:
         flags, n = (self._misuse, *rest) if rest else (0, 0)
         return f"{flags} {n} {self.layout.words(first)}"
 
-    def _gup(self, step: Any, pages: Sequence[int]) -> str:
-        flags = WRITE if "FOLL_WRITE" in step.flags else 0
+    def _gup(self, step: Step, pages: Sequence[int], gup_flags: int) -> str:
         # Without FOLL_PIN, FOLL_LONGTERM is an error (6.1: a WARN, and -EINVAL).
-        if step.pins and "FOLL_LONGTERM" in step.flags:
-            flags |= LONGTERM
+        flags = gup_flags & (FOLL_WRITE | FOLL_LONGTERM if step.pins else FOLL_WRITE)
         kinds = self.layout.kinds(pages)
         if ("zero", 0) in kinds:
             # With FOLL_WRITE the kernel would put a new page in place of the zero page.
             flags = 0
         fast = not step.slow_path
-        if step.slow_path and step.pins and not step.flags:
+        if step.slow_path and step.pins and not gup_flags:
             # About half of the pins use pin_user_pages_fast(), whose page table walk is different.
             fast = bool(pages) and self.layout.number(pages[0]) % 2 == 0
         fast = fast and not kinds & self._slow

@@ -118,6 +118,8 @@ class KernelSource(Candidate):
             maybe_pinned=maybe_pinned,
             events=self.partial(),
             ran=self._worker.ran(),
+            nmap=None if shared.nmap < 0 else shared.nmap,
+            longest=None if shared.longest < 0 else shared.longest,
         )
 
     def _operands(

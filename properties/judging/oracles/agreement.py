@@ -21,6 +21,7 @@ def agreement(record: Record) -> Finding | None:
         ours.heads == theirs.heads
         and ours.maybe_pinned == theirs.maybe_pinned
         and ours.returned == theirs.returned
+        and (ours.nmap == theirs.nmap or None in (ours.nmap, theirs.nmap))
         and ours.acquired == theirs.acquired
         and ours.released == theirs.released
         and bool(ours.warnings) == bool(theirs.warnings)
@@ -45,6 +46,7 @@ def _rows(record: Record) -> Iterator[Row]:
     yield from differing(
         (
             ("returned", ours.returned, theirs.returned),
+            ("nmap", ours.nmap, ours.nmap if theirs.nmap is None else theirs.nmap),
             (NR_FOLL_PIN_ACQUIRED, ours.acquired, theirs.acquired),
             (NR_FOLL_PIN_RELEASED, ours.released, theirs.released),
             ("warnings", _some(ours.warnings), _some((ours if both_warn else theirs).warnings)),

@@ -2,6 +2,9 @@
 
 """Cost: at most one put for each run, and one dirty lock for each clean head.
 
+Where a candidate shows how often it looks at pages (``--cost lookups``), a range has few look-ups
+for each run too: a call that looks at every page of a range has lost what it is for.
+
 A candidate that agrees but takes more puts or locks is dearer: it misses the purpose of the
 series. Counts cannot show this: v2 of the series did not batch pages of order 1, and no count
 differed. Fewer puts are fine.
@@ -14,6 +17,9 @@ from properties.judging.oracles.record import Record
 #: twice this number on, the number of entries times the bias, which put_compound_head() of
 #: 5.13 computes, does not fit into an ``int``.
 MAX_ENTRIES_OF_PUT = 1 << 20
+
+#: Look-ups that a range may take for each of its runs. The optimised model takes 8.
+LOOKUPS_OF_RUN = 16
 
 
 def cost(record: Record) -> Finding | None:
@@ -30,6 +36,10 @@ def cost(record: Record) -> Finding | None:
         clean = {head for head, _ in runs if not record.state_before(head).dirty}
         if shown.dirty_locks > len(clean):
             return _dearer(record, "dirty_locks", shown.dirty_locks, len(clean))
+    if shown.lookups is not None and (record.step.takes_range or record.step.releases_umem):
+        enough = LOOKUPS_OF_RUN * _puts(record)
+        if shown.lookups > enough:
+            return _dearer(record, "lookups", shown.lookups, enough)
     return None
 
 
@@ -41,6 +51,6 @@ def _puts(record: Record) -> int:
 
 
 def _dearer(record: Record, what: str, took: int, enough: int) -> Finding:
-    noun = {"puts": "put", "dirty_locks": "dirty lock"}[what]
-    summary = f"{took} {noun}{'s' * (took != 1)} where {enough} suffice{'s' * (enough == 1)}"
+    noun = {"puts": "put", "dirty_locks": "dirty lock", "lookups": "look-up"}[what]
+    summary = f"{took:,} {noun}{'s' * (took != 1)} where {enough} suffice{'s' * (enough == 1)}"
     return record.finding("cost", what, f"{record.step.call}: {summary}")

@@ -9,7 +9,8 @@ from model.memory import NR_FOLL_PIN_RELEASED
 from model.optimised import Optimised
 from model.parse import parse_program
 from model.reference import Reference
-from model.semantics import BIAS
+from model.semantics import BIAS, PAGE_SIZE
+from model.step import FOLL_LONGTERM
 from properties.faults import FAULTS
 from properties.judging.judge import judge
 
@@ -161,6 +162,55 @@ class SortsFirst(Optimised):
         super().unpin_user_pages(pages, npages)
 
 
+class ShortTerm(Optimised):
+    """Pins a region as if for a moment."""
+
+    flags = 0
+
+    def pin_user_pages(self, pages, gup_flags=None):
+        return super().pin_user_pages(pages, self.flags)
+
+
+class ReadOnly(ShortTerm):
+    """Pins a region without saying that the device writes to it."""
+
+    flags = FOLL_LONGTERM
+
+
+class LongEntries(Optimised):
+    """Makes entries of any length."""
+
+    def umem_append(self, umem, batch, max_segment):
+        super().umem_append(umem, batch, max_segment + PAGE_SIZE)
+
+
+class AllMapped(Optimised):
+    """Has as many entries for the device as for the CPU, whatever the IOMMU merged."""
+
+    def ib_umem_get(self, *arguments):
+        umem = super().ib_umem_get(*arguments)
+        if not isinstance(umem, int):
+            umem.nmap = umem.sg_nents
+        return umem
+
+
+class OwnRegion(Optimised):
+    """Has regions that show neither `nmap` nor the length of an entry."""
+
+    def ib_umem_get(self, *arguments):
+        made = super().ib_umem_get(*arguments)
+        return made if isinstance(made, int) else Own(made)
+
+    def release_umem(self, umem, dirty):
+        super().release_umem(getattr(umem, "umem", umem), dirty)
+
+
+class Own:
+    def __init__(self, umem):
+        self.umem = umem
+        self.sg_nents = umem.sg_nents
+
+
 LIST = "unpin_user_pages_dirty_lock(h1[1::-1] + h1[4:5], make_dirty=True)"
 
 
@@ -170,6 +220,10 @@ LIST = "unpin_user_pages_dirty_lock(h1[1::-1] + h1[4:5], make_dirty=True)"
         (DirtiesUnlocked, LIST, "locked_to_dirty"),
         (EmptiesAndFills, "unpin_user_pages(h1[0:1])", "held_throughout"),
         (SortsFirst, "unpin_user_pages(h1[1::-1] + h1[4:5])", "argument_changed"),
+        (ShortTerm, "m1 = ib_umem_get(a[0:1], writable=False)", "FOLL_LONGTERM"),
+        (ReadOnly, "m1 = ib_umem_get(a[0:1])", "FOLL_WRITE"),
+        (LongEntries, "m1 = ib_umem_get(a[0:2], max_segment=4096)", "max_segment"),
+        (AllMapped, "m1 = ib_umem_get(a[0:1] + a[2:3], nmap=1)", "nmap"),
     ],
 )
 def test_named(candidate, unpin, what):
@@ -178,6 +232,21 @@ def test_named(candidate, unpin, what):
 
     assert what == judge(text, candidate()).finding.what
     assert "agrees" == judge(text, Optimised()).kind
+
+
+@pytest.mark.parametrize(
+    ("candidate", "step"),
+    [
+        (ReadOnly, "m1 = ib_umem_get(a[0:1], writable=False)"),
+        (ShortTerm, "h2 = pin_user_pages(a[0:1])"),
+        (LongEntries, "m1 = ib_umem_get(a[0:1] + a[2:3], max_segment=4096)"),
+        (AllMapped, "m1 = ib_umem_get(a[0:1] + a[2:3], nmap=2)"),
+        (OwnRegion, "m1 = ib_umem_get(a[0:1] + a[2:3], nmap=1)\nib_umem_release(m1)"),
+    ],
+)
+def test_not_named(candidate, step):
+    """What is no mistake in this step, or is not shown, is not told."""
+    assert "agrees" == judge(parse_program(f"{PINNED}{step}\n"), candidate()).kind
 
 
 def test_dirty_before_the_call_needs_no_lock():

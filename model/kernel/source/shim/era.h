@@ -82,10 +82,12 @@
 #define HC_UMEM_TABLE(umem) (&(umem)->sgt_append.sgt)
 #define HC_UMEM_NENTS(umem) ((umem)->sgt_append.sgt.orig_nents)
 #define HC_UMEM_MAPPED(umem, n) ((umem)->sgt_append.sgt.nents = (n))
+#define HC_UMEM_NMAP(umem) ((umem)->sgt_append.sgt.nents)
 #else
 #define HC_UMEM_TABLE(umem) (&(umem)->sg_head)
 #define HC_UMEM_NENTS(umem) ((umem)->sg_nents)
 #define HC_UMEM_MAPPED(umem, n) ((umem)->sg_nents = hc_shared->nsegs, (umem)->nmap = (n))
+#define HC_UMEM_NMAP(umem) ((umem)->nmap)
 #endif
 
 /* Compound pages of at least this order are mapped by one page table entry. */

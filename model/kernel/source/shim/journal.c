@@ -94,6 +94,7 @@ void hc_clear_journal(void)
 	struct hc_shared *s = hc_shared;
 
 	pending_page = last_put = NULL;
+	s->nmap = s->longest = -1;
 	s->puts = s->dirty_locks = s->nheads = s->nevents = 0;
 	s->warnings[0] = s->trouble[0] = 0;
 }

@@ -17,6 +17,17 @@ static int64_t known_head(int64_t pfn)
 	return compound_order(hc_page(first)) == extent->order ? first : pfn;
 }
 
+/* Flags of pin calls, as bits of a step's argument (model/step.py), and as the tree has them. */
+static int64_t asked(unsigned int flags)
+{
+	return (flags & FOLL_WRITE ? 1 : 0) | (flags & FOLL_LONGTERM ? 2 : 0);
+}
+
+static unsigned int gup_flags(int64_t asked)
+{
+	return (asked & 1 ? FOLL_WRITE : 0) | (asked & 2 ? FOLL_LONGTERM : 0);
+}
+
 static int64_t grab_slow(int64_t from, int64_t n, unsigned int flags, struct page **pages)
 {
 	int64_t i;
@@ -64,7 +75,7 @@ static int64_t neighbours(int64_t position, int64_t n, int64_t first, int64_t st
 	return run;
 }
 
-static int64_t grab_fast(int64_t n, int64_t changed)
+static int64_t grab_fast(int64_t n, int64_t changed, unsigned int flags)
 {
 	int64_t i = 0;
 
@@ -78,7 +89,7 @@ static int64_t grab_fast(int64_t n, int64_t changed)
 		/* A huge page has one entry: its pages are grabbed together. */
 		if (compound_order(head) >= HC_PMD_ORDER)
 			run = neighbours(i, n, first, first + (1L << compound_order(head)));
-		head = (struct page *)HC_GRAB_FAST(page, run, FOLL_PIN);
+		head = (struct page *)HC_GRAB_FAST(page, run, flags);
 		if (!head)
 			return i;
 		if (changed >= i && changed < i + run) {

@@ -28,7 +28,8 @@ bool hc_append_fails(void)
 
 int hc_pin_addresses(unsigned long start, int npages, unsigned int flags, struct page **pages)
 {
-	return grab_slow((start - FIRST_ADDRESS) >> PAGE_SHIFT, npages, FOLL_PIN, pages);
+	hc_note(HC_EV_ASK, NULL, asked(flags), false);
+	return grab_slow((start - FIRST_ADDRESS) >> PAGE_SHIFT, npages, FOLL_PIN | (flags & (FOLL_WRITE | FOLL_LONGTERM)), pages);
 }
 
 int hc_dma_map(struct ib_device *device, int nents)
@@ -37,6 +38,20 @@ int hc_dma_map(struct ib_device *device, int nents)
 }
 
 static struct region *region(int64_t number) { return &regions[number % MOST_REGIONS]; }
+
+/* Shows what the client compares of a region that was made; returns its number of entries. */
+static int64_t made(struct ib_umem *umem)
+{
+	struct hc_shared *s = hc_shared;
+	struct scatterlist *sg;
+	unsigned int i;
+
+	s->nmap = HC_UMEM_NMAP(umem);
+	s->longest = 0;
+	for_each_sg(HC_UMEM_TABLE(umem)->sgl, sg, HC_UMEM_NENTS(umem), i)
+		s->longest = sg->length > s->longest ? sg->length : s->longest;
+	return HC_UMEM_NENTS(umem);
+}
 
 static int64_t umem_get(const int64_t *arg)
 {
@@ -51,7 +66,7 @@ static int64_t umem_get(const int64_t *arg)
 	if (IS_ERR(umem))
 		return PTR_ERR(umem);
 	r->umem = umem;
-	return HC_UMEM_NENTS(umem);
+	return made(umem);
 }
 
 static int64_t umem_over(const int64_t *arg)
@@ -75,7 +90,7 @@ static int64_t umem_over(const int64_t *arg)
 	}
 	r->umem->iova = r->umem->address;
 	HC_UMEM_MAPPED(r->umem, hc_dma_map(&r->device, hc_shared->nsegs));
-	return hc_shared->nsegs;
+	return made(r->umem);
 }
 
 static void umem_release(const int64_t *arg)

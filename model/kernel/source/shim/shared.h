@@ -9,7 +9,7 @@ enum hc_op { HC_BEGIN, HC_DUMP, HC_CALLS };
 /* How a step ended. */
 enum hc_status { HC_RUNNING, HC_DONE, HC_OOPS, HC_STUCK, HC_TROUBLE };
 
-enum hc_event_kind { HC_EV_GRAB, HC_EV_PUT, HC_EV_DIRTY, HC_EV_FREE, HC_EV_STAT, HC_EV_STALE };
+enum hc_event_kind { HC_EV_GRAB, HC_EV_PUT, HC_EV_DIRTY, HC_EV_FREE, HC_EV_STAT, HC_EV_STALE, HC_EV_ASK };
 
 /* Kinds of pages that the kernel treats differently. */
 enum hc_kind { HC_KIND_PLAIN, HC_KIND_ZERO, HC_KIND_HUGETLB, HC_KIND_ANON, HC_KIND_DEVICE };
@@ -43,6 +43,8 @@ struct hc_shared {
 	/* The results, written by the worker. */
 	int64_t status, pid, returned, acquired, released, puts, dirty_locks;
 	int64_t nheads, nevents, spent, nran;
+	/* Of the region that the step made, or -1: entries for the device, bytes of the longest. */
+	int64_t nmap, longest;
 	char warnings[HC_MAX_TEXT], trouble[HC_MAX_TEXT];
 	int64_t ran[HC_MAX_COUNTERS]; /* indices of counters that the step changed */
 	struct hc_event events[HC_MAX_EVENTS];

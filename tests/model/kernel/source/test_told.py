@@ -96,6 +96,13 @@ TOLD = {
     "bias": ("6.12", [sub("GUP_PIN_COUNTING_BIAS", r"<< 10", "<< 9", MM)], DIVERGES),
     "else": ("6.12", [sub("gup_put_folio", r"^\t\telse\n\t", "")], DIVERGES),
     "dirty": ("7.3", [sub("unpin_user_page_range_dirty_lock", r"make_dirty && ", "")], DIVERGES),
+    "short-term": ("6.1", [sub("ib_umem_get", r" \| FOLL_LONGTERM", "", UMEM)], DIVERGES),
+    "read only": ("6.12", [sub("ib_umem_get", r"\|= FOLL_WRITE", "|= 0", UMEM)], DIVERGES),
+    "too long": (
+        "6.1",
+        [sub("ib_umem_get", r"ib_dma_max_seg_size\(device\)", "~0U", UMEM)],
+        DIVERGES,
+    ),
     "region": (
         "6.1",
         [sub("ib_umem_get", r"^.*unpin_user_pages_dirty.*\n", "", UMEM)],

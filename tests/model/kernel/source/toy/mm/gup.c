@@ -12,7 +12,7 @@ struct page *try_grab_compound_head(struct page *page, int refs, unsigned int fl
 
 	if (WARN_ON_ONCE(atomic_read(&head->_refcount) < 1))
 		return NULL;
-	if (flags == FOLL_GET) {
+	if (flags & FOLL_GET) {
 		atomic_add(refs, &head->_refcount);
 		return head;
 	}

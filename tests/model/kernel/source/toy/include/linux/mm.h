@@ -2,6 +2,8 @@
 #define GUP_PIN_COUNTING_BIAS 1024
 #define FOLL_GET 1
 #define FOLL_PIN 2
+#define FOLL_WRITE 4
+#define FOLL_LONGTERM 8
 
 #ifndef CONFIG_TOY_WIDE
 static inline void set_compound_order(struct page *page, unsigned int order)

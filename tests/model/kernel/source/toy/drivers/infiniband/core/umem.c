@@ -18,7 +18,7 @@ static long toy_fill(struct ib_umem *umem, unsigned long at, long left)
 	struct page *batch[512];
 
 	while (left) {
-		long n = pin_user_pages_fast(at, left < 512 ? left : 512, FOLL_PIN, batch);
+		long n = pin_user_pages_fast(at, left < 512 ? left : 512, FOLL_WRITE | FOLL_LONGTERM, batch);
 
 		if (n < 0)
 			return n;
