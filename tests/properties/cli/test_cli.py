@@ -14,7 +14,7 @@ import pytest
 from model.capture import Capture
 from model.parse import read_program
 from properties.layouts import DIRECTORY
-from tests.helpers import SKETCHES, TRACES, run
+from tests.helpers import SKETCHES, TOY, TRACES, run
 
 GOOD = """\
 # headcount 1
@@ -89,6 +89,28 @@ def test_verify_dearer(home, cost, status):
     assert status == result.exit_code
     assert result.output.startswith("DEARER ")
     assert "2 puts where 1 suffices" in result.output
+
+
+def test_verify_lookups(home):
+    """Asked for, a range call that looks at each of its pages is dearer; the replay is too."""
+    words = ("--candidate", f"{SKETCHES}:RangeThroughList", "--seed", 3, "--rounds", 4)
+    result = run("verify", *words, "--cost", "lookups")
+    replay = next(line for line in result.output.splitlines() if line.startswith("replay"))
+
+    assert 1 == result.exit_code
+    assert result.output.startswith("DEARER ")
+    assert "17 look-ups where 16 suffice" in result.output
+    assert 1 == run(*replay.split()[2:]).exit_code
+    assert 0 == run("verify", *words).exit_code
+    assert 0 == run("verify", *words[2:], "--cost", "lookups").exit_code
+
+
+def test_lookups_are_not_counted(home):
+    """A candidate that does not count look-ups is not judged as if it did."""
+    result = run("verify", "--candidate", f"kernel-source:{TOY}", "--cost", "lookups")
+
+    assert 2 == result.exit_code
+    assert result.output.endswith("does not count look-ups; sketches do\n")
 
 
 def test_verify_moody(home):
