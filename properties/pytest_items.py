@@ -21,7 +21,7 @@ from properties.searches.machine import machine
 from properties.searches.registry import load
 
 #: Rounds of the other searches, for each hundred programs of the search machine.
-ROUNDS = {"soak": 40, "wide": 10, "laws": 40}
+ROUNDS = {"soak": 40, "wide": 10, "laws": 40, "orders": 10}
 
 
 def quietly(profile: settings) -> settings:

@@ -15,7 +15,7 @@ import pytest
 from tests.helpers import ROOT, SKETCHES, TOY, TRACES
 from tests.model.kernel.source.needs import lacking
 
-SEARCHES = [f"headcount::{name}" for name in ("machine", "soak", "wide", "laws")]
+SEARCHES = [f"headcount::{name}" for name in ("machine", "soak", "wide", "laws", "orders")]
 
 #: Nothing, or what loads the plugin where headcount is not installed but lies on PYTHONPATH.
 LOADED = () if entry_points(group="pytest11", name="headcount") else ("-p", "headcount_pytest")
