@@ -81,6 +81,8 @@ CONSTANTS = {
 #: The other constants that all models read, and why they are no facts of a kernel.
 NO_FACTS = {
     "FIRST_PFN": "where a mapping lies if it does not say",
+    "FOLL_LONGTERM": "a number of headcount's own: no two kernels agree on it",
+    "FOLL_WRITE": "likewise",
     "LINE_LIMIT": "the format of traces",
     "MAX_LISTED": "the format of traces",
     "MAX_ORDER": "a bound of mappings: see test_largest_page",
