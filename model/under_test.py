@@ -48,7 +48,7 @@ class UnderTest:
     :param functions: All functions under test, by file and line.
     :param unknown: Why it is not known what ran; empty if it is.
     :param sample: Of which part of a search it is known; empty if of all.
-    :param notes: Where a patch did not fit exactly.
+    :param notes: Where a patch did not fit exactly, and files that were not looked at.
     """
 
     functions: Sequence[Function] = ()

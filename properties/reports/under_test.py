@@ -47,7 +47,7 @@ class Extent:
         """The lines to print; if *listed*, with the lines of code that never ran."""
         yield from unheard_lines(self.unheard)
         if self.under:
-            yield from labelled("patch", self.under.notes)
+            yield from labelled("edits", self.under.notes)
         if self.changed is not None:
             yield from labelled("changed", changes(self.changed, listed=listed))
         if self.under:

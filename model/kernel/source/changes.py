@@ -12,6 +12,7 @@ from attrs import frozen
 
 from model.kernel.source.conditions import active, settled, stacks
 from model.kernel.source.cut import FIRST, LAST, SECOND, SHIM
+from model.kernel.source.diff import CODE
 from model.kernel.source.difference import Place, Text, places
 from model.kernel.source.items import Item, items, words
 from model.kernel.source.lines import (
@@ -25,9 +26,6 @@ from model.kernel.source.lines import (
 )
 from model.kernel.source.tree import Tree
 from model.under_test import Changed, Fate, Function, UnderTest
-
-#: Files of these types are code; others are not looked at.
-CODE = (".c", ".h", ".S", ".rs")
 
 
 @frozen

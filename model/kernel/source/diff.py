@@ -11,6 +11,9 @@ from attrs import frozen
 
 from model.kernel.source.lines import TOKEN, lines, uncommented
 
+#: Files of these types are code; others are not looked at.
+CODE = (".c", ".h", ".S", ".rs")
+
 #: The line between the mails of an mbox.
 POSTMARK = re.compile(r"^From \S+ +\w{3} \w{3} +\d+ [\d:]+ \d{4}.*$", re.MULTILINE)
 

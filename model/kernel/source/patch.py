@@ -12,7 +12,7 @@ from attrs import evolve
 
 from model.errors import BadInput
 from model.kernel.command import run
-from model.kernel.source.diff import Part, parts
+from model.kernel.source.diff import CODE, Part, parts
 from model.kernel.source.tree import FILES, NEEDED, Edits, Tree, no_file, text
 
 #: What applies one part of a patch, in the order in which it is tried: hunks whose numbers of lines
@@ -28,6 +28,9 @@ DIFF = (
     *("--no-ext-diff", "--no-textconv", "--no-color", "--text", "--relative"),
     *("--submodule=short", "--src-prefix=a/", "--dst-prefix=b/"),
 )
+
+#: Maximum number of untracked files that are named.
+SHOWN = 3
 
 #: A message of patch(1) about a hunk that does not fit exactly.
 INEXACT = re.compile(r"Hunk #\d+ succeeded at \d+ (?:with fuzz|\(offset).*")
@@ -112,8 +115,26 @@ def edited(tree: Tree, base: str | None) -> Tree:
     for part in found:
         was = run([git, "show", f"{commit}:./{part.old}"], place).stdout if part.old else ""
         before.update((path, was) for path in {part.file, part.old} if path in FILES)
+    untracked = _untracked(git, place)
+    new = [path for path in untracked if path in tree.files]
+    before.update((path, "") for path in new)
+    left = [path for path in untracked if path not in new]
+    notes = (f"not looked at, as git does not track it: {_some(left)}",) if left else ()
     unread = tuple(part for part in found if part.file not in FILES and part.old not in FILES)
-    return evolve(tree, edits=Edits(before, unread) if found else tree.edits)
+    return evolve(tree, edits=Edits(before if found or new else None, unread, notes))
+
+
+def _untracked(git: str, place: Path) -> list[str]:
+    """The files of code below *place* that git neither tracks nor ignores."""
+    kinds = [f"*{kind}" for kind in CODE]
+    listed = run([git, "ls-files", "-z", "--others", "--exclude-standard", "--", *kinds], place)
+    return listed.stdout.split("\0")[:-1]
+
+
+def _some(names: list[str]) -> str:
+    """The first of *names*, and how many there are beside them."""
+    shown = ", ".join(names[:SHOWN])
+    return f"{shown} and {len(names) - SHOWN} more" if len(names) > SHOWN else shown
 
 
 def _is_work_tree(git: str, place: Path, where: str) -> bool:

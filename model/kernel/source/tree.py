@@ -65,7 +65,7 @@ class Edits:
 
     :param before: The text of each of `FILES` without the changes; None if nothing was changed.
     :param unread: What was changed in other files.
-    :param notes: Where a patch did not fit exactly.
+    :param notes: Where a patch did not fit exactly, and what git does not track.
     """
 
     before: dict[str, str] | None = None

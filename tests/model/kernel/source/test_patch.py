@@ -294,6 +294,24 @@ def test_new_file(work_tree):
     assert before["include/linux/mmzone.h"] == before["include/linux/gfp.h"] != ""
 
 
+def test_untracked(work_tree):
+    """Code that git does not track is told, or is new where it is read; what it ignores is not."""
+    place, _ = work_tree
+    for name in ("a.o", "b.c", "c.h", "d.S", "e.rs", "f.txt", "ignored.c"):
+        (place / "mm" / name).write_text("int one;\n")
+    (place / ".git/info/exclude").write_text("ignored.c\n")
+    edits = edited(read(str(place)), None).edits
+
+    assert not edits
+    told = "not looked at, as git does not track it: mm/b.c, mm/c.h, mm/d.S and 1 more"
+    assert (told,) == edits.notes
+    (place / "mm/d.S").unlink()
+    (place / "include/linux/gfp.h").write_text("#define TOY_NEW 1\n")
+    edits = edited(read(str(place)), None).edits
+    assert "" == edits.before["include/linux/gfp.h"]
+    assert edits.notes[0].endswith(": mm/b.c, mm/c.h, mm/e.rs")
+
+
 def test_configured(work_tree, monkeypatch):
     """Neither the user's configuration of diffs, nor a hook's repository, changes what is found."""
     place, git = work_tree
