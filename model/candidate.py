@@ -50,7 +50,7 @@ class Snapshot:
     :param ran: Names of counters of the candidate's code that this and few earlier steps changed.
     :param nmap: Number of entries of the region that the step made, as the device sees them.
     :param longest: The longest of its entries, in bytes.
-    :param lookups: Number of memory operations of the step, where a candidate was asked for them.
+    :param lookups: `Memory.operations_of_step`, where a candidate was asked for it.
     """
 
     returned: int | None
@@ -116,11 +116,16 @@ class InProcess(Candidate):
     _table: Table
 
     def __init_subclass__(cls) -> None:
-        """Let a class have pin calls without *gup_flags*, which sketches up to 0.2.0 have."""
+        """Let a class have pin calls without *gup_flags*, which sketches up to 0.2.0 have.
+
+        These may come from a class that is no candidate, beside one that is.
+        """
         super().__init_subclass__()
         for call, others in OTHERS.items():
-            method = cls.__dict__.get(call)
-            if isinstance(method, FunctionType) and not _takes(method, others):
+            owner = next((base for base in cls.__mro__ if call in base.__dict__), cls)
+            method = getattr(cls, call, None)
+            new = owner is cls or not issubclass(owner, InProcess)
+            if new and isinstance(method, FunctionType) and not _takes(method, others):
                 setattr(cls, call, _first(method, others))
 
     @property
@@ -165,8 +170,8 @@ class InProcess(Candidate):
             dirty_locks=memory.dirty_locks,
             maybe_pinned=maybe_pinned,
             events=memory.events,
-            nmap=getattr(outcome, "nmap", None),
-            longest=getattr(outcome, "longest", None),
+            nmap=_number(outcome, "nmap"),
+            longest=_number(outcome, "longest"),
             lookups=memory.operations_of_step if self.shows_lookups else None,
         )
 
@@ -236,17 +241,30 @@ class InProcess(Candidate):
 
 
 def _takes(method: Callable[..., Any], position: int) -> bool:
-    """Whether *method* has a positional parameter at *position*, from 0."""
-    kinds = [parameter.kind for parameter in signature(method).parameters.values()]
+    """Whether *method* takes *gup_flags* at *position*, from 0.
+
+    An optional parameter there whose name does not end in ``flags`` is the method's own.
+    """
+    parameters = [*signature(method).parameters.values()]
+    if any(parameter.kind is Parameter.VAR_POSITIONAL for parameter in parameters):
+        return True
     positional = {Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD}
-    return Parameter.VAR_POSITIONAL in kinds or sum(kind in positional for kind in kinds) > position
+    there = [parameter for parameter in parameters if parameter.kind in positional][position:]
+    return bool(there) and (there[0].name.endswith("flags") or there[0].default is Parameter.empty)
 
 
 def _first(method: Callable[..., Any], number: int) -> Callable[..., Any]:
-    """*method*, called with its first *number* arguments; others are left out."""
+    """*method*, called without what follows its first *number* arguments, or is *gup_flags*."""
 
     @wraps(method)
-    def called(*arguments: Any) -> Any:
-        return method(*arguments[:number])
+    def called(*arguments: Any, **named: Any) -> Any:
+        named.pop("gup_flags", None)
+        return method(*arguments[:number], **named)
 
     return called
+
+
+def _number(outcome: Any, name: str) -> int | None:
+    """The attribute *name* of *outcome*, if that is a number: a sketch has regions of its own."""
+    value = getattr(outcome, name, None)
+    return value if isinstance(value, int) else None

@@ -149,10 +149,12 @@ class Memory:
 
     def page_ref_count(self, page: int) -> int:
         """``_refcount`` of *page* itself, not of its head (0 for a tail)."""
+        self._fuel -= 1
         return self._page(page).refcount
 
     def page_pincount(self, page: int) -> int:
         """The pincount of *page* itself, not of its head (0 if it has none)."""
+        self._fuel -= 1
         return self._page(page).pincount
 
     def page_maybe_dma_pinned(self, page: int) -> bool:

@@ -62,7 +62,8 @@ def smallest(
     :param most: Maximum number of programs to try; if it is too low, nothing is proved.
     :param progress: Called with the number of programs tried, after each thousand.
     """
-    if not reduced.repeats or not most:
+    if not reduced.repeats or not most or reduced.finding.what == "lookups":
+        # Too many look-ups need a long range, which has too many smaller ones to try them all.
         return reduced
     proof = _Proof(reduced.program, reduced.finding, make, most, progress)
     proved = proof.run()

@@ -343,6 +343,34 @@ class Plain(Optimised):
         return super().pin_user_pages_fast_only(pages, changed)
 
 
+class Beside:
+    """Has a pin call without flags, and is no candidate."""
+
+    def pin_user_pages(self, pages):
+        self.called = getattr(self, "called", 0) + 1
+        return super().pin_user_pages(pages=pages)
+
+
+class Mixed(Beside, Optimised):
+    """Has the pin call of a class that is no candidate."""
+
+
+class Own(Optimised):
+    """Has an optional parameter of its own where others have flags."""
+
+    def pin_user_pages(self, pages, tries=3):
+        assert 3 == tries
+        return super().pin_user_pages(pages)
+
+
+class Named(Own):
+    """Calls a pin call without flags by the names of its arguments."""
+
+    def ib_umem_get(self, pages, *arguments):
+        assert 0 == self.pin_user_pages(pages=pages[:0], gup_flags=0)
+        return super().ib_umem_get(pages, *arguments)
+
+
 FLAGGED = """\
 h1 = pin_user_pages(a[0:1], FOLL_WRITE)
 h2 = pin_user_pages(a[0:1], FOLL_LONGTERM)
@@ -366,6 +394,10 @@ def test_flags():
     list(candidate.execute(program))
     assert [1, 2, 3, 2, 0, 3, 2] == candidate.kept
     assert 7 == len([*plain.execute(program)]) == plain.called
+    mixed = Mixed()
+    assert 7 == len([*mixed.execute(program)])
+    assert 5 == mixed.called
+    assert 7 == len([*Named().execute(program)])
 
 
 def test_lookups():

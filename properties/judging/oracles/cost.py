@@ -18,8 +18,9 @@ from properties.judging.oracles.record import Record
 #: 5.13 computes, does not fit into an ``int``.
 MAX_ENTRIES_OF_PUT = 1 << 20
 
-#: Look-ups that a range may take for each of its runs. The optimised model takes 8.
-LOOKUPS_OF_RUN = 16
+#: Look-ups that a range may take for each of its runs. The optimised model takes 8; checks of each
+#: run, or a search for its end by halving, take more. One for each page soon takes more than these.
+LOOKUPS_OF_RUN = 64
 
 
 def cost(record: Record) -> Finding | None:

@@ -21,9 +21,9 @@ def pinned_for_device(record: Record) -> Finding | None:
     for what, _, asked, _ in record.candidate.events:
         lacking = needed & ~asked if what == "ask" else 0
         if lacking:
-            name = next(name for name, bit in FLAGS.items() if bit & lacking)
-            summary = f"{step.call} pins without {name}"
-            return record.finding("invariants", name, summary)
+            names = [name for name, bit in FLAGS.items() if bit & lacking]
+            summary = f"{step.call} pins without {' and '.join(names)}"
+            return record.finding("invariants", names[0], summary)
     return None
 
 

@@ -211,6 +211,15 @@ class Own:
         self.sg_nents = umem.sg_nents
 
 
+class OwnNames(OwnRegion):
+    """Has regions that use the names for something else."""
+
+    def ib_umem_get(self, *arguments):
+        made = super().ib_umem_get(*arguments)
+        made.nmap, made.longest = made.__init__, "the second"
+        return made
+
+
 LIST = "unpin_user_pages_dirty_lock(h1[1::-1] + h1[4:5], make_dirty=True)"
 
 
@@ -242,6 +251,7 @@ def test_named(candidate, unpin, what):
         (LongEntries, "m1 = ib_umem_get(a[0:1] + a[2:3], max_segment=4096)"),
         (AllMapped, "m1 = ib_umem_get(a[0:1] + a[2:3], nmap=2)"),
         (OwnRegion, "m1 = ib_umem_get(a[0:1] + a[2:3], nmap=1)\nib_umem_release(m1)"),
+        (OwnNames, "m1 = ib_umem_get(a[0:1] + a[2:3], nmap=1)\nib_umem_release(m1)"),
     ],
 )
 def test_not_named(candidate, step):
