@@ -132,8 +132,8 @@ def _untracked(git: str, place: Path) -> list[str]:
 
 
 def _some(names: list[str]) -> str:
-    """The first of *names*, and how many there are beside them."""
-    shown = ", ".join(names[:SHOWN])
+    """The first of *names*, on one line, and how many there are beside them."""
+    shown = ", ".join(name if name.isprintable() else ascii(name) for name in names[:SHOWN])
     return f"{shown} and {len(names) - SHOWN} more" if len(names) > SHOWN else shown
 
 

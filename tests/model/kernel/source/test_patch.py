@@ -306,6 +306,10 @@ def test_untracked(work_tree):
     told = "not looked at, as git does not track it: mm/b.c, mm/c.h, mm/d.S and 1 more"
     assert (told,) == edits.notes
     (place / "mm/d.S").unlink()
+    (place / "mm/a\nä.c").write_text("int one;\n")
+    (told,) = edited(read(str(place)), None).edits.notes
+    assert told.endswith(r"track it: 'mm/a\n\xe4.c', mm/b.c, mm/c.h and 1 more")
+    (place / "mm/a\nä.c").unlink()
     (place / "include/linux/gfp.h").write_text("#define TOY_NEW 1\n")
     edits = edited(read(str(place)), None).edits
     assert "" == edits.before["include/linux/gfp.h"]
