@@ -145,7 +145,9 @@ def _is_work_tree(git: str, place: Path, where: str) -> bool:
     if not place.is_dir():
         return False
     done = run([git, "ls-files", "--error-unmatch", NEEDED[0]], place)
-    if done.returncode and (place / ".git").exists() and "did not match" not in done.stderr:
+    whole = place.resolve()
+    repository = any((above / ".git").exists() for above in (whole, *whole.parents))
+    if done.returncode and repository and "did not match" not in done.stderr:
         said = (done.stderr.strip().splitlines() or ["it fails"])[0].removeprefix("fatal: ")
         raise BadInput(f"what was edited is not known, as git says: {said}", file=where)
     return not done.returncode

@@ -373,3 +373,14 @@ def test_no_work_tree(tmp_path, monkeypatch):
     assert toy == edited(toy, None)
     with pytest.raises(BadInput, match="--base needs git"):
         edited(toy, "HEAD")
+
+
+def test_directory_of_an_unread_repository(work_tree, monkeypatch):
+    """A tree below a repository that git does not read, as another user owns it, is told."""
+    place, _ = work_tree
+    below = place / "below"
+    shutil.copytree(TOY, below)
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+
+    with pytest.raises(BadInput, match=r"what was edited is not known, as git says: .*ownership"):
+        edited(read(str(below)), None)
