@@ -149,12 +149,12 @@ class Memory:
 
     def page_ref_count(self, page: int) -> int:
         """``_refcount`` of *page* itself, not of its head (0 for a tail)."""
-        self._fuel -= 1
+        self._spend()
         return self._page(page).refcount
 
     def page_pincount(self, page: int) -> int:
         """The pincount of *page* itself, not of its head (0 if it has none)."""
-        self._fuel -= 1
+        self._spend()
         return self._page(page).pincount
 
     def page_maybe_dma_pinned(self, page: int) -> bool:
@@ -284,14 +284,17 @@ class Memory:
         return record
 
     def _change(self, page: int) -> Page:
-        self._fuel -= 1
-        if self._fuel < 0:
-            self._exhausted()
+        self._spend()
         record = self._pages.get(page) or self._page(page)
         self.touched.add(page)
         if not record.allocated and self._journal:
             self.events.append(Event("stale", page, 0, record.dirty))
         return record
+
+    def _spend(self) -> None:
+        self._fuel -= 1
+        if self._fuel < 0:
+            self._exhausted()
 
     def _exhausted(self) -> None:
         raise NoProgress(

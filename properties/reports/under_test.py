@@ -125,7 +125,7 @@ def as_json(under: UnderTest, changed: Sequence[Changed] | None) -> dict[str, An
     found: dict[str, Any] = {
         "unknown": under.unknown,
         "sample": under.sample,
-        "patch_notes": list(under.notes),
+        "edits": list(under.notes),
         "lines": under.lines,
         "ran": under.ran,
         "functions": [

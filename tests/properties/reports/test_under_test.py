@@ -86,7 +86,7 @@ def test_notes():
     first, *_ = Extent(under, ()).lines()
 
     assert "edits    mm/gup.c: Hunk #1 succeeded at 7 with fuzz 1" == first
-    assert as_json(under, None)["patch_notes"] == under.notes
+    assert as_json(under, None)["edits"] == under.notes
 
 
 def test_many_changes():
