@@ -20,7 +20,8 @@ MAX_ROWS = 12
 class Row:
     """Two values that should be equal.
 
-    :param where: The page, as the program names it; empty if the value belongs to no page.
+    :param where: The page, as the program names it; for a value that belongs to no page another
+        name of it, or empty.
     :param order: The order of the page's compound page; None if the value belongs to no page.
     :param what: One of `model.abilities.FIELDS`.
     """

@@ -4,6 +4,8 @@
 
 from collections.abc import Iterator
 
+from attrs import evolve
+
 from model.abilities import FIELDS
 from model.candidate import Snapshot
 from model.memory import NR_FOLL_PIN_ACQUIRED, NR_FOLL_PIN_RELEASED
@@ -27,7 +29,7 @@ def agreement(record: Record) -> Finding | None:
         and bool(ours.warnings) == bool(theirs.warnings)
     ):
         return None
-    rows = [row for row in _rows(record) if row.what in record.fields]
+    rows = [_named(row, record) for row in _rows(record) if row.what in record.fields]
     rows.sort(key=lambda row: FIELDS.index(row.what))
     if not rows:
         return None
@@ -60,6 +62,13 @@ def _rows(record: Record) -> Iterator[Row]:
             yield from state_rows(record.ledger, page, expected, shown)
         elif shows_pinned and page in ours.heads and page in theirs.heads:
             yield from _pinned(record, page, page in ours.maybe_pinned, theirs)
+
+
+def _named(row: Row, record: Record) -> Row:
+    """*row*, with the name of what the step returned if that is the size of a region."""
+    if row.what == "returned" and record.step.returns == "entries":
+        return evolve(row, where="sg_nents")
+    return row
 
 
 def _some(warnings: tuple[str, ...]) -> str:

@@ -259,6 +259,19 @@ def test_not_named(candidate, step):
     assert "agrees" == judge(parse_program(f"{PINNED}{step}\n"), candidate()).kind
 
 
+def test_number_of_entries():
+    """A number of scatterlist entries that differs is told by its name."""
+
+    class Apart(Optimised):
+        def umem_append(self, umem, batch, max_segment):
+            for page in batch:
+                super().umem_append(umem, [page], PAGE_SIZE)
+
+    (row,) = judge(parse_program(f"{PINNED}m1 = ib_umem_get(a[0:2])\n"), Apart()).finding.rows[:1]
+
+    assert ("sg_nents", "returned", 1, 2) == (row.where, row.what, row.expected, row.shown)
+
+
 def test_dirty_before_the_call_needs_no_lock():
     """A page that was dirty already is not dirtied."""
     text = parse_program(f"{PINNED}set_page_dirty(a[0:1] + a[4:5])\n{LIST}\n")
