@@ -22,6 +22,20 @@ def run_of(width):
     return RunInBits
 
 
+def listed_of(width):
+    """A sketch that keeps the length of a run of a list in *width* bits."""
+
+    class ListedInBits(Optimised):
+        def unpin_runs(self, pages, npages):
+            i = 0
+            while i < npages:
+                head, ntails = self.compound_next(i, npages, pages)
+                self.put_compound_head(head, ntails % (1 << width))
+                i += ntails
+
+    return ListedInBits
+
+
 def length_of(width):
     """A sketch that keeps the number of pages of a range in *width* bits."""
 
@@ -98,6 +112,7 @@ class UndoesWhatWasAsked(Optimised):
 
 WRONG = {
     **{f"run-{width}": run_of(width) for width in (8, 10, 12, 16)},
+    **{f"listed-{width}": listed_of(width) for width in (8, 10, 12, 16)},
     **{f"length-{width}": length_of(width) for width in (8, 10, 12, 16, 24)},
     **{f"pincount-{width}": pincount_of(width) for width in (8, 10, 12, 16, 24)},
     **{f"entries-{width}": entries_of(width) for width in (8, 10, 12, 16)},

@@ -29,9 +29,13 @@ RANGE_UNPINS: list[Any] = [cls for cls in UNPINS if cls.takes_range]
 PROGRAMS = 16
 
 #: Lengths, in pages, are within 2 of a power of two. Its exponent is at most MAX_POWER, and
-#: MAX_LISTED_POWER for lists that are walked entry by entry.
+#: MAX_LISTED_POWER where a range is unpinned by list calls, which walk it entry by entry.
 MAX_POWER = 25
 MAX_LISTED_POWER = 12
+
+#: Exponents of the lengths of lists of one page, of which one is drawn for each. Traces have lists
+#: of up to 2^23 entries, but those take a model long.
+LISTED_POWERS = (7, 8, 9, 10, 11, 12, 14, 16, 16, 16, 17)
 
 #: From this number of pages on, the slow path would take long, as it grabs each page.
 MANY = 1 << 10
@@ -108,14 +112,15 @@ def _each_order(dice: Dice, rows: list[tuple[str, int]]) -> tuple[Mapping, list[
 
 def _each_width(dice: Dice, rows: list[tuple[str, int]]) -> tuple[Mapping, list[Step]]:
     """A long range, or one page many times, or one compound page pinned by many steps."""
-    power = 7 + dice.randrange(MAX_POWER - 6)
-    length = _near(dice, power)
-    if power <= MAX_LISTED_POWER and one_in(dice, 3):
+    if one_in(dice, 3):
+        length = _near(dice, among(dice, LISTED_POWERS))
         kind, order = among(dice, rows)
         mapping = _mapping(dice, kind, order, 1)
         at = dice.randrange(mapping.npages)
         pages = PageList((Slice("a", range(at, at + 1), length),))
         return mapping, [*_pinned(dice, pages), *_unpinned(dice, length, LIST_UNPINS)]
+    power = 7 + dice.randrange(MAX_POWER - 6)
+    length = _near(dice, power)
     kind, order = _large(dice, rows, power)
     mapping = _mapping(dice, kind, order, length)
     if power > order and one_in(dice, 2):
