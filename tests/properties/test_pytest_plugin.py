@@ -107,10 +107,10 @@ def test_strict_and_distributed(folder):
 
     cases = ET.parse(folder.path / "headcount.xml").getroot().iter("testcase")  # noqa: S314 - ours
     failed = {case.get("name"): case.find("failure") is not None for case in cases}
-    assert {"machine", "soak", "wide", "laws", "replay"} == set(failed)
+    assert {"machine", "soak", "wide", "laws", "orders", "replay"} == set(failed)
     assert all(failed.values())
     result.stdout.fnmatch_lines(["headcount::machine:", "*during generate phase*"])
-    result.assert_outcomes(failed=6)
+    result.assert_outcomes(failed=7)
 
 
 @pytest.mark.slow("two sessions of pytest that search")
