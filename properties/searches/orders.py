@@ -41,7 +41,7 @@ LISTED_POWERS = (7, 8, 9, 10, 11, 12, 14, 16, 16, 16, 17)
 MANY = 1 << 10
 
 #: Exponents of the lengths of regions, of which one is drawn for each region.
-REGION_POWERS = (8, 9, 10, 10, 11, 12, 12, 13, 16)
+REGION_POWERS = (8, 9, 10, 11, 12, 13, 16, 16)
 
 #: Maximum number of compound pages of the drawn order in a mapping.
 MAX_HEADS = 130

@@ -11,6 +11,7 @@ from model.memory import NR_FOLL_PIN_ACQUIRED, NR_FOLL_PIN_RELEASED, Memory, NoP
 from model.page import Event, HeadState, wrapped
 from model.parse import parse_layout
 from model.semantics import DEFAULT, SEMANTICS
+from model.step import FOLL_LONGTERM
 
 #: Frames of single pages and of compound pages of orders 1, 2, 8 and 9.
 SINGLE, PAIR, FOUR, LARGE, HUGE = 0x10, 0x12, 0x14, 0x100, 0x200
@@ -163,6 +164,13 @@ def test_statistics(memory):
 
     assert {NR_FOLL_PIN_ACQUIRED: 4, NR_FOLL_PIN_RELEASED: 1} == memory.stats
     assert [Event("stat", -1, 1, dirty=False)] == memory.events
+
+
+def test_flags_of_a_pin(memory):
+    """The journal keeps the flags of each pin call."""
+    memory.ask(FOLL_LONGTERM)
+
+    assert [Event("ask", -1, FOLL_LONGTERM, dirty=False)] == memory.events
 
 
 # page_maybe_dma_pinned() compares unsigned: it errs by saying yes.
@@ -323,6 +331,7 @@ def test_begin_step(memory):
 def test_no_journal():
     """Without a journal the state and the costs are still kept."""
     memory = Memory(DEFAULT, [Mapping("a", "base", (Extent(1, 0, 1),))], journal=False)
+    memory.ask(FOLL_LONGTERM)
     memory.page_ref_add(1, 1)
     memory.mod_node_page_state(NR_FOLL_PIN_ACQUIRED, 1)
     memory.set_page_dirty_lock(1)
