@@ -160,6 +160,7 @@ class InProcess(Candidate):
             raise ArgumentChanged
         returned = step.bind(self._table, arguments, outcome)
         heads, maybe_pinned = memory.looks()
+        made = step.binds_umem
         return Snapshot(
             returned=returned,
             heads=heads,
@@ -170,8 +171,8 @@ class InProcess(Candidate):
             dirty_locks=memory.dirty_locks,
             maybe_pinned=maybe_pinned,
             events=memory.events,
-            nmap=_number(outcome, "nmap"),
-            longest=_number(outcome, "longest"),
+            nmap=_number(outcome, "nmap") if made else None,
+            longest=_number(outcome, "longest") if made else None,
             lookups=memory.operations_of_step if self.shows_lookups else None,
         )
 

@@ -20,6 +20,7 @@ from properties.enumeration.scope import CALLS, UNBOUNDED, Scope
 from properties.judging.judge import Run
 from properties.reduce.smallest import MAX_TRIES_FOR_REPORT
 from properties.reports.failure import command
+from properties.reports.labels import TEXT_WIDTH, labelled
 from properties.reports.store import Store
 from properties.reports.under_test import extent
 from properties.search import Search, Tally
@@ -122,8 +123,7 @@ def exhaustive(
             + "compound pages are adjacent in one driver mapping, up to the exchange of equal "
             f"ones; semantics {scope.semantics.version}"
         )
-        for line in textwrap.wrap(proves, 91):
-            console.print(f"         {line}")
+        console.lines(labelled("", textwrap.wrap(proves, TEXT_WIDTH)), "")
         console.lines(ran.lines(), "")
         console.print(f"repeat   {again}")
     return exit_status(failure, cost, ran)

@@ -23,7 +23,7 @@ class Row:
     :param where: The page, as the program names it; for a value that belongs to no page another
         name of it, or empty.
     :param order: The order of the page's compound page; None if the value belongs to no page.
-    :param what: One of `model.abilities.FIELDS`.
+    :param what: One of `model.abilities.FIELDS`, or the unit of a value that is none of them.
     """
 
     where: str

@@ -2,7 +2,7 @@
 
 """What must hold of a memory region when it is made, beside the counts of its pages."""
 
-from model.regions import IbUmemGet
+from model.regions import Register
 from model.step import FLAGS, FOLL_LONGTERM, FOLL_WRITE
 from properties.judging.finding import Finding, Row
 from properties.judging.oracles.record import Record
@@ -15,7 +15,7 @@ def pinned_for_device(record: Record) -> Finding | None:
     wait for a device; without FOLL_WRITE the device writes to pages that are shared copy-on-write.
     """
     step = record.step
-    if not isinstance(step, IbUmemGet):
+    if not isinstance(step, Register):
         return None
     needed = FOLL_LONGTERM | (FOLL_WRITE if step.writable else 0)
     for what, _, asked, _ in record.candidate.events:
@@ -30,7 +30,7 @@ def pinned_for_device(record: Record) -> Finding | None:
 def entry_lengths(record: Record) -> Finding | None:
     """No scatterlist entry is longer than the device can take (``ib_dma_max_seg_size()``)."""
     step, longest = record.step, record.candidate.longest
-    if not isinstance(step, IbUmemGet) or longest is None or longest <= step.max_segment:
+    if not isinstance(step, Register) or longest is None or longest <= step.max_segment:
         return None
     rows = [Row("longest entry", None, "bytes", step.max_segment, longest)]
     summary = f"{step.call} makes an entry of {longest:,} bytes, above max_segment"
