@@ -61,16 +61,21 @@ class NextSteps:
             for positions in product(range(len(self._pages)), repeat=length):
                 yield self._named(positions)
 
+    def _lists_or_none(self) -> Iterator[PageList]:
+        """The empty list, and every list of one or more pages."""
+        yield self._named(())
+        yield from self._lists()
+
     def _unpinned(self, npages: int | None) -> Iterator[PageList]:
         """The empty list, and every list that the contract lets a step unpin.
 
         If *npages* is an error value, the call unpins nothing, so every list is included.
         """
-        yield self._named(())
         if npages is None:
+            yield self._named(())
             yield from map(self._named, self._pinned())
         else:
-            yield from self._lists()
+            yield from self._lists_or_none()
 
     def _pinned(self) -> Iterator[tuple[int, ...]]:
         """Every list that the contract lets a step unpin, as positions in the mapping."""
@@ -114,8 +119,8 @@ class NextSteps:
     # Calls.
 
     def _pin_user_pages(self, make: Any) -> Iterator[Step]:
-        lists = (self._named(()), *self._lists())
-        return (make(handle=f"h{self._nth}", pages=pages) for pages in lists)
+        for pages in self._lists_or_none():
+            yield make(handle=f"h{self._nth}", pages=pages)
 
     _get_user_pages = _pin_user_pages
 
@@ -147,7 +152,7 @@ class NextSteps:
     def _ib_umem_get(self, make: Any) -> Iterator[Step]:
         names = ("writable", "max_segment", "nmap", "append_fails")
         values = {"writable": YES_NO, **self._scope.values}
-        for pages in (self._named(()), *self._lists()):
+        for pages in self._lists_or_none():
             for row in product(*(values[name] for name in names)):
                 arguments = dict(zip(names, row, strict=True))
                 yield make(umem=f"m{self._nth}", pages=pages, **arguments)

@@ -84,6 +84,8 @@ class Reduced:
             return "as it was found: it takes two programs to show it, which are not reduced"
         if not self.repeats:
             return "it did not fail again: the candidate does not do the same thing twice"
+        if self.proved and not self.tried:
+            return "smallest (nothing is smaller)"
         if self.proved:
             return f"smallest (proved: none of {self.tried:,} smaller programs of its scope fails)"
         text = f"smallest found ({self.executions:,} programs tried in reducing it"

@@ -6,12 +6,14 @@
     range     ^^^^^^^^^^^^^^^^^
 
 For a list that is not a rising range, the second line has each entry's position in the list.
+The positions of NULL stand in a line of their own.
 """
 
 from collections.abc import Sequence
 from itertools import groupby, pairwise
 
 from model.mapping import Mapping
+from model.pagelist import NULL, NULL_NAME
 from properties.judging.ledger import Ledger
 
 #: Maximum width of a map, in columns.
@@ -25,7 +27,7 @@ MAX_PAGES_DRAWN = 20
 
 
 def page_map(ledger: Ledger, pages: Sequence[int], label: str = "list") -> list[str]:
-    """The lines that show the positions of *pages*, two for each mapping.
+    """The lines that show the positions of *pages*, two for each mapping and one for NULL.
 
     :param pages: Frames, in the order in which the call gets them.
     :param label: The label of the second line; "list" becomes "range" for contiguous frames.
@@ -45,7 +47,16 @@ def page_map(ledger: Ledger, pages: Sequence[int], label: str = "list") -> list[
         if found:
             name = "range" if rising and label == "list" else label
             lines += _draw(ledger, mapping, found, name, rising)
+    absent = [position for position in ends if pages[position] == NULL]
+    if absent:
+        width = max(len(NULL_NAME), len(label)) + 3
+        lines.append(f"{NULL_NAME:{width}}{_positions(absent)}")
     return lines
+
+
+def _positions(positions: Sequence[int]) -> str:
+    """The first of *positions*, joined by ``+``; another ``+`` at the end stands for the others."""
+    return "+".join(map(str, positions[:3])) + "+" * (len(positions) > 3)
 
 
 def _rises(pages: Sequence[int]) -> bool:
@@ -66,7 +77,7 @@ def _draw(
     if rising:
         marks = {offset: "^" * cell for offset in shown if first <= offset <= last}
     else:
-        marks = {o: "+".join(map(str, p[:3])) + "+" * (len(p) > 3) for o, p in found.items()}
+        marks = {offset: _positions(places) for offset, places in found.items()}
         cell = max(cell, *(len(mark) + 1 for mark in marks.values()))
     top = under = ""
     before = -1

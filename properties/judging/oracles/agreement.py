@@ -29,16 +29,17 @@ def agreement(record: Record) -> Finding | None:
         and bool(ours.warnings) == bool(theirs.warnings)
     ):
         return None
-    rows = [_named(row, record) for row in _rows(record) if row.what in record.fields]
+    rows = [row for row in _rows(record) if row.what in record.fields]
     rows.sort(key=lambda row: FIELDS.index(row.what))
     if not rows:
         return None
     what = rows[0].what
-    shown, notes = first_rows(rows)
+    shown, notes = first_rows([_named(row, record) for row in rows])
     if any(row.what == "warnings" for row in rows):
         # The rows of a finding have no room for the text of warnings.
         notes += [f"warns: {warning}" for warning in theirs.warnings[:MAX_WARNINGS]]
-    return record.finding("agreement", what, f"{what} after {record.step.call}", shown, notes=notes)
+    summary = f"{shown[0].what} after {record.step.call}"
+    return record.finding("agreement", what, summary, shown, notes=notes)
 
 
 def _rows(record: Record) -> Iterator[Row]:
@@ -65,10 +66,16 @@ def _rows(record: Record) -> Iterator[Row]:
 
 
 def _named(row: Row, record: Record) -> Row:
-    """*row*, with the name of what the step returned if that is the size of a region."""
-    if row.what == "returned" and record.step.returns == "entries":
-        return evolve(row, where="sg_nents")
+    """*row*; what the step returned is called sg_nents if it is the size of a region."""
+    numbers = (record.reference.returned, record.candidate.returned)
+    if row.what == "returned" and record.step.returns == "entries" and all(map(_is_size, numbers)):
+        return evolve(row, what="sg_nents")
     return row
+
+
+def _is_size(returned: int | None) -> bool:
+    """Whether a call that returned *returned* did not fail."""
+    return returned is not None and returned >= 0
 
 
 def _some(warnings: tuple[str, ...]) -> str:

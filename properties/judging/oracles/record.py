@@ -3,6 +3,7 @@
 """The record of one step: what reference, candidate and ledger say about it."""
 
 from collections.abc import Iterable
+from errno import errorcode
 from itertools import islice
 
 from attrs import define, field
@@ -86,6 +87,10 @@ class Record:
             if event.what == "put" and isinstance(event.refs, int)
         )
         runs = [(ledger.name(head), n) for head, n in ledger.unpinned_runs[:MAX_RUNS_SHOWN]]
+        error = self.reference.returned
+        if error is not None and error < 0 and error == self.candidate.returned:
+            said = f"{self.step.call} returned {error} (-{errorcode[-error]}) on both sides"
+            notes = [said, *notes]
         return Finding(
             oracle=oracle,
             what=what,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from itertools import combinations, pairwise, permutations, product
+from itertools import combinations, islice, pairwise, permutations, product
 
 import pytest
 from attrs import evolve
@@ -485,6 +485,25 @@ def test_values():
     assert [None, 0] == [
         s.changed for s in every.steps("pin_user_pages_fast_only") if len(s.pages) == 1
     ]
+
+
+@pytest.mark.parametrize("call", ["pin_user_pages", "get_user_pages", "ib_umem_get"])
+def test_lists_are_made_one_by_one(call, monkeypatch):
+    """Of endlessly many lists only as many are made as are asked for."""
+    made = []
+    named = NextSteps._named
+
+    def counted(self, positions):
+        made.append(positions)
+        # Some tens are needed; without a limit the test would not end.
+        assert len(made) < 100
+        return named(self, positions)
+
+    monkeypatch.setattr(NextSteps, "_named", counted)
+    mapping = Mapping("a", "driver", placed([(5, 1)], FIRST_PFN))
+    every = NextSteps(Scope(1, 1, 5, 32), mapping, Ledger(DEFAULT, [mapping]), 1, 32)
+
+    assert 30 == len(list(islice(every.steps(call), 30)))
 
 
 def test_alloc_pages():

@@ -12,6 +12,7 @@ from model.reference import Reference
 from model.semantics import BIAS, PAGE_SIZE
 from model.step import FOLL_LONGTERM
 from properties.faults import FAULTS
+from properties.judging.finding import Row
 from properties.judging.judge import judge
 
 PINNED = """\
@@ -267,9 +268,10 @@ def test_number_of_entries():
             for page in batch:
                 super().umem_append(umem, [page], PAGE_SIZE)
 
-    (row,) = judge(parse_program(f"{PINNED}m1 = ib_umem_get(a[0:2])\n"), Apart()).finding.rows[:1]
+    finding = judge(parse_program(f"{PINNED}m1 = ib_umem_get(a[0:2])\n"), Apart()).finding
 
-    assert ("sg_nents", "returned", 1, 2) == (row.where, row.what, row.expected, row.shown)
+    assert Row("", None, "sg_nents", 1, 2) == finding.rows[0]
+    assert ("sg_nents after ib_umem_get", "returned") == (finding.summary, finding.what)
 
 
 def test_dirty_before_the_call_needs_no_lock():

@@ -232,6 +232,15 @@ def test_nothing_to_spend():
     assert ", then " not in reduced.text()
 
 
+def test_nothing_is_smaller():
+    """Of a program than which there is no smaller one, that is said, not a proof of no programs."""
+    candidate = candidate_of("EmptyListWalked")
+    before = unreduced('a = mapping("base", orders=[0])\nunpin_user_pages(a[0:0])\n', candidate)
+    result = smallest(before, candidate)
+
+    assert "smallest (nothing is smaller)" == result.text()
+
+
 def test_does_not_repeat():
     """For a program that did not fail again, nothing is tried."""
     reduced = evolve(Reduced(*first("NoTailOffset"), 1), repeats=False)

@@ -6,6 +6,7 @@ import pytest
 
 from model.optimised import Optimised
 from model.parse import parse_program
+from properties.faults import FAULTS
 from properties.judging.judge import judge
 from properties.judging.ledger import Ledger
 from properties.reports.failure import Failure, explained
@@ -79,6 +80,47 @@ def test_page_map_is_narrow(mappings, pages):
 
     assert lines
     assert all(len(line) <= 96 for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("pages", "expected"),
+    [
+        ("a[0:1] + NULL + a[1:2]", ["a     |0---|1---|2---|...", "list   0    2", "NULL   1"]),
+        ("NULL*2 + a[0:1] + NULL*4", ["a     |0---|1---|...", "list   2", "NULL   0+1+3+"]),
+        ("NULL", ["NULL   0"]),
+    ],
+)
+def test_null_is_drawn(pages, expected):
+    """NULL lies in no mapping, so its positions have a line of their own."""
+    text = f'a = mapping("base", orders=[0]*9)\nunpin_user_pages({pages})\n'
+    program = parse_program(HEADER.replace("5.13", "6.12") + text)
+    ledger = Ledger(program.semantics, program.mappings)
+
+    assert expected == page_map(ledger, program.steps[0].pages.resolve(ledger.table))
+
+
+def test_error_is_told_though_both_agree(sketches):
+    """What a call that fails returns is told also if it is not what differs."""
+    text = 'a = mapping("driver", orders=[0, 0])\nm1 = ib_umem_get(a[0:2], nmap=0)\n'
+    program = parse_program(HEADER + text)
+    finding = judge(program, sketches.ReleasesNmap()).finding
+
+    assert "refcount" == finding.what
+    assert "  ib_umem_get returned -12 (-ENOMEM) on both sides" in explained(program, finding)
+
+
+def test_freed_is_told_before_dirty():
+    """Of a page that is freed while it is held, the report names that, not its dirty flag."""
+    text = (
+        'a = mapping("base", orders=[0])\nh1 = pin_user_pages(a[0:1])\n'
+        "unpin_user_pages_dirty_lock(h1[0:1], make_dirty=True)\n"
+    )
+    program = parse_program(HEADER + text)
+    finding = judge(program, FAULTS["FreedAtOne"].candidate()).finding
+
+    assert "allocated-unpin_user_pages_dirty_lock" == finding.signature
+    assert ["allocated", "dirty"] == [row.what for row in finding.rows]
+    assert "allocated after " in explained(program, finding)[0]
 
 
 def test_in_words():
