@@ -16,6 +16,7 @@ from pathlib import Path
 
 from model.errors import BadInput
 from model.mapping import MAX_PFN, Extent
+from model.progress import tell
 from model.semantics import KINDS, MAX_ORDER
 
 #: Flags of a frame in kpageflags (include/uapi/linux/kernel-page-flags.h).
@@ -130,6 +131,7 @@ def _entries(file: FileIO, first: int = 0, count: int = MAX_PFN) -> Iterator[arr
     file.seek(first * ENTRY)
     while chunk := file.read(min(CHUNK, left)):
         left -= len(chunk)
+        tell(f"reading {file.name}: {count - left // ENTRY:,} pages so far")
         yield array("Q", chunk)
 
 

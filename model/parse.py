@@ -14,15 +14,24 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from model.contents import contents
 from model.errors import BadInput, about
 from model.literals import VALUES, boolean, brackets, shortened, string, whole_number
 from model.mapping import FIRST_PFN, Extent, Mapping, default_pfn, placed
 from model.program import HEADER, LINE_LIMIT, VERSION, Checker, Program, check_kind, take_frames
+from model.progress import tell
 from model.semantics import MAX_ORDER, Semantics, semantics
 from model.step import Step, shown
 from model.steps import STEPS
 
 T = TypeVar("T")
+
+#: Maximum number of bytes of a trace or a layout, and of lines. The longest programs of searches
+#: have 100,000 steps, some 4 MiB.
+MAX_BYTES, MAX_LINES = 1 << 25, 1 << 18
+
+#: How many lines are read from one telling to the next.
+LINES_TOLD = 1 << 12
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,15}")
 
@@ -40,7 +49,7 @@ def read_layout(path: Path) -> tuple[Mapping, ...]:
 def _read(path: Path, parse: Callable[[str], T]) -> T:
     with about(path):
         try:
-            text = path.read_bytes().decode()
+            text = contents(path, MAX_BYTES, "a trace or a layout").decode()
         except UnicodeDecodeError:
             raise BadInput("not a text file") from None
         return parse(text)
@@ -92,6 +101,10 @@ class _Reader:
     def read(self, text: str) -> None:
         if "\0" in text:
             raise BadInput("not a text file")
+        # As other systems' editors write text: with a byte order mark, and with CR LF.
+        text = text.removeprefix("\ufeff").replace("\r\n", "\n")
+        if text.count("\n") > MAX_LINES:
+            raise BadInput(f"has more than {MAX_LINES:,} lines, the most that headcount reads")
         lines = text.split("\n")
         match = re.fullmatch(r"# headcount ([1-9][0-9]{0,8})", lines[0])
         if match is None:
@@ -103,6 +116,8 @@ class _Reader:
             msg = "the last line does not end with a newline: is the file truncated?"
             raise BadInput(msg, line=len(lines))
         for number, line in enumerate(lines[1:-1], start=2):
+            if number % LINES_TOLD == 0:
+                tell(f"reading line {number:,} of {len(lines):,}")
             try:
                 self._line(line)
                 self.lines += [number] * (len(self.steps) - len(self.lines))

@@ -4,6 +4,7 @@
 
 import importlib
 import importlib.util
+import re
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -99,9 +100,10 @@ def _looking(spec: Spec) -> Spec:
 def _named(text: str) -> Spec:
     if text == CANDIDATE:
         return Spec(text, Optimised)
-    scheme, _, rest = text.partition(":")
+    scheme = re.split("[:,]", text, maxsplit=1)[0]
     if scheme in SCHEMES:
         available(scheme)
+        rest = text.removeprefix(scheme).removeprefix(":")
         made = importlib.import_module(SCHEMES[scheme][0]).load(rest)
         return Spec(text, made, made if isinstance(made, Tested) else None)
     where, colon, name = text.rpartition(":")

@@ -10,6 +10,7 @@ import re
 from attrs import evolve
 
 from model.candidate import Snapshot
+from model.contents import contents
 from model.errors import BadInput
 from model.page import Event, HeadState
 from model.parse import parse_program
@@ -18,23 +19,26 @@ from model.recording import FIRST, OOPS, STEP, Recording
 #: How a packed file begins.
 PACKED = b"\xfd7zXZ"
 
-#: Maximum number of bytes of an unpacked file of recordings, and of repeats of an event.
-MAX_UNPACKED = 1 << 26
+#: Maximum number of bytes of a file of recordings, also of what it unpacks to.
+MAX_BYTES = 1 << 26
+
+#: Maximum number of events in the journal of one step.
+MAX_EVENTS = 1 << 20
 
 #: Matches a head. Groups: mapping, position, refcount, pincount, flags.
-HEAD = re.compile(r"(\w+)\[(\d+)\]=(-?\d+),(-?\d+),(D?A?P?)")
+HEAD = re.compile(r"(\w+)\[(\d{1,13})\]=(-?\d{1,10}),(-?\d{1,10}),(D?A?P?)")
 #: Matches an event. Groups: what, mapping, position, references, D if page was dirty, repeats.
-EVENT = re.compile(r"(put|dirty)\((\w+)\[(\d+)\],(-?\d+)(,D)?\)(?:\*(\d+))?")
+EVENT = re.compile(r"(put|dirty)\((\w+)\[(\d{1,13})\],(-?\d{1,20})(,D)?\)(?:\*(\d{1,20}))?")
 #: Matches a snapshot. Groups: returned number, acquired, released, heads, journal, warnings.
-LINE = re.compile(r"> (-|-?\d+) (-?\d+) (-?\d+) \|(.*)\|(.*)\|(.*)")
+LINE = re.compile(r"> (-|-?\d{1,20}) (-?\d{1,20}) (-?\d{1,20}) \|(.*)\|(.*)\|(.*)")
 
 
 def read_texts(path):
     """The text of each recording in the file *path*, or BadInput."""
+    data = contents(path, MAX_BYTES, "a file of recordings")
     try:
-        data = path.read_bytes()
         text = (unpacked(data, path) if data.startswith(PACKED) else data).decode()
-    except (OSError, lzma.LZMAError, EOFError, UnicodeDecodeError) as err:
+    except (lzma.LZMAError, EOFError, UnicodeDecodeError) as err:
         raise BadInput(str(err), file=str(path)) from None
     if not text.startswith(FIRST):
         raise BadInput(f"a recording begins with '{FIRST.strip()}'", file=str(path))
@@ -44,7 +48,10 @@ def read_texts(path):
 def unpacked(data, path):
     """The packed *data* of the file *path* unpacked, or BadInput."""
     unpacking = lzma.LZMADecompressor()
-    text = unpacking.decompress(data, max_length=MAX_UNPACKED)
+    text = unpacking.decompress(data, max_length=MAX_BYTES + 1)
+    if len(text) > MAX_BYTES:
+        reason = f"has more than {MAX_BYTES >> 20} MiB unpacked, the most that it may have"
+        raise BadInput(reason, file=str(path))
     if not unpacking.eof or unpacking.unused_data:
         raise BadInput("is truncated, or data follows its end", file=str(path))
     return text
@@ -82,8 +89,10 @@ def snapshot(mappings, text, line):
         if "P" in looks:
             pinned.append(pfn)
     for what, name, at, refs, dirty, times in words(EVENT, journal, line):
+        if len(events) + int(times or 1) > MAX_EVENTS:
+            raise BadInput(f"a journal of more than {MAX_EVENTS:,} events", line=line)
         event = Event(what, frame(mappings, name, at, line), int(refs), bool(dirty))
-        events += [event] * min(int(times or 1), MAX_UNPACKED)
+        events += [event] * int(times or 1)
     return Snapshot(
         returned=None if returned == "-" else int(returned),
         heads=states,

@@ -19,6 +19,8 @@ from rich.table import Table
 
 from model.candidate import Unavailable
 from model.errors import BadInput, about
+from model.progress import told_to
+from properties.cli.waiting import Waiting
 from properties.reports.failure import Failure
 from properties.reports.store import write
 from properties.reports.under_test import Extent
@@ -89,7 +91,8 @@ def reported(command: Callable[..., int]) -> Callable[..., None]:
     @wraps(command)
     def run(**kwargs: Any) -> None:
         try:
-            status = command(**kwargs)
+            with told_to(Waiting()):
+                status = command(**kwargs)
         except (BadInput, Unavailable) as err:
             click.echo(f"headcount: {err}", err=True)
             status = BAD_INPUT

@@ -15,6 +15,7 @@ from typing import Any, get_type_hints
 from attrs import asdict, fields, frozen
 
 from model.candidate import Candidate
+from model.contents import contents
 from model.errors import BadInput, about
 from model.program import Program
 from model.semantics import semantics
@@ -29,6 +30,9 @@ from properties.searches import registry
 
 #: A trial ends after this many rounds without a step: the search has nothing left to draw.
 MOST_IDLE_ROUNDS = 3
+
+#: Maximum size of a file of results in bytes. 4,000 trials have some 5 MiB.
+MAX_BYTES = 1 << 28
 
 
 @frozen
@@ -197,9 +201,10 @@ def read(path: Path) -> list[Result]:
 
     :raises BadInput: if it cannot be read or is not a list of results.
     """
+    data = contents(path, MAX_BYTES, "a file of results")
     with about(path):
         try:
-            return [_result(kept) for kept in json.loads(path.read_text(encoding="utf-8"))]
+            return [_result(kept) for kept in json.loads(data)]
         except (TypeError, KeyError, ValueError, RecursionError):
             msg = "holds no results; headcount faults --json FILE writes them"
             raise BadInput(msg) from None

@@ -22,6 +22,7 @@ from model.capture import Capture, capture_machine, capture_process
 from model.errors import BadInput
 from model.mapping import MAX_SCATTERED, Extent, Mapping
 from model.parse import LINE_LIMIT, parse_layout, read_layout
+from model.progress import told_to
 from model.semantics import KINDS
 from properties.layouts import DIRECTORY
 
@@ -577,3 +578,14 @@ def test_captured_variety() -> None:
     assert set(KINDS) - {"device-dax", "zero"} == {kind for kind, _ in pages}
     assert {0, 1, 2, 3, 9} <= {order for _, order in pages}
     assert falls
+
+
+def test_progress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How many frames are read is told."""
+    monkeypatch.setattr(kpageflags, "CHUNK", 16)
+    told: list[str] = []
+    with told_to(told.append):
+        machine(tmp_path, BASE * 5)
+
+    file = tmp_path / "kpageflags"
+    assert [f"reading {file}: {n} pages so far" for n in (2, 4, 5)] == told

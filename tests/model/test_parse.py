@@ -15,6 +15,7 @@ from model.mapping import Extent, Mapping, align_up
 from model.pagelist import Group, PageList, Slice, joined, span
 from model.parse import LINE_LIMIT, parse_layout, parse_program, read_layout, read_program
 from model.program import Program
+from model.progress import told_to
 from model.regions import IbUmem, IbUmemGet, IbUmemRelease
 from model.semantics import SEMANTICS, semantics
 from model.step import FLAGS, SgEntry
@@ -29,7 +30,8 @@ from model.steps import (
 )
 from model.world import AllocPages, Clean, GetPage, Map, PutPage, SetPageDirty, SplitHugePage, Unmap
 
-TOP = '# headcount 1\nsemantics("5.13")\n'
+HEADER = "# headcount 1\n"
+TOP = HEADER + 'semantics("5.13")\n'
 
 #: Three lines; a has eight contiguous pages, b two whose frames fall.
 MAPPED = (
@@ -166,6 +168,27 @@ def test_files(tmp_path):
     assert read_program(trace).mappings == read_layout(layout)
 
 
+def test_progress(monkeypatch):
+    """How far a long trace is read is told."""
+    monkeypatch.setattr("model.parse.LINES_TOLD", 2)
+    told = []
+    with told_to(told.append):
+        parse_program(PINNED)
+
+    assert ["reading line 2 of 6", "reading line 4 of 6"] == told
+
+
+@pytest.mark.parametrize("mark", ["\ufeff", ""])
+def test_text_of_other_systems(mark):
+    """A byte order mark and CR LF do not matter."""
+    text = PINNED.replace("\nsem", "\n# broke\nsem")
+
+    assert parse_program(text) == parse_program(mark + text.replace("\n", "\r\n"))
+    assert parse_layout(MAPPED.replace(TOP, HEADER)) == parse_layout(
+        mark + MAPPED.replace(TOP, HEADER).replace("\n", "\r\n")
+    )
+
+
 # Bad files.
 
 
@@ -193,7 +216,24 @@ def test_no_files(tmp_path, read):
     missing = tmp_path / "missing.trace"
 
     assert f"{missing}: No such file or directory" == refused(missing, read)
-    assert f"{tmp_path}: Is a directory" == refused(tmp_path, read)
+    assert f"{tmp_path}: is a directory, not a file" == refused(tmp_path, read)
+
+
+@pytest.mark.parametrize("read", [read_program, read_layout])
+def test_large_files(tmp_path, monkeypatch, read):
+    """Neither more bytes nor more lines are read than a bound, which is named."""
+    path = tmp_path / "large.trace"
+    with path.open("wb") as file:
+        file.truncate(1 << 40)
+
+    assert f"{path}: has more than 32 MiB, the most that a trace or a layout may have" == refused(
+        path, read
+    )
+
+    monkeypatch.setattr("model.parse.MAX_LINES", 2)
+    path.write_text(MAPPED)
+
+    assert f"{path}: has more than 2 lines, the most that headcount reads" == refused(path, read)
 
 
 def test_file_and_line(tmp_path):
@@ -217,8 +257,8 @@ def test_file_and_line(tmp_path):
         ("line 1: does not start with '# headcount 1'", "#headcount 1\n"),
         ("line 1: does not start with '# headcount 1'", "# headcount 1.5\n"),
         ("line 1: does not start with '# headcount 1'", f"# headcount {'1' * 5000}\n"),
-        ("line 1: does not start with '# headcount 1'", "\ufeff" + PINNED),
-        ("line 1: does not start with '# headcount 1'", PINNED.replace("\n", "\r\n")),
+        ("line 1: does not start with '# headcount 1'", "\ufeff\ufeff" + PINNED),
+        ("line 1: does not start with '# headcount 1'", PINNED.replace("\n", "\r")),
         (
             "line 1: unknown format version 2; this headcount reads version 1",
             PINNED.replace("headcount 1", "headcount 2"),

@@ -111,6 +111,11 @@ def test_oops():
         ("a[0]=1025,0,AP", "a[0]=x", 8, r"not part of a snapshot: 'a\[0\]=x'"),
         ("put(a[1],1024,D)", "put(a[1])", 9, "not part of a snapshot"),
         ("> 4 4 0 |", "> 4 4 |", 8, "not the line of a snapshot"),
+        ("> 4 4 0 |", f"> {'4' * 5000} 4 0 |", 8, "not the line of a snapshot"),
+        ("a[0]=1025,0,AP", f"a[{'0' * 5000}]=1025,0,AP", 8, "not part of a snapshot"),
+        ("a[0]=1025,0,AP", f"a[0]={'1' * 5000},0,AP", 8, "not part of a snapshot"),
+        ("put(a[1],1024,D)", "put(a[1],1)*1048577", 9, "a journal of more than 1,048,576 events"),
+        ("put(a[1],1024,D)", f"put(a[1],1)*{'9' * 5000}", 9, "not part of a snapshot"),
     ],
 )
 def test_bad_recordings(old, new, line, reason):
@@ -177,4 +182,17 @@ def test_bad_files(tmp_path, data):
     if data is not None:
         path.write_bytes(data)
     with pytest.raises(BadInput, match=r"some\.recording: "):
+        read_texts(path)
+
+
+@pytest.mark.parametrize("name", ["plain", "packed"])
+def test_large_files(tmp_path, name):
+    """No more is read, and no more is unpacked, than a bound that is named."""
+    path = tmp_path / "some.recording"
+    if name == "plain":
+        with path.open("wb") as file:
+            file.truncate(1 << 40)
+    else:
+        path.write_bytes(lzma.compress(bytes((1 << 26) + 1), preset=0))
+    with pytest.raises(BadInput, match=r"some\.recording: has more than 64 MiB"):
         read_texts(path)

@@ -135,3 +135,25 @@ def test_counting_unasked(known, followed):
         abilities = Abilities("narrow", semantics=frozenset(known))
 
     assert followed == counting_as(Spec("narrow", Narrow), None).version
+
+
+@pytest.mark.parametrize(
+    ("text", "argument"),
+    [
+        ("kernel-guest", ""),
+        ("kernel-guest,1g", ",1g"),
+        ("kernel-guest:6.12,1g", "6.12,1g"),
+        ("kernel-guest:a:b", "a:b"),
+    ],
+)
+def test_options_of_a_scheme(monkeypatch, text, argument):
+    """Options may follow the name of a scheme without its argument."""
+    monkeypatch.setattr("model.kernel.guest.booted.load", lambda argument: lambda: argument)
+
+    assert argument == load(text).make()
+
+
+def test_bad_guest():
+    """What is no guest is told as it was written."""
+    with pytest.raises(BadInput, match=r"^kernel-guest,2g does not match kernel-guest\["):
+        load("kernel-guest,2g")

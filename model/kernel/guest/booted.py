@@ -125,7 +125,8 @@ def load(text: str) -> Booted:
     version, *options = text.split(",")
     version = version or VERSIONS[0]
     if version not in VERSIONS or options not in ([], ["1g"]):
-        raise BadInput(f"kernel-guest:{text} does not match {FORMS}")
+        named = f"kernel-guest:{text}".replace(":,", ",")
+        raise BadInput(f"{named} does not match {FORMS}")
     unpacked = present(version)
     if unpacked is None:
         which = f" --kernel {version}" if version != VERSIONS[0] else ""

@@ -2,6 +2,7 @@
 
 """``kernel-source:DIR``: a compiled kernel tree as a candidate, whose steps go to a worker."""
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
@@ -46,8 +47,9 @@ REGION_32 = 1 << 19
 #: A directory or tarball, and the options after it. The name of a patch may contain commas.
 _NAMES = (*MODELS, *CONFIGS)
 _OPTION = rf"(?:(?:{'|'.join(_NAMES)})(?=,|$)|(?:patch|base)=)"
-OPTION = re.compile(rf",({_OPTION}(?:(?!,{_OPTION}).)*)")
-OPTIONS = re.compile(rf"(.*?)((?:{OPTION.pattern})*)", re.DOTALL)
+OPTION = re.compile(rf",({_OPTION}(?:(?!,{_OPTION}).)*)", re.DOTALL)
+ALL = re.compile(rf"(?:{OPTION.pattern})*", re.DOTALL)
+OPTIONS = re.compile(rf"(.*?)({ALL.pattern})", re.DOTALL)
 
 #: What `SPAN` is smaller by under HVO: there the array begins two of the largest pages lower.
 HVO_ROOM = 2 << MAX_ORDER
@@ -256,7 +258,7 @@ def chosen(text: str) -> tuple[Tree, str, tuple[str, ...]]:
     base = None
     patches = []
     configs = set()
-    for option in OPTION.findall(options):
+    for option in _options(options):
         name, _, value = option.partition("=")
         if name == "patch":
             patches.append(Path(value))
@@ -274,3 +276,24 @@ def chosen(text: str) -> tuple[Tree, str, tuple[str, ...]]:
     for patch in patches:
         tree = patched(tree, patch)
     return tree, model, tuple(config for config in CONFIGS if config in configs)
+
+
+def _options(text: str) -> Iterator[str]:
+    """The options in *text*, each behind a comma.
+
+    The longest name of a patch that exists is taken: it may look like a patch and options.
+    """
+    while text:
+        option = OPTION.match(text)
+        assert option is not None
+        end = option.end()
+        if option[1].startswith("patch="):
+            name = option.start(1) + len("patch=")
+            ends = [at for at in range(end, len(text) + 1) if ALL.fullmatch(text, at)]
+            end = max((at for at in ends if _exists(text[name:at])), default=end)
+        yield text[1:end]
+        text = text[end:]
+
+
+def _exists(name: str) -> bool:
+    return os.path.lexists(Path(name).expanduser())

@@ -154,8 +154,9 @@ def _parts(text: str) -> Iterator[Part]:
 def _mails(text: str) -> Iterator[str]:
     """The texts of the mails in *text*, without transfer encoding and signature.
 
-    What is no mail is unchanged, but for the ends of its lines.
+    What is no mail is unchanged, but for a byte order mark and the ends of its lines.
     """
+    text = text.removeprefix("\ufeff")  # the byte order mark of other systems' editors
     marks = [found.start() for found in POSTMARK.finditer(text)]
     for start, end in pairwise(sorted({0, *marks, len(text)})):
         yield SIGNATURE.sub("\n", _body(text[start:end]).replace("\r\n", "\n"))

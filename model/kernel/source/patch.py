@@ -10,10 +10,11 @@ from pathlib import Path
 
 from attrs import evolve
 
+from model.contents import contents
 from model.errors import BadInput
 from model.kernel.command import run
 from model.kernel.source.diff import CODE, Part, parts
-from model.kernel.source.tree import FILES, NEEDED, Edits, Tree, no_file, text
+from model.kernel.source.tree import FILES, NEEDED, Edits, Tree, text
 
 #: What applies one part of a patch, in the order in which it is tried: hunks whose numbers of lines
 #: are wrong, as after an edit by hand, need --recount; hunks whose surroundings differ need patch.
@@ -29,8 +30,14 @@ DIFF = (
     *("--submodule=short", "--src-prefix=a/", "--dst-prefix=b/"),
 )
 
+#: Maximum size of a patch in bytes: an mbox with a long series has a few MiB.
+MAX_PATCH = 1 << 26
+
 #: Maximum number of untracked files that are named.
 SHOWN = 3
+
+#: What git ls-files says of a file that it does not track.
+NOT_TRACKED = "did not match any file(s) known to git"
 
 #: A message of patch(1) about a hunk that does not fit exactly.
 INEXACT = re.compile(r"Hunk #\d+ succeeded at \d+ (?:with fuzz|\(offset).*")
@@ -39,14 +46,11 @@ INEXACT = re.compile(r"Hunk #\d+ succeeded at \d+ (?:with fuzz|\(offset).*")
 def patched(tree: Tree, patch: Path) -> Tree:
     """*tree* with *patch* applied: a diff, a mail, or an mbox.
 
-    :raises BadInput: if the patch does not apply, or removes one of `NEEDED`.
+    :raises BadInput: if the patch does not apply, removes one of `NEEDED`, or makes a link of one.
     """
     if not shutil.which("git"):
         raise BadInput("--patch needs git, which is not installed (apt install git)")
-    try:
-        found = parts(text(patch.expanduser().read_bytes()))
-    except OSError as err:
-        raise BadInput(no_file(err), file=str(patch)) from None
+    found = parts(text(contents(patch.expanduser(), MAX_PATCH, "a patch")))
     if not found:
         raise BadInput("no diff in it: it has no '--- a/FILE', '+++ b/FILE', '@@'", file=str(patch))
     read = [part for part in found if part.file in FILES or part.old in FILES]
@@ -56,11 +60,17 @@ def patched(tree: Tree, patch: Path) -> Tree:
             (work / path).parent.mkdir(parents=True, exist_ok=True)
             (work / path).write_text(content)
         notes = [note for part in read for note in _apply(part, work, tree, patch)]
-        left = [path for path in FILES if (work / path).is_file()]
-        files = {path: text((work / path).read_bytes()) for path in left}
-    for path in NEEDED:
-        if path not in files:
-            raise BadInput(f"removes {path}, without which nothing can be cut", file=str(patch))
+        files = {}
+        for path in FILES:
+            if (work / path).is_symlink():
+                msg = f"makes {path} a symbolic link; headcount reads no file through one"
+                raise BadInput(msg, file=str(patch))
+            if (work / path).is_file():
+                files[path] = text((work / path).read_bytes())
+            elif path in NEEDED:
+                raise BadInput(f"removes {path}, without which nothing can be cut", file=str(patch))
+            elif path in tree.files:
+                notes.append(f"{path}: is removed")
     unread = tuple(part for part in found if part not in read)
     return evolve(tree, files=files, edits=tree.edits.also(tree.files, unread, notes))
 
@@ -140,14 +150,35 @@ def _some(names: list[str]) -> str:
 def _is_work_tree(git: str, place: Path, where: str) -> bool:
     """Whether git tracks the tree at *place*, in a repository of its own or as a directory of one.
 
-    :raises BadInput: if there is a repository that git does not read.
+    :raises BadInput: if a repository tracks it that git does not read.
     """
     if not place.is_dir():
         return False
     done = run([git, "ls-files", "--error-unmatch", NEEDED[0]], place)
-    whole = place.resolve()
-    repository = any((above / ".git").exists() for above in (whole, *whole.parents))
-    if done.returncode and repository and "did not match" not in done.stderr:
+    if done.returncode and NOT_TRACKED not in done.stderr and _tracked_unread(git, place):
         said = (done.stderr.strip().splitlines() or ["it fails"])[0].removeprefix("fatal: ")
         raise BadInput(f"what was edited is not known, as git says: {said}", file=where)
     return not done.returncode
+
+
+def _tracked_unread(git: str, place: Path) -> bool:
+    """Whether a repository that git does not read tracks the tree at *place*, or may do so.
+
+    Its index is looked at from an empty repository: its configuration may name programs to run,
+    which is why git does not read what belongs to another user.
+    """
+    whole = place.resolve()
+    top = next((above for above in (whole, *whole.parents) if (above / ".git").exists()), None)
+    if top is None:
+        return False
+    directory = top / ".git"
+    if directory.is_file():  # of a linked work tree or a submodule
+        named = text(contents(directory, MAX_PATCH, "a .git file")).strip()
+        directory = top / named.removeprefix("gitdir: ")
+    name = str((whole / NEEDED[0]).relative_to(top))
+    index = {"GIT_INDEX_FILE": str(directory / "index"), "GIT_LITERAL_PATHSPECS": "1"}
+    with tempfile.TemporaryDirectory() as empty:
+        run([git, "init", "--quiet"], Path(empty))
+        own = ("--git-dir=.git", "--work-tree=.")
+        done = run([git, *own, "ls-files", "--error-unmatch", name], Path(empty), **index)
+    return NOT_TRACKED not in done.stderr

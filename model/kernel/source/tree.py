@@ -14,8 +14,10 @@ from pathlib import Path
 
 from attrs import frozen
 
+from model.contents import contents
 from model.errors import BadInput
 from model.kernel.source.diff import Part
+from model.progress import tell
 
 #: Files to read, in the order in which names are looked up. `mm/gup.c`, which is under
 #: test, comes first.
@@ -51,6 +53,12 @@ NEEDED = (
     *("mm/gup.c", "include/linux/mm.h", "include/linux/mm_types.h"),
     *("drivers/infiniband/core/umem.c", "lib/scatterlist.c"),
 )
+
+#: Maximum size of one of `FILES` in bytes, and what it is, for messages. The largest has 150 KiB.
+MAX_FILE, PART = 1 << 24, "a file of a kernel tree"
+
+#: Maximum number of bytes that a tarball unpacks to before all files are found; 7.3 has 1.7 GiB.
+MAX_UNPACKED = 1 << 34
 
 
 def cache() -> Path:
@@ -108,18 +116,13 @@ def read(where: str) -> Tree:
             raise BadInput("no such directory or tarball", file=where)
         place = path if path.is_dir() else _unpacked(path)
         wanted = [name for name in (*FILES, "Makefile") if (place / name).is_file()]
-        files = {name: text((place / name).read_bytes()) for name in wanted}
+        files = {name: text(contents(place / name, MAX_FILE, PART)) for name in wanted}
     except OSError as err:
         raise BadInput(err.strerror or str(err), file=str(err.filename or where)) from None
     for name in NEEDED:
         if name not in files:
             raise BadInput(f"not a kernel tree: it has no {name}", file=where)
     return Tree(where, _version(files.pop("Makefile", "")), files)
-
-
-def no_file(err: OSError) -> str:
-    """What is said of a file that cannot be read."""
-    return "no such file" if isinstance(err, FileNotFoundError) else err.strerror or str(err)
 
 
 def text(data: bytes) -> str:
@@ -161,6 +164,15 @@ def _extract(tarball: Path, work: Path) -> None:
         with tarfile.open(tarball, "r|*") as archive:
             for member in archive:
                 name = member.name.removeprefix("./").partition("/")[2]
+                tell(f"unpacking {tarball}: {member.offset >> 20:,} MiB of its files so far")
+                if member.offset + member.size > MAX_UNPACKED:
+                    msg = f"unpacks to more than {MAX_UNPACKED >> 30} GiB without all that is read"
+                    raise BadInput(msg, file=str(tarball))
+                if name in left and member.size > MAX_FILE:
+                    msg = (
+                        f"{name} has more than {MAX_FILE >> 20} MiB, the most that {PART} may have"
+                    )
+                    raise BadInput(msg, file=str(tarball))
                 data = archive.extractfile(member) if name in left else None
                 if data is not None:
                     (work / name).parent.mkdir(parents=True, exist_ok=True)

@@ -89,7 +89,7 @@ def test_patches(home, patch):
     other = patch.with_name("a,b.patch")
     found = ("verify", "--candidate", f"kernel-source:{TOY}", "--patch", patch, "--patch", other)
 
-    assert run(*found).output == f"headcount: {other}: no such file\n"
+    assert run(*found).output == f"headcount: {other}: No such file or directory\n"
     other.write_text(patch.read_text())
     assert f"headcount: {other}: is applied to {TOY} already: mm/gup.c\n" == run(*found).output
 

@@ -109,9 +109,9 @@ def test_pipe(toy, tmp_path):
 
 def test_no_patch(toy, tmp_path):
     """Nor is there a patch without a file, or in a directory."""
-    with pytest.raises(BadInput, match="Is a directory"):
+    with pytest.raises(BadInput, match="is a directory, not a file"):
         patched(toy, tmp_path)
-    with pytest.raises(BadInput, match=r"a\.patch: no such file"):
+    with pytest.raises(BadInput, match=r"a\.patch: No such file"):
         patched(toy, tmp_path / "a.patch")
 
 
@@ -153,6 +153,7 @@ Subject: [PATCH] a change
     [
         FIRST + SECOND,
         (FIRST + SECOND).replace("\n", "\r\n"),
+        "\ufeff" + FIRST + SECOND,
         MAIL.format(space=" ", headers="", diff=FIRST)
         + MAIL.format(space=" ", headers="", diff=SECOND),
         MAIL.format(
@@ -162,7 +163,7 @@ Subject: [PATCH] a change
         ),
         "diff -u a/mm/gup.c b/mm/gup.c\n" + FIRST + "diff -u a b\n" + SECOND,
     ],
-    ids=["concatenated", "crlf", "mbox", "quoted", "headers"],
+    ids=["concatenated", "crlf", "byte order mark", "mbox", "quoted", "headers"],
 )
 def test_forms(toy, tmp_path, text):
     """What diff writes, a mail, and an mbox are all applied, all of them."""
@@ -375,12 +376,75 @@ def test_no_work_tree(tmp_path, monkeypatch):
         edited(toy, "HEAD")
 
 
-def test_directory_of_an_unread_repository(work_tree, monkeypatch):
-    """A tree below a repository that git does not read, as another user owns it, is told."""
-    place, _ = work_tree
-    below = place / "below"
-    shutil.copytree(TOY, below)
+@pytest.mark.parametrize("linked", [False, True])
+def test_tree_below_an_unread_repository(work_tree, monkeypatch, linked):
+    """A tree that a repository tracks is told if git does not read that, as another user owns it.
+
+    A tree or a tarball that only lies below it has nothing to do with it.
+    """
+    place, git = work_tree
+    if linked:
+        git("worktree", "add", "-q", str(place.parent / "linked"))
+        place = place.parent / "linked"
+    tracked, plain = place / "tracked", place / "plain"
+    for one in (tracked, plain):
+        shutil.copytree(TOY, one)
+    subprocess.run(["git", "add", "tracked"], cwd=place, check=True)
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
 
     with pytest.raises(BadInput, match=r"what was edited is not known, as git says: .*ownership"):
-        edited(read(str(below)), None)
+        edited(read(str(tracked)), None)
+    assert not edited(read(str(plain)), None).edits
+    assert not edited(evolve(read(str(plain)), where=f"{place}/linux.tar"), None).edits
+
+
+def test_index_that_cannot_be_read(work_tree, monkeypatch):
+    """Where nobody knows whether a repository tracks a tree, it may."""
+    place, _ = work_tree
+    shutil.copytree(TOY, place / "below")
+    (place / ".git/index").write_bytes(b"nonsense")
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+
+    with pytest.raises(BadInput, match=r"as git says: .*ownership"):
+        edited(read(str(place / "below")), None)
+
+
+def test_repository_with_no_index(work_tree, monkeypatch):
+    """A repository to which nothing was ever added tracks nothing."""
+    place, _ = work_tree
+    (place / ".git/index").unlink()
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+
+    assert not edited(read(str(place)), None).edits
+
+
+def removal(file):
+    """A patch that removes *file* of the toy."""
+    lines = (TOY / file).read_text().splitlines(keepends=True)
+    body = "".join(f"-{line}" for line in lines)
+    head = f"diff --git a/{file} b/{file}\ndeleted file mode 100644\n--- a/{file}\n"
+    return f"{head}+++ /dev/null\n@@ -1,{len(lines)} +0,0 @@\n{body}"
+
+
+def test_removed_file(toy, tmp_path):
+    """A file that is read and that a patch removes is told; some cannot be done without."""
+    (tmp_path / "a.patch").write_text(removal("include/linux/scatterlist.h"))
+    (tmp_path / "b.patch").write_text(removal("lib/scatterlist.c"))
+
+    changed = patched(toy, tmp_path / "a.patch")
+
+    assert "include/linux/scatterlist.h" not in changed.files
+    assert ("include/linux/scatterlist.h: is removed",) == changed.edits.notes
+    with pytest.raises(BadInput, match=r"b\.patch: removes lib/scatterlist\.c, without which"):
+        patched(toy, tmp_path / "b.patch")
+
+
+@pytest.mark.parametrize("file", ["lib/scatterlist.c", "include/linux/scatterlist.h"])
+def test_symbolic_link(toy, tmp_path, file):
+    """What a patch makes a symbolic link is not read from the place that it leads to."""
+    link = f"diff --git a/{file} b/{file}\nnew file mode 120000\n--- /dev/null\n+++ b/{file}\n"
+    link += "@@ -0,0 +1 @@\n+/etc/passwd\n\\ No newline at end of file\n"
+    (tmp_path / "a.patch").write_text(removal(file) + link)
+
+    with pytest.raises(BadInput, match=rf"a\.patch: makes {file} a symbolic link; headcount"):
+        patched(toy, tmp_path / "a.patch")

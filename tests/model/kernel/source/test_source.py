@@ -14,7 +14,7 @@ import pytest
 from attrs import evolve
 
 from model.errors import BadInput
-from model.kernel.source.candidate import load
+from model.kernel.source.candidate import chosen, load
 from model.kernel.source.process import SECONDS_AGAIN, Worker
 from model.kernel.source.segments import segments
 from model.memory import NoProgress, Oops, Panic
@@ -418,13 +418,16 @@ def test_segments(pages, found):
     assert list(pages) == [s + i * step for s, n, step in found for i in range(n)]
 
 
+PATCH = (
+    "--- a/mm/gup.c\n+++ b/mm/gup.c\n@@ -1,2 +1,3 @@\n // SPDX-License-Identifier: MIT\n"
+    "+int toy_more;\n #include <linux/mm.h>\n"
+)
+
+
 def test_load(tmp_path):
     """A tree is named by its directory, with the memory model and patches behind it."""
     patch = tmp_path / "a.patch"
-    patch.write_text(
-        "--- a/mm/gup.c\n+++ b/mm/gup.c\n@@ -1,2 +1,3 @@\n // SPDX-License-Identifier: MIT\n"
-        "+int toy_more;\n #include <linux/mm.h>\n"
-    )
+    patch.write_text(PATCH)
     plain, classic = load(str(TOY)), load(f"{TOY},classic,patch={patch}")
 
     assert "kernel-source 5.13.0-toy (vmemmap)" == plain.abilities.name
@@ -434,6 +437,21 @@ def test_load(tmp_path):
     assert "sections" not in plain.abilities.oddities
 
 
+@pytest.mark.parametrize("name", ["a,classic", "a,patch=b", "a,b.patch", ",", "a,m32,base=1"])
+@pytest.mark.parametrize(("more", "model"), [("", "vmemmap"), (",classic", "classic")])
+def test_comma_in_the_name_of_a_patch(tmp_path, name, more, model):
+    """A patch's name may look like a patch and options, if there is a file of this name."""
+    patch = tmp_path / name
+    patch.write_text(PATCH)
+
+    tree, found, configs = chosen(f"{TOY},patch={patch}{more}")
+
+    assert "int toy_more;" in tree.files["mm/gup.c"]
+    assert (model, ()) == (found, configs)
+    with pytest.raises(BadInput, match=r"a: No such file"):
+        chosen(f"{TOY},patch={tmp_path}/a,m32")
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
@@ -441,8 +459,8 @@ def test_load(tmp_path):
         (",classic", "needs a directory"),
         (f"{TOY},modern", "'modern' is not one of classic, debug_vm, hvo, m32, patch=FILE, base="),
         (f"{TOY},m32,hvo", "hvo needs VMEMMAP, which 32 bits do not have: leave m32 out"),
-        (f"{TOY},patch=nowhere", "nowhere: no such file"),
-        (f"{TOY},patch=a,b,classic", "a,b: no such file"),
+        (f"{TOY},patch=nowhere", "nowhere: No such file"),
+        (f"{TOY},patch=a,b,classic", "a,b: No such file"),
         (f"{TOY},base=nowhere", "--base: .*toy (is no git work tree|has no commit)"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tarfile
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from model.errors import BadInput
 from model.kernel.source import tree as module
 from model.kernel.source.tree import cache, read
+from model.progress import told_to
 from tests.helpers import TOY
 
 
@@ -91,6 +93,52 @@ def test_no_tarball(tmp_path, data):
 
     with pytest.raises(BadInput, match=r"linux\.tar\.xz: cannot be read as a tarball: "):
         read(str(path))
+
+
+def test_large_file(tmp_path):
+    """A file of a tree is read up to a bound, which is named; so it is in a tarball."""
+    shutil.copytree(TOY, tmp_path / "tree")
+    with (tmp_path / "tree/mm/gup.c").open("wb") as file:
+        file.truncate(module.MAX_FILE + 1)
+    with tarfile.open(tmp_path / "linux.tar.gz", "w:gz", compresslevel=1) as archive:
+        archive.add(tmp_path / "tree", "linux")
+
+    said = "has more than 16 MiB, the most that a file of a kernel tree may have"
+    with pytest.raises(BadInput, match=rf"tree/mm/gup\.c: {said}"):
+        read(str(tmp_path / "tree"))
+    with pytest.raises(BadInput, match=rf"linux\.tar\.gz: mm/gup\.c {said}"):
+        read(str(tmp_path / "linux.tar.gz"))
+
+
+def test_large_tarball(tmp_path, monkeypatch):
+    """A tarball is unpacked up to a bound."""
+    with tarfile.open(tmp_path / "linux.tar", "w") as archive:
+        archive.add(TOY, "linux")
+    monkeypatch.setattr(module, "MAX_UNPACKED", 1 << 13)
+
+    with pytest.raises(BadInput, match=r"linux\.tar: unpacks to more than 0 GiB without all"):
+        read(str(tmp_path / "linux.tar"))
+
+
+def test_pipe_in_a_tree(tmp_path):
+    """What is no file in a tree is not waited for."""
+    shutil.copytree(TOY, tmp_path / "tree")
+    (tmp_path / "tree/mm/gup.c").unlink()
+    os.mkfifo(tmp_path / "tree/mm/gup.c")
+
+    with pytest.raises(BadInput, match=r"not a kernel tree: it has no mm/gup\.c"):
+        read(str(tmp_path / "tree"))
+
+
+def test_progress(tmp_path):
+    """How far a tarball is unpacked is told."""
+    with tarfile.open(tmp_path / "told.tar", "w") as archive:
+        archive.add(TOY, "linux")
+    told = []
+    with told_to(told.append):
+        read(str(tmp_path / "told.tar"))
+
+    assert f"unpacking {tmp_path}/told.tar: 0 MiB of its files so far" == told[0]
 
 
 def test_nothing_there(tmp_path):
