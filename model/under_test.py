@@ -49,12 +49,14 @@ class UnderTest:
     :param unknown: Why it is not known what ran; empty if it is.
     :param sample: Of which part of a search it is known; empty if of all.
     :param notes: Where a patch did not fit exactly, and files that were not looked at.
+    :param calls: How often each method that a sketch overrides was called; None if nobody counted.
     """
 
     functions: Sequence[Function] = ()
     unknown: str = ""
     sample: str = ""
     notes: Sequence[str] = ()
+    calls: Mapping[str, int] | None = None
     files: tuple[str, ...] = field(init=False)
 
     @files.default

@@ -21,6 +21,7 @@ from model.optimised import Optimised
 from model.semantics import DEFAULT, SEMANTICS, Semantics, semantics
 from model.under_test import Changed, UnderTest
 from properties.coverage.sketch import SketchLines
+from properties.overrides import Overrides
 
 #: Methods of the optimised model that had another name before 0.2.0: an override under the
 #: old name would have no effect, and nobody would notice.
@@ -51,8 +52,11 @@ FORMS = "optimised, FILE.py:CLASS, package.module:CLASS, kernel-source:DIR or ke
 class Tested(Protocol):
     """Knows what of a candidate ran."""
 
-    def listening(self, number: int) -> AbstractContextManager[None]:
-        """What runs in the ``with`` block, the round *number* of a search, is heard of."""
+    def listening(self, number: int | None) -> AbstractContextManager[None]:
+        """What runs in the ``with`` block, the round *number* of a search, is heard of.
+
+        If it is None, the search has no rounds that could be looked at one by one.
+        """
 
     def under_test(self) -> UnderTest:
         """The functions under test, and how often each of their lines has run."""
@@ -66,11 +70,13 @@ class Spec:
     """The text after ``--candidate``, and the function that makes candidates from it.
 
     :param tested: Knows what of the candidate ran; None if nobody knows.
+    :param about: What a sketch overrides, told before it runs; empty of other candidates.
     """
 
     text: str
     make: Callable[[], Candidate]
     tested: Tested | None = None
+    about: str = ""
 
 
 def load(text: str, cost: str = COSTS[0]) -> Spec:
@@ -120,7 +126,10 @@ def _named(text: str) -> Spec:
         found = f"; it has {', '.join(classes)}" if classes else ""
         raise BadInput(f"{where} has no class {name}{found}")
     shown = where if where.endswith(".py") else Path(module.__file__ or where).name
-    return Spec(text, _check(make, where, name), SketchLines(module, shown))
+    overrides = Overrides(_check(make, where, name))
+    overrides.check(where)
+    about = f"{text} {overrides.text}" if overrides.own else ""
+    return Spec(text, make, SketchLines(module, shown, overrides), about)
 
 
 def counting_as(spec: Spec, version: str | None) -> Semantics:

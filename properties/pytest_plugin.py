@@ -83,10 +83,11 @@ class Active:
         """A collector of one test, the replay of the saved trace at *path*."""
         return TraceFile.from_parent(parent, path=path, search=self.search)
 
-    def pytest_report_header(self) -> str:
-        """The candidate and its semantics, as a line of pytest's header."""
+    def pytest_report_header(self) -> list[str]:
+        """The candidate and its semantics, and what a sketch overrides, for pytest's header."""
         version = self.search.semantics.version
-        return f"headcount: candidate {self._spec.text}, semantics {version}"
+        named = f"headcount: candidate {self._spec.text}, semantics {version}"
+        return [named, *([f"headcount: {self._spec.about}"] if self._spec.about else [])]
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:

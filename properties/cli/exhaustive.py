@@ -4,7 +4,7 @@
 
 import sys
 import textwrap
-from contextlib import redirect_stdout
+from contextlib import nullcontext, redirect_stdout
 from typing import Any
 
 import click
@@ -22,7 +22,7 @@ from properties.reduce.smallest import MAX_TRIES_FOR_REPORT
 from properties.reports.failure import command
 from properties.reports.labels import TEXT_WIDTH, labelled
 from properties.reports.store import Store
-from properties.reports.under_test import extent
+from properties.reports.under_test import about_lines, extent
 from properties.search import Search, Tally
 from properties.verify import failure_of
 
@@ -76,6 +76,7 @@ def exhaustive(
 ) -> int:
     """Judge every program within these bounds, and print what that proves."""
     spec = candidates.load(candidate, cost)
+    console.lines(() if as_json else about_lines(spec), "")
     scope = Scope(
         steps,
         compound,
@@ -99,7 +100,8 @@ def exhaustive(
     store = Store(spec.make, (f"found by {again}",))
     with Bar("exhaustive", total, quiet=as_json) as bar, redirect_stdout(sys.stderr):
         counter = _Counter(store, bar, total)
-        judge_scope(Search(spec.make, scope.semantics, watcher=counter), scope)
+        with spec.tested.listening(None) if spec.tested else nullcontext():
+            judge_scope(Search(spec.make, scope.semantics, watcher=counter), scope)
         failure = failure_of(*counter.worst, spec, store, prove=prove) if counter.worst else None
     ran = extent(spec)
     if as_json:

@@ -20,7 +20,7 @@ from properties.reduce.smallest import MAX_TRIES
 from properties.reports.failure import Failure
 from properties.reports.show import shown_steps
 from properties.reports.store import Store
-from properties.reports.under_test import extent
+from properties.reports.under_test import about_lines, extent
 from properties.verify import failure_of
 
 
@@ -41,6 +41,7 @@ def replay(
     versions: Sequence[Semantics | None] = [None]
     if version:
         versions = [*SEMANTICS.values()] if version == "all" else [semantics(version)]
+    console.lines(() if as_json else about_lines(spec), "")
     programs = [(path, read_program(path)) for path in files]
     status = 0
     results = []

@@ -23,7 +23,7 @@ from properties.reduce.smallest import MAX_TRIES_FOR_REPORT
 from properties.reports.failure import command
 from properties.reports.outcome import Outcome, rate, reached
 from properties.reports.store import Store
-from properties.reports.under_test import extent
+from properties.reports.under_test import about_lines, extent
 from properties.search import Search
 from properties.searches import registry
 from properties.verify import failure_of
@@ -78,6 +78,7 @@ def verify(
 ) -> int:
     """Search for a program that the candidate counts wrongly."""
     spec = candidates.load(candidate, cost)
+    console.lines(() if as_json else about_lines(spec), "")
     usual = registry.turns(spec.make())
     names = names or usual
     searchers = [registry.load(name) for name in names]

@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: MIT
 
-"""Which lines of a sketch in Python ran: of the functions and classes in the candidate's file."""
+"""What of a sketch in Python ran: lines of the candidate's file, calls of what it overrides."""
 
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from importlib.util import find_spec
+from itertools import count
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
+from model.candidate import counted
 from model.under_test import Changed, Function, UnderTest
+from properties.overrides import Overrides
 
 #: The package coverage makes a round take two and a half times as long. So the first TRACED_FIRST
 #: rounds are traced, one of each search, and then one in TRACED_ONE_IN, until all lines have run.
@@ -23,34 +27,67 @@ class SketchLines:
     With Python 3.12 it uses `sys.monitoring`, in every round, because a line costs time only once;
     with older versions the package coverage, in some rounds.
 
+    Calls of what the candidate overrides are counted in every round.
+
     :param name: The name of the module's file in messages.
     """
 
-    def __init__(self, module: ModuleType, name: str) -> None:
+    def __init__(self, module: ModuleType, name: str, overrides: Overrides) -> None:
+        self._overrides = overrides
+        self._calls: Counter[str] | None = None
         self._name = name
         self._file = module.__file__ or ""
         self._functions = [
             (name, code.co_firstlineno, sorted(_lines(code)))
             for name, code in _functions(module, self._file)
         ]
+        self._heard = False
         self._ran: set[int] = set()
         self._unknown = ""
         self._tracer: Any = None
 
     @contextmanager
-    def listening(self, number: int) -> Iterator[None]:
-        """Hear what runs in the ``with`` block, which is the round *number*, from 0."""
+    def listening(self, number: int | None) -> Iterator[None]:
+        """Hear what runs in the ``with`` block, which is the round *number*, from 0.
+
+        If it is None, calls are counted, and no lines.
+        """
         listen = self._monitored if sys.version_info >= (3, 12) else self._traced
-        with listen(number):
+        self._heard |= number is not None
+        with self._counting(), nullcontext() if number is None else listen(number):
             yield
+
+    @contextmanager
+    def _counting(self) -> Iterator[None]:
+        """Count the calls in the ``with`` block of what the candidate overrides."""
+        if self._calls is None and not self._overrides.uncounted:
+            self._calls = Counter(dict.fromkeys(self._overrides.counted, 0))
+        with ExitStack() as stack:
+            for name, cls in self._overrides.counted.items():
+                stack.enter_context(self._counted(cls, name))
+            yield
+
+    @contextmanager
+    def _counted(self, cls: type, name: str) -> Iterator[None]:
+        assert self._calls is not None
+        method, ticks = vars(cls)[name], count()
+        static = isinstance(method, staticmethod)
+        counts = counted(method.__func__ if static else method, ticks.__next__)
+        setattr(cls, name, staticmethod(counts) if static else counts)
+        try:
+            yield
+        finally:
+            setattr(cls, name, method)
+            self._calls[name] += next(ticks)
 
     def under_test(self) -> UnderTest:
         """The functions of the sketch, and whether each of their lines has run."""
         if self._unknown:
-            return UnderTest(unknown=self._unknown)
+            return UnderTest(unknown=self._unknown, calls=self._calls)
         some = f"the first {TRACED_FIRST} rounds and one in {TRACED_ONE_IN}"
         sample = some if self._tracer and not self._whole() else ""
-        return UnderTest([self._shown(*one) for one in self._functions], sample=sample)
+        functions = [self._shown(*one) for one in self._functions if self._heard]
+        return UnderTest(functions, sample=sample, calls=self._calls)
 
     def _whole(self) -> bool:
         """Whether all lines have run."""

@@ -55,7 +55,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "--untested": {
         "choices": ["fail", "report"],
         "default": "fail",
-        "help": "whether changed lines of a kernel tree that did not run fail the run",
+        "help": "whether changed lines of a kernel tree that did not run, and methods of a sketch"
+        " that were never called, fail the run",
     },
 }
 

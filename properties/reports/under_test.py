@@ -3,7 +3,7 @@
 """What was under test, as lines of text and as JSON: functions, lines that ran, changed lines."""
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -37,11 +37,16 @@ class Extent:
 
     @property
     def lack(self) -> str:
-        """What is said in place of *agreed* if a line of code was changed and did not run."""
+        """What is said in place of *agreed* if code of the candidate's own did not run.
+
+        That is a line of code that was changed, or a method that a sketch overrides.
+        """
         fates = {one.fate for one in self.changed or ()}
-        if fates.isdisjoint(LEFT):
+        calls = self.under.calls if self.under else None
+        if fates.isdisjoint(LEFT) and (calls is None or (calls and all(calls.values()))):
             return ""
-        return "partly under test" if Fate.RAN in fates else "not under test"
+        ran = Fate.RAN in fates or any((calls or {}).values())
+        return "partly under test" if ran else "not under test"
 
     def lines(self, *, listed: bool = False) -> Iterator[str]:
         """The lines to print; if *listed*, with the lines of code that never ran."""
@@ -50,7 +55,9 @@ class Extent:
             yield from labelled("edits", self.under.notes)
         if self.changed is not None:
             yield from labelled("changed", changes(self.changed, listed=listed))
-        if self.under:
+        if self.under and self.under.calls is not None:
+            yield from labelled("called", calls_lines(self.under.calls))
+        if self.under and (self.under.functions or self.under.unknown):
             yield from labelled("ran", coverage_lines(self.under, listed=listed))
 
     def json(self) -> dict[str, Any]:
@@ -65,6 +72,20 @@ def extent(spec: Spec) -> Extent:
         return Extent(unheard=unheard)
     under = spec.tested.under_test()
     return Extent(under, spec.tested.changes(under), unheard)
+
+
+def about_lines(spec: Spec) -> Iterator[str]:
+    """What is said of a candidate before it runs: what a sketch overrides."""
+    if spec.about:
+        yield from labelled("sketch", textwrap.wrap(spec.about, TEXT_WIDTH))
+
+
+def calls_lines(calls: Mapping[str, int]) -> Iterator[str]:
+    """How often each method that is overridden was called, and which never."""
+    some = [f"{name} {n:,} time{'s' * (n != 1)}" for name, n in calls.items() if n]
+    never = [name for name, n in calls.items() if not n]
+    told = [*some, *([f"never {', '.join(never)}"] if never else [])]
+    yield from textwrap.wrap("; ".join(told) or "nothing, as nothing is overridden", TEXT_WIDTH)
 
 
 def coverage_lines(under: UnderTest, *, listed: bool) -> Iterator[str]:
@@ -123,6 +144,7 @@ def _wrapped(start: str, text: str) -> list[str]:
 def as_json(under: UnderTest, changed: Sequence[Changed] | None) -> dict[str, Any]:
     """The JSON object that describes what was under test, and what was changed."""
     found: dict[str, Any] = {
+        "calls": under.calls,
         "unknown": under.unknown,
         "sample": under.sample,
         "edits": list(under.notes),

@@ -6,7 +6,7 @@ import pytest
 from attrs import evolve
 
 from model.abilities import FIELDS, Abilities
-from model.candidate import Candidate, InProcess
+from model.candidate import Candidate, InProcess, counted
 from model.errors import BadInput
 from model.memory import NR_FOLL_PIN_ACQUIRED, ArgumentChanged
 from model.optimised import Optimised
@@ -496,3 +496,12 @@ def test_a_changed_list():
 
     with pytest.raises(ArgumentChanged):
         [*Takes().execute(made)]
+
+
+def test_counted():
+    """A counted method ticks, and does what it does."""
+    ticks = []
+    method = counted(max, lambda: ticks.append(1))
+
+    assert (3, 5) == (method(1, 3), method([], default=5))
+    assert [1, 1] == ticks

@@ -358,7 +358,44 @@ def test_tested_in_processes(folder, patch):
     assert pytest.ExitCode.OK == result.ret
 
 
-def test_of_a_sketch(folder):
-    """Where nobody knows what was changed nothing is told."""
-    words = ("--candidate", "sketch.py:Backwards", "-k", "soak", *BRIEFLY)
+#: Overrides one method that searches call, and one that they cannot call.
+CALLED = """
+
+class Seldom(Optimised):
+    def put_compound_head(self, head, refs):
+        super().put_compound_head(head, refs)
+
+class Never(Seldom):
+    abilities = Abilities("never", calls=frozenset({"pin_user_pages", "unpin_user_pages"}))
+    def undo_grab(self, head, refs):
+        pass
+"""
+
+
+@pytest.mark.parametrize("processes", [(), ("-n", "2")])
+@pytest.mark.parametrize(
+    ("name", "said", "calls", "status"),
+    [
+        ("Seldom", "all that is overridden was called", "", pytest.ExitCode.OK),
+        ("Never", "partly under test", "; never undo_grab", pytest.ExitCode.TESTS_FAILED),
+    ],
+)
+def test_of_a_sketch(folder, processes, name, said, calls, status):
+    """It is told how often what a sketch overrides was called, in any process."""
+    if processes:
+        pytest.importorskip("xdist")
+    sketch = folder.path / "sketch.py"
+    sketch.write_text(f"{sketch.read_text()}\nfrom model.abilities import Abilities\n{CALLED}")
+    words = ("--candidate", f"sketch.py:{name}", "-k", "soak or wide", *processes, *BRIEFLY)
+    result = folder.runpytest_subprocess(*LOADED, *words)
+
+    overridden = "* overrides *put_compound_head*"
+    lines = [f"headcount: sketch.py:{name}{overridden}", f"=* headcount: {said} =*"]
+    result.stdout.fnmatch_lines([*lines, f"called  * put_compound_head *times{calls}"])
+    assert status == result.ret
+
+
+def test_of_no_sketch(folder):
+    """Where nobody knows what was changed, and nothing is overridden, nothing is told."""
+    words = ("--candidate", "optimised", "-k", "soak", *BRIEFLY)
     assert "headcount: all" not in folder.runpytest(*LOADED, *words).stdout.str()

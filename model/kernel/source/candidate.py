@@ -180,7 +180,7 @@ class Source:
     def _worker(self) -> Worker:
         return Worker(self.library.path, self.library.counters, self.counts)
 
-    def listening(self, _number: int) -> nullcontext[None]:
+    def listening(self, _number: int | None) -> nullcontext[None]:
         """Nothing: the compiled code counts its lines all the time."""
         return nullcontext()
 
