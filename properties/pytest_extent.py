@@ -15,6 +15,7 @@ from attrs import evolve
 from model.under_test import UnderTest
 from properties.candidates import Tested
 from properties.reports.under_test import Extent
+from properties.reports.visible import visible
 
 #: The keys under which a worker of pytest-xdist hands over which lines ran, and the calls.
 RAN = "headcount_ran"
@@ -100,4 +101,4 @@ class ExtentReport:
         said = extent.lack or WHOLE[extent.changed is None]
         terminalreporter.section(f"headcount: {said}", red=bool(extent.lack))
         for line in extent.lines():
-            terminalreporter.write_line(line)
+            terminalreporter.write_line(visible(line))

@@ -16,6 +16,7 @@ from model.parse import read_program
 from properties.judging.finding import diverged
 from properties.judging.judge import judge
 from properties.reports.failure import Failure
+from properties.reports.visible import visible
 from properties.search import SEED_STRIDE, Search, Tally
 from properties.searches.machine import machine
 from properties.searches.registry import load
@@ -139,7 +140,7 @@ class TraceItem(pytest.Item):
         verdict = judge(program, candidate)
         name = self.path.name
         if verdict.kind in {"inapplicable", "misuse"}:
-            pytest.skip(f"{name}: {verdict.inapplicable or verdict.harm}")
+            pytest.skip(visible(f"{name}: {verdict.inapplicable or verdict.harm}"))
         if verdict.oddity:
             pytest.xfail(f"{verdict.oddity.name}: {verdict.oddity.story}")
         failed = verdict.finding or (verdict.dearer if search.strict else None)
@@ -150,5 +151,5 @@ class TraceItem(pytest.Item):
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """The failure as text: one line if the trace is malformed or cannot be carried out."""
         if isinstance(excinfo.value, BadInput):
-            return str(excinfo.value)
+            return visible(str(excinfo.value))
         return super().repr_failure(excinfo, style)

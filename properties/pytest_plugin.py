@@ -25,6 +25,7 @@ from properties.judging.finding import Diverged, Finding
 from properties.pytest_extent import ExtentReport
 from properties.pytest_items import Searches, TraceFile
 from properties.reports.store import Store
+from properties.reports.visible import visible
 from properties.search import Search, Watcher
 from properties.verify import failure_of
 
@@ -63,7 +64,7 @@ class Active:
             version = candidates.counting_as(self._spec, _option(config, "semantics"))
             captured = layouts.load(files) if files else layouts.shipped()
         except BadInput as err:
-            raise pytest.UsageError(str(err)) from None
+            raise pytest.UsageError(visible(str(err))) from None
         if self._spec.tested:
             fails = _option(config, "untested") != "report"
             report = ExtentReport(self._spec.tested, fails=fails)
@@ -87,7 +88,8 @@ class Active:
         """The candidate and its semantics, and what a sketch overrides, for pytest's header."""
         version = self.search.semantics.version
         named = f"headcount: candidate {self._spec.text}, semantics {version}"
-        return [named, *([f"headcount: {self._spec.about}"] if self._spec.about else [])]
+        about = [f"headcount: {self._spec.about}"] if self._spec.about else []
+        return [*map(visible, [named, *about])]
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:

@@ -16,6 +16,7 @@ from attrs import asdict
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from model.candidate import Unavailable
 from model.errors import BadInput, about
@@ -24,6 +25,7 @@ from properties.cli.waiting import Waiting
 from properties.reports.failure import Failure
 from properties.reports.store import write
 from properties.reports.under_test import Extent
+from properties.reports.visible import visible
 
 FINDING = 1
 BAD_INPUT = 2
@@ -40,6 +42,10 @@ class Paper(Console):
         """Discard all further output."""
         self.quiet = True
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+    def render_str(self, text: str, **how: Any) -> Text:
+        """*text* as rich prints it, also in a table, with nothing in it that a terminal obeys."""
+        return super().render_str("\n".join(map(visible, text.split("\n"))), **how)
 
     def lines(self, lines: Iterable[str], style: str) -> None:
         """Print *lines*, the first one in *style*."""
@@ -94,7 +100,7 @@ def reported(command: Callable[..., int]) -> Callable[..., None]:
             with told_to(Waiting()):
                 status = command(**kwargs)
         except (BadInput, Unavailable) as err:
-            click.echo(f"headcount: {err}", err=True)
+            click.echo(f"headcount: {visible(str(err))}", err=True)
             status = BAD_INPUT
         except KeyboardInterrupt:
             click.echo("headcount: interrupted; failures found so far are saved", err=True)

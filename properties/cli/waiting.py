@@ -8,6 +8,8 @@ from contextlib import suppress
 
 import click
 
+from properties.reports.visible import visible
+
 #: Seconds until the first line, and from one line to the next.
 FIRST, EVERY = 5.0, 60.0
 
@@ -29,4 +31,4 @@ class Waiting:
             return
         self._due = now + EVERY
         with suppress(OSError, ValueError):  # standard error may be closed
-            click.echo(f"headcount: {text}", err=True)
+            click.echo(f"headcount: {visible(text)}", err=True)

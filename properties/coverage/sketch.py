@@ -2,6 +2,7 @@
 
 """What of a sketch in Python ran: lines of the candidate's file, calls of what it overrides."""
 
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -115,8 +116,10 @@ class SketchLines:
         if self._tracer is None:
             import coverage  # noqa: PLC0415 - an optional dependency
 
+            # A pattern: in a name, "[" would mean something, or be refused.
+            pattern = re.sub(r"[^\w./-]", "?", self._file)
             self._tracer = coverage.Coverage(
-                data_file=None, config_file=False, include=[self._file], messages=False
+                data_file=None, config_file=False, include=[pattern], messages=False
             )
             self._tracer.set_option("run:disable_warnings", ["no-data-collected"])
         self._tracer.start()

@@ -18,6 +18,7 @@ from properties.candidates import CANDIDATE
 from properties.judging.finding import Finding, Row
 from properties.judging.ledger import Ledger
 from properties.reports.pagemap import in_words, page_map, runs_in_words
+from properties.reports.visible import visible
 
 #: Maximum width of a report, in columns.
 WIDTH = 98
@@ -61,7 +62,7 @@ class Failure:
         """
         cost = "lookups" if self.finding.what == "lookups" else "strict"
         again = command("replay", file=str(path), candidate=candidate, cost=cost)
-        return evolve(self, saved=trouble or str(path), replay=again)
+        return evolve(self, saved=trouble or str(path), replay="" if trouble else again)
 
     def lines(self) -> list[str]:
         """The lines of the report."""
@@ -70,7 +71,7 @@ class Failure:
         known = {"saved": self.saved, "replay": self.replay, "found by": self.found}
         footer = [self.smallest] if self.smallest else []
         footer += [f"{word:9}{text}" for word, text in known.items() if text]
-        return [*lines, "", *footer] if footer else lines
+        return [*map(visible, [*lines, "", *footer] if footer else lines)]
 
 
 def explained(program: Program, finding: Finding) -> list[str]:

@@ -23,6 +23,7 @@ from model.program import Program
 from model.semantics import Semantics
 from properties.judging.finding import Finding
 from properties.judging.judge import judge
+from properties.reports.visible import visible
 
 DIRECTORY = Path(".headcount")
 
@@ -50,7 +51,8 @@ class Store:
         """Keep *program* in its signature's file unless a smaller one is there; return the path."""
         path, smallest = self._slot(finding.signature, program.semantics)
         if smallest is None or program.size() < smallest.size():
-            comments = (" ".join(finding.summary.split()), *self._comments)
+            said = (" ".join(finding.summary.split()), *self._comments)
+            comments = tuple(map(visible, said))
             text = evolve(program, comments=comments).text()
             try:
                 write(path, text)
@@ -104,6 +106,9 @@ def write(path: Path, text: str) -> None:
     """
     if path.exists() and not path.is_file():
         raise OSError(errno.EINVAL, "not a regular file", str(path))
+    if path.parent.exists() and not path.parent.is_dir():
+        said = f"{path.parent} is a file, not a directory: move it away"
+        raise OSError(errno.ENOTDIR, said, str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem[:40]}-{token_hex(4)}.tmp")
     try:

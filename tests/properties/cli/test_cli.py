@@ -64,6 +64,19 @@ def test_verify_finds(home):
     assert "agrees now" in run("replay", saved).output
 
 
+def test_nowhere_to_save(home):
+    """Where the directory is a file, the finding is printed, and why it is not saved."""
+    (home / ".headcount").touch()
+    result = run("verify", "--candidate", f"{SKETCHES}:NoTailOffset", "--seed", 6)
+
+    assert 1 == result.exit_code
+    assert result.output.startswith("DIVERGED at step ")
+    (saved,) = (line for line in result.output.splitlines() if line.startswith("saved"))
+    assert saved.startswith("saved    nowhere: .headcount/")
+    assert saved.endswith(".trace: .headcount is a file, not a directory: move it away")
+    assert "\nreplay " not in result.output
+
+
 def test_verify_json(home):
     """The same as JSON: verdict, coverage, and the trace itself."""
     result = run(
