@@ -70,7 +70,7 @@ def test_nowhere_to_save(home):
     result = run("verify", "--candidate", f"{SKETCHES}:NoTailOffset", "--seed", 6)
 
     assert 1 == result.exit_code
-    assert result.output.startswith("DIVERGED at step ")
+    assert "\nDIVERGED at step " in f"\n{result.output}"
     (saved,) = (line for line in result.output.splitlines() if line.startswith("saved"))
     assert saved.startswith("saved    nowhere: .headcount/")
     assert saved.endswith(".trace: .headcount is a file, not a directory: move it away")
@@ -236,7 +236,7 @@ def test_show_failure(trace):
     ("arguments", "reason"),
     [
         (["replay", "nowhere.trace"], "nowhere.trace: No such file or directory"),
-        (["replay", "."], ".: Is a directory"),
+        (["replay", "."], ".: is a directory, not a file"),
         (["show", "bad.trace"], "bad.trace:3: unknown call explode(…)"),
         (["reduce", "bad.trace"], "bad.trace:3: unknown call explode(…)"),
         (["replay", "broken.trace"], "broken.trace:6: unpins 1 of a+0, where 0 are held"),
