@@ -14,7 +14,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from model.errors import BadInput
 from model.parse import read_program
 from properties.judging.finding import diverged
-from properties.judging.judge import judge
+from properties.judging.replay import replayed
 from properties.reports.failure import Failure
 from properties.reports.visible import visible
 from properties.search import SEED_STRIDE, Search, Tally
@@ -134,10 +134,8 @@ class TraceItem(pytest.Item):
         """
         search = self.parent.search
         program = read_program(self.path)
-        candidate = search.candidate()
-        if program.semantics.version not in candidate.abilities.semantics:
-            program = evolve(program, semantics=search.semantics)
-        verdict = judge(program, candidate)
+        done = replayed(program, search.candidate(), search.semantics)
+        program, verdict = done.program, done.verdict
         name = self.path.name
         if verdict.kind in {"inapplicable", "misuse"}:
             pytest.skip(visible(f"{name}: {verdict.inapplicable or verdict.harm}"))

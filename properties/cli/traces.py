@@ -16,8 +16,10 @@ from properties.cli import options
 from properties.cli.console import FINDING, NOT_TESTED, Bar, console, put, reported
 from properties.cli.options import PATH
 from properties.judging.judge import Verdict, judge
+from properties.judging.replay import replayed
 from properties.reduce.smallest import MAX_TRIES
 from properties.reports.failure import Failure
+from properties.reports.replays import summary
 from properties.reports.show import shown_steps
 from properties.reports.store import Store
 from properties.reports.under_test import about_lines, extent
@@ -38,24 +40,27 @@ def replay(
 ) -> int:
     """Judge saved traces again."""
     spec = candidates.load(candidate, cost)
-    versions: Sequence[Semantics | None] = [None]
+    versions: Sequence[Semantics] = [candidates.counting_as(spec, None)]
     if version:
         versions = [*SEMANTICS.values()] if version == "all" else [semantics(version)]
     console.lines(() if as_json else about_lines(spec), "")
     programs = [(path, read_program(path)) for path in files]
     status = 0
     results = []
+    verdicts = []
     for path, original in programs:
-        for judged_as in versions:
-            program = evolve(original, semantics=judged_as) if judged_as else original
+        for row in versions:
             with about(path):
-                verdict = judge(program, spec.make())
+                done = replayed(original, spec.make(), row, ordered=bool(version))
+            verdict = done.verdict
+            verdicts.append(verdict)
             failed = verdict.kind == "diverges" or (verdict.kind == "dearer" and cost != "report")
             status = max(status, FINDING if failed else 0)
             results.append(
                 {
                     "file": str(path),
-                    "semantics": program.semantics.version,
+                    "semantics": done.program.semantics.version,
+                    "trace_semantics": original.semantics.version,
                     "verdict": verdict.kind,
                     "detail": _detail(verdict),
                 }
@@ -63,18 +68,22 @@ def replay(
             if as_json:
                 continue
             style = "bold red" if failed else "bold green" if verdict.kind == "agrees" else "yellow"
-            console.print(f"{path}  semantics {program.semantics.version}")
+            console.print(f"{path}  semantics {done.version}")
             console.print(f"  {_said(verdict)}", style=style)
             if verdict.worst and len(versions) == 1:
-                for line in Failure(program, verdict.worst).lines():
+                for line in Failure(done.program, verdict.worst).lines():
                     console.print(f"  {line}".rstrip())
     ran = extent(spec)
+    nothing = all(verdict.inapplicable for verdict in verdicts)
     if as_json:
-        lack = {"under_test": ran.lack} if ran.lack else {}
-        console.json([result | lack for result in results])
-    elif ran.changed is not None or ran.unheard:
+        said = {"results": results, "judged": sum(not one.inapplicable for one in verdicts)}
+        console.json(said | ({"under_test": ran.lack} if ran.lack else {}))
+        return status or (NOT_TESTED if ran.lack or nothing else 0)
+    if len(verdicts) > 1:
+        console.lines(summary(verdicts), "")
+    if ran.changed is not None or ran.unheard:
         console.lines(ran.lines(), "")
-    return status or (NOT_TESTED if ran.lack else 0)
+    return status or (NOT_TESTED if ran.lack or nothing else 0)
 
 
 def _said(verdict: Verdict) -> str:

@@ -177,7 +177,7 @@ def test_replay_one_step(home):
 
 def test_replay_json(trace):
     """Verdicts of several files, as JSON."""
-    said = json.loads(run("replay", trace, trace, "--json").output)
+    said = json.loads(run("replay", trace, trace, "--json").output)["results"]
 
     assert ["agrees", "agrees"] == [entry["verdict"] for entry in said]
 
@@ -389,3 +389,77 @@ def test_capture(home):
 
     assert 0 == result.exit_code
     assert 0 == run("verify", "--layout", "here.layout", "--rounds", 1, "--seed", 1).exit_code
+
+
+NARROW = """\
+from model.abilities import Abilities
+from model.optimised import Optimised
+
+
+class Mine(Optimised):
+    abilities = Abilities("mine", semantics=frozenset({"%s"}))
+
+    def put_compound_head(self, head, refs):
+        super().put_compound_head(head, refs - %d)
+"""
+
+
+@pytest.mark.parametrize(("wrong", "said", "status"), [(0, "agrees now", 0), (1, "still div", 1)])
+def test_replay_follows_the_candidate(trace, wrong, said, status):
+    """A candidate without the trace's version is judged by its own, as everywhere else."""
+    Path("mine.py").write_text(NARROW % ("6.1", wrong))
+    result = run("replay", trace, "--candidate", "mine.py:Mine")
+
+    assert status == result.exit_code
+    assert f"{trace}  semantics 6.1, the candidate's; the trace says 5.13\n" in result.output
+    assert f"\n  {said}" in result.output
+    (entry,) = json.loads(run("replay", trace, "--candidate", "mine.py:Mine", "--json").output)[
+        "results"
+    ]
+    assert ("6.1", "5.13") == (entry["semantics"], entry["trace_semantics"])
+
+
+def test_replay_summary(trace):
+    """Several replays end with how many there are of each kind, and why some were not judged."""
+    Path("mine.py").write_text(NARROW % ("5.11", 0))
+    Path("other.trace").write_text(GOOD.replace("unpin_user_page_range", "unpin_user_pages", 1))
+    Path("null.trace").write_text(
+        '# headcount 1\nsemantics("6.12")\na = mapping("driver", orders=[0])\n'
+        "h1 = pin_user_pages(a[0:1])\nunpin_user_pages(h1[0:1] + NULL)\n"
+    )
+    Path("other.trace").write_text(GOOD.replace("page_range_dirty_lock", "pages_dirty_lock"))
+    files = [trace, "null.trace", "other.trace"]
+    result = run("replay", *files, "--candidate", "mine.py:Mine")
+
+    assert 0 == result.exit_code
+    assert result.output.endswith(
+        "total    3 replays: 1 agree, 2 not judged\n"
+        "         1 not judged: unpin_user_page_range_dirty_lock() does not exist in 5.11\n"
+        "         1 not judged: 5.11 does not skip NULL\n"
+    )
+
+
+@pytest.mark.parametrize("words", [(), ("--json",)])
+def test_replay_of_nothing(trace, words):
+    """Where nothing was judged, the exit status is not that of agreement."""
+    result = run("replay", trace, "--semantics", "5.11", *words)
+
+    assert 3 == result.exit_code
+    assert "unpin_user_page_range_dirty_lock() does not exist in 5.11" in result.output
+
+
+def test_replay_by_other_rules(trace):
+    """What does not exist by other rules is not judged; what breaks a trace's own is bad input."""
+    text = '# headcount 1\nsemantics("6.12")\na = mapping("page-cache", orders=[3])\n'
+    Path("mine.py").write_text(NARROW % ("5.13", 0))
+    trace.write_text(f"{text}get_page(a[0:1])\n")
+    result = run("replay", trace, "--candidate", "mine.py:Mine")
+    assert 3 == result.exit_code
+    assert "no longer applies: mapping a: page-cache pages of order 3 do not exist in 5.13;" in (
+        result.output
+    )
+
+    trace.write_text(f"{text}unpin_user_page(a[0:1])\n")
+    result = run("replay", trace, "--candidate", "mine.py:Mine")
+    assert 2 == result.exit_code
+    assert f"headcount: {trace}:4: unpins 1 of a+0, where 0 are held" in result.stderr

@@ -136,7 +136,7 @@ def test_replay_odd(home):
     assert (
         "known oddity, expected until fixed upstream: one-grab: one grab of a huge" in result.output
     )
-    assert "odd" == json.loads(told.output)[0]["verdict"]
+    assert "odd" == json.loads(told.output)["results"][0]["verdict"]
 
 
 def test_measure(home):
@@ -268,7 +268,7 @@ def test_replay_and_exhaustive_of_what_was_changed(home):
     assert (3, 3) == (replayed.exit_code, whole.exit_code), replayed.output + whole.output
     assert "agrees now, " in replayed.output
     assert "changed  3 lines of code: 2 ran; 1 compiled, but never ran\n" in replayed.output
-    assert "partly under test" == told[0]["under_test"]
+    assert "partly under test" == told["under_test"]
     assert whole.output.startswith("not under test in every one of ")
 
 
