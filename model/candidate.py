@@ -150,31 +150,34 @@ class InProcess(Candidate):
         return sorted(c for c in self.abilities.calls if not callable(getattr(self, c, None)))
 
     def _take(self, step: Step) -> Snapshot:
-        memory = self.memory
-        memory.begin_step(step.npages_touched(self._table))
-        arguments = step.arguments(self._table)
+        memory, table = self.memory, self._table
+        memory.begin_step(step.npages_touched(table))
+        arguments = step.arguments(table)
         given = arguments[0]
         kept = given.copy() if isinstance(given, list) else given
         outcome = getattr(self, step.call)(*arguments)
         if given is not kept and given != kept:
             raise ArgumentChanged
-        returned = step.bind(self._table, arguments, outcome)
+        returned = step.bind(table, arguments, outcome)
         heads, maybe_pinned = memory.looks()
-        made = step.binds_umem
-        return Snapshot(
+        stats = memory.stats
+        snapshot = Snapshot(
             returned=returned,
             heads=heads,
-            acquired=memory.stats[NR_FOLL_PIN_ACQUIRED],
-            released=memory.stats[NR_FOLL_PIN_RELEASED],
+            acquired=stats[NR_FOLL_PIN_ACQUIRED],
+            released=stats[NR_FOLL_PIN_RELEASED],
             warnings=tuple(memory.warnings),
             puts=memory.puts,
             dirty_locks=memory.dirty_locks,
             maybe_pinned=maybe_pinned,
             events=memory.events,
-            nmap=_number(outcome, "nmap") if made else None,
-            longest=_number(outcome, "longest") if made else None,
-            lookups=memory.operations_of_step if self.shows_lookups else None,
         )
+        if step.binds_umem:
+            snapshot.nmap = _number(outcome, "nmap")
+            snapshot.longest = _number(outcome, "longest")
+        if self.shows_lookups:
+            snapshot.lookups = memory.operations_of_step
+        return snapshot
 
     # Steps outside of GUP, the same for every candidate in this process.
 

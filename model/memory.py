@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from model.frames import Frames
 from model.mapping import Mapping, side_by_side
-from model.page import Event, HeadState, Page, wrapped
+from model.page import MAX_COUNT, MIN_COUNT, Event, HeadState, Page, event, wrapped
 from model.pagelist import NULL
 from model.semantics import PMD_ORDER, Semantics
 
@@ -63,7 +63,7 @@ class Memory:
         self.begin_step(0)
         # The `Block` of the last look-up, cached: the next look-up is mostly in the same one.
         self._start = self._stop = self._mask = self._order = self._refs = 0
-        self._zero = self._special = False
+        self._zero = self._special = self._exact = False
 
     def begin_step(self, npages: int) -> None:
         """Clear the journal, and set the limits of operations for a step on *npages* pages."""
@@ -74,7 +74,8 @@ class Memory:
         self.dirty_locks = 0
         self._npages = npages
         self._spent = self.operations
-        self._allowed = self._fuel = FUEL + PER_PAGE * npages + 8 * min(npages, SQUARED) ** 2
+        squared = min(npages, SQUARED)
+        self._allowed = self._fuel = FUEL + PER_PAGE * npages + 8 * squared * squared
         self._empty_puts = EMPTY_PUTS + 4 * npages
 
     @property
@@ -89,10 +90,11 @@ class Memory:
 
     def looks(self) -> tuple[dict[int, HeadState], frozenset[int]]:
         """The state of each page that the step changed, and which of them are maybe pinned."""
+        pages = self._pages
         states = {}
         pinned = []
         for page in self.touched:
-            record = self._pages[page]
+            record = pages[page]
             states[page] = record.state()
             if record.maybe_dma_pinned():
                 pinned.append(page)
@@ -102,8 +104,8 @@ class Memory:
 
     def compound_head(self, page: int) -> int:
         """The head of the compound page that contains *page*; Oops if no mapping does."""
-        self._fuel -= 1
-        if self._fuel < 0:
+        fuel = self._fuel = self._fuel - 1
+        if fuel < 0:
             self._exhausted()
         if not self._start <= page < self._stop:
             self._look_up(page)
@@ -121,7 +123,9 @@ class Memory:
 
     def hpage_pincount_available(self, head: int) -> bool:
         """Whether *head* has a pincount, separate from the refcount."""
-        return self.compound_order(head) >= self.semantics.exact_order
+        if not self._start <= head < self._stop:
+            self._look_up(head)
+        return self._exact
 
     def huge_entry(self, page: int) -> bool:
         """Whether one page table entry maps the whole compound page of *page*."""
@@ -144,17 +148,23 @@ class Memory:
 
     def page_mapped(self, page: int) -> bool:
         """Whether *page* is mapped by page tables."""
-        record = self._page(self.compound_head(page))
+        head = self.compound_head(page)
+        record = self._pages.get(head) or self._page(head)
         return record.maps > 0 and record.allocated
 
     def page_ref_count(self, page: int) -> int:
         """``_refcount`` of *page* itself, not of its head (0 for a tail)."""
-        self._spend()
-        return self._page(page).refcount
+        fuel = self._fuel = self._fuel - 1
+        if fuel < 0:
+            self._exhausted()
+        record = self._pages.get(page) or self._page(page)
+        return record.refcount
 
     def page_pincount(self, page: int) -> int:
         """The pincount of *page* itself, not of its head (0 if it has none)."""
-        self._spend()
+        fuel = self._fuel = self._fuel - 1
+        if fuel < 0:
+            self._exhausted()
         return self._page(page).pincount
 
     def page_maybe_dma_pinned(self, page: int) -> bool:
@@ -163,16 +173,19 @@ class Memory:
 
     def page_dirty(self, page: int) -> bool:
         """``PageDirty()``: the flag of the head of *page*."""
-        return self._page(self.compound_head(page)).dirty
+        head = self.compound_head(page)
+        record = self._pages.get(head) or self._page(head)
+        return record.dirty
 
     # Atomics on the counters.
 
     def page_ref_add(self, page: int, refs: int) -> None:
         """Add *refs* to the refcount of *page*."""
         record = self._change(page)
-        record.refcount = wrapped(record.refcount + refs)
+        count = record.refcount + refs
+        record.refcount = count if MIN_COUNT <= count <= MAX_COUNT else wrapped(count)
         if self._journal:
-            self.events.append(Event("grab", page, refs, record.dirty))
+            self.events.append(event(("grab", page, refs, record.dirty)))
 
     def page_ref_sub_and_test(self, page: int, refs: int) -> bool:
         """Drop *refs* references of *page* in one put; True if none is left."""
@@ -183,26 +196,28 @@ class Memory:
         record = self._change(page)
         self.puts += 1
         if self._journal:
-            self.events.append(Event("put", page, refs, record.dirty))
-        record.refcount = wrapped(record.refcount - refs)
+            self.events.append(event(("put", page, refs, record.dirty)))
+        count = record.refcount - refs
+        record.refcount = count if MIN_COUNT <= count <= MAX_COUNT else wrapped(count)
         return record.refcount == 0
 
     def pincount_add(self, head: int, refs: int) -> None:
         """Add *refs*, which may be negative, to the pincount of *head*."""
         record = self._change(head)
-        record.pincount = wrapped(record.pincount + refs)
+        count = record.pincount + refs
+        record.pincount = count if MIN_COUNT <= count <= MAX_COUNT else wrapped(count)
 
     def mod_node_page_state(self, item: str, refs: int) -> None:
         """Add *refs* to *item*, one of the two statistics of pins in /proc/vmstat."""
         self.stats[item] += refs
         if self._journal:
-            self.events.append(Event("stat", -1, refs, dirty=False))
+            self.events.append(event(("stat", -1, refs, False)))
 
     def free(self, head: int) -> None:
         """Free the compound page at *head*, which clears its flags (PAGE_FLAGS_CHECK_AT_PREP)."""
         record = self._change(head)
         if self._journal:
-            self.events.append(Event("free", head, record.pincount, record.dirty))
+            self.events.append(event(("free", head, record.pincount, record.dirty)))
         record.dirty = False
         record.allocated = False
 
@@ -214,7 +229,7 @@ class Memory:
         record = self._change(head)
         self.dirty_locks += 1
         if self._journal:
-            self.events.append(Event("dirty", head, 0, record.dirty))
+            self.events.append(event(("dirty", head, 0, record.dirty)))
         record.dirty = True
 
     def set_dirty(self, head: int, *, dirty: bool) -> None:
@@ -224,7 +239,7 @@ class Memory:
     def ask(self, gup_flags: int) -> None:
         """Record the flags that a pin call was called with."""
         if self._journal:
-            self.events.append(Event("ask", -1, gup_flags, dirty=False))
+            self.events.append(event(("ask", -1, gup_flags, False)))
 
     def warn(self, what: str) -> None:
         """Record a ``WARN_ON`` with the text *what*."""
@@ -258,9 +273,9 @@ class Memory:
             self._pages.pop(page, None)
         for extent in extents:
             exact = self.semantics.exact(extent.order)
-            for head in extent.heads():
-                self._pages[head] = Page(refs, exact, maps=refs, dirty=dirty)
-                self.touched.add(head)
+            heads = extent.heads()
+            self._pages.update((head, Page(refs, exact, 0, dirty, refs)) for head in heads)
+            self.touched.update(heads)
 
     # Internal.
 
@@ -271,30 +286,28 @@ class Memory:
         if block is None:
             raise Oops(f"frame {page:#x} is in no mapping")
         self._start, self._stop, self._order, self._refs, kind = block
-        self._zero = self.semantics.uncounted(kind)
         self._special = kind == "zero"
-        self._mask = -(1 << block.order)
+        self._zero = self._special and self.semantics.uncounted(kind)
+        self._exact = self._order >= self.semantics.exact_order
+        self._mask = -(1 << self._order)
 
     def _page(self, page: int) -> Page:
         record = self._pages.get(page)
         if record is None:
-            order = self.compound_order(page)
-            refs = 0 if page % (1 << order) else self._refs
-            record = self._pages[page] = Page(refs, self.semantics.exact(order), maps=refs)
+            exact = self.hpage_pincount_available(page)
+            refs = self._refs if page & self._mask == page else 0
+            record = self._pages[page] = Page(refs, exact, maps=refs)
         return record
 
     def _change(self, page: int) -> Page:
-        self._spend()
+        fuel = self._fuel = self._fuel - 1
+        if fuel < 0:
+            self._exhausted()
         record = self._pages.get(page) or self._page(page)
         self.touched.add(page)
         if not record.allocated and self._journal:
-            self.events.append(Event("stale", page, 0, record.dirty))
+            self.events.append(event(("stale", page, 0, record.dirty)))
         return record
-
-    def _spend(self) -> None:
-        self._fuel -= 1
-        if self._fuel < 0:
-            self._exhausted()
 
     def _exhausted(self) -> None:
         raise NoProgress(

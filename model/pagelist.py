@@ -61,11 +61,12 @@ class Slice:
         start, stop, step = indices.start, indices.stop, indices.step
         if step == 1:
             beyond = start < stop > len(pages)
+            found = pages[start:stop]
         else:
             beyond = bool(indices) and max(start, indices[-1]) >= len(pages)
+            found = pages[start : stop if stop >= 0 else None : step]
         if beyond:
             raise BadInput(f"{self} lies beyond {self.name}, which holds {len(pages)} pages")
-        found = pages[start : stop if stop >= 0 else None : step]
         return found if self.times == 1 else list(found) * self.times
 
 
@@ -129,8 +130,9 @@ class PageList:
         :param table: The frames of each mapping and handle, by name.
         :raises BadInput: if a name is unknown or has too few pages.
         """
-        if len(self.terms) == 1:
-            return self.terms[0].resolve(table)
+        terms = self.terms
+        if len(terms) == 1:
+            return terms[0].resolve(table)
         return list(chain.from_iterable(term.resolve(table) for term in self.terms))
 
     def first_named(self, table: Mapping[str, Sequence[int]]) -> int:

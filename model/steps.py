@@ -38,15 +38,18 @@ class _Pin(Step):
     @property
     def gup_flags(self) -> int:
         """The sum of *flags*, as candidates get them."""
-        return sum(FLAGS[name] for name in self.flags)
+        flags = self.flags
+        return sum(map(FLAGS.__getitem__, flags)) if flags else 0
 
     def arguments(self, table: Table) -> tuple[Any, ...]:
         return (self.pages.resolve(table), self.gup_flags)
 
     def bind(self, table: Table, arguments: tuple[Any, ...], outcome: Any) -> int | None:
-        if isinstance(outcome, int) and outcome > 0:
+        if not isinstance(outcome, int):
+            return None
+        if outcome > 0:
             table[self.handle] = arguments[0][:outcome]
-        return super().bind(table, arguments, outcome)
+        return outcome
 
 
 class PinUserPages(_Pin):

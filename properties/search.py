@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeAlias
 from attrs import field, frozen
 
 from model.abilities import Abilities
-from model.candidate import Candidate, Snapshot
+from model.candidate import Candidate
 from model.errors import BadInput
 from model.mapping import Mapping
 from model.program import Program
@@ -144,18 +144,18 @@ def attempt(search: Search, run: Run, step: Step) -> Taken | None:
     Returns None if the step was not carried out, because it breaks the contract or would
     trigger a known oddity.
     """
+    watcher = search.watcher
     try:
         finding = run.step(step)
     except KnownOddity as known:
-        search.watcher.avoided(known.reason)
+        watcher.avoided(known.reason)
         return None
     except BadInput:
-        search.watcher.rejected(step.call)
+        watcher.rejected(step.call)
         return None
     reached = report_step(search, run)
-    shown = run.record.candidate if run.record else None
-    code = shown.ran if isinstance(shown, Snapshot) else ()
-    return Taken(finding, reached, bool(code) and search.watcher.ran(code))
+    code = run.record.candidate.ran if run.record else ()
+    return Taken(finding, reached, bool(code) and watcher.ran(code))
 
 
 def attempts(

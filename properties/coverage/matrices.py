@@ -5,7 +5,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import product
 
-from attrs import frozen
+from attrs import field, frozen
 
 from properties.judging.oracles.record import Record
 
@@ -26,15 +26,17 @@ class Matrix:
     columns: tuple[str, ...]
     read: Callable[[Record], Iterable[tuple[str, str]]]
     impossible: frozenset[tuple[str, str]] = frozenset()
+    #: The name of each combination as a coverage point.
+    names: dict[tuple[str, str], str] = field(init=False, eq=False, repr=False)
 
-    def point(self, row: str, column: str) -> str:
-        """The name of a combination as a coverage point."""
-        return f"{self.name}: {row}, {column}"
+    @names.default
+    def _names(self) -> dict[tuple[str, str], str]:
+        pairs = product(self.rows, self.columns)
+        return {(row, column): f"{self.name}: {row}, {column}" for row, column in pairs}
 
     def points(self) -> list[str]:
         """The coverage points of all possible combinations."""
-        possible = [p for p in product(self.rows, self.columns) if p not in self.impossible]
-        return [self.point(row, column) for row, column in possible]
+        return [name for pair, name in self.names.items() if pair not in self.impossible]
 
     def counts(self, reached: Mapping[str, int]) -> list[list[int | None]]:
         """How often each combination was *reached*, by rows; None if it is impossible."""
@@ -42,7 +44,7 @@ class Matrix:
         def count(row: str, column: str) -> int | None:
             if (row, column) in self.impossible:
                 return None
-            return reached.get(self.point(row, column), 0)
+            return reached.get(self.names[row, column], 0)
 
         return [[count(row, column) for column in self.columns] for row in self.rows]
 
@@ -152,4 +154,4 @@ def combinations(record: Record) -> set[str]:
     if not record.ledger.unpinned_runs:
         return set()
     matrices = MATRICES if record.step.takes_range else MATRICES[2:]
-    return {matrix.point(*point) for matrix in matrices for point in matrix.read(record)}
+    return {matrix.names[pair] for matrix in matrices for pair in matrix.read(record)}

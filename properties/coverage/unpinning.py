@@ -102,33 +102,35 @@ def heads(record: Record) -> Iterator[str]:
         yield "long-run"
 
 
-def _head(record: Record, head: int, held: Held) -> Iterator[str]:
-    order = record.ledger.order(head)
-    yield _ORDERS[order]
+def _head(record: Record, head: int, held: Held) -> list[str]:
+    ledger = record.ledger
+    order = ledger.order(head)
+    found = [_ORDERS[order]]
     if held.pins:
-        yield "partly-unpinned"
+        found.append("partly-unpinned")
     else:
-        yield "last-pin"
+        found.append("last-pin")
         if order >= PMD_ORDER and held.alive:
             record.history.unpinned.add(head)
     if held.gets:
-        yield "pinned-and-got"
+        found.append("pinned-and-got")
     if held.maps > 1:
-        yield "mapped-twice"
-    if record.ledger.kind(head) == "device-dax":
-        yield "device-dax"
+        found.append("mapped-twice")
+    if ledger.kind(head) == "device-dax":
+        found.append("device-dax")
     before = record.state_before(head)
     if before.refcount < 0:
-        yield "unpin-wrapped"
-    if not record.ledger.dirties:
+        found.append("unpin-wrapped")
+    if not ledger.dirties:
         if before.dirty and record.step.asks_dirty:
-            yield "dirty-left"
+            found.append("dirty-left")
     elif before.dirty:
-        yield "dirty-dirty"
+        found.append("dirty-dirty")
     else:
-        yield "dirty-clean"
+        found.append("dirty-clean")
         if head in record.history.cleaned:
-            yield "dirty-again"
+            found.append("dirty-again")
+    return found
 
 
 def _turns(record: Record, runs: list[tuple[int, int]]) -> Iterator[str]:

@@ -25,7 +25,7 @@ from properties.judging.holdings import ContractBroken
 from properties.judging.ledger import Ledger, at_step
 from properties.judging.misuse import harm
 from properties.judging.oddities import ODDITIES, KnownOddity, Oddity
-from properties.judging.oracles import ORACLES
+from properties.judging.oracles import ORACLES_OF
 from properties.judging.oracles.cost import cost
 from properties.judging.oracles.record import HeadHistory, Record
 
@@ -134,23 +134,32 @@ class Run:
         reference = self._legal(returned) if self.alone else next(self._reference)
         npages = step.npages_named or sum(map(len, ledger.unpinned))
         shown = self._candidate.step(step, npages)
-        record = self.record = Record(
-            index=len(self.steps) - 1,
-            step=step,
-            reference=reference,
-            candidate=shown if isinstance(shown, Snapshot) else self._candidate.partial(),
-            ledger=ledger,
-            returned=returned,
-            before=self._before,
-            history=self._history,
-            fields=self._fields,
-            unheard=self._unheard,
-            judge="ledger" if self.alone else "reference",
-        )
+        candidate = self._candidate.partial() if isinstance(shown, NoSnapshot) else shown
+        record = self.record
+        if record is None:
+            record = self.record = Record(
+                index=0,
+                step=step,
+                reference=reference,
+                candidate=candidate,
+                ledger=ledger,
+                returned=returned,
+                before=self._before,
+                history=self._history,
+                fields=self._fields,
+                unheard=self._unheard,
+                judge="ledger" if self.alone else "reference",
+            )
+        else:
+            record.index += 1
+            record.step = step
+            record.reference = reference
+            record.candidate = candidate
+            record.returned = returned
         if isinstance(shown, NoSnapshot):
             return record.finding("invariants", shown.what, shown.summary, notes=shown.notes)
         try:
-            for oracle in ORACLES:
+            for oracle in ORACLES_OF[step.call]:
                 finding = oracle(record)
                 if finding:
                     return finding

@@ -10,13 +10,13 @@ and unbatched code may then lawfully differ, so the ledger refuses the step.
 Functions in `pins`, `regions` and `world`, one for each call, enter steps in the ledger.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Self, TypeAlias
 
 from model.errors import BadInput
 from model.frames import Block, Frames
 from model.mapping import Extent, Mapping, side_by_side
-from model.page import HeadState, wrapped
+from model.page import HeadState, head_state, wrapped
 from model.pagelist import NULL
 from model.program import Program
 from model.semantics import BIAS, Semantics
@@ -104,26 +104,26 @@ class Ledger:
         for page in range(pfn, extents[-1].stop):
             self._held.pop(page, None)
             self.freed.pop(page, None)
-            # A former head may be a tail now, and a tail has no counts of its own.
-            self.touched.discard(page)
+        # A former head may be a tail now, and a tail has no counts of its own.
+        self.touched.difference_update(range(pfn, extents[-1].stop))
         self._frames.replace(extents)
         self._last = Block(0, 0, 0, 0, "")
         for extent in extents:
             each = self._each(extent.order, self.kind(extent.pfn))
-            for head in extent.heads():
-                self._held[head] = Held(each, maps, dirty=dirty)
-                self.touched.add(head)
+            heads = extent.heads()
+            self._held.update((head, Held(each, maps, 0, 0, dirty)) for head in heads)
+            self.touched.update(heads)
 
     def looks(self, head: int) -> tuple[HeadState, bool]:
         """The state that *head* must have, and whether ``page_maybe_dma_pinned()`` must be true."""
-        held = self.held(head)
+        held = self._held.get(head) or self.held(head)
         pins, each = held.pins, held.each
         count = held.maps + held.gets + pins * each
         if count >= COUNT_LIMIT:
             count = wrapped(count)
         if each == 1:
-            return HeadState(count, pins, held.dirty, held.alive), pins > 0
-        return HeadState(count, 0, held.dirty, held.alive), not 0 <= count < BIAS
+            return head_state((count, pins, held.dirty, held.alive)), pins > 0
+        return head_state((count, 0, held.dirty, held.alive)), not 0 <= count < BIAS
 
     def held(self, head: int) -> Held:
         """What is held of the compound page at *head*."""
@@ -137,7 +137,7 @@ class Ledger:
     def head(self, page: int) -> int:
         """The head of the compound page of *page*."""
         block = self._block(page)
-        return page - (page - block.start) % (1 << block.order)
+        return page & -1 << block.order
 
     def order(self, page: int) -> int:
         """The order of the compound page of *page*."""
@@ -177,19 +177,31 @@ class Ledger:
         """The kind of mapping that *page* lies in."""
         return self._block(page).kind
 
-    def runs(self, pages: Sequence[int]) -> Iterator[tuple[int, int]]:
+    def runs(self, pages: Sequence[int]) -> Iterable[tuple[int, int]]:
         """(head, entries) of each run: adjacent entries of one head."""
-        if isinstance(pages, range):
-            at, end, step = 0, len(pages), pages.step
-            while at < end:
-                page = pages[at]
-                start, _, order, _, _ = self._block(page)
-                head = page - (page - start) % (1 << order)
-                last = head + (1 << order) - 1 if step > 0 else head
-                entries = min((last - page) // step + 1, end - at)
-                yield head, entries
-                at += entries
-            return
+        if not isinstance(pages, range):
+            return self._runs_of_list(pages)
+        entries = len(pages)
+        if entries:
+            # Most lists are short, and one run: they need no generator.
+            page, last = pages[0], pages[-1]
+            mask = -1 << self._block(page).order
+            if page & mask == last & mask:
+                return ((page & mask, entries),)
+        return self._runs_of_range(pages)
+
+    def _runs_of_range(self, pages: range) -> Iterator[tuple[int, int]]:
+        at, end, step = 0, len(pages), pages.step
+        while at < end:
+            page = pages[at]
+            order = self._block(page).order
+            head = page & -1 << order
+            last = head + (1 << order) - 1 if step > 0 else head
+            entries = min((last - page) // step + 1, end - at)
+            yield head, entries
+            at += entries
+
+    def _runs_of_list(self, pages: Sequence[int]) -> Iterator[tuple[int, int]]:
         head = stop = entries = 0
         for page in pages:
             if head <= page < stop:
@@ -197,8 +209,8 @@ class Ledger:
                 continue
             if entries:
                 yield head, entries
-            start, _, order, _, _ = self._block(page)
-            head = page - (page - start) % (1 << order)
+            order = self._block(page).order
+            head = page & -1 << order
             stop = head + (1 << order)
             entries = 1
         if entries:
@@ -228,8 +240,9 @@ class Ledger:
 
     def _block(self, page: int) -> Block:
         # Most look-ups are of a page in the same extent as the page looked up before.
-        if self._last.start <= page < self._last.stop:
-            return self._last
+        last = self._last
+        if last.start <= page < last.stop:
+            return last
         block = self._frames.block(page)
         if block is None:
             msg = f"frame {page:#x} is in no mapping" if page != NULL else "NULL is no page"

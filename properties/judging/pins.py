@@ -147,7 +147,7 @@ def unpin(
     """
     runs = [run for pages in lists for run in ledger.runs(pages)]
     released = []
-    for head, entries in totals(runs).items():
+    for head, entries in totals(runs).items() if len(runs) > 1 else runs:
         held = ledger.held(head)
         if held.pins < entries:
             name = ledger.name(head)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from attrs import frozen
 
+from model.abilities import Abilities
 from model.step import Step
 from model.steps import STEPS
 from properties.judging.applicable import beyond
@@ -130,6 +131,8 @@ class _Soak:
         abilities = candidate.abilities
         self._search = search
         self._abilities = abilities
+        #: Whether the candidate cannot do all steps that are drawn.
+        self._bounded = abilities != Abilities(abilities.name)
         self._dice = dice
         mappings = draw_small(dice, search, abilities) if small else ()
         mappings = mappings or draw_layout(dice, search, abilities)
@@ -190,7 +193,9 @@ class _Soak:
         if form.call and not self._steps.possible(form.call):
             return None
         step = draw(self._dice)
-        if step is None or step.call not in self._calls or beyond(step, self._abilities):
+        if step is None or step.call not in self._calls:
+            return None
+        if self._bounded and beyond(step, self._abilities):
             return None
         taken = attempt(self._search, self._run, step)
         if taken is None:
@@ -203,8 +208,9 @@ class _Soak:
         else:
             self._rare.discard(name)
         if reached:
+            counts = self._reached
             for situation in reached:
-                self._reached[situation] += 1
+                counts[situation] += 1
             self._last[name] = reached
         return finding
 

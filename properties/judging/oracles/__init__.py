@@ -8,6 +8,12 @@ of scatterlist entries, that differs. The other invariants come last: a count th
 than a page that was freed too early.
 """
 
+from collections.abc import Callable
+from typing import TypeAlias
+
+from model.step import Step
+from model.steps import STEPS
+from properties.judging.finding import Finding
 from properties.judging.oracles.agreement import agreement, legal
 from properties.judging.oracles.invariants import (
     counted_before_put,
@@ -16,9 +22,12 @@ from properties.judging.oracles.invariants import (
     held_throughout,
     locked_to_dirty,
 )
+from properties.judging.oracles.record import Record
 from properties.judging.oracles.regions import entry_lengths, pinned_for_device
 
-ORACLES = (
+Oracle: TypeAlias = Callable[[Record], Finding | None]
+
+ORACLES: tuple[Oracle, ...] = (
     dirty_before_put,
     entry_lengths,
     agreement,
@@ -29,3 +38,27 @@ ORACLES = (
     counted_before_put,
     pinned_for_device,
 )
+
+
+def _dirties(step: type[Step]) -> bool:
+    return step.asks_dirty
+
+
+def _registers(step: type[Step]) -> bool:
+    return step.binds_umem and step.pins
+
+
+#: The steps that an oracle can find something in, where these are not all.
+CONCERNED: dict[Oracle, Callable[[type[Step]], bool]] = {
+    dirty_before_put: _dirties,
+    locked_to_dirty: _dirties,
+    counted_before_put: lambda step: step.unpins,
+    entry_lengths: _registers,
+    pinned_for_device: _registers,
+}
+
+#: For each call, those of ORACLES that concern its steps: for most calls half of them.
+ORACLES_OF = {
+    call: tuple(one for one in ORACLES if one not in CONCERNED or CONCERNED[one](cls))
+    for call, cls in STEPS.items()
+}

@@ -76,15 +76,15 @@ def freed_once(record: Record) -> Finding | None:
     """A page is freed once, without pins, and is not touched afterwards."""
     if record.step.needs is Need.FREE:
         return None
-    for event in record.candidate.events:
-        name = ""
-        if event.what == "stale":
+    for what, page, refs, _ in record.candidate.events:
+        if what == "stale":
             name, how = "used_after_free", "changed after it was freed"
-        elif event.what == "free" and event.refs:
+        elif what == "free" and refs:
             name, how = "freed_while_pinned", "freed while it is pinned"
-        if name:
-            page = record.ledger.name(event.page)
-            return record.finding("invariants", name, f"{page} was {how} by {record.step.call}")
+        else:
+            continue
+        summary = f"{record.ledger.name(page)} was {how} by {record.step.call}"
+        return record.finding("invariants", name, summary)
     return None
 
 
@@ -94,9 +94,6 @@ def counted_before_put(record: Record) -> Finding | None:
     If the page's memory is unplugged before the pin is counted, the page's node cannot be
     read (fixed by 4509b42c3896).
     """
-    step = record.step
-    if not step.unpins:
-        return None
     ledger = record.ledger
     counted = 0
     counts = False
@@ -112,5 +109,5 @@ def counted_before_put(record: Record) -> Finding | None:
     if early is None or not counts:
         # A journal may lack counting; agreement compares the sum after the step.
         return None
-    summary = f"{step.call} put {ledger.name(early)} before it counted the pins as released"
+    summary = f"{record.step.call} put {ledger.name(early)} before it counted the pins as released"
     return record.finding("invariants", "counted_before_put", summary)

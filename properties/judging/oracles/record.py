@@ -38,6 +38,8 @@ class HeadHistory:
 class Record:
     """The record of one step, which the oracles read.
 
+    A program has one for all its steps, filled anew after each: keep none of it.
+
     :param index: The step's position in the program, from 0.
     :param reference: The snapshot that the candidate's must equal.
     :param ledger: The ledger after the step.
@@ -62,8 +64,9 @@ class Record:
 
     def hears(self, event: str) -> bool:
         """Whether the candidate's journal has each *event* of the step's call."""
-        heard = {(event, self.step.call), (event, "")}
-        return not self.unheard or heard.isdisjoint(self.unheard)
+        if not self.unheard:
+            return True
+        return self.unheard.isdisjoint({(event, self.step.call), (event, "")})
 
     def state_before(self, page: int) -> HeadState:
         """The state of *page* before the step."""

@@ -13,6 +13,7 @@ from model.parse import parse_program
 from model.program import check
 from model.reference import Reference
 from model.semantics import DEFAULT, SEMANTICS
+from model.steps import STEPS
 from properties.faults import FAULTS
 from properties.judging import judge as runner
 from properties.judging.judge import judge
@@ -174,7 +175,8 @@ def test_every_law_has_a_wrong_candidate():
 def test_mistake_that_is_shared(law, monkeypatch):
     """What candidate and reference do wrong alike is found, and told, by the law."""
     monkeypatch.setattr(runner, "Reference", WRONG[law])
-    monkeypatch.setattr(runner, "ORACLES", tuple(o for o in ORACLES if o is not legal))
+    others = tuple(oracle for oracle in ORACLES if oracle is not legal)
+    monkeypatch.setattr(runner, "ORACLES_OF", dict.fromkeys(STEPS, others))
     monkeypatch.setattr(module, "LAWS", {law: LAWS[law]})
 
     program, finding = searched(WRONG[law], 20).failures[0]
