@@ -11,10 +11,12 @@ from functools import partial
 from itertools import combinations, product
 from typing import Any
 
+from attrs import NOTHING
+
 from model.mapping import Mapping
 from model.pagelist import PageList, from_entries, span
 from model.semantics import PAGE_SIZE
-from model.step import SgEntry, Step
+from model.step import SgEntry, Step, shown
 from model.steps import STEPS
 from properties.enumeration.scope import Scope
 from properties.judging.ledger import Ledger
@@ -46,7 +48,8 @@ class NextSteps:
 
         The steps come from the method named after the call, which gets the class of the step.
         """
-        yield from getattr(self, f"_{call}")(STEPS[call])
+        steps = getattr(self, f"_{call}")(STEPS[call])
+        yield from filter(_is_plain, steps) if call in self._scope.plain else steps
 
     # Lists of pages.
 
@@ -213,6 +216,11 @@ class NextSteps:
                 for orders in _fillings(order):
                     if self._orders.issuperset(orders):
                         yield make(pages=pages, orders=orders)
+
+
+def _is_plain(step: Step) -> bool:
+    """Whether each argument of *step* that has a default value has this value."""
+    return all(a.default in (NOTHING, getattr(step, a.name)) for a in shown(step))
 
 
 def _fillings(order: int) -> Iterator[tuple[int, ...]]:

@@ -2,7 +2,7 @@
 
 """A scope is all programs within bounds; this makes "none of them fails" a precise statement."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise, product
 from typing import Any
 
@@ -49,6 +49,7 @@ class Scope:
     :param kind: The kind of the mapping.
     :param mappings: If given, the only layouts, one mapping each; other layouts do not count.
     :param merged: Layouts of at most this many pages may also have orders above *order*.
+    :param plain: Those of *calls* in whose steps every argument has its default value, if any.
     """
 
     steps: int
@@ -64,6 +65,7 @@ class Scope:
     semantics: Semantics = DEFAULT
     mappings: tuple[Mapping, ...] = ()
     merged: int = 0
+    plain: frozenset[str] = frozenset()
 
     def text(self) -> str:
         """The bounds, in words for a report."""
@@ -141,6 +143,16 @@ def scope_of(program: Program) -> Scope:
         refs=tuple(dict.fromkeys((1, *(m.refs for m in program.mappings)))),
         semantics=program.semantics,
     )
+
+
+def with_every_call(scope: Scope, calls: Iterable[str]) -> Scope:
+    """*scope* with all of *calls*; those that are new in it have default values of arguments.
+
+    Another call may do the work of one or several of the scope's own, as ``ib_umem_get()`` does
+    that of ``pin_user_pages()`` and of making a region.
+    """
+    new = [call for call in calls if call not in scope.calls]
+    return evolve(scope, calls=(*scope.calls, *new), plain=frozenset(new))
 
 
 def one_step_less(scope: Scope) -> Scope:

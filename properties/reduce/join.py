@@ -11,7 +11,7 @@ from model.pagelist import PageList, Slice, from_entries
 from model.program import Program
 from model.regions import IbUmemGet
 from model.semantics import PAGE_SIZE
-from model.step import MAX_SEGMENT, Step
+from model.step import Step
 from properties.reduce.lists import MAX_PAGES_REWRITTEN, plain, with_lists, with_slices
 from properties.reduce.proposals import Proposals, first_accepted
 
@@ -92,14 +92,15 @@ def register(program: Program) -> Proposals:
             umem=region.umem,
             pages=from_entries(entries),
             writable=region.writable,
-            max_segment=MAX_SEGMENT if len(region.sgl) == 1 else PAGE_SIZE,
             nmap=region.nmap,
         )
+        # Entries that are no neighbours are not appended to one another even if they could be.
+        apart = evolve(got, max_segment=PAGE_SIZE)
         # Also try to name one page twice: two scatterlist entries, merged into one by the IOMMU.
-        merged = evolve(got, pages=from_entries(entries[:1] * 2), max_segment=MAX_SEGMENT, nmap=1)
+        merged = evolve(got, pages=from_entries(entries[:1] * 2), nmap=1)
         used = step.uses()
         before = [s for s in program.steps[:index] if s.makes not in used]
-        for made in (got, merged):
+        for made in (got, apart, merged):
             steps = (*before, made, *program.steps[index + 1 :])
             if (yield evolve(program, steps=steps, lines=())):
                 return

@@ -66,7 +66,9 @@ class Reduced:
     :param repeats: Whether the program failed again when it was executed again; with
         a candidate that is not deterministic it may not.
     :param tried: Number of smaller programs that `properties.reduce.smallest` judged.
-    :param proved: Whether all smaller programs of the scope of *program* were judged.
+    :param proved: Whether it judged all smaller programs of the scope of *program*, at least all
+        of *program*'s own calls.
+    :param every_call: Whether it also judged all that have other calls.
     :param passes: What each pass did, by the name of its function.
     """
 
@@ -76,6 +78,7 @@ class Reduced:
     repeats: bool = True
     tried: int = 0
     proved: bool = False
+    every_call: bool = False
     passes: Mapping[str, PassCounts] = field(factory=dict, eq=False, repr=False)
 
     def text(self) -> str:
@@ -84,10 +87,12 @@ class Reduced:
             return "as it was found: it takes two programs to show it, which are not reduced"
         if not self.repeats:
             return "it did not fail again: the candidate does not do the same thing twice"
-        if self.proved and not self.tried:
-            return "smallest (nothing is smaller)"
         if self.proved:
-            return f"smallest (proved: none of {self.tried:,} smaller programs of its scope fails)"
+            which = "of its scope" if self.every_call else "of its own calls"
+            if not self.tried:
+                call = self.finding.step.call
+                return f"smallest (proved: no smaller program {which} ends with {call})"
+            return f"smallest (proved: none of {self.tried:,} smaller programs {which} fails)"
         text = f"smallest found ({self.executions:,} programs tried in reducing it"
         return text + (f", then {self.tried:,} of its scope)" if self.tried else ")")
 

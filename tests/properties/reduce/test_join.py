@@ -55,6 +55,10 @@ def test_register():
 
     assert [
         PAGES + f"m1 = ib_umem_get({pages}, writable=False{segment}, nmap=1)\n" + last
-        for pages, segment in (("a[2:4] + a[7:8]", ", max_segment=4096"), ("a[2:3]*2", ""))
+        for pages, segment in (
+            ("a[2:4] + a[7:8]", ""),
+            ("a[2:4] + a[7:8]", ", max_segment=4096"),
+            ("a[2:3]*2", ""),
+        )
     ] == offers(register, PAGES + pinned + region + last)
     assert [] == offers(register, PAGES, "m1 = ib_umem_get(a[0:2])", last)

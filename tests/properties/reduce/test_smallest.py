@@ -7,13 +7,16 @@ from itertools import pairwise, product
 import pytest
 from attrs import evolve
 
+from model.abilities import Abilities
 from model.errors import BadInput
 from model.mapping import FIRST_PFN, Mapping, placed
+from model.optimised import Optimised
 from model.pagelist import from_entries, span
 from model.program import Program, check
 from model.regions import IbUmemGet, IbUmemRelease
-from model.semantics import DEFAULT
+from model.semantics import DEFAULT, PAGE_SIZE
 from model.steps import (
+    STEPS,
     GetUserPages,
     PinUserPages,
     UnpinUserPage,
@@ -21,6 +24,7 @@ from model.steps import (
     UnpinUserPages,
     UnpinUserPagesDirtyLock,
 )
+from model.umem import Scatterlist, Umem
 from model.world import SetPageDirty, Unmap
 from properties.faults import FAULTS
 from properties.judging.judge import judge
@@ -167,7 +171,8 @@ def test_proved(name):
     result = smallest(reduced, candidate)
 
     assert result.proved
-    assert f"smallest (proved: none of {result.tried:,} smaller programs" in result.text()
+    said = f"none of {result.tried:,} smaller programs" if result.tried else "no smaller program"
+    assert result.text().startswith(f"smallest (proved: {said}")
     assert result.finding.signature == reduced.finding.signature
     assert naive_smallest(result, candidate) == result.program.size().counts
 
@@ -213,8 +218,7 @@ def test_tried_is_of_the_scope_that_is_proved(name):
 def test_budget():
     """With too few tries nothing is proved, nor reported as proved."""
     reduced = reduce(*first("NoTailOffset"), candidate_of("NoTailOffset"))
-    whole = smallest(reduced, candidate_of("NoTailOffset"))
-    for most in (1, 100, whole.tried // 2):
+    for most in (1, 100, 1_000):
         result = smallest(reduced, candidate_of("NoTailOffset"), most=most)
 
         assert not result.proved
@@ -233,12 +237,15 @@ def test_nothing_to_spend():
 
 
 def test_nothing_is_smaller():
-    """Of a program than which there is no smaller one, that is said, not a proof of no programs."""
+    """If no smaller program has the failing call, that is said, not a number of programs."""
     candidate = candidate_of("EmptyListWalked")
     before = unreduced('a = mapping("base", orders=[0])\nunpin_user_pages(a[0:0])\n', candidate)
     result = smallest(before, candidate)
 
-    assert "smallest (nothing is smaller)" == result.text()
+    assert (
+        "smallest (proved: no smaller program of its scope ends with unpin_user_pages)"
+        == result.text()
+    )
 
 
 def test_does_not_repeat():
@@ -259,13 +266,12 @@ def test_comments_stay():
 
 
 def test_progress():
-    """Progress is reported after each thousand."""
+    """Progress is reported about each thousand tries, up to as many as may be made."""
     told = []
     reduced = reduce(*first("NoTailOffset"), candidate_of("NoTailOffset"))
-    result = smallest(reduced, candidate_of("NoTailOffset"), progress=told.append)
+    smallest(reduced, candidate_of("NoTailOffset"), most=4_500, progress=told.append)
 
-    assert [1000 * (i + 1) for i in range(result.tried // 1000)] == told
-    assert told
+    assert [1_000, 2_000, 3_000, 4_000] == told
 
 
 class RaisesBefore(FAULTS["CountsRuns"].candidate):
@@ -386,6 +392,92 @@ def test_easily_missed(name, text, size):
 
     assert size == result.program.size().counts < before.program.size().counts
     assert result.proved
+
+
+class LastEntryLength(Optimised):
+    """The last scatterlist entry is released with the length of the one before."""
+
+    def release_umem(self, umem, dirty):
+        sgl = umem.sgl
+        if len(sgl) > 1:
+            sgl = [*sgl[:-1], Scatterlist(sgl[-1].page, sgl[-2].length)]
+        super().release_umem(Umem(umem.writable, sgl, umem.nmap), dirty)
+
+
+class ThreeOrPart(Optimised):
+    """A region is never released if it has three entries and is dirty, or ends inside a page."""
+
+    def release_umem(self, umem, dirty):
+        three = umem.sg_nents == 3 and self.memory.page_dirty(umem.sgl[0].page)
+        if not three and not umem.sgl[-1].length % PAGE_SIZE:
+            super().release_umem(umem, dirty)
+
+
+@pytest.mark.parametrize(
+    ("candidate", "text", "smaller"),
+    [
+        pytest.param(
+            LastEntryLength,
+            'a = mapping("driver", orders=[1])\n'
+            "m1 = ib_umem(sg(a[0:2], 4097) + sg(a[0:1], 4095))\n"
+            "h1 = pin_user_pages(a[0:1]*3)\nib_umem_release(m1)\n",
+            ["ib_umem_get", "ib_umem_release"],
+            id="one call for two",
+        ),
+        pytest.param(
+            ThreeOrPart,
+            PAGE + "m1 = ib_umem_get(a[0:1]*3)\nset_page_dirty(a[0:1])\nib_umem_release(m1)\n",
+            ["pin_user_pages", "ib_umem", "ib_umem_release"],
+            id="as many steps that name less",
+        ),
+    ],
+)
+def test_other_calls(candidate, text, smaller):
+    """A call that the program does not have may do the work of those that it has."""
+    before = unreduced(text, candidate)
+    result = smallest(before, candidate)
+
+    assert smaller == [step.call for step in result.program.steps]
+    assert result.proved
+    assert result.every_call
+    assert " smaller program" in result.text()
+    assert " of its scope " in result.text()
+
+
+def test_own_calls_only():
+    """If too many programs have other calls, the proof names the calls that it is about."""
+    candidate = candidate_of("NoTailOffset")
+    reduced = reduce(*first("NoTailOffset"), candidate)
+    whole = smallest(reduced, candidate, most=100_000)
+    some = smallest(reduced, candidate, most=6_000)
+
+    assert whole.every_call
+    assert f"none of {whole.tried:,} smaller programs of its scope fails" in whole.text()
+    assert not some.every_call
+    assert some.proved
+    assert f"none of {some.tried:,} smaller programs of its own calls fails" in some.text()
+    assert 0 < some.tried < whole.tried
+
+
+class FewCalls(candidate_of("NoTailOffset")):
+    """Cannot do some calls."""
+
+    abilities = Abilities("few", calls=frozenset(STEPS) - {"get_user_pages", "ib_umem_get"})
+
+    def get_user_pages(self, pages):
+        raise AssertionError
+
+    ib_umem_get = get_user_pages
+
+
+def test_calls_of_the_candidate():
+    """Calls and pages that a candidate does not have are not tried."""
+    candidate = candidate_of("NoTailOffset")
+    reduced = reduce(*first("NoTailOffset"), candidate)
+    few, whole = (smallest(reduced, c, most=100_000) for c in (FewCalls, candidate))
+
+    assert few.every_call
+    assert 0 < few.tried < whole.tried
 
 
 def test_one_step_less_is_not_counted(monkeypatch):
