@@ -7,9 +7,11 @@ as much memory as one of 16 KiB. A page of a mapping always has the same frame; 
 that contains this frame can change (if it is split, or freed and allocated again).
 """
 
-from collections.abc import Iterable, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import accumulate, chain, groupby, pairwise
+from typing import overload
 
 from attrs import field, frozen
 
@@ -25,8 +27,9 @@ MAX_REFS = (1 << 31) - 1
 #: The first frame of the first mapping, before alignment, if its statement has no ``pfn=``.
 FIRST_PFN = 0x1000
 
-#: Maximum number of pages (64 GiB) of a mapping that is not contiguous: every frame is stored.
-MAX_SCATTERED = 1 << 24
+#: Maximum number of pages (64 GiB) of a mapping that is not contiguous, and of one whose frames are
+#: stored, which is faster.
+MAX_SCATTERED, MAX_STORED = 1 << 24, 1 << 16
 
 #: An order that is repeated at least this often is written ``[0]*4``, not ``[0, 0, 0, 0]``.
 MIN_REPEATED = 4
@@ -83,6 +86,46 @@ def _joined(extents: Iterable[Extent]) -> tuple[Extent, ...]:
     for extent in extents:
         append_joined(joined, extent)
     return tuple(joined)
+
+
+class Scattered(Sequence[int]):
+    """The frames of the pages of *extents*, none of which is stored."""
+
+    def __init__(self, extents: Sequence[Extent], offsets: Sequence[int]) -> None:
+        self._extents = extents
+        self._offsets = offsets
+        self._length = offsets[-1] + extents[-1].stop - extents[-1].pfn
+
+    def __len__(self) -> int:
+        return self._length
+
+    @overload
+    def __getitem__(self, index: int) -> int: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[int]: ...
+
+    def __getitem__(self, index: int | slice) -> int | list[int]:
+        indices = range(self._length)[index]
+        if isinstance(indices, int):
+            return self._frame(indices)
+        if indices.step == 1:
+            return [*chain.from_iterable(self._pieces(indices.start, indices.stop))]
+        return [self._frame(at) for at in indices]
+
+    def _frame(self, index: int) -> int:
+        at = bisect_right(self._offsets, index) - 1
+        return self._extents[at].pfn + index - self._offsets[at]
+
+    def _pieces(self, start: int, stop: int) -> Iterator[range]:
+        """The frames of the pages *start* to *stop*, for each extent."""
+        at = bisect_right(self._offsets, start) - 1
+        while start < stop:
+            extent, first = self._extents[at], self._offsets[at]
+            piece = range(extent.pfn + start - first, min(extent.stop, extent.pfn + stop - first))
+            yield piece
+            start += len(piece)
+            at += 1
 
 
 @frozen(slots=False)
@@ -152,9 +195,11 @@ class Mapping:
 
     @cached_property
     def pages(self) -> Sequence[int]:
-        """The frame of each page; a ``range`` if the frames are contiguous."""
+        """The frame of each page; a ``range`` if the frames are contiguous, else a list if few."""
         if self._contiguous:
             return range(self.extents[0].pfn, self.extents[-1].stop)
+        if self.npages > MAX_STORED:
+            return Scattered(self.extents, self.offsets)
         return list(chain.from_iterable(range(e.pfn, e.stop) for e in self.extents))
 
     @cached_property

@@ -12,6 +12,10 @@ from model.step import Step, Table
 MAX_PAGE_VISITS = 1 << 20
 MAX_HEAD_VISITS = 1 << 23
 
+#: Maximum number of different compound pages that the steps of a program may name. Each takes up to
+#: 1.4 KB: a Python object in the ledger, in the candidate, and in each of their snapshots.
+MAX_HEADS = 1 << 18
+
 
 def inapplicable(program: Program, abilities: Abilities) -> str:
     """Why *program* cannot be judged on a candidate of *abilities*; empty if it can."""
@@ -29,6 +33,12 @@ def inapplicable(program: Program, abilities: Abilities) -> str:
         reason = beyond(step, abilities)
         if reason:
             return reason
+    heads = _distinct(program)
+    if heads > MAX_HEADS:
+        return (
+            f"its steps name up to {heads} different compound pages, and a program is judged with "
+            f"at most {MAX_HEADS}: use fewer, or pages of a higher order"
+        )
     heads = _heads(program)
     if heads > MAX_HEAD_VISITS:
         return (
@@ -78,3 +88,9 @@ def _heads(program: Program) -> int:
     """An estimate of how often the ledger visits a compound page, with repeats, for *program*."""
     least = min((e.order for m in program.mappings for e in m.extents), default=0)
     return visits(program) >> least
+
+
+def _distinct(program: Program) -> int:
+    """An estimate of how many different compound pages the steps of *program* name, or make."""
+    named = min(sum(m.ncompound for m in program.mappings), visits(program))
+    return named + sum(len(step.orders_made()) for step in program.steps)

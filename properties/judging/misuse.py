@@ -15,11 +15,13 @@ from model.candidate import Candidate, Snapshot
 from model.errors import BadInput
 from model.program import Program
 from model.step import Step
+from properties.judging.applicable import MAX_PAGE_VISITS
 from properties.judging.guard import Guarded, NoSnapshot
 from properties.judging.holdings import Held
 from properties.judging.ledger import Ledger
 
-#: Maximum number of times that the first call beyond the contract is carried out.
+#: Maximum number of times that the first call beyond the contract is carried out; fewer if it names
+#: so many pages that MAX_PAGE_VISITS would be exceeded.
 MAX_REPEATS = 4096
 
 
@@ -58,14 +60,15 @@ def _repeated(
 ) -> tuple[int, str]:
     """Repeat the last of *steps* until a page is freed that is held; the result as for `harm`."""
     step = steps[-1]
-    for times in range(1, MAX_REPEATS + 1):
+    most = max(1, min(MAX_REPEATS, MAX_PAGE_VISITS // max(1, step.npages_named)))
+    for times in range(1, most + 1):
         calls = f"{times:,} such calls" if times > 1 else "1 such call"
         for head, state in shown.heads.items():
             held = ledger.held(head)
             if not state.allocated and held.total:
                 freed = f"{'free' if times > 1 else 'frees'} {ledger.name(head)}"
                 return len(steps), f"{said}; {calls} {freed}, {_holders(held)}"
-        if times < MAX_REPEATS:
+        if times < most:
             steps.append(step)
             after = run.step(step, step.npages_named)
             if isinstance(after, NoSnapshot):

@@ -13,6 +13,7 @@ from model.mapping import (
     MAX_SCATTERED,
     Extent,
     Mapping,
+    Scattered,
     align_up,
     default_pfn,
     orders_text,
@@ -221,3 +222,32 @@ def test_overlap(clash, extents):
 def test_default_pfn(pfn, end, orders):
     """A mapping lies past those before it, a frame between, aligned to its largest order."""
     assert pfn == default_pfn(end, orders)
+
+
+@given(st.data())
+def test_scattered(data):
+    """Frames that are not stored are the same as those that are."""
+    extents = [Extent(0x100, 2, 2), Extent(0x200, 3, 1), Extent(0x10, 0, 5), Extent(0x17, 0, 1)]
+    mapping = Mapping("a", "driver", tuple(data.draw(st.permutations(extents))))
+    stored = [frame for e in mapping.extents for frame in range(e.pfn, e.stop)]
+    pages = Scattered(mapping.extents, mapping.offsets)
+    some = data.draw(st.slices(len(stored)))
+    at = data.draw(st.integers(0, len(stored) - 1))
+
+    assert len(stored) == len(pages)
+    assert stored == [*pages]
+    assert stored[at] == pages[at]
+    assert stored[-1] == pages[-1]
+    assert stored[some] == pages[some]
+    with pytest.raises(IndexError):
+        pages[len(stored)]
+
+
+def test_large_scattered_mapping():
+    """The frames of a large mapping are not stored, though they are not contiguous."""
+    mapping = Mapping("a", "driver", (Extent(0x100000, 10, (1 << 14) - 1), Extent(0x10, 0, 1)))
+    few = Mapping("a", "driver", (Extent(0x100000, 10, 1), Extent(0x10, 0, 1)))
+
+    assert isinstance(few.pages, list)
+    assert isinstance(mapping.pages, Scattered)
+    assert [0x100000 + mapping.npages - 2, 0x10] == mapping.pages[mapping.npages - 2 :]

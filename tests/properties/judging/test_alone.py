@@ -17,7 +17,7 @@ from model.reference import Reference
 from properties import layouts
 from properties.cli import main
 from properties.faults import FAULTS
-from properties.judging.applicable import MAX_HEAD_VISITS, MAX_PAGE_VISITS, visits
+from properties.judging.applicable import MAX_HEAD_VISITS, MAX_HEADS, MAX_PAGE_VISITS, visits
 from properties.judging.judge import Run, judge
 from properties.judging.ledger import Ledger
 from properties.search import Search
@@ -137,15 +137,39 @@ def test_replay_says_so(home):
 
 def test_too_many_heads():
     """What even the ledger would take too long for is not judged, and the reason is given."""
+    pages = 1 << 17
+    rounds = MAX_HEAD_VISITS // pages + 1
     many = program(
-        f'a = mapping("base", orders=[0]*{MAX_HEAD_VISITS + 1})',
-        f"h1 = pin_user_pages(a[0:{MAX_HEAD_VISITS + 1}])",
+        f'a = mapping("base", orders=[0]*{pages})',
+        *(f"h{n} = pin_user_pages(a[0:{pages}])" for n in range(rounds)),
     )
     verdict = judge(many, Optimised())
 
     assert "inapplicable" == verdict.kind
-    assert f"name up to {MAX_HEAD_VISITS + 1} compound pages" in verdict.inapplicable
+    assert f"name up to {rounds * pages} compound pages" in verdict.inapplicable
     assert 0 == verdict.steps
+
+
+def test_too_many_different_heads():
+    """What would take too much memory is not judged, and the reason is given."""
+    more = MAX_HEADS + 1
+    named = program(f'a = mapping("base", orders=[0]*{more})', f"h1 = pin_user_pages(a[0:{more}])")
+    made = program(
+        'a = mapping("driver", orders=[8])',
+        "unmap(a[0:256])",
+        "alloc_pages(a[0:256], orders=[0]*256)",
+    )
+    few = program(f'a = mapping("base", orders=[0]*{more})', "h1 = pin_user_pages(a[0:9])")
+
+    said = (
+        f"up to {more} different compound pages, and a program is judged with at most {MAX_HEADS}"
+    )
+    assert said in judge(named, Optimised()).inapplicable
+    assert "agrees" == judge(few, Optimised()).kind
+    assert "agrees" == judge(made, Optimised()).kind
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("properties.judging.applicable.MAX_HEADS", 256)
+        assert "up to 257 different" in judge(made, Optimised()).inapplicable
 
 
 @pytest.mark.parametrize(("more", "alone"), [(0, False), (1, True)])

@@ -41,6 +41,15 @@ def test_keeps_the_contract_after_all():
     assert (2, "no step goes beyond what is held, in 2 steps") == (verdict.steps, verdict.harm)
 
 
+@pytest.mark.parametrize(("most", "said"), [(50, "50 such calls"), (0, "1 such call")])
+def test_many_pages_are_repeated_less_often(monkeypatch, most, said):
+    """A call is repeated until the pages that it names are as many as a program may visit."""
+    monkeypatch.setattr("properties.judging.misuse.MAX_PAGE_VISITS", most)
+    verdict = judge(read_program(TRACES / "get-then-unpin.trace"), Optimised())
+
+    assert f"; {said} free no page that is held" in verdict.harm
+
+
 def test_ends_when_repeated():
     """A call that ends the candidate when it is repeated is told with the number of calls."""
 
