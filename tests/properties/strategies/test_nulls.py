@@ -13,7 +13,7 @@ from model.pagelist import NULL, span
 from model.semantics import SEMANTICS
 from model.step import MIN_ERR_VALUE
 from properties.search import Search, Tally
-from properties.searches.registry import SEARCHES
+from properties.searches.registry import load
 from properties.strategies.dice import Dice
 from properties.strategies.nulls import with_nulls
 
@@ -93,6 +93,6 @@ def test_found(search, make, wrong):
     """Who steps over NULL wrongly is found, who does so rightly is not."""
     tally = Tally()
     for number in range(6):
-        SEARCHES[search](Search(make, ROW, watcher=tally), number)
+        load(search)(Search(make, ROW, watcher=tally), number)
 
     assert wrong == (tally.failure is not None)

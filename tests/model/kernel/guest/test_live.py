@@ -27,7 +27,7 @@ from properties.judging.applicable import inapplicable
 from properties.judging.judge import judge
 from properties.recordings import draw, groups
 from properties.search import Search, Tally
-from properties.searches.registry import SEARCHES
+from properties.searches.registry import load
 from tests.helpers import TESTS
 from tests.model.kernel.guest.wrong import WRONG
 
@@ -82,7 +82,7 @@ def test_counts_as_the_models_do(machines, version, search, rounds):
     booted = machines(version)
     watched = Search(booted, SEMANTICS[version], strict=True, watcher=tally)
     for number in range(rounds):
-        SEARCHES[search](watched, number)
+        load(search)(watched, number)
 
     assert tally.worst is None, tally.worst[1].summary
     assert tally.steps > 100
@@ -179,7 +179,7 @@ def test_share_that_runs(machines):
 
     tally = Tally()
     for number in range(100, 140):
-        SEARCHES["predrawn"](Search(make, SEMANTICS["6.1"], watcher=tally), number)
+        load("predrawn")(Search(make, SEMANTICS["6.1"], watcher=tally), number)
 
     assert tally.worst is None
     assert tally.programs == drawn["all"] == 40

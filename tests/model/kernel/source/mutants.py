@@ -23,7 +23,7 @@ from model.kernel.source.items import _all, _parser, items
 from model.kernel.source.tree import read
 from model.semantics import SEMANTICS
 from properties.search import Search, Tally
-from properties.searches.registry import SEARCHES
+from properties.searches.registry import load
 
 #: What an operator becomes.
 OPERATORS = {
@@ -131,7 +131,7 @@ def hunted(library, budgets=(("soak", 30), ("wide", 6), ("machine", 6), ("laws",
             for number in range(rounds):
                 tally = Tally()
                 search = Search(source, semantics, strict=True, watcher=tally)
-                SEARCHES[name](search, number)
+                load(name)(search, number)
                 if tally.worst:
                     return f"{name}: {tally.worst[1].signature}"
     finally:

@@ -20,7 +20,7 @@ from model.recording import RecordedKernel
 from model.semantics import SEMANTICS
 from properties.judging.judge import judge
 from properties.search import Search, Tally
-from properties.searches.registry import SEARCHES
+from properties.searches import registry
 from tests.facts import FACTS, record
 from tests.helpers import RECORDINGS, TESTS
 from tests.model.kernel.source.needs import lacking_32
@@ -171,7 +171,7 @@ def test_counts_as_one_page_at_a_time(kernels, version, model, search, rounds):
     source = kernels(version, model)
     watched = Search(source, row(source), strict=True, watcher=tally)
     for number in range(rounds):
-        SEARCHES[search](watched, number)
+        registry.load(search)(watched, number)
 
     assert tally.worst is None, tally.worst[1].summary
     assert tally.steps

@@ -13,7 +13,7 @@ from model.kernel.source.build import build, compiler
 from model.kernel.source.coverage import reader
 from properties.judging.judge import judge
 from properties.search import Search, Tally
-from properties.searches.registry import SEARCHES
+from properties.searches.registry import load
 from tests.model.kernel.source.needs import lacking_32
 from tests.model.kernel.source.test_source import ALL, START, program
 
@@ -77,7 +77,7 @@ def test_draws_what_fits(compiled, toy, search, number):
     """Searches keep within the address space, and within a process of 32 bits."""
     source = compiled(toy, "vmemmap", M32)
     tally = Tally()
-    SEARCHES[search](Search(source, strict=True, watcher=tally), number)
+    load(search)(Search(source, strict=True, watcher=tally), number)
 
     assert tally.worst is None, tally.worst[1].summary
     assert tally.steps
