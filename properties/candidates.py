@@ -8,20 +8,24 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, redirect_stdout
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType, ModuleType
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from attrs import evolve, frozen
 
-from model.candidate import Candidate, InProcess
+from model.candidate import Candidate, InProcess, Unavailable
 from model.errors import BadInput
 from model.optimised import Optimised
 from model.semantics import DEFAULT, SEMANTICS, Semantics, semantics
 from model.under_test import Changed, UnderTest
 from properties.coverage.sketch import SketchLines
+from properties.judging.contained import Container
 from properties.overrides import Overrides
+from properties.processes.alone import survived
+from properties.processes.forked import MEMORY
 
 #: Methods of the optimised model that had another name before 0.2.0: an override under the
 #: old name would have no effect, and nobody would notice.
@@ -58,6 +62,12 @@ class Tested(Protocol):
         If it is None, the search has no rounds that could be looked at one by one.
         """
 
+    def heard(self) -> object:
+        """What this process has heard of, for `hear` in another one."""
+
+    def hear(self, heard: Any) -> None:
+        """Add what another process has *heard* of."""
+
     def under_test(self) -> UnderTest:
         """The functions under test, and how often each of their lines has run."""
 
@@ -65,18 +75,37 @@ class Tested(Protocol):
         """What became of each changed line, if *ran* is what ran; None if nothing was changed."""
 
 
-@frozen
+@frozen(slots=False)
 class Spec:
     """The text after ``--candidate``, and the function that makes candidates from it.
 
     :param tested: Knows what of the candidate ran; None if nobody knows.
     :param about: What a sketch overrides, told before it runs; empty of other candidates.
+    :param own: Whether it is a class of somebody's own, of which nothing is known.
+    :param forks: Whether several processes can each have candidates.
     """
 
     text: str
     make: Callable[[], Candidate]
     tested: Tested | None = None
     about: str = ""
+    own: bool = False
+    forks: bool = True
+
+    @cached_property
+    def container(self) -> Container | None:
+        """Makes candidates in a process that contains them; None if none has to be contained."""
+        return Container(self.make) if self.own else None
+
+    @property
+    def safe(self) -> Callable[[], Candidate]:
+        """Makes candidates of which this process survives whatever they do; they are slower."""
+        return self.container or self.make
+
+    @property
+    def memory(self) -> int | None:
+        """Limit of memory, in bytes, of a process that has candidates; None: no limit."""
+        return MEMORY if self.own else None
 
 
 def load(text: str, cost: str = COSTS[0]) -> Spec:
@@ -111,10 +140,23 @@ def _named(text: str) -> Spec:
         available(scheme)
         rest = text.removeprefix(scheme).removeprefix(":")
         made = importlib.import_module(SCHEMES[scheme][0]).load(rest)
-        return Spec(text, made, made if isinstance(made, Tested) else None)
+        tested = made if isinstance(made, Tested) else None
+        return Spec(text, made, tested, forks=scheme != "kernel-guest")
     where, colon, name = text.rpartition(":")
     if not colon or not where or not name:
         raise BadInput(f"candidate {text!r} is none of {FORMS}")
+    survived(lambda: _own(text, where, name), f"{text}: importing it")
+    return _own(text, where, name)
+
+
+def _own(text: str, where: str, name: str) -> Spec:
+    """The candidate of the class *name* in the file or package *where*."""
+    # What it prints goes to standard error, not into a report.
+    with redirect_stdout(sys.stderr):
+        return _imported(text, where, name)
+
+
+def _imported(text: str, where: str, name: str) -> Spec:
     module = _from_file(Path(where)) if where.endswith(".py") else _from_package(where)
     make = getattr(module, name, None)
     if not isinstance(make, type):
@@ -126,10 +168,11 @@ def _named(text: str) -> Spec:
         found = f"; it has {', '.join(classes)}" if classes else ""
         raise BadInput(f"{where} has no class {name}{found}")
     shown = where if where.endswith(".py") else Path(module.__file__ or where).name
-    overrides = Overrides(_check(make, where, name))
+    made = _checked(make, where, name)
+    overrides = Overrides(make)
     overrides.check(where)
     about = f"{text} {overrides.text}" if overrides.own else ""
-    return Spec(text, make, SketchLines(module, shown, overrides), about)
+    return Spec(text, made, SketchLines(module, shown, overrides), about, own=True)
 
 
 def counting_as(spec: Spec, version: str | None) -> Semantics:
@@ -196,8 +239,8 @@ def _import_error(err: BaseException, where: str) -> BadInput:
     return BadInput(reason, file=where, line=line if where.endswith(".py") else 0)
 
 
-def _check(make: type, where: str, name: str) -> type[Candidate]:
-    """*make*, if the candidates it makes have a method for every call in their abilities.
+def _checked(make: type, where: str, name: str) -> Callable[[], Candidate]:
+    """A function that makes candidates of *make*, if they have a method for each of their calls.
 
     :raises BadInput: if it does not.
     """
@@ -219,4 +262,13 @@ def _check(make: type, where: str, name: str) -> type[Candidate]:
             raise BadInput(f"{name} has a method {old}(), which is called {new}() now", file=where)
     if missing:
         raise BadInput(f"{name} lacks {', '.join(f'{call}()' for call in missing)}", file=where)
-    return make
+
+    def made() -> Candidate:
+        try:
+            with redirect_stdout(sys.stderr):
+                return make()
+        except (Exception, SystemExit) as err:
+            what = f"{type(err).__name__}: {err}".splitlines()[0]
+            raise Unavailable(f"{where}: {name} cannot be made any more: {what}") from None
+
+    return made

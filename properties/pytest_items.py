@@ -3,7 +3,8 @@
 """The tests that the pytest plugin adds: each search on the candidate, and each saved trace."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -11,10 +12,15 @@ from attrs import evolve
 from hypothesis import HealthCheck, Phase, Verbosity, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from model.candidate import Candidate
 from model.errors import BadInput
 from model.parse import read_program
-from properties.judging.finding import diverged
+from model.program import Program
+from properties.apart import apart
+from properties.candidates import Spec
+from properties.judging.finding import Finding, diverged
 from properties.judging.replay import replayed
+from properties.processes.crew import Tell
 from properties.reports.failure import Failure
 from properties.reports.visible import visible
 from properties.search import SEED_STRIDE, Search, Tally
@@ -45,8 +51,9 @@ def rounds(name: str, profile: settings) -> int:
 class Searches(pytest.Collector):
     """The searches on the candidate as tests: ``headcount::machine`` and so on."""
 
-    def __init__(self, *, search: Search, profile: settings, **kwargs: Any) -> None:
+    def __init__(self, *, spec: Spec, search: Search, profile: settings, **kwargs: Any) -> None:
         super().__init__("headcount", nodeid="headcount", **kwargs)
+        self.spec = spec
         self.search = search
         self.profile = profile
 
@@ -92,18 +99,34 @@ class RoundsItem(SearchItem):
     """A search other than machine, for a number of rounds."""
 
     def runtest(self) -> None:
-        """Run the rounds."""
-        search = self.parent.search
+        """Run the rounds, in a process that the candidate may end."""
+        spec, search = self.parent.spec, self.parent.search
+        failed, heard = apart(self._rounds, spec, lambda found: search.watcher.found(*found))
+        if spec.tested:
+            spec.tested.hear(heard)
+        if failed:
+            program, finding = failed
+            raise diverged(finding.signature)(program, finding)
+
+    def _rounds(
+        self, make: Callable[[], Candidate], tell: Tell
+    ) -> tuple[tuple[Program, Finding] | None, object]:
+        """The program that failed in a round, if any, and what was heard of the candidate."""
+        search, tested = self.parent.search, self.parent.spec.tested
         drawn = self.config.getoption("--hypothesis-seed", None) or "0"
         seed = int(drawn) if drawn.isdecimal() else 0
-        tally = Tally(search.watcher.found)
-        listening = evolve(search, watcher=tally)
-        for number in range(rounds(self.name, self.parent.profile)):
-            load(self.name)(listening, seed * SEED_STRIDE + number)
-            failed = tally.failure or (tally.dearer if search.strict else None)
-            if failed:
-                program, finding = failed
-                raise diverged(finding.signature)(program, finding)
+        tally = Tally(lambda *found: tell(found))
+        listening = evolve(search, candidate=make, watcher=tally)
+        failed = None
+        if tested:
+            tested.heard()  # what the process inherited was heard elsewhere
+        with tested.listening(None) if tested else nullcontext():
+            for number in range(rounds(self.name, self.parent.profile)):
+                load(self.name)(listening, seed * SEED_STRIDE + number)
+                failed = tally.failure or (tally.dearer if search.strict else None)
+                if failed:
+                    break
+        return failed, tested.heard() if tested else None
 
 
 class TraceFile(pytest.File):

@@ -27,7 +27,7 @@ from properties.pytest_items import Searches, TraceFile
 from properties.reports.store import Store
 from properties.reports.visible import visible
 from properties.search import Search, Watcher
-from properties.verify import failure_of
+from properties.shrink import failure_of
 
 #: Hypothesis profiles: how many programs the search machine draws, and how.
 PROFILES = MappingProxyType(
@@ -69,10 +69,10 @@ class Active:
             fails = _option(config, "untested") != "report"
             report = ExtentReport(self._spec.tested, fails=fails)
             config.pluginmanager.register(report, "headcount-extent")
-        self._store = Store(self._spec.make, (f"found by pytest, candidate {text}",))
+        self._store = Store(self._spec.safe, (f"found by pytest, candidate {text}",))
         self._profile = _profile(config)
         self.search = Search(
-            self._spec.make,
+            self._spec.safe,
             version,
             captured,
             captured_only=bool(files),
@@ -103,7 +103,9 @@ class Active:
         """Put the searches before the other tests that pytest collects."""
         report = yield
         if isinstance(collector, pytest.Session) and report.passed and searching(collector.config):
-            found = Searches.from_parent(collector, search=self.search, profile=self._profile)
+            found = Searches.from_parent(
+                collector, spec=self._spec, search=self.search, profile=self._profile
+            )
             report.result = [found, *report.result]
         return report
 

@@ -1,90 +1,136 @@
 # SPDX-License-Identifier: MIT
 
-"""The main job: search; store, reduce and report the failing program; count the coverage."""
+"""The main job: rounds of searches, side by side; keep and reduce what fails; count the coverage.
 
+Which processes run the rounds has no effect on the result. Rounds are numbered; the failure is that
+of the lowest number; and what guides a round is what earlier rounds met, up to a number that does
+not depend on how many of them have ended.
+"""
+
+from __future__ import annotations
+
+import os
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from collections.abc import Set as AbstractSet
 from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
 
-from attrs import evolve
+from attrs import evolve, frozen
 
+from model.candidate import Unavailable
 from model.program import Program
 from model.under_test import Fate
-from properties.candidates import Spec, Tested
+from properties.candidates import Tested
 from properties.coverage.covered import Coverage
-from properties.coverage.matrices import combinations
+from properties.judging.contained import Container
 from properties.judging.finding import Finding
-from properties.judging.judge import Run
-from properties.reduce.smallest import MAX_TRIES_FOR_REPORT, shrunk
-from properties.reports.failure import Failure
+from properties.processes.crew import HANGS, Crew, Heard, Here, Tell
+from properties.processes.forked import Stopped
+from properties.reduce import Reduced, reduce
 from properties.reports.store import Store
-from properties.search import SEED_STRIDE, Search, Searcher, Tally, forget
-
-#: Code is rare until RARE steps have run it.
-RARE = 64
+from properties.rounds import Guidance, Part, Total, carried_out
+from properties.search import Search, Searcher
 
 #: Number of rounds after which it is looked again which changed lines have not run.
 LOOK_EVERY = 8
 
+#: Rounds are guided by all before the last GENERATION, or up to twice as many.
+GENERATION = 16
 
-class _Collector(Tally):
-    """A Tally that also counts coverage, and reports it to *progress* every 200 steps."""
+#: Seconds that reducing may take in any case, if the time to search is over.
+LEAST_REDUCING = 3.0
 
-    def __init__(self, store: Store, progress: Callable[[Coverage], None]) -> None:
-        super().__init__(store.keep)
-        self.rounds = 0
-        self.by_turn: Counter[int] = Counter()
-        self._coverage = Coverage()
-        self._progress = progress
-        self._started = time.monotonic()
-        self._wanted: AbstractSet[str] = frozenset()
-        self._met: Counter[str] = Counter()
+#: Seconds that processes have to tell what they did last, at the end and after an interrupt.
+LAST_WORDS, LAST_WORDS_INTERRUPTED = 1.0, 0.3
 
-    def step(self, run: Run, reached: set[str]) -> None:
-        super().step(run, reached)
-        if reached:
-            self._coverage.reached.update(reached)
-        if run.record and run.record.ledger.unpinned:
-            self._coverage.reached.update(combinations(run.record))
-        if self.steps % 200 == 0:
-            self._progress(self.coverage())
+#: This many processes may end for no reason that is found again when their round is repeated.
+MOST_LOST = 3
 
-    def rejected(self, call: str) -> None:
-        self._coverage.rejected[call] += 1
 
-    def avoided(self, oddity: str) -> None:
-        self._coverage.avoided[oddity] += 1
+@frozen
+class Round:
+    """A round of the search.
 
-    def ran(self, counters: Iterable[str]) -> bool:
-        rare = False
-        for name in counters:
-            met = self._met[name]
-            self._met[name] = met + 1
-            if met < RARE or (self._wanted and name.partition("#")[0] in self._wanted):
-                rare = True
-        return rare
+    :param contained: Whether each candidate runs in a process of its own.
+    :param hangs: Whether it is known not to end some step.
+    """
 
-    def look(self, tested: Tested | None) -> None:
-        """Find the functions whose changed lines have not all run, unless all have."""
-        if tested is None or self.rounds % LOOK_EVERY or (self.rounds and not self._wanted):
-            return
-        changed = tested.changes(tested.under_test()) or ()
-        self._wanted = {one.function for one in changed if one.fate is Fate.NEVER}
+    number: int
+    guidance: Guidance
+    contained: bool = False
+    hangs: bool = False
 
-    def seconds(self) -> float:
-        return time.monotonic() - self._started
 
-    def coverage(self) -> Coverage:
-        return evolve(
-            self._coverage,
-            rounds=self.rounds,
-            by_turn=self.by_turn,
-            programs=self.programs,
-            steps=self.steps,
-            seconds=self.seconds(),
-        )
+@frozen
+class Reduction:
+    """The reduction of a program, found in the round *number*.
+
+    :param fails: Whether the program ends the search, and is not only dearer.
+    """
+
+    number: int
+    program: Program
+    finding: Finding
+    fails: bool
+    contained: bool = False
+
+    @property
+    def hangs(self) -> bool:
+        """Whether the candidate does not end some step."""
+        return self.finding.what == "no_progress"
+
+    @property
+    def rank(self) -> tuple[bool, int]:
+        """What fails goes before what is dearer; then the first round goes first."""
+        return not self.fails, self.number
+
+
+@frozen
+class Lines:
+    """What a process has heard of the candidate's lines (`Tested.heard`)."""
+
+    heard: Any
+
+
+@frozen
+class Ended:
+    """The end of a search.
+
+    :param reduced: The first program that failed, or else the first dearer one, reduced.
+    :param whole: Whether it was reduced to the end, and not until the time was over.
+    :param also: Files with programs that fail with other signatures, of later rounds.
+    :param cut: Number of steps of rounds that the end cut short. The coverage has them only if no
+        round has ended, so that it is that of the number of rounds which repeats it.
+    :param lost: How processes ended, for no reason that was found again.
+    """
+
+    coverage: Coverage
+    reduced: Reduced | None = None
+    whole: bool = True
+    also: Sequence[Path] = ()
+    lost: Sequence[str] = ()
+    cut: int = 0
+    interrupted: bool = False
+
+
+@frozen
+class Means:
+    """How a search runs.
+
+    :param jobs: Number of processes; 0: none but this one.
+    :param safe: Makes candidates that a process of their own contains; None if this is not needed,
+        as the candidate does nothing that ends a process.
+    :param memory: Limit of memory of a process beside what this one has, in bytes; None: no limit.
+    :param interrupted: Whether the search is to end now.
+    :param progress: Called now and then with the coverage, and with what is being done.
+    """
+
+    jobs: int = 0
+    safe: Container | None = None
+    memory: int | None = None
+    interrupted: Callable[[], bool] = bool
+    progress: Callable[[Coverage, str], None] = lambda _coverage, _what: None
 
 
 def verify(
@@ -96,56 +142,293 @@ def verify(
     rounds: int | None = None,
     seconds: float = 10.0,
     tested: Tested | None = None,
-    progress: Callable[[Coverage], None] = lambda _coverage: None,
-) -> tuple[Coverage, tuple[Program, Finding] | None]:
+    means: Means = Means(),
+) -> Ended:
     """Search until a program fails, or for *rounds* or *seconds*.
-
-    Returns the coverage, and the first program that failed, or else the first dearer one.
 
     :param searchers: Each round calls the next of them in turn, to draw and judge programs.
     :param store: Keeps the programs that fail.
-    :param rounds: Number of rounds; if None, as many as *seconds* allow.
-        The same seed and number of rounds draw the same programs.
+    :param rounds: Number of rounds; if None, as many as *seconds* allow, but at least one.
+        The same seed and number of rounds give the same result.
     :param tested: Knows what of the candidate ran; searches first do what reaches changed code.
     """
-    collector = _Collector(store, progress)
-    search = evolve(search, watcher=collector)
-    while collector.failure is None:
-        # The comparison is negated so that NaN seconds end the search too, after one round.
-        if rounds is None and collector.rounds and not collector.seconds() < seconds:
-            break
-        if collector.rounds == rounds:
-            break
-        collector.look(tested)
-        number = seed * SEED_STRIDE + collector.rounds
-        turn = collector.rounds % len(searchers)
-        before = collector.steps
-        with tested.listening(collector.rounds) if tested else nullcontext():
-            searchers[turn](search, number)
-        collector.by_turn[turn] += collector.steps - before
-        collector.rounds += 1
-    return collector.coverage(), collector.worst
+    hunt = _Hunt(searchers, search, store, seed, rounds, seconds, tested, means)
+    return hunt.run()
 
 
-def failure_of(
-    program: Program,
-    finding: Finding,
-    spec: Spec,
-    store: Store | None = None,
-    *,
-    prove: int = MAX_TRIES_FOR_REPORT,
-    progress: Callable[[int], None] = lambda _tried: None,
-) -> Failure:
-    """Reduce *program*, which fails with *finding*; return the report on the reduced program.
+class _Hunt:
+    """A search, and what is known of its rounds.
 
-    :param store: Keeps the reduced program; if None, the report names no file.
-    :param prove: Maximum number of smaller programs to try, to prove the result smallest.
-    :param progress: Called now and then with the number of programs tried.
+    :ivar _frontier: All rounds before this one have ended, and are in `_total`.
     """
-    keep = store.keep if store else forget
-    reduced = shrunk(program, finding, spec.make, keep, prove, progress)
-    failure = Failure(reduced.program, reduced.finding, reduced.text())
-    if store is None:
-        return failure
-    path = store.keep(reduced.program, reduced.finding)
-    return failure.kept(path, spec.text, store.trouble)
+
+    def __init__(
+        self,
+        searchers: Sequence[Searcher],
+        search: Search,
+        store: Store,
+        seed: int,
+        rounds: int | None,
+        seconds: float,
+        tested: Tested | None,
+        means: Means,
+    ) -> None:
+        self._searchers = searchers
+        self._search = search
+        self._store = store
+        self._seed = seed
+        self._rounds = rounds
+        # The comparison is such that NaN seconds end the search too.
+        self._seconds = seconds if seconds > 0 else 0.0
+        self._tested = tested
+        self._means = means
+        self._crew = self._made()
+        self._started = time.monotonic()
+        self._stopping = False
+        self._pid = os.getpid()
+        self._given = self._frontier = 0
+        self._again: list[Round] = []
+        self._parts: dict[int, Part] = {}
+        self._told: dict[int, Part] = {}
+        self._total = Total()
+        self._guides: list[dict[str, int]] = [{}]
+        self._looking = tested is not None
+        self._wanted: frozenset[str] = frozenset()
+        self._target: Reduction | None = None
+        self._reducing: Reduction | None = None
+        self._reduced: Reduced | None = None
+        self._best: tuple[Program, Finding] | None = None
+        self._found_at = 0.0
+        self._others: dict[str, Path] = {}
+        self._died: dict[int, str] = {}
+        self._lost: list[str] = []
+
+    def run(self) -> Ended:
+        """Search, and reduce what is found."""
+        with self._crew as crew:
+            while not self._over():
+                while crew.room and not self._over() and (task := self._next()) is not None:
+                    # A candidate may keep something from program to program: reduce as if replayed.
+                    crew.give(task, fresh=isinstance(task, Reduction) or task.contained)
+                crew.hear()
+                self._show()
+            interrupted = self._means.interrupted()
+            self._stopping = True
+            crew.stop(LAST_WORDS_INTERRUPTED if interrupted else LAST_WORDS)
+        return self._ended(interrupted)
+
+    def _made(self) -> Crew | Here:
+        means = self._means
+        if not means.jobs:
+            return Here(self._work, self._hears, lambda: self._late or means.interrupted())
+        watched = means.safe is not None
+        return Crew(self._work, self._hears, means.jobs, watched=watched, memory=means.memory)
+
+    # What a process does with a task.
+
+    def _work(self, task: Round | Reduction, tell: Tell) -> object:
+        make = self._search.candidate
+        if task.contained:
+            assert self._means.safe is not None
+            make = self._means.safe
+            if task.hangs:
+                make.hurry()
+        if isinstance(task, Reduction):
+            return reduce(task.program, task.finding, make, lambda *found: tell(found))
+        tested = self._tested
+        if tested and self._pid != os.getpid():
+            # What the process inherited was heard elsewhere.
+            self._pid = os.getpid()
+            tested.heard()
+        try:
+            with tested.listening(task.number) if tested else nullcontext():
+                part = carried_out(
+                    self._searchers[task.number % len(self._searchers)],
+                    evolve(self._search, candidate=make),
+                    self._seed,
+                    task.number,
+                    task.guidance,
+                    lambda *found: tell(found),
+                    tell,
+                )
+        except Stopped:
+            if tested:
+                tell(Lines(tested.heard()))
+            raise
+        if tested:
+            tell(Lines(tested.heard()))
+        return part
+
+    # Which task is next.
+
+    @property
+    def _late(self) -> bool:
+        """Whether the time to search is over."""
+        if self._rounds is not None or not (self._seconds or self._frontier):
+            return False
+        return not time.monotonic() - self._started < self._seconds
+
+    @property
+    def _failed(self) -> bool:
+        """Whether the search has found what ends it."""
+        return self._target is not None and self._target.fails
+
+    def _over(self) -> bool:
+        """Whether all that was to be done is done, or is to end now."""
+        if self._means.interrupted():
+            return True
+        target, late = self._target, self._late
+        if self._died and not (target and target.fails):
+            # Nothing agreed that ended its process, so its repetition has to end.
+            return False
+        if not late:
+            if target is not None and target.fails:
+                searching = self._frontier < target.number
+            else:
+                searching = self._rounds is None or self._frontier < self._rounds
+            if searching:
+                return False
+        if target is None or self._reduced is not None:
+            return True
+        return late and time.monotonic() - self._found_at > LEAST_REDUCING
+
+    def _next(self) -> Round | Reduction | None:
+        """The next task; None if there is none now."""
+        if self._again:
+            return self._again.pop()
+        if self._target is not self._reducing:
+            self._reducing = self._target
+            return self._target
+        if self._late or self._given == self._rounds or (self._failed and self._reduced):
+            return None
+        number = self._given
+        if self._looking and number % LOOK_EVERY == 0:
+            if self._frontier < number:
+                return None
+            self._look()
+        generation = max(number // GENERATION - 1, 0)
+        if generation >= len(self._guides):
+            return None
+        self._given += 1
+        return Round(number, Guidance(self._guides[generation], self._wanted))
+
+    def _look(self) -> None:
+        """Find the functions whose changed lines have not all run."""
+        assert self._tested is not None
+        changed = self._tested.changes(self._tested.under_test()) or ()
+        self._wanted = frozenset(one.function for one in changed if one.fate is Fate.NEVER)
+        self._looking = bool(self._wanted)
+
+    # What is heard of a task.
+
+    def _hears(self, heard: Heard) -> None:
+        task, news = heard.task, heard.news
+        if heard.died:
+            if not self._stopping:
+                self._lose(task, heard.died)
+        elif isinstance(news, Lines):
+            if self._tested:
+                self._tested.hear(news.heard)
+        elif isinstance(task, Reduction):
+            self._hear_reduction(task, news, done=heard.done)
+        elif not isinstance(news, Part):
+            self._find(task, *news)
+        elif heard.done:
+            self._end(task, news)
+        else:
+            self._told[task.number] = news
+
+    def _hear_reduction(self, task: Reduction, news: Any, *, done: bool) -> None:
+        if task is not self._target:
+            return
+        if done:
+            self._reduced = news
+        else:
+            self._best = news
+            self._store.keep(*news)
+
+    def _find(self, task: Round, program: Program, finding: Finding) -> None:
+        """Keep what was found in the round *task*; reduce it if no earlier round found anything."""
+        path = self._store.keep(program, finding)
+        fails = self._search.strict or finding.oracle != "cost"
+        found = Reduction(task.number, program, finding, fails, task.contained)
+        target = self._target
+        if target is None or found.rank < target.rank:
+            self._crew.drop(target)
+            self._target, self._reduced, self._best = found, None, None
+            self._found_at = time.monotonic()
+        elif finding.signature != target.finding.signature:
+            self._others[finding.signature] = path
+
+    def _end(self, task: Round, part: Part) -> None:
+        """Count the round *task*, which has ended."""
+        self._told.pop(task.number, None)
+        self._parts[task.number] = part
+        died = self._died.pop(task.number, "")
+        if died and part.failure is None:
+            self._lost.append(f"round {task.number} ended its process, which {died}")
+            if len(self._lost) > MOST_LOST:
+                raise Unavailable(f"{'; '.join(self._lost)}: but not when they were repeated")
+        while self._frontier in self._parts:
+            if self._failed and self._target and self._frontier > self._target.number:
+                break
+            number = self._frontier
+            self._total.add(self._parts.pop(number), number % len(self._searchers))
+            self._frontier += 1
+            if self._frontier % GENERATION == 0:
+                self._guides.append(dict(self._total.met))
+
+    def _lose(self, task: Round | Reduction, died: str) -> None:
+        """Do again what *task* did when its process ended, with candidates that are contained."""
+        if self._means.safe is None or (task.contained and isinstance(task, Round)):
+            raise Unavailable(f"a process of the search {died}, and not by a step of the candidate")
+        if isinstance(task, Round):
+            self._told.pop(task.number, None)
+            self._died[task.number] = died
+            self._again.append(evolve(task, contained=True, hangs=died == HANGS))
+        elif task is self._target:
+            program, finding = self._best or (task.program, task.finding)
+            if task.contained:
+                self._reduced = Reduced(program, finding, 0)
+            else:
+                self._target = evolve(task, program=program, finding=finding, contained=True)
+
+    # The end, and what is shown on the way.
+
+    def _show(self) -> None:
+        coverage = self._coverage(self._told.values())
+        self._means.progress(coverage, self._target.finding.summary if self._target else "")
+
+    def _coverage(self, parts: Iterable[Part]) -> Coverage:
+        total = self._total
+        return Coverage(
+            rounds=max(self._frontier, 1),
+            programs=total.programs + sum(part.programs for part in parts),
+            steps=total.steps + sum(part.steps for part in parts),
+            seconds=time.monotonic() - self._started,
+            reached=total.reached,
+            rejected=total.rejected,
+            avoided=total.avoided,
+            by_turn=total.by_turn,
+        )
+
+    def _ended(self, interrupted: bool) -> Ended:
+        cut = self._told | self._parts
+        if not self._frontier:
+            # Not one round has ended: better than nothing is what has run of it.
+            for number, part in sorted(cut.items()):
+                self._total.add(part, number % len(self._searchers))
+        reduced, target = self._reduced, self._target
+        if target and not reduced:
+            program, finding = self._best or (target.program, target.finding)
+            reduced = Reduced(program, finding, 0)
+        rounds = target.number + 1 if target and target.fails else max(self._frontier, 1)
+        return Ended(
+            evolve(self._coverage(()), rounds=rounds),
+            reduced,
+            whole=self._reduced is not None,
+            also=tuple(path for _, path in sorted(self._others.items())),
+            lost=tuple(self._lost),
+            cut=sum(part.steps for part in cut.values()) if not self._failed else 0,
+            interrupted=interrupted,
+        )

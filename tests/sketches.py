@@ -9,6 +9,7 @@ differ from the series' way and must never be reported.
 from __future__ import annotations
 
 from itertools import groupby
+from pathlib import Path
 
 from model.optimised import Optimised
 
@@ -125,6 +126,15 @@ class Moody(Optimised):
         if Moody.turns == 1:
             return
         super().unpin_user_page(page)
+
+
+class Fickle(Optimised):
+    """Fails in the first process that has it only."""
+
+    def unpin_user_page(self, page):
+        if Path("fickle").exists():
+            super().unpin_user_page(page)
+        Path("fickle").touch()
 
 
 # Right though different.

@@ -118,7 +118,9 @@ def test_opening_is_as_printed(sketch, tmp_path):
     """The counterexample at the top is what the command in its last line prints."""
     opening = block("README.md", "sketch ")
 
-    assert opening == printed_by(opening.splitlines()[-1], tmp_path)
+    (command,) = (line for line in opening.splitlines() if line.startswith("found by "))
+
+    assert opening == printed_by(command, tmp_path)
 
 
 def test_sketch_is_found(sketch):

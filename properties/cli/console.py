@@ -5,23 +5,25 @@
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import wraps
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Self, cast
 
 import click
 from attrs import asdict
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from model.candidate import Unavailable
 from model.errors import BadInput, about
 from model.progress import told_to
 from properties.cli.waiting import Waiting
+from properties.processes.alone import Interrupted
 from properties.reports.failure import Failure
 from properties.reports.store import write
 from properties.reports.under_test import Extent
@@ -31,8 +33,44 @@ FINDING = 1
 BAD_INPUT = 2
 #: No finding, but something that was changed did not run.
 NOT_TESTED = 3
+#: Seconds between two refreshes of a bar, between two lines where there is no terminal, and before
+#: a note becomes such a line.
+REFRESH_SECONDS, LINE_SECONDS, NOTE_SECONDS = 0.1, 60.0, 2.0
+
+#: Width of the bar itself, in columns.
+BAR_WIDTH = 20
+
 #: The exit status that shells report for a program killed by SIGINT.
 INTERRUPTED = 130
+
+
+class CannotPrint(OSError):
+    """Standard output takes no more, for example because a disk is full."""
+
+
+class _Out:
+    """Standard output, whose errors are told from all others."""
+
+    def write(self, text: str) -> int:
+        """Write *text*."""
+        try:
+            return sys.stdout.write(text)
+        except BrokenPipeError:
+            raise
+        except OSError as err:
+            raise CannotPrint(err.errno, err.strerror) from None
+
+    def flush(self) -> None:
+        """Write what is kept back."""
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as err:
+            raise CannotPrint(err.errno, err.strerror) from None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(sys.stdout, name)
 
 
 class Paper(Console):
@@ -54,41 +92,76 @@ class Paper(Console):
 
     def json(self, value: object) -> None:
         """Print *value* as JSON."""
-        click.echo(json.dumps(value, indent=2))
+        self.file.write(json.dumps(value, indent=2) + "\n")
+        self.file.flush()
 
 
 #: The console of all commands. It does not wrap: lines are at most 100 columns.
-console = Paper(highlight=False, soft_wrap=True, emoji=False, markup=False)
+console = Paper(
+    file=cast("IO[str]", _Out()), highlight=False, soft_wrap=True, emoji=False, markup=False
+)
 
 
 class Bar:
-    """A progress bar on standard error, erased at the end; only on a terminal.
+    """Progress on standard error: a bar on a terminal, erased at the end; else a line a minute.
 
     :param total: The value of *done* in `update` at the end, in any unit.
     """
 
     def __init__(self, what: str, total: float, *, quiet: bool = False) -> None:
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[state]}"),
-            console=Console(stderr=True),
-            transient=True,
-            disable=quiet or not sys.stderr.isatty(),
-        )
-        self._task = self._progress.add_task(what, total=total, state="")
+        self._what = what
+        self._quiet = quiet
+        self._started = self._shown = time.monotonic()
+        self._noted = 0.0
+        self._note = ""
+        self._progress: Progress | None = None
+        if sys.stderr.isatty() and not quiet:
+            # On a narrow terminal the words go first. No thread refreshes it: processes are forked.
+            state = Column(ratio=1, no_wrap=True, overflow="ellipsis")
+            self._progress = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=BAR_WIDTH),
+                TimeElapsedColumn(),
+                TextColumn("{task.fields[state]}", table_column=state),
+                console=Console(stderr=True),
+                transient=True,
+                auto_refresh=False,
+                expand=True,
+            )
+            self._task = self._progress.add_task(what, total=total, state="")
 
     def __enter__(self) -> Self:
-        self._progress.start()
+        if self._progress:
+            self._progress.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._progress.stop()
+        if self._progress:
+            self._progress.stop()
 
     def update(self, done: float, state: str = "") -> None:
         """Show *done* of the total, and the text *state*."""
-        self._progress.update(self._task, completed=done, state=state)
+        now = time.monotonic()
+        if self._progress:
+            if now - self._shown > REFRESH_SECONDS or self._note:
+                self._progress.update(self._task, completed=done, state=self._note or state)
+                self._progress.refresh()
+                self._shown = now
+        elif now - self._shown > LINE_SECONDS:
+            self._line(self._note or state or f"{done:,.0f}", now)
+        elif self._noted and now - self._noted > NOTE_SECONDS:
+            self._line(self._note, now)
+            self._noted = 0.0
+
+    def note(self, text: str) -> None:
+        """Show *text* in place of the state: at once on a terminal, else if it takes longer."""
+        if text != self._note:
+            self._note, self._noted = text, time.monotonic()
+
+    def _line(self, state: str, now: float) -> None:
+        seconds = now - self._started
+        click.echo(f"headcount: {self._what}, {seconds:.0f} s: {state}", err=True)
+        self._shown = now
 
 
 def reported(command: Callable[..., int]) -> Callable[..., None]:
@@ -102,17 +175,21 @@ def reported(command: Callable[..., int]) -> Callable[..., None]:
         except (BadInput, Unavailable) as err:
             click.echo(f"headcount: {visible(str(err))}", err=True)
             status = BAD_INPUT
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, Interrupted):
             click.echo("headcount: interrupted; failures found so far are saved", err=True)
             status = INTERRUPTED
         except BrokenPipeError:
             status = 0
             sys.stderr.close()
-        except OSError as err:
-            click.echo(f"headcount: cannot print: {err.strerror or err}", err=True)
+        except CannotPrint as err:
+            click.echo(f"headcount: cannot print: {err.strerror}", err=True)
             status = BAD_INPUT
             with suppress(OSError):
                 sys.stdout.close()
+        except OSError as err:
+            where = f"{err.filename}: " if err.filename else ""
+            click.echo(f"headcount: {where}{err.strerror or err}", err=True)
+            status = BAD_INPUT
         sys.exit(status)
 
     return run

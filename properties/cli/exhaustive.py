@@ -2,43 +2,71 @@
 
 """``headcount exhaustive``: judge every program of a scope."""
 
-import sys
 import textwrap
-from contextlib import nullcontext, redirect_stdout
+from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import click
-from attrs import evolve
+from attrs import evolve, frozen
 
+from model.candidate import Candidate
 from model.errors import BadInput
+from model.program import Program
 from model.steps import STEPS
 from properties import candidates
+from properties.apart import apart
 from properties.cli import options
 from properties.cli.console import Bar, console, exit_status, finding_json, reported
+from properties.cli.told import tell
 from properties.enumeration.exhaustive import judge_scope, nodes, with_calls
 from properties.enumeration.scope import CALLS, UNBOUNDED, Scope
+from properties.judging.finding import Finding
 from properties.judging.judge import Run
+from properties.processes.crew import Tell
+from properties.processes.interrupts import Interrupts
 from properties.reduce.smallest import MAX_TRIES_FOR_REPORT
 from properties.reports.failure import command
 from properties.reports.labels import TEXT_WIDTH, labelled
 from properties.reports.store import Store
 from properties.reports.under_test import about_lines, extent
 from properties.search import Search, Tally
-from properties.verify import failure_of
+from properties.shrink import reduced
+
+
+@frozen
+class _Judged:
+    """What judging a scope gave: the number of programs, the first failure, what was heard."""
+
+    programs: int
+    worst: tuple[Program, Finding] | None
+    heard: object
 
 
 class _Counter(Tally):
-    """Shows the number of programs in the progress bar."""
+    """Tells the number of programs."""
 
-    def __init__(self, store: Store, bar: Bar, total: int) -> None:
-        super().__init__(store.keep)
-        self._bar = bar
-        self._total = total
+    def __init__(self, tell: Tell) -> None:
+        super().__init__(lambda *found: tell(found))
+        self._tell = tell
 
     def ended(self, run: Run) -> None:
         super().ended(run)
         if self.programs % 500 == 0:
-            self._bar.update(self.programs, f"{self.programs:,} of {self._total:,} programs")
+            self._tell(self.programs)
+
+
+def _judged(
+    spec: candidates.Spec, scope: Scope, make: Callable[[], Candidate], tell: Tell
+) -> _Judged:
+    """Judge each program of *scope* on candidates that *make* makes."""
+    counter, tested = _Counter(tell), spec.tested
+    if tested:
+        tested.heard()  # what the process inherited was heard elsewhere
+    with tested.listening(None) if tested else nullcontext():
+        judge_scope(Search(make, scope.semantics, watcher=counter), scope)
+    return _Judged(counter.programs, counter.worst, tested.heard() if tested else None)
 
 
 @click.command()
@@ -97,22 +125,38 @@ def exhaustive(
     words += ["--listed", str(listed)] + (["--frames", str(frames)] if frames else [])
     words += [part for call in calls for part in ("--call", call)]
     again = command("exhaustive", *words, candidate=candidate, version=version, cost=cost)
-    store = Store(spec.make, (f"found by {again}",))
-    with Bar("exhaustive", total, quiet=as_json) as bar, redirect_stdout(sys.stderr):
-        counter = _Counter(store, bar, total)
-        with spec.tested.listening(None) if spec.tested else nullcontext():
-            judge_scope(Search(spec.make, scope.semantics, watcher=counter), scope)
-        failure = failure_of(*counter.worst, spec, store, prove=prove) if counter.worst else None
+    store = Store(spec.safe, (f"found by {again}",))
+
+    def hears(news: Any) -> None:
+        if isinstance(news, int):
+            bar.update(news, f"{news:,} of {total:,} programs")
+        else:
+            store.keep(*news)
+
+    with Interrupts() as interrupted:
+        with Bar("exhaustive", total, quiet=as_json) as bar:
+            judged = apart(partial(_judged, spec, scope), spec, hears, interrupted)
+        if spec.tested:
+            spec.tested.hear(judged.heard)
+        failure = None
+        if judged.worst:
+            failure = tell(
+                reduced(*judged.worst, spec, store.keep, interrupted),
+                spec,
+                store,
+                lambda failure: evolve(failure, found=again),
+                prove=prove,
+                quiet=as_json,
+                interrupted=interrupted,
+            )
     ran = extent(spec)
     if as_json:
-        said: dict[str, Any] = {"programs": counter.programs, "of": total, "scope": scope.text()}
+        said: dict[str, Any] = {"programs": judged.programs, "of": total, "scope": scope.text()}
         said |= {"under_test": ran.json()} if ran.under else {}
         if failure:
             said["finding"] = finding_json(failure)
         console.json(said)
-    elif failure:
-        console.lines(evolve(failure, found=again).lines(), "bold red")
-    else:
+    elif not failure:
         said_first = ran.lack or "agreed"
         style = "bold yellow" if ran.lack else "bold green"
         first = f"[{style}]{said_first:<8}[/] in every one of {total:,} programs, which proves"

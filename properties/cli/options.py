@@ -2,6 +2,7 @@
 
 """Options that several commands have."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -33,12 +34,21 @@ class Seed(click.ParamType):  # type: ignore[type-arg]
 
 def count(*names: str, least: int = 1, most: int | None = None, **settings: Any) -> Option:
     """An option that takes an integer from *least* to *most*."""
-    return click.option(*names, type=click.IntRange(least, most), show_default=True, **settings)
+    settings.setdefault("show_default", True)
+    return click.option(*names, type=click.IntRange(least, most), **settings)
 
 
 def rounds(default: int) -> Option:
     """The option --rounds of commands that measure."""
     return count("--rounds", default=default, help="Measurements; the result is their median.")
+
+
+jobs = count(
+    "--jobs",
+    default=len(os.sched_getaffinity(0)),
+    show_default="the processors there are",
+    help="Number of processes; the result is the same with any number.",
+)
 
 
 def prove(most: int) -> Option:

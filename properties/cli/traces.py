@@ -13,17 +13,20 @@ from model.parse import read_program
 from model.semantics import SEMANTICS, Semantics, semantics
 from properties import candidates
 from properties.cli import options
-from properties.cli.console import FINDING, NOT_TESTED, Bar, console, put, reported
+from properties.cli.console import FINDING, INTERRUPTED, NOT_TESTED, Bar, console, put, reported
 from properties.cli.options import PATH
+from properties.cli.told import tell
 from properties.judging.judge import Verdict, judge
 from properties.judging.replay import replayed
+from properties.processes.interrupts import Interrupts
 from properties.reduce.smallest import MAX_TRIES
 from properties.reports.failure import Failure
 from properties.reports.replays import summary
 from properties.reports.show import shown_steps
 from properties.reports.store import Store
 from properties.reports.under_test import about_lines, extent
-from properties.verify import failure_of
+from properties.search import forget
+from properties.shrink import reduced
 
 
 @click.command()
@@ -51,7 +54,7 @@ def replay(
     for path, original in programs:
         for row in versions:
             with about(path):
-                done = replayed(original, spec.make(), row, ordered=bool(version))
+                done = replayed(original, spec.safe(), row, ordered=bool(version))
             verdict = done.verdict
             verdicts.append(verdict)
             failed = verdict.kind == "diverges" or (verdict.kind == "dearer" and cost != "report")
@@ -121,20 +124,31 @@ def reduce(file: Path, candidate: str, output: Path | None, prove: int, cost: st
     spec = candidates.load(candidate, cost)
     program = read_program(file)
     with about(file):
-        verdict = judge(program, spec.make())
+        verdict = judge(program, spec.safe())
     if verdict.worst is None:
         raise BadInput(f"nothing to reduce: {_said(verdict)}", file=str(file))
-    store = None if output else Store(spec.make, (f"reduced from {file.name}",))
-    with Bar("prove", prove) as bar:
-        failure = failure_of(program, verdict.worst, spec, store, prove=prove, progress=bar.update)
-    if output is not None:
-        put(output, evolve(failure.program, comments=program.comments).text())
-        failure = failure.kept(output, candidate)
-    before, after = program.size(), failure.program.size()
-    less = f"{before.steps} steps to {after.steps}, "
-    less += f"{before.pages_named} pages named to {after.pages_named}"
-    failure = evolve(failure, smallest=f"{less}: {failure.smallest}")
-    console.lines(failure.lines(), "bold red")
+    store = None if output else Store(spec.safe, (f"reduced from {file.name}",))
+
+    def kept(failure: Failure) -> Failure:
+        if output is not None:
+            put(output, evolve(failure.program, comments=program.comments).text())
+            return failure.kept(output, candidate)
+        return failure
+
+    with Interrupts() as interrupted:
+        with Bar("reduce", 0) as bar:
+            bar.note("reducing")
+            keep = store.keep if store else forget
+            result = reduced(program, verdict.worst, spec, keep, interrupted)
+        before = program.size()
+        failure = tell(result, spec, store, kept, prove=prove, interrupted=interrupted)
+        after = failure.program.size()
+        console.print(
+            f"from     {before.steps} steps to {after.steps}, "
+            f"{before.pages_named} pages named to {after.pages_named}"
+        )
+        if interrupted():
+            return INTERRUPTED
     return 0 if verdict.kind == "dearer" and cost == "report" else FINDING
 
 
@@ -147,7 +161,7 @@ def show(file: Path, candidate: str) -> int:
     spec = candidates.load(candidate)
     program = read_program(file)
     with about(file):
-        lines = list(shown_steps(program, spec.make()))
+        lines = list(shown_steps(program, spec.safe()))
     for line in lines:
         console.print(line)
     return 0

@@ -46,6 +46,7 @@ class SketchLines:
         self._ran: set[int] = set()
         self._unknown = ""
         self._tracer: Any = None
+        self._sampled = False
 
     @contextmanager
     def listening(self, number: int | None) -> Iterator[None]:
@@ -81,12 +82,30 @@ class SketchLines:
             setattr(cls, name, method)
             self._calls[name] += next(ticks)
 
+    def heard(self) -> tuple[Any, ...]:
+        """What was heard of since the last time: lines, calls, and what is not known."""
+        calls = self._calls
+        if calls is not None:
+            self._calls = Counter(dict.fromkeys(calls, 0))
+        return self._heard, self._ran, calls, self._unknown, self._sampled
+
+    def hear(self, heard: tuple[Any, ...]) -> None:
+        """Add what another process has *heard* of."""
+        listened, ran, calls, unknown, sampled = heard
+        self._heard |= listened
+        self._ran |= ran
+        if calls is not None:
+            self._calls = self._calls or Counter()
+            self._calls.update(calls)
+        self._unknown = self._unknown or unknown
+        self._sampled |= sampled
+
     def under_test(self) -> UnderTest:
         """The functions of the sketch, and whether each of their lines has run."""
         if self._unknown:
             return UnderTest(unknown=self._unknown, calls=self._calls)
         some = f"the first {TRACED_FIRST} rounds and one in {TRACED_ONE_IN}"
-        sample = some if self._tracer and not self._whole() else ""
+        sample = some if self._sampled and not self._whole() else ""
         functions = [self._shown(*one) for one in self._functions if self._heard]
         return UnderTest(functions, sample=sample, calls=self._calls)
 
@@ -122,6 +141,7 @@ class SketchLines:
                 data_file=None, config_file=False, include=[pattern], messages=False
             )
             self._tracer.set_option("run:disable_warnings", ["no-data-collected"])
+            self._sampled = True
         self._tracer.start()
         try:
             yield

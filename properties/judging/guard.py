@@ -2,7 +2,9 @@
 
 """Runs a candidate so that whatever the candidate does becomes a Snapshot or a NoSnapshot."""
 
+import signal
 import traceback
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +17,12 @@ from model.memory import __file__ as memory_file
 from model.program import Program
 from model.step import Step
 from properties.judging.watchdog import Hang, Watchdog
+
+#: No call returns a number outside of the 64-bit integers, signed or unsigned.
+LARGEST = 1 << 63
+
+#: Number of innermost stack frames of an exception to look at.
+MOST_FRAMES = 50
 
 
 @frozen
@@ -74,8 +82,8 @@ class Guarded:
                 # Start here, so that a candidate that cannot start fails at its first step.
                 self._snapshots = iter(self._candidate.execute(self._program))
             shown = next(self._snapshots)
-            if isinstance(shown, Snapshot):
-                return shown
+            if isinstance(shown, Snapshot | NoSnapshot):
+                return _checked(shown, call)
             return NoSnapshot("no_snapshot", f"{call} gave {type(shown).__name__}, not a snapshot")
         except NoProgress as err:
             empty = any(e.what == "put" and not e.refs for e in self.partial().events)
@@ -88,9 +96,11 @@ class Guarded:
             return NoSnapshot("argument_changed", changed)
         except StopIteration:
             return NoSnapshot("no_snapshot", f"the candidate ended before {call}")
-        except (Hang, KeyboardInterrupt, Unavailable):
+        except (Hang, Unavailable):
             raise
         except BaseException as err:
+            if isinstance(err, KeyboardInterrupt) and not _alone():
+                raise
             name = type(err).__name__
             said = _said(err)
             return NoSnapshot(f"raised_{name}", f"{call} raised {name}: {said}", _where(err))
@@ -104,6 +114,20 @@ class Guarded:
         return Snapshot(returned=None, heads={}, acquired=0, released=0, events=events)
 
 
+def _alone() -> bool:
+    """Whether nobody interrupts this process: only the candidate can have raised it itself."""
+    return signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+
+
+def _checked(shown: Snapshot | NoSnapshot, call: str) -> Snapshot | NoSnapshot:
+    """*shown*, unless it is a snapshot whose number is none that a call can return."""
+    returned = shown.returned if isinstance(shown, Snapshot) else None
+    if returned is not None and not -LARGEST <= returned < 2 * LARGEST:
+        bits = returned.bit_length()
+        return NoSnapshot("no_snapshot", f"{call} returned a number of {bits:,} bits")
+    return shown
+
+
 def _said(err: BaseException) -> str:
     """The message of *err* in one line of at most 200 characters, even if ``str(err)`` raises."""
     try:
@@ -115,7 +139,9 @@ def _said(err: BaseException) -> str:
 
 def _where(err: BaseException) -> tuple[str, ...]:
     """The last four stack frames of *err* in the candidate's own files, innermost last."""
-    frames = traceback.extract_tb(err.__traceback__)
+    # Of a deep recursion only the innermost frames are looked at: there may be millions.
+    deep = deque(traceback.walk_tb(err.__traceback__), maxlen=MOST_FRAMES)
+    frames = traceback.StackSummary.extract(iter(deep))
     ours = {__file__, candidate_file, memory_file}
     kernel = str(Path(candidate_file).parent / "kernel")
     return tuple(

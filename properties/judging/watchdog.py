@@ -6,28 +6,34 @@ from __future__ import annotations
 
 import atexit
 import os
+import resource
 import signal
 import threading
 from types import FrameType
 from typing import ClassVar
 
 #: Limit for one step in seconds of processor time; SECONDS_PER_PAGE is added for each page
-#: that it visits, up to MAX_CHARGED_PAGES pages.
+#: that it visits, up to MAX_CHARGED_PAGES pages. A sketch that goes page by page takes a few
+#: microseconds for each, and a few times as many while its lines are traced.
 STEP_SECONDS = 4.0
-SECONDS_PER_PAGE = 0.0002
-MAX_CHARGED_PAGES = 1 << 20
+SECONDS_PER_PAGE = 0.00002
+MAX_CHARGED_PAGES = 1 << 24
 
 #: Takes the place of STEP_SECONDS once a step of this process has exceeded its limit: the
-#: shrinker and the reducer repeat that step often. It is still a thousand times what a step
-#: needs, and more than a garbage collection takes in a long test session.
-STEP_SECONDS_AGAIN = 0.5
+#: shrinker and the reducer repeat that step often. It is still a thousand times what a step needs.
+STEP_SECONDS_AGAIN = 0.3
 
-#: A second of wall time counts as 1/PATIENCE s: the host may be busy, but a step may also sleep.
+#: A second of wall time counts as 1/PATIENCE s, as the host may be busy; if the process slept in
+#: it, as 1/PATIENCE_ASLEEP s.
 PATIENCE = 20
+PATIENCE_ASLEEP = 1.5
 
 #: Seconds between two ticks of a clock. Both clocks run on from step to step: setting and
 #: stopping them for each step would take four system calls.
 TICK = 0.1
+
+#: Places in `Watchdog.words`: steps begun; pages of the step that is being carried out, or -1.
+BEGUN, PAGES = range(2)
 
 #: The clocks, and the signal that each sends.
 CLOCKS = {signal.ITIMER_VIRTUAL: signal.SIGVTALRM, signal.ITIMER_REAL: signal.SIGALRM}
@@ -52,6 +58,10 @@ class Watchdog:
     _ticking = False
     #: The watchdog of the step that is being carried out, or None.
     _current: ClassVar[Watchdog | None] = None
+    #: Where another process looks which step is carried out (`properties.processes.forked`).
+    words: ClassVar[memoryview | None] = None
+    _switches = 0
+    _used = 0.0
 
     def __init__(self) -> None:
         self._usable = threading.current_thread() is threading.main_thread()
@@ -64,6 +74,10 @@ class Watchdog:
             if npages > 1:
                 self._left += min(npages, MAX_CHARGED_PAGES) * SECONDS_PER_PAGE
             Watchdog._current = self
+            words = Watchdog.words
+            if words is not None:
+                words[BEGUN] += 1
+                words[PAGES] = npages
             if not Watchdog._ticking:
                 self._start()
 
@@ -72,6 +86,9 @@ class Watchdog:
         # A tick must not end the candidate's clean-up after the step.
         if self._usable:
             Watchdog._current = None
+            words = Watchdog.words
+            if words is not None:
+                words[PAGES] = -1
 
     @classmethod
     def _start(cls) -> None:
@@ -109,9 +126,22 @@ class Watchdog:
         watchdog = cls._current
         if watchdog is None:
             cls.stop()
-        elif watchdog.late(TICK if number == signal.SIGVTALRM else TICK / PATIENCE):
+            return
+        passed = TICK
+        if number == signal.SIGALRM:
+            passed /= PATIENCE_ASLEEP if cls._slept() else PATIENCE
+        if watchdog.late(passed):
             cls._hung = True
             raise Hang
+
+    @classmethod
+    def _slept(cls) -> bool:
+        """Whether the process slept since the last tick, and did not wait for a processor."""
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        used = usage.ru_utime + usage.ru_stime
+        slept = usage.ru_nvcsw > cls._switches and used - cls._used < TICK / 10
+        cls._switches, cls._used = usage.ru_nvcsw, used
+        return slept
 
     def late(self, seconds: float) -> bool:
         """Count *seconds* as passed; whether the step has taken too long."""

@@ -37,6 +37,9 @@ HEADINGS = {
     "cost": "DEARER",
 }
 
+#: Headings of findings that say what became of the candidate.
+HEADINGS_OF = {"no_progress": "NO END", "exited": "CRASHED", "killed": "CRASHED"}
+
 
 @frozen
 class Failure:
@@ -79,8 +82,7 @@ def explained(program: Program, finding: Finding) -> list[str]:
     heading = HEADINGS[finding.oracle]
     if finding.what.startswith("raised"):
         heading = "RAISED"
-    elif finding.what == "no_progress":
-        heading = "NO END"
+    heading = HEADINGS_OF.get(finding.what, heading)
     title = f"{heading} at step {finding.index + 1} of {len(program.steps)}: {finding.summary}"
     semantics = f"semantics {program.semantics.version}"
     lines = wrap(title, WIDTH, subsequent_indent="  ")

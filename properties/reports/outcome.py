@@ -17,13 +17,15 @@ from properties.reports.labels import TEXT_WIDTH, labelled
 from properties.reports.under_test import Extent
 from properties.reports.unheard import NOT_JUDGED, unheard_lines
 from properties.search import Search
+from properties.verify import Ended
 
 
 @frozen
 class Outcome:
     """The end of a search.
 
-    :param failure: The reduced failure, if any.
+    :param ended: What the search covered, and how it ended.
+    :param failure: The reduced failure, if any, which is printed before.
     :param extent: How much of the candidate was under test.
     :param seed: The seed of the searches.
     :param again: The command that repeats the search.
@@ -32,7 +34,7 @@ class Outcome:
     """
 
     search: Search
-    coverage: Coverage
+    ended: Ended
     failure: Failure | None
     extent: Extent
     seed: int
@@ -40,9 +42,14 @@ class Outcome:
     worth: tuple[int, int]
 
     @property
+    def coverage(self) -> Coverage:
+        """What the search covered."""
+        return self.ended.coverage
+
+    @property
     def verdict(self) -> str:
         """The verdict on a candidate without a failure, as it is printed."""
-        return self.extent.lack or "agreed"
+        return "interrupted" if self.ended.interrupted else self.extent.lack or "agreed"
 
     @property
     def style(self) -> str:
@@ -52,15 +59,20 @@ class Outcome:
         return "bold green" if self.verdict == "agreed" else "bold yellow"
 
     def lines(self, *, uncovered: bool) -> Iterator[str]:
-        """The lines to print, but for the tables of combinations.
+        """The lines to print, but for the failure and the tables of combinations.
 
         :param uncovered: Whether to list the lines of the candidate that never ran.
         """
         if self.failure:
-            yield from self.failure.lines()
+            yield from labelled("also", map(str, self.ended.also))
+        if self.failure and not self.ended.interrupted:
+            yield from labelled("ended", self.ended.lost)
             yield from unheard_lines(self.extent.unheard)
             return
         yield from self._searched()
+        yield from labelled("ended", self.ended.lost)
+        if self.ended.cut:
+            yield f"cut      {self.ended.cut:,} more steps, in rounds that the end cut short"
         yield from self._skipped()
         yield from self.extent.lines(listed=uncovered)
         if not self.search.captured_only:  # the grades are of random layouts
@@ -69,8 +81,12 @@ class Outcome:
 
     def _searched(self) -> Iterator[str]:
         coverage, search = self.coverage, self.search
+        verdict = self.verdict
+        if self.ended.interrupted:
+            yield f"{verdict}: there is no verdict, and this much ran"
+            verdict = "searched"
         yield (
-            f"{self.verdict:<8} {coverage.programs:,} programs, {coverage.steps:,} steps in "
+            f"{verdict:<8} {coverage.programs:,} programs, {coverage.steps:,} steps in "
             f"{coverage.seconds:.1f} s ({rate(coverage)} a second)"
         )
         where = f"semantics {search.semantics.version}, captured layouts"
@@ -117,6 +133,9 @@ class Outcome:
             "around": dict(sorted(coverage.avoided.items())),
             "deaf": [{**asdict(o), "not_judged": NOT_JUDGED[o.event]} for o in self.extent.unheard],
             "rejected": dict(sorted(coverage.rejected.items())),
+            "also": [str(path) for path in self.ended.also],
+            "ended": list(self.ended.lost),
+            "cut": self.ended.cut,
         }
         return result | ({"under_test": self.extent.json()} if self.extent.under else {})
 

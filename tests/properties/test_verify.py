@@ -8,8 +8,9 @@ from model.optimised import Optimised
 from model.under_test import Changed, Fate, UnderTest
 from properties.grading.known import SLACK, found_within, load
 from properties.reports.store import Store
+from properties.rounds import RARE
 from properties.search import Search, Watcher
-from properties.verify import LOOK_EVERY, RARE, verify
+from properties.verify import LOOK_EVERY, verify
 
 
 class Told:
@@ -23,6 +24,12 @@ class Told:
     def listening(self, number):
         self.rounds.append(number)
         return nullcontext()
+
+    def heard(self):
+        return None
+
+    def hear(self, heard):
+        pass
 
     def under_test(self):
         self.looked += 1
@@ -72,7 +79,8 @@ def test_steps_of_each_search(home):
         for _ in range(number % 2 + 1):
             search.watcher.step(type("Run", (), {"record": None})(), set())
 
-    coverage, _ = verify([searcher, searcher], Search(Optimised), Store(Optimised), 0, rounds=5)
+    ended = verify([searcher, searcher], Search(Optimised), Store(Optimised), 0, rounds=5)
+    coverage = ended.coverage
 
     assert {0: 3, 1: 4} == coverage.by_turn
     assert 7 == coverage.steps

@@ -104,6 +104,12 @@ class Booted:
         """Nothing: a booted kernel does not tell which lines run."""
         return nullcontext()
 
+    def heard(self) -> None:
+        """Nothing, likewise."""
+
+    def hear(self, heard: None) -> None:
+        """Nothing, likewise."""
+
     def under_test(self) -> UnderTest:
         """That nobody knows what ran."""
         return UnderTest(unknown="a booted kernel does not tell")

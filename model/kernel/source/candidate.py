@@ -184,6 +184,13 @@ class Source:
         """Nothing: the compiled code counts its lines all the time."""
         return nullcontext()
 
+    def heard(self) -> None:
+        """Nothing: the worker adds its counts to a file that all processes share."""
+        self.worker.dump()
+
+    def hear(self, heard: None) -> None:
+        """Nothing, likewise."""
+
     def under_test(self) -> UnderTest:
         """The extracted functions, and how often each line of them has run."""
         notes = self.library.tree.edits.notes

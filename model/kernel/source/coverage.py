@@ -13,7 +13,6 @@ import tempfile
 import weakref
 from collections import defaultdict
 from collections.abc import Collection
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -79,22 +78,18 @@ def counters(library: Path, compiler: str) -> Counters:
 
 
 class Counts:
-    """The counts of one worker's lines, in a directory of its own.
+    """The counts of the lines of a tree's workers, in a directory of their own.
 
     :param notes: The compiler's notes on the library.
     :param gcov: The path of gcov.
     """
 
     def __init__(self, notes: Path, gcov: str) -> None:
-        self._notes = notes
         self._gcov = gcov
-
-    @cached_property
-    def _place(self) -> Path:
-        place = Path(tempfile.mkdtemp(prefix="headcount-"))
-        weakref.finalize(self, shutil.rmtree, place, ignore_errors=True)
-        shutil.copy(self._notes, place / NOTES)
-        return place
+        # Made at once, so that processes that are forked later share it.
+        self._place = Path(tempfile.mkdtemp(prefix="headcount-"))
+        weakref.finalize(self, shutil.rmtree, self._place, ignore_errors=True)
+        shutil.copy(notes, self._place / NOTES)
 
     @property
     def environment(self) -> dict[str, str]:

@@ -59,6 +59,7 @@ class Worker:
         self._counters = counters
         self._counts = counts
         self._process: subprocess.Popen[bytes] | None = None
+        self._pid = 0
         self._alive = False
         self._endless = False
         #: The candidate whose program is running.
@@ -82,7 +83,8 @@ class Worker:
         :raises NoProgress: if the step does not return.
         :raises Panic: if the process ended in another way.
         """
-        if self._process is None:
+        if self._process is None or self._pid != os.getpid():
+            # A forked process has a worker of its own.
             self._start()
         if not self._alive:
             self._channel.send(b"f")
@@ -134,7 +136,7 @@ class Worker:
 
     def dump(self) -> None:
         """Have the child add its counts of executed lines to their file, if there are any."""
-        if self._alive and self._counts:
+        if self._alive and self._counts and self._pid == os.getpid():
             self.ask("HC_DUMP")
 
     def _records(self, what: str, count: int, width: int) -> list[list[int]]:
@@ -143,6 +145,10 @@ class Worker:
         return [flat[i : i + width] for i in range(0, len(flat), width)]
 
     def _start(self) -> None:
+        self._pid = os.getpid()
+        self._alive = False
+        if isinstance(self._end, weakref.finalize):
+            self._end.detach()
         memory = os.memfd_create("headcount")
         os.ftruncate(memory, SIZE)
         self._memory = mmap.mmap(memory, SIZE)

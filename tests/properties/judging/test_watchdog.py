@@ -32,6 +32,7 @@ def _by_hand(monkeypatch):
     a clock is its own business.
     """
     monkeypatch.setattr(Watchdog, "_ticking", True)
+    monkeypatch.setattr(Watchdog, "_slept", classmethod(lambda cls: False))
 
 
 def ticks(number):
@@ -97,8 +98,31 @@ def test_patience(monkeypatch):
     assert (processor - 1) * PATIENCE < ticks(signal.SIGALRM) <= processor * PATIENCE
 
 
-def test_busy_machine():
+@pytest.mark.usefixtures("_by_hand")
+def test_no_patience_asleep(monkeypatch):
+    """What sleeps does not wait for a processor: it is given little more than what works."""
+    monkeypatch.setattr(Watchdog, "_slept", classmethod(lambda cls: True))
+    asleep = ticks(signal.SIGALRM)
+
+    assert 7 < asleep <= 2 * 7
+
+
+def test_knows_sleep():
+    """Sleep is told from work by what the system counts: voluntary switches, and no time used."""
+    Watchdog._slept()
+    time.sleep(0.02)
+    slept = Watchdog._slept()
+    until = time.process_time() + 0.02
+    while time.process_time() < until:
+        pass
+
+    assert slept
+    assert not Watchdog._slept()
+
+
+def test_busy_machine(monkeypatch):
     """What waits for a processor for some times its limit is let go on."""
+    monkeypatch.setattr(Watchdog, "_slept", classmethod(lambda cls: False))
     dog = Watchdog()
     dog.watch(1)
     time.sleep(0.2)

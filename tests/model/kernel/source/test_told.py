@@ -132,10 +132,10 @@ def test_told(version, edits, told, tmp_path):
     searchers = [registry.load(name) for name in registry.turns(source())]
     search = Search(source, SEMANTICS[version], layouts.shipped())
     store = Store(source, directory=tmp_path)
-    _, worst = verify(searchers, search, store, 7, rounds=ROUNDS, tested=source)
+    ended = verify(searchers, search, store, 7, rounds=ROUNDS, tested=source)
     under = source.under_test()
     extent = Extent(under, source.changes(under))
     source.worker.close()
 
     assert files != tree.files
-    assert told == (DIVERGES if worst else extent.lack or AGREED), [*extent.lines()]
+    assert told == (DIVERGES if ended.reduced else extent.lack or AGREED), [*extent.lines()]

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: MIT
+
+"""A task that runs candidates, in a process of its own: this one lives on, whatever they do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar
+
+from model.candidate import Candidate, Unavailable
+from properties.candidates import Spec
+from properties.judging.finding import Finding
+from properties.processes.alone import Died, alone
+from properties.processes.crew import HANGS, Tell
+
+T = TypeVar("T")
+
+#: Findings of steps that ended their process, or did not end: only a process contains them.
+UNCONTAINED = frozenset(("exited", "killed", "no_progress"))
+
+
+def apart(
+    task: Callable[[Callable[[], Candidate], Tell], T],
+    spec: Spec,
+    hears: Callable[[Any], object] = lambda _news: None,
+    interrupted: Callable[[], bool] = bool,
+    finding: Finding | None = None,
+) -> T:
+    """The result of *task*, which gets a function that makes candidates of *spec*.
+
+    If candidates end the process, the task is done again with candidates that are contained.
+
+    :param hears: Called in this process with what the task tells; again when it is done again.
+    :param finding: What is known about the candidate.
+    :raises Interrupted: if *interrupted* becomes true.
+    :raises Unavailable: if no process could do the task.
+    """
+    if not spec.forks:
+        return task(spec.make, hears)
+    container, died = spec.container, finding.what if finding else ""
+    if died not in UNCONTAINED:
+        watched = container is not None
+        try:
+            return alone(partial(task, spec.make), hears, interrupted, spec.memory, watched=watched)
+        except Died as err:
+            died = str(err)
+    if container:
+        if died in {HANGS, "no_progress"}:
+            container.hurry()
+        try:
+            return alone(partial(task, container), hears, interrupted, watched=False)
+        except Died as err:
+            died = str(err)
+    raise Unavailable(f"a process {died}, and not by a step of the candidate")
