@@ -35,7 +35,11 @@ LINE = re.compile(r"> (-|-?\d{1,20}) (-?\d{1,20}) (-?\d{1,20}) \|(.*)\|(.*)\|(.*
 
 def read_texts(path):
     """The text of each recording in the file *path*, or BadInput."""
-    data = contents(path, MAX_BYTES, "a file of recordings")
+    return texts(contents(path, MAX_BYTES, "a file of recordings"), path)
+
+
+def texts(data, path):
+    """The text of each recording in *data*, which the file *path* holds, or BadInput."""
     try:
         text = (unpacked(data, path) if data.startswith(PACKED) else data).decode()
     except (lzma.LZMAError, EOFError, UnicodeDecodeError) as err:

@@ -3,7 +3,7 @@
 """Whether a program can be judged on a candidate: its abilities, and how large the program is."""
 
 from model.abilities import UNBOUNDED, Abilities
-from model.pagelist import NULL_NAME
+from model.pagelist import NULL_NAME, Group, Slice
 from model.program import Program
 from model.step import Step, Table
 
@@ -12,8 +12,8 @@ from model.step import Step, Table
 MAX_PAGE_VISITS = 1 << 20
 MAX_HEAD_VISITS = 1 << 23
 
-#: Maximum number of different compound pages that the steps of a program may name. Each takes up to
-#: 1.4 KB: a Python object in the ledger, in the candidate, and in each of their snapshots.
+#: Maximum number of different compound pages that the steps of a program may name, with entries of
+#: regions. Each takes up to 1.4 KB: objects in the ledger, the candidate, and their snapshots.
 MAX_HEADS = 1 << 18
 
 
@@ -36,8 +36,8 @@ def inapplicable(program: Program, abilities: Abilities) -> str:
     heads = _distinct(program)
     if heads > MAX_HEADS:
         return (
-            f"its steps name up to {heads} different compound pages, and a program is judged with "
-            f"at most {MAX_HEADS}: use fewer, or pages of a higher order"
+            f"its steps name up to {heads} different compound pages and entries of regions, and "
+            f"a program is judged with at most {MAX_HEADS}: use fewer, or a higher order"
         )
     heads = _heads(program)
     if heads > MAX_HEAD_VISITS:
@@ -91,6 +91,20 @@ def _heads(program: Program) -> int:
 
 
 def _distinct(program: Program) -> int:
-    """An estimate of how many different compound pages the steps of *program* name, or make."""
-    named = min(sum(m.ncompound for m in program.mappings), visits(program))
-    return named + sum(len(step.orders_made()) for step in program.steps)
+    """An estimate of the compound pages that the steps of *program* name or make, and of entries.
+
+    Each is counted once; the entries are those of the regions' scatterlists.
+    """
+    count = min(sum(m.ncompound for m in program.mappings), visits(program))
+    for step in program.steps:
+        count += len(step.orders_made())
+        if step.binds_umem:
+            count += sum(_pieces(term) for pages in step.lists() for term in pages.terms)
+    return count
+
+
+def _pieces(term: Slice | Group) -> int:
+    """How many runs of ascending pages *term* has, at most."""
+    if isinstance(term, Group):
+        return term.times * sum(map(_pieces, term.slices))
+    return term.times * (1 if term.indices.step == 1 else len(term.indices))

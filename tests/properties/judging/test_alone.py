@@ -161,15 +161,36 @@ def test_too_many_different_heads():
     )
     few = program(f'a = mapping("base", orders=[0]*{more})', "h1 = pin_user_pages(a[0:9])")
 
-    said = (
-        f"up to {more} different compound pages, and a program is judged with at most {MAX_HEADS}"
-    )
+    said = f"up to {more} different compound pages and entries of regions, and a program is judged "
+    said += f"with at most {MAX_HEADS}: use fewer, or a higher order"
     assert said in judge(named, Optimised()).inapplicable
     assert "agrees" == judge(few, Optimised()).kind
     assert "agrees" == judge(made, Optimised()).kind
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("properties.judging.applicable.MAX_HEADS", 256)
         assert "up to 257 different" in judge(made, Optimised()).inapplicable
+
+
+@pytest.mark.parametrize(
+    ("pages", "most"),
+    [
+        ("a[0:4]*3", 4),
+        ("a[0:4]", 2),
+        ("a[3::-1]", 5),
+        ("(a[0:2] + a[3:1:-1])*2", 7),
+        ("a[0:4] + a[0:1]*2", 4),
+    ],
+)
+def test_too_many_entries(monkeypatch, pages, most):
+    """The entries of a region count as compound pages do."""
+    region = program('a = mapping("driver", orders=[2])', f"m1 = ib_umem_get({pages})")
+    monkeypatch.setattr("properties.judging.applicable.MAX_HEADS", most)
+    assert "agrees" == judge(region, Optimised()).kind
+
+    monkeypatch.setattr("properties.judging.applicable.MAX_HEADS", most - 1)
+    assert f"up to {most} different compound pages and entries" in (
+        judge(region, Optimised()).inapplicable
+    )
 
 
 @pytest.mark.parametrize(("more", "alone"), [(0, False), (1, True)])
