@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""The pass that drops a step that releases n pins or references, and n that earlier steps take.
+"""Passes that drop what releases n pins or references, and n that earlier steps take.
 
 If only the step that takes them is dropped, later steps release too many; if only the step that
 releases them is dropped, too many stay held. If both are dropped, later steps find the same
@@ -9,12 +9,13 @@ counts as before. The two steps may name a page differently: by a mapping or a h
 
 from collections import Counter
 from collections.abc import Iterator
-from itertools import chain
+from itertools import chain, count
 from typing import Any
 
 from attrs import evolve
 
 from model.program import Program
+from model.regions import IbUmemGet
 from properties.judging.ledger import Ledger
 from properties.reduce.mappings import with_mapping
 from properties.reduce.proposals import Proposals, first_accepted
@@ -41,6 +42,72 @@ def balance(program: Program) -> Proposals:
         later = min(later, len(program.steps) - 1) - 1
 
 
+def fewer_of_both(program: Program) -> Proposals:
+    """Drop pages of a step that takes pins or references, and the same of a later one's list.
+
+    If only one of them lost the pages, too many would be released, or too many stay held.
+    """
+    later = len(program.steps) - 1
+    while 0 < later <= MAX_STEPS_BALANCED:
+        program = (yield from first_accepted(_fewer_of_both(program, later))) or program
+        later = min(later, len(program.steps)) - 1
+
+
+def _fewer_of_both(program: Program, later: int) -> Iterator[Program]:
+    """*program* with fewer pages in step *later* and an earlier one that names the same heads."""
+    npages = program.steps[later].npages_named
+    for earlier in _same_heads(program, later) if npages > 1 else ():
+        for kept in dict.fromkeys((1, npages // 2, npages - 1)):
+            for start, stop in ((kept, npages), (0, npages - kept)):
+                fewer = without_entries(program, later, start, stop)
+                yield without_entries(fewer, earlier, start, stop)
+
+
+def _same_heads(program: Program, later: int) -> list[int]:
+    """The steps that take what step *later* releases, if both name the same heads; last first."""
+    giving = program.steps[later]
+    npages = giving.npages_named
+    if giving.releases_umem or not 0 < npages <= MAX_PAGES_BALANCED:
+        return []
+    pairs = [
+        earlier
+        for earlier, taking in enumerate(program.steps[:later])
+        if taking.npages_named == npages
+        if (giving.unpins and taking.pins) or (giving.undoes and giving.undoes == taking.call)
+    ]
+    heads = _heads(program, {*pairs, later}) if pairs else {}
+    return [earlier for earlier in reversed(pairs) if heads[earlier] == heads[later]]
+
+
+def pin_in_vain(program: Program) -> Proposals:
+    """Replace a pin step and the one that unpins by one that does both: a region that fails."""
+    later = len(program.steps) - 2
+    while 0 < later <= MAX_STEPS_BALANCED:
+        program = (yield from first_accepted(_pinned_in_vain(program, later))) or program
+        later = min(later, len(program.steps) - 1) - 1
+
+
+def _pinned_in_vain(program: Program, later: int) -> Iterator[Program]:
+    """*program* without step *later* and with a region that fails instead of what it drops."""
+    giving = program.steps[later]
+    if giving.releases_umem:
+        for earlier, step in enumerate(program.steps[:later]):
+            if step.pins and step.makes in giving.uses():
+                failing: Any = step
+                fewer = without_steps(program, later, later + 1)
+                yield with_step(fewer, earlier, evolve(failing, nmap=0))
+        return
+    made = {step.makes for step in program.steps}
+    if giving.unpins:
+        for earlier in _same_heads(program, later):
+            taking: Any = program.steps[earlier]
+            if taking.binds_handle:
+                umem = next(name for name in map("m{}".format, count(1)) if name not in made)
+                fails = IbUmemGet(umem=umem, pages=taking.pages, nmap=0)
+                fewer = without_steps(program, later, later + 1)
+                yield with_step(fewer, earlier, fails)
+
+
 def _undone_less(program: Program, later: int) -> Iterator[Program]:
     """*program* without *later* and a step that *later* undoes, or with ``n=`` of both lowered."""
     giving: Any = program.steps[later]
@@ -50,7 +117,13 @@ def _undone_less(program: Program, later: int) -> Iterator[Program]:
         taking: Any = program.steps[earlier]
         if taking.call != giving.undoes:
             continue
-        n = min(getattr(taking, "n", 1), getattr(giving, "n", 1))
+        times = [getattr(step, "n", 1) for step in (taking, giving)]
+        if times[0] != times[1] and (
+            times[0] * taking.npages_named == times[1] * giving.npages_named
+        ):
+            # One names a compound page once and *n* times, the other names it *n* times.
+            yield without_steps(without_steps(program, later, later + 1), earlier, earlier + 1)
+        n = min(times)
         smaller = program
         for index in (later, earlier):
             step: Any = program.steps[index]

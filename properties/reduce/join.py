@@ -14,6 +14,7 @@ from model.semantics import PAGE_SIZE
 from model.step import Step
 from properties.reduce.lists import MAX_PAGES_REWRITTEN, plain, with_lists, with_slices
 from properties.reduce.proposals import Proposals, first_accepted
+from properties.reduce.remove import with_step
 
 
 def fail_alone(program: Program) -> Proposals:
@@ -28,6 +29,17 @@ def fail_alone(program: Program) -> Proposals:
         for kept in dict.fromkeys((npages, npages - 1, min(npages, 2))):
             fewer = evolve(alone, pages=alone.pages.prefix(kept)) if kept < npages else alone
             if kept and (yield evolve(program, steps=(fewer,), lines=())):
+                return
+
+
+def fail_mapped(program: Program) -> Proposals:
+    """If the last step registers a region and fails, let DMA mapping fail, after fewer pages."""
+    step: Any = program.steps[-1]
+    npages = step.npages_named
+    if step.pins and step.binds_umem and npages > 1:
+        for kept in dict.fromkeys((1, npages // 2, npages - 1)):
+            fewer = evolve(step, pages=step.pages.prefix(kept), nmap=0, append_fails=None)
+            if (yield with_step(program, len(program.steps) - 1, fewer)):
                 return
 
 

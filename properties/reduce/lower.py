@@ -72,7 +72,7 @@ def _order(mapping: Mapping, index: int) -> int:
 
 
 def clamp(program: Program) -> Proposals:
-    """Lower the order of a compound page; lists name its new last page instead of removed pages.
+    """Lower the order of a compound page; lists name its first or last page for removed pages.
 
     Lists keep their lengths, because some calls fail only on a long list.
     """
@@ -81,23 +81,46 @@ def clamp(program: Program) -> Proposals:
         for mapping in program.mappings
         for index in range(min(mapping.ncompound, MAX_COMPOUND_CLAMPED))
         for lower in range(min(_order(mapping, index), CLAMPED_ORDERS))
-        for smaller in _clamped(program, mapping, index, lower)
+        for start in _starts(program, mapping, index, lower)
+        for smaller in _clamped(program, mapping, index, lower, start)
     )
 
 
-def _clamped(program: Program, mapping: Mapping, index: int, lower: int) -> Iterator[Program]:
+def _starts(program: Program, mapping: Mapping, index: int, lower: int) -> list[int]:
+    """Where the pages begin that compound page *index* of *mapping* keeps at order *lower*.
+
+    At its first page, or at one with which a list of the last two steps begins.
+    """
     lo, hi = pages_of(mapping, index)
-    stop = lo + (1 << lower)
-    named = _with_pages_of(program, mapping.name, lambda i: min(i, stop - 1) if lo <= i < hi else i)
+    firsts = (
+        next(pages.slices())
+        for step in program.steps[-2:]
+        for pages in step.lists()
+        if pages.names() == {mapping.name} and len(pages)
+    )
+    starts = (min(term.indices[0], hi - (1 << lower)) for term in firsts)
+    return list(dict.fromkeys((lo, *(start for start in starts if lo <= start))))
+
+
+def _clamped(
+    program: Program, mapping: Mapping, index: int, lower: int, start: int
+) -> Iterator[Program]:
+    lo, hi = pages_of(mapping, index)
+    stop = start + (1 << lower)
+
+    def clamped(i: int) -> int:
+        return max(start, min(i, stop - 1)) if lo <= i < hi else i
+
+    named = _with_pages_of(program, mapping.name, clamped)
     if named is None:
         return
     mappings = with_mapping(program, lowered(program, mapping, index, lower))
-    gone = {mapping.name: [(stop, hi)]}
+    gone = {mapping.name: [(a, b) for a, b in ((lo, start), (stop, hi)) if a < b]}
     whole = span(mapping.name, lo, hi)
     steps: Sequence[Any] = named.steps
     for orders in dict.fromkeys(((0,) * (1 << lower), (lower,))):
         again: tuple[Any, ...] = tuple(
-            evolve(step, pages=span(mapping.name, lo, stop), orders=orders)
+            evolve(step, pages=span(mapping.name, start, stop), orders=orders)
             if _has_orders(step) and next(step.lists()) == whole
             else step
             for step in steps

@@ -50,24 +50,30 @@ without it, more than one program in a thousand ends larger; or if it saves more
 than it costs; or if it makes the result easier to read.
 """
 
-from properties.reduce.balance import balance
+from properties.reduce.balance import balance, fewer_of_both, pin_in_vain
 from properties.reduce.drop import drop_compound, drop_steps, fewer_pages
-from properties.reduce.join import fail_alone, join, register
+from properties.reduce.join import fail_alone, fail_mapped, join, register
 from properties.reduce.limit import at_limit, keep_near_limit
 from properties.reduce.lower import clamp, lower_neighbours, lower_orders, merge, unite
 from properties.reduce.plainer import pin_what_is_unpinned, simplify
 from properties.reduce.proposals import Pass
 from properties.reduce.repeat import repeat
+from properties.reduce.reuse import begin_later, keep_allocated
 from properties.reduce.shortcut import shortcut
 
 PASSES: tuple[Pass, ...] = (
     fail_alone,
+    fail_mapped,
     at_limit,
     shortcut,
+    begin_later,
     drop_steps,
+    keep_allocated,
     balance,
     simplify,
     fewer_pages,
+    fewer_of_both,
+    pin_in_vain,
     drop_compound,
     lower_orders,
     keep_near_limit,
