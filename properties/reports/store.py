@@ -17,8 +17,9 @@ from secrets import token_hex
 from attrs import evolve
 
 from model.candidate import Candidate
+from model.contents import contents
 from model.errors import BadInput
-from model.parse import read_program
+from model.parse import MAX_BYTES, read_program
 from model.program import Program
 from model.semantics import Semantics
 from properties.judging.finding import Finding
@@ -73,6 +74,8 @@ class Store:
             path = self._directory / f"{signature}{suffix}.trace"
             if not path.exists():
                 return path, None
+            if not path.is_file():  # nothing waits for a pipe
+                continue
             try:
                 stored = self._stored(path, signature, semantics)
             except (BadInput, OSError):
@@ -83,7 +86,7 @@ class Store:
 
     def _stored(self, path: Path, signature: str, semantics: Semantics) -> Program | None:
         """The program in *path*, if it has *semantics* and fails with *signature*."""
-        content = path.read_bytes()
+        content = contents(path, MAX_BYTES, "a trace")
         seen = self._seen.get(path)
         if seen and seen[0] == content:
             # No other process has changed the file, so its program is known. Parsing 10^5 steps

@@ -70,6 +70,16 @@ def test_own_file_is_not_parsed_again(sketches, home, fails, monkeypatch):
     assert 2 == len(read_program(path).steps)
 
 
+def test_what_is_no_trace_is_left(sketches, home, fails):
+    """Neither a pipe nor a file that is too large is read, nor replaced."""
+    os.mkfifo(home / f"{NAME}.trace")
+    with (home / f"{NAME}-2.trace").open("wb") as file:
+        file.truncate(1 << 40)
+
+    assert home / f"{NAME}-3.trace" == store(sketches, home).keep(*fails(SMALL))
+    assert (home / f"{NAME}.trace").is_fifo()
+
+
 def test_each_semantics_has_its_file(sketches, home, fails):
     """A program under other semantics does not replace one of the same signature."""
     traces = store(sketches, home)
