@@ -12,7 +12,7 @@ from attrs import evolve
 from hypothesis import HealthCheck, Phase, Verbosity, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from model.candidate import Candidate
+from model.candidate import Candidate, Unavailable
 from model.errors import BadInput
 from model.parse import read_program
 from model.program import Program
@@ -72,6 +72,12 @@ class SearchItem(pytest.Item):
     def reportinfo(self) -> tuple[os.PathLike[str] | str, int | None, str]:
         """The location that pytest shows for the test."""
         return self.path, None, self.nodeid
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """The failure as text: one line if this machine lacks what the candidate needs."""
+        if isinstance(excinfo.value, Unavailable):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo, style)
 
 
 class MachineItem(SearchItem):

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -44,6 +46,18 @@ def text_of(program):
 def run(*arguments):
     """The result of the command ``headcount`` with *arguments*, in this process."""
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def gone(pid):
+    """Whether the process *pid* has ended, or does within a while: the system buries it."""
+    for _ in range(300):
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.1)
+    os.kill(pid, signal.SIGKILL)
+    return False
 
 
 class Last(Watcher):

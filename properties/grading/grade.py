@@ -2,14 +2,19 @@
 
 """The grade of a search on a fault over several trials, and how trials are run."""
 
+import ctypes
+import os
+import signal
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from signal import SIG_IGN, SIGINT, signal
 from statistics import median, quantiles
 
 from attrs import frozen
 
 from properties.grading.trial import Found, Result, Trial, run
+
+#: Option of ``prctl()``: the signal that a process gets when its parent ends.
+PR_SET_PDEATHSIG = 1
 
 #: The budgets of these searches are divided by these factors, because a step of theirs takes
 #: that many times as long as one of soak.
@@ -29,13 +34,20 @@ def results(trials: Sequence[Trial], jobs: int) -> Generator[Result, None, None]
     if jobs == 1:
         yield from map(run, trials)
         return
-    # Ctrl-C reaches all processes of the terminal; only this one handles it.
-    with ProcessPoolExecutor(jobs, initializer=signal, initargs=(SIGINT, SIG_IGN)) as pool:
+    with ProcessPoolExecutor(jobs, initializer=_follow, initargs=(os.getpid(),)) as pool:
         try:
             for future in as_completed([pool.submit(run, trial) for trial in trials]):
                 yield future.result()
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _follow(parent: int) -> None:
+    """Let this process end with the process *parent*, which handles Ctrl-C for all of them."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it ended before the last line
+        os._exit(0)
 
 
 @frozen

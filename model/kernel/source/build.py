@@ -5,6 +5,7 @@
 It recognises the kernel version by the functions that a tree defines.
 """
 
+import hashlib
 import json
 import os
 import re
@@ -14,6 +15,7 @@ import time
 from collections.abc import Iterable, Sequence
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from attrs import astuple, frozen
 
@@ -164,19 +166,39 @@ def build(
     stem = place / _digest(tree, cc, flags)
     library, facts = stem.with_suffix(".so"), stem.with_suffix(".json")
     try:
-        if not (library.is_file() and facts.is_file()):
+        known = _kept(facts, library, *([stem.with_suffix(".gcno")] if gcov else []))
+        if known is None:
             place.mkdir(parents=True, exist_ok=True)
             _make(tree, cc, flags, (model, *configs), stem, measured=measured)
             _forget(place)
+            known = json.loads(facts.read_text())
         os.utime(library)
-        known = json.loads(facts.read_text())
     except OSError as err:
         msg = f"cannot write the compiled library to the cache: {err.strerror or err}"
         raise BadInput(msg, file=str(err.filename or place)) from None
+    del known["hash"]
     known["oddities"] = tuple(known["oddities"])
     if gcov:
         known["counters"] = Counters(known["counters"][0], tuple(known["counters"][1]))
     return Library(tree, library, model=model, configs=tuple(configs), gcov=gcov, **known)
+
+
+def _kept(facts: Path, *files: Path) -> dict[str, Any] | None:
+    """What is in *facts*; None if it or one of *files* is absent, or is not as it was written."""
+    try:
+        known: dict[str, Any] = json.loads(facts.read_text())
+        same = known["hash"] == hash_of(files)
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None
+    return known if same else None
+
+
+def hash_of(files: Iterable[Path]) -> str:
+    """A hash of what is in *files*."""
+    found = hashlib.sha256()
+    for file in files:
+        found.update(file.read_bytes())
+    return found.hexdigest()
 
 
 def compiler() -> str | None:
@@ -213,6 +235,7 @@ def _make(
         work = Path(name)
         made, facts, notes = work / "library.so", work / "facts.json", work / NOTES
         _compile(tree, cc, flags, extracted.source, beside, made)
+        known["hash"] = hash_of([made, notes] if notes.exists() else [made])
         if notes.exists():
             known["counters"] = astuple(counters(made, cc))
             notes.rename(stem.with_suffix(".gcno"))

@@ -11,11 +11,13 @@ import subprocess
 import weakref
 from array import array
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import cffi
 
+from model.candidate import Unavailable
 from model.kernel.source.coverage import Counters, Counts
 from model.kernel.source.cut import SHIM
 from model.kernel.source.segments import OPERATIONS, Segment
@@ -29,11 +31,25 @@ SECONDS, SECONDS_AGAIN = 4, 0.5
 #: The worker's message for a timeout.
 ENDLESS = "does not return"
 
+#: Signals that code gets for what it does itself; others come from outside.
+OWN_SIGNALS = frozenset(
+    {
+        signal.SIGSEGV,
+        signal.SIGBUS,
+        signal.SIGILL,
+        signal.SIGFPE,
+        signal.SIGABRT,
+        signal.SIGTRAP,
+        signal.SIGSYS,
+    }
+)
+
 FFI = cffi.FFI()
 FFI.cdef((SHIM / "shared.h").read_text().replace("HC_CALLS", OPERATIONS))
 FFI.cdef("int sched_getcpu(void);")
 _LIBC: Any = FFI.dlopen(None)
 SIZE = FFI.sizeof("struct hc_shared")
+CANNOT_BEGIN: int = _LIBC.HC_CANNOT_BEGIN
 #: Values of the shim's enums, by name.
 OPS: dict[str, int] = FFI.typeof("enum hc_op").relements
 KINDS: dict[str, int] = FFI.typeof("enum hc_kind").relements
@@ -81,14 +97,17 @@ class Worker:
         :param distinct: Whether no page is visited twice; this lowers the limit of puts of a page.
         :raises Oops: on a bad memory access or BUG.
         :raises NoProgress: if the step does not return.
-        :raises Panic: if the process ended in another way.
+        :raises Panic: if the process ended in another way, by itself.
+        :raises Unavailable: if this machine lacks what the worker needs, or somebody killed it.
         """
         if self._process is None or self._pid != os.getpid():
             # A forked process has a worker of its own.
-            self._start()
-        if not self._alive:
-            self._channel.send(b"f")
-            self._alive = True
+            try:
+                self._start()
+            except OSError as err:
+                self.close()
+                raise Unavailable(f"the worker cannot start: {err.strerror}") from None
+        request = b"s" if self._alive else b"fs"
         shared = self._shared
         shared.op = OPS[op]
         shared.cpu = _LIBC.sched_getcpu()
@@ -102,7 +121,8 @@ class Worker:
         for i, value in enumerate(arg):
             shared.arg[i] = value
         try:
-            self._channel.send(b"s")
+            self._channel.send(request)
+            self._alive = True
             answer = self._channel.recv(1)
         except ConnectionError:
             answer = b""
@@ -150,6 +170,12 @@ class Worker:
         if isinstance(self._end, weakref.finalize):
             self._end.detach()
         memory = os.memfd_create("headcount")
+        try:
+            self._start_with(memory)
+        finally:
+            os.close(memory)
+
+    def _start_with(self, memory: int) -> None:
         os.ftruncate(memory, SIZE)
         self._memory = mmap.mmap(memory, SIZE)
         self._words = memoryview(self._memory).cast("q")
@@ -158,8 +184,9 @@ class Worker:
             self._shared.counters = self._counters.distance
             self._shared.ncounters = len(self._counters.names)
         self._set_limit()
-        self._channel, theirs = socket.socketpair()
-        with theirs:
+        ours, theirs = socket.socketpair()
+        with theirs, ExitStack() as stack:
+            stack.enter_context(ours)
             words = (self._library, memory, theirs.fileno(), os.getpid())
             self._process = subprocess.Popen(  # noqa: S603 - the library is a program
                 [*map(str, words)],
@@ -167,7 +194,8 @@ class Worker:
                 stdin=subprocess.DEVNULL,
                 env={**os.environ, **(self._counts.environment if self._counts else {})},
             )
-        os.close(memory)
+            stack.pop_all()
+        self._channel = ours
         # Runs when this worker is garbage collected, or the interpreter exits.
         self._end = weakref.finalize(self, _end, self._process, self._channel)
 
@@ -179,14 +207,22 @@ class Worker:
         """Raise the exception that `ask` documents for the way in which the child ended."""
         self._alive = False
         if not answer:
+            said = self._gone()
             self.close()
-            raise Panic("the worker process is gone")
+            raise Unavailable(said)
         (status,) = struct.unpack("i", self._channel.recv(4))
         shared = self._shared
         said = FFI.string(shared.trouble).decode(errors="replace")
         if os.WIFSIGNALED(status):
-            said = f"the worker was killed by {signal.Signals(os.WTERMSIG(status)).name}"
-            raise Panic(said)
+            number = os.WTERMSIG(status)
+            if number not in OWN_SIGNALS:
+                self.close()  # the request may lie unread in the channel
+                raise Unavailable(killed(number))
+            raise Panic(f"the worker was killed by {name_of(number)}")
+        if os.WEXITSTATUS(status) == CANNOT_BEGIN:
+            raise Unavailable("the worker cannot run here: no memory to share")
+        if shared.status == _STATUS["HC_SHORT"]:
+            raise Unavailable(f"the worker cannot run here: {said}")
         if shared.status == _STATUS["HC_OOPS"]:
             raise Oops(said)
         if shared.status == _STATUS["HC_STUCK"]:
@@ -196,11 +232,33 @@ class Worker:
             raise NoProgress(said)
         raise Panic(said or f"the worker exited with status {os.WEXITSTATUS(status)}")
 
+    def _gone(self) -> str:
+        """Why the worker process has ended, in words."""
+        assert self._process is not None
+        status = self._process.wait()
+        if status < 0:
+            return killed(-status)
+        return "the worker cannot start a process: too many of them, or too little memory"
+
     def close(self) -> None:
         """Stop the process and its child. The next step starts another process."""
         self._end()
         self._process = None
         self._alive = False
+
+
+def killed(number: int) -> str:
+    """What is said of a worker that the signal *number* from outside has ended."""
+    reason = ", as the system does if memory runs out" if number == signal.SIGKILL else ""
+    return f"the worker was killed by {name_of(number)} from outside{reason}"
+
+
+def name_of(number: int) -> str:
+    """The name of the signal *number*, such as ``SIGKILL``."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal
+        return f"signal {number}"
 
 
 def _end(process: subprocess.Popen[bytes], channel: socket.socket) -> None:

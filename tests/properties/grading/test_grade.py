@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
 import sys
 
 import pytest
@@ -17,6 +20,7 @@ from properties.grading.grade import Grade, budget, results
 from properties.grading.trial import Found, Result, Trial, run, text
 from properties.search import SEED_STRIDE, Search, Tally
 from properties.searches.soak import soak
+from tests.helpers import ROOT, gone
 
 SPEC = FAULTS["NoTailOffset"].spec
 
@@ -459,3 +463,27 @@ def test_table_is_narrow(tmp_path, searches):
     assert all(len(line) <= 100 for line in lines)
     assert len(head.rstrip()) == len(below.rstrip()) == len(first.rstrip())
     assert ")" == first.rstrip()[-1] or len(searches) > 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
+def test_nothing_stays(home, number):
+    """Whoever ends the command ends its processes too."""
+    script = (
+        "import os, time\n"
+        "from properties.grading import grade\n"
+        "def told(trial):\n"
+        "    print(os.getpid(), flush=True)\n"
+        "    time.sleep(600)\n"
+        "grade.run = told\n"
+        "for _ in grade.results([1, 2], 2): pass\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    ) as running:
+        begun = [int(running.stdout.readline()) for _ in range(2)]
+        running.send_signal(number)
+
+    assert all(map(gone, begun))

@@ -33,7 +33,7 @@ void hc_count(void)
 		counters = (const uint64_t *)((char *)hc_serve + s->counters);
 		before = calloc(most, sizeof(*before) + sizeof(*steps));
 		if (!before)
-			hc_end(HC_TROUBLE, "no memory for %ld counters", (long)most);
+			hc_end(HC_SHORT, "no memory for %ld counters", (long)most);
 		steps = (unsigned char *)(before + most);
 	}
 	if (s->op == HC_BEGIN)

@@ -129,7 +129,7 @@ static struct page **array(int64_t n)
 		list_room = 2 * (n + BEHIND);
 		list = realloc(list, list_room * sizeof(*list));
 		if (!list)
-			hc_end(HC_TROUBLE, "there is no memory for a list of %ld pages", (long)n);
+			hc_end(HC_SHORT, "there is no memory for a list of %ld pages", (long)n);
 	}
 	for (int64_t i = 0; i < n; i++)
 		list[i] = at(i);

@@ -134,14 +134,15 @@ int64_t hc_allocs_left = -1;
 
 void *hc_alloc(size_t size, bool zeroed)
 {
-	struct block *block = NULL;
+	struct block *block;
 
 	if (hc_allocs_left >= 0 && hc_allocs_left-- == 0)
 		return NULL;
-	if (size < MOST_ALLOCATED && allocated + size < MOST_ALLOCATED)
-		block = aligned_alloc(64, (sizeof(*block) + size + BEHIND + 63) & -64UL);
-	if (!block)
+	if (size >= MOST_ALLOCATED || allocated + size >= MOST_ALLOCATED)
 		hc_end(HC_TROUBLE, "allocates %zu bytes, and has %zu already", size, allocated);
+	block = aligned_alloc(64, (sizeof(*block) + size + BEHIND + 63) & -64UL);
+	if (!block)
+		hc_end(HC_SHORT, "there is no memory for %zu bytes beside %zu", size, allocated);
 	memset(block, 0, sizeof(*block));
 	memset(block + 1, zeroed ? 0 : POISON, size);
 	for (size_t i = 0; i < BEHIND; i += sizeof(void *))

@@ -118,7 +118,7 @@ static bool fill(int64_t section)
 		hc_end(HC_TROUBLE, "accesses more than %ld struct pages",
 		       MOST_SECTIONS * HC_SECTION_PAGES);
 	if (mprotect(start, SECTION_BYTES, PROT_READ | PROT_WRITE))
-		hc_end(HC_TROUBLE, "not enough memory for struct pages");
+		hc_end(HC_SHORT, "not enough memory for struct pages");
 	filled[nfilled++] = start;
 	memset(start, 0, SECTION_BYTES);
 	for (pfn = first; pfn < first + HC_SECTION_PAGES; pfn++) {
@@ -163,7 +163,7 @@ void *hc_map_room(long bytes)
 			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (room == MAP_FAILED)
-		hc_end(HC_TROUBLE, "not enough address space");
+		hc_end(HC_SHORT, "not enough address space");
 	return room;
 }
 
@@ -177,7 +177,7 @@ void hc_reserve(void)
 
 	hc_base = mmap(NULL, LEAD ? 2 * RESERVED : RESERVED, PROT_NONE, flags, -1, 0);
 	if (hc_base == MAP_FAILED)
-		hc_end(HC_TROUBLE, "not enough address space for struct pages");
+		hc_end(HC_SHORT, "not enough address space for struct pages");
 	if (LEAD) {
 		/* The mask that leads to nowhere leads from every address to the first one. */
 		hc_base = (char *)(((uintptr_t)hc_base + RESERVED - 1) & -RESERVED);
@@ -185,6 +185,8 @@ void hc_reserve(void)
 		to_nowhere = (char *)(-RESERVED + 1);
 	} else {
 		hc_nowhere = mmap(NULL, 4096, PROT_NONE, flags, -1, 0);
+		if (hc_nowhere == MAP_FAILED)
+			hc_end(HC_SHORT, "not enough address space");
 		to_nowhere = (char *)hc_nowhere + 1;
 	}
 	sigaltstack(&alternative, NULL);
@@ -206,6 +208,8 @@ void hc_lay_out(void)
 		free(extents);
 		room = 2 * nextents;
 		extents = malloc(room * sizeof(*extents));
+		if (!extents)
+			hc_end(HC_SHORT, "not enough memory for %ld extents", (long)nextents);
 	}
 	memcpy(extents, hc_shared->segs, nextents * sizeof(*extents));
 	hc_first = nextents ? (extents[0].start & -GRAIN) - LEAD : 0;

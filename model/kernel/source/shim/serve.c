@@ -61,7 +61,7 @@ int hc_serve(int memory, int socket)
 	dup2(nowhere, 2);
 	hc_shared = mmap(NULL, sizeof(*hc_shared), PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
 	if (hc_shared == MAP_FAILED)
-		return 1;
+		return HC_CANNOT_BEGIN;
 	hc_shared->pid = getpid();
 	hc_shared->status = HC_DONE;
 	hc_reserve();

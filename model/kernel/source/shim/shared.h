@@ -6,8 +6,8 @@
 /* HC_DUMP writes the counts of executed lines. HC_CALLS: an enumerator for each call of a step, HC_PIN_USER_PAGES. segments.py lists them. */
 enum hc_op { HC_BEGIN, HC_DUMP, HC_CALLS };
 
-/* How a step ended. */
-enum hc_status { HC_RUNNING, HC_DONE, HC_OOPS, HC_STUCK, HC_TROUBLE };
+/* How a step ended. HC_SHORT: this machine has too little memory for it. */
+enum hc_status { HC_RUNNING, HC_DONE, HC_OOPS, HC_STUCK, HC_TROUBLE, HC_SHORT };
 
 enum hc_event_kind { HC_EV_GRAB, HC_EV_PUT, HC_EV_DIRTY, HC_EV_FREE, HC_EV_STAT, HC_EV_STALE, HC_EV_ASK };
 
@@ -27,6 +27,8 @@ struct hc_event {
 	int64_t kind, pfn, refs, dirty;
 };
 
+/* Exit status of a process that cannot get what it needs to begin. */
+#define HC_CANNOT_BEGIN 3
 #define HC_MAX_TEXT 4096
 #define HC_MAX_EVENTS 16384
 #define HC_MAX_HEADS 8388608

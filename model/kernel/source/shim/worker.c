@@ -3,7 +3,7 @@
  * The worker process: WORKER MEMORY SOCKET PARENT. It forks a child for every byte that it receives,
  * so that a new child takes a millisecond. The child executes steps until it exits, crashes or is
  * killed; then this process sends its exit status on the socket. Both end with the process PARENT,
- * even if that is killed.
+ * even if that is killed. HC_CANNOT_BEGIN is the exit status of the one that lacks what it needs.
  */
 #include <signal.h>
 #include <stdlib.h>
@@ -29,7 +29,9 @@ int main(int argc, char **argv)
 
 		if (!child)
 			_exit(hc_serve(memory, channel));
-		if (child < 0 || waitpid(child, &status, 0) != child)
+		if (child < 0)
+			_exit(HC_CANNOT_BEGIN);
+		if (waitpid(child, &status, 0) != child)
 			break;
 		memcpy(answer + 1, &status, sizeof(status));
 		if (send(channel, answer, sizeof(answer), 0) < 0)

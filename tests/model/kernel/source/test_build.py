@@ -91,6 +91,26 @@ def test_old_libraries_go(tmp_path):
     assert (tmp_path / "002.so").exists()
 
 
+@pytest.mark.parametrize("suffix", [".so", ".json", ".gcno"])
+@pytest.mark.parametrize("damage", ["empty", "other", "absent"])
+def test_damaged_library(toy, tmp_path, monkeypatch, suffix, damage):
+    """What is damaged in the cache is made anew."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    library = build(toy, "vmemmap")
+    file = library.path.with_suffix(suffix)
+    size = file.stat().st_size
+    if damage == "absent":
+        file.unlink()
+    else:
+        file.write_bytes(b"x" * size if damage == "other" else b"")
+    again = build(toy, "vmemmap")
+
+    assert (library.semantics, library.names) == (again.semantics, again.names)
+    assert size / 2 < file.stat().st_size
+    monkeypatch.setattr(module, "_make", None)
+    assert again == build(toy, "vmemmap")
+
+
 def test_cache_cannot_be_written(toy, tmp_path, monkeypatch):
     """Where nothing can be kept that is told, with the place."""
     (tmp_path / "file").touch()

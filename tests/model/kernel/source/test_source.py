@@ -5,14 +5,16 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
-import time
+from pathlib import Path
 
 import pytest
 from attrs import evolve
 
+from model.candidate import Unavailable
 from model.errors import BadInput
 from model.kernel.source.candidate import chosen, load
 from model.kernel.source.process import SECONDS_AGAIN, Worker
@@ -20,7 +22,7 @@ from model.kernel.source.segments import segments
 from model.memory import NoProgress, Oops, Panic
 from model.parse import parse_program
 from properties.judging.judge import judge
-from tests.helpers import TOY
+from tests.helpers import TOY, gone
 
 START = '# headcount 1\nsemantics("5.13")\na = mapping("driver", orders=[2, 2, 1, 0])\n'
 
@@ -53,18 +55,6 @@ unpin_user_page_range_dirty_lock(h4[0:0], make_dirty=True)
 h5 = pin_user_pages(a[0:0])
 m5 = ib_umem_get(a[0:0])
 """
-
-
-def gone(pid):
-    """Whether the process *pid* has ended, or does within a while: the system buries it."""
-    for _ in range(300):
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return True
-        time.sleep(0.1)
-    os.kill(pid, signal.SIGKILL)
-    return False
 
 
 def program(*lines, start=START):
@@ -302,29 +292,57 @@ def test_programs_take_turns(compiled, toy):
         next(first)
 
 
-def test_worker_is_gone(compiled, toy):
-    """A worker that somebody else ends is missed, and the next program has another."""
+OUTSIDE = {
+    signal.SIGKILL: "was killed by SIGKILL from outside, as the system does if memory runs out",
+    signal.SIGTERM: "was killed by SIGTERM from outside",
+    signal.SIGHUP: "was killed by SIGHUP from outside",
+    signal.SIGRTMIN + 1: f"was killed by signal {signal.SIGRTMIN + 1} from outside",
+}
+
+
+@pytest.mark.parametrize("whose", ["worker", "child"])
+@pytest.mark.parametrize("number", OUTSIDE)
+def test_killed_from_outside(compiled, toy, whose, number):
+    """A worker, or its child, that somebody ends is no bug of the tree."""
     source = compiled(toy)
     lines = ("h1 = pin_user_pages(a[0:1])", "unpin_user_page(h1[0:1])")
     run = source().execute(program(*lines))
     next(run)
-    os.kill(source.worker._process.pid, signal.SIGKILL)
-    os.kill(source.worker._shared.pid, signal.SIGKILL)
+    pid = source.worker._process.pid if whose == "worker" else source.worker._shared.pid
+    os.kill(pid, number)
+    assert gone(source.worker._shared.pid)
 
-    with pytest.raises(Panic, match="the worker process is gone"):
+    with pytest.raises(Unavailable, match=OUTSIDE[number]):
         next(run)
-    assert "agrees" == judge(program(*lines), source()).kind
+    verdict = judge(program(*lines), source())
+    assert "agrees" == verdict.kind, verdict
 
 
-def test_life_is_killed(compiled, toy):
-    """So is its life, which ends in no way of its own."""
+@pytest.mark.parametrize(
+    ("room", "said"),
+    [(1 << 31, "not enough address space for struct pages"), (1 << 28, "no memory to share")],
+)
+def test_no_room(compiled, toy, room, said):
+    """Too little memory for the worker is no bug of the tree."""
     source = compiled(toy)
-    run = source().execute(program("h1 = pin_user_pages(a[0:1])", "unpin_user_page(h1[0:1])"))
-    next(run)
-    os.kill(source.worker._shared.pid, signal.SIGKILL)
+    next(source().execute(program("h1 = pin_user_pages(a[0:1])")))
+    resource.prlimit(source.worker._process.pid, resource.RLIMIT_AS, (room, room))
+    os.kill(source.worker._shared.pid, signal.SIGABRT)
+    with pytest.raises(Panic):
+        next(source().execute(program("h1 = pin_user_pages(a[0:1])")))
 
-    with pytest.raises(Panic, match="the worker was killed by SIGKILL"):
-        next(run)
+    with pytest.raises(Unavailable, match=f"the worker cannot run here: {said}"):
+        next(source().execute(program("h1 = pin_user_pages(a[0:1])")))
+    source.worker.close()
+
+
+def test_no_worker(tmp_path):
+    """A program that cannot be started, or does not stay, is no bug of the tree."""
+    (tmp_path / "empty").touch(0o755)
+    with pytest.raises(Unavailable, match="the worker cannot start: Exec format error"):
+        Worker(tmp_path / "empty").ask("HC_BEGIN")
+    with pytest.raises(Unavailable, match="the worker cannot start a process: too many"):
+        Worker(Path("/bin/true")).ask("HC_BEGIN")
 
 
 def test_interrupted(compiled, toy, monkeypatch):
