@@ -345,11 +345,11 @@ class _Hunt:
             self._reduced = news
         else:
             self._best = news
-            self._store.keep(*news)
+            self._store.keep(*news, "--rounds", str(task.number + 1))
 
     def _find(self, task: Round, program: Program, finding: Finding) -> None:
         """Keep what was found in the round *task*; reduce it if no earlier round found anything."""
-        path = self._store.keep(program, finding)
+        path = self._store.keep(program, finding, "--rounds", str(task.number + 1))
         fails = self._search.strict or finding.oracle != "cost"
         found = Reduction(task.number, program, finding, fails, task.contained)
         target = self._target

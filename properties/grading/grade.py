@@ -2,7 +2,6 @@
 
 """The grade of a search on a fault over several trials, and how trials are run."""
 
-import ctypes
 import os
 import signal
 from collections.abc import Callable, Generator, Sequence
@@ -12,9 +11,7 @@ from statistics import median, quantiles
 from attrs import frozen
 
 from properties.grading.trial import Found, Result, Trial, run
-
-#: Option of ``prctl()``: the signal that a process gets when its parent ends.
-PR_SET_PDEATHSIG = 1
+from properties.processes.forked import end_with
 
 #: The budgets of these searches are divided by these factors, because a step of theirs takes
 #: that many times as long as one of soak.
@@ -45,9 +42,7 @@ def results(trials: Sequence[Trial], jobs: int) -> Generator[Result, None, None]
 def _follow(parent: int) -> None:
     """Let this process end with the process *parent*, which handles Ctrl-C for all of them."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it ended before the last line
-        os._exit(0)
+    end_with(parent)
 
 
 @frozen

@@ -11,7 +11,6 @@ import os
 import re
 import shutil
 import tempfile
-import time
 from collections.abc import Iterable, Sequence
 from itertools import chain
 from pathlib import Path
@@ -25,6 +24,7 @@ from model.kernel.source.coverage import NOTES, OBJECT, Counters, counters, read
 from model.kernel.source.cut import LAST, MEASURED, SHIM, Cut, cut
 from model.kernel.source.segments import OPERATIONS
 from model.kernel.source.tree import Tree, cache
+from model.leftovers import temporary
 from model.semantics import SEMANTICS, Semantics
 
 #: As in the kernel: integers wrap, pointers may alias, NULL checks after a use are kept.
@@ -95,9 +95,6 @@ SMALL = "#include <unistd.h>\nint main(void) { _exit(0); }\n"
 
 #: Maximum number of libraries in the cache; the least recently used are deleted.
 KEPT = 64
-
-#: Age in seconds at which a temporary directory counts as left behind by a killed process.
-LEFT = 3600
 
 
 @frozen
@@ -231,8 +228,7 @@ def _make(
         "names": extracted.names,
     }
     beside = () if measured else BESIDE
-    with tempfile.TemporaryDirectory(dir=stem.parent) as name:
-        work = Path(name)
+    with temporary(stem.parent) as work:
         made, facts, notes = work / "library.so", work / "facts.json", work / NOTES
         _compile(tree, cc, flags, extracted.source, beside, made)
         known["hash"] = hash_of([made, notes] if notes.exists() else [made])
@@ -333,9 +329,6 @@ def _digest(tree: Tree, cc: str, flags: tuple[str, ...]) -> str:
 
 
 def _forget(place: Path) -> None:
-    for left in place.glob("tmp*"):
-        if time.time() - left.stat().st_mtime > LEFT:
-            shutil.rmtree(left, ignore_errors=True)
     libraries = sorted(place.glob("*.so"), key=lambda path: path.stat().st_mtime)
     for path in libraries[:-KEPT]:
         path.unlink(missing_ok=True)

@@ -8,7 +8,6 @@ import hashlib
 import os
 import re
 import tarfile
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from attrs import frozen
 from model.contents import contents
 from model.errors import BadInput
 from model.kernel.source.diff import Part
+from model.leftovers import temporary
 from model.progress import tell
 
 #: Files to read, in the order in which names are looked up. `mm/gup.c`, which is under
@@ -146,8 +146,8 @@ def _unpacked(tarball: Path) -> Path:
     kept = cache() / "trees" / hashlib.sha256(known.encode()).hexdigest()[:16]
     if not kept.is_dir():
         kept.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=kept.parent) as name:
-            work = Path(name) / "tree"
+        with temporary(kept.parent) as place:
+            work = place / "tree"
             work.mkdir()
             _extract(tarball, work)
             try:

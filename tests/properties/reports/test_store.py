@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
+import subprocess
+import sys
+from contextlib import ExitStack
 
 import pytest
 from attrs import evolve
@@ -11,6 +16,7 @@ from model.parse import parse_program, read_program
 from model.semantics import semantics
 from properties.judging.judge import judge
 from properties.reports.store import Store, write
+from tests.helpers import ROOT
 
 SMALL = """\
 # headcount 1
@@ -166,3 +172,83 @@ def test_comments_are_one_line_each(sketches, home, fails):
     path = store(sketches, home).keep(program, evolve(finding, summary="two\nlines"))
 
     assert program.steps == read_program(path).steps
+
+
+RACE = """
+import sys
+from pathlib import Path
+from model.parse import parse_program
+from properties.judging.judge import judge
+from properties.reports.store import Store
+from tests.sketches import NoTailOffset
+
+text = sys.stdin.readline().encode().decode("unicode_escape")
+program = parse_program(text)
+finding = judge(program, NoTailOffset()).finding
+for number in range(int(sys.argv[1])):
+    print("ready", flush=True)
+    sys.stdin.readline()
+    Store(NoTailOffset, (), Path(f"{number}")).keep(program, finding)
+"""
+
+
+def test_at_the_same_instant(home):
+    """Of two processes that keep a program at once, the smaller one's stays, always."""
+    times = 40
+    texts = (SMALL, LARGE)
+    with ExitStack() as stack:
+        both = [
+            stack.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-c", RACE, str(times)],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                    bufsize=1,
+                    env={**os.environ, "PYTHONPATH": str(ROOT)},
+                )
+            )
+            for _ in texts
+        ]
+        for process, text in zip(both, texts, strict=True):
+            process.stdin.write(text.encode("unicode_escape").decode() + "\n")
+        for _ in range(times):
+            for process in both:
+                assert "ready\n" == process.stdout.readline()
+            for process in both:
+                process.stdin.write("go\n")
+
+    for number in range(times):
+        (kept,) = (home / f"{number}").iterdir()
+        assert 2 == len(read_program(kept).steps)
+
+
+def test_without_locks(sketches, home, fails, monkeypatch):
+    """Where the file system knows no locks, programs are kept all the same."""
+
+    def unknown(_handle, _how):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", unknown)
+
+    assert store(sketches, home).keep(*fails(SMALL)).exists()
+
+
+def test_leavings(sketches, home):
+    """What a killed process left behind goes; what one is writing stays."""
+    pid = int(subprocess.check_output([sys.executable, "-c", "import os; print(os.getpid())"]))
+    (home / f".{NAME[:40]}-{pid}-0123abcd.tmp").touch()
+    (home / f".{NAME[:40]}-{os.getpid()}-0123abcd.tmp").touch()
+    store(sketches, home)
+
+    assert [f".{NAME[:40]}-{os.getpid()}-0123abcd.tmp"] == [path.name for path in home.iterdir()]
+
+
+def test_round(sketches, home, fails):
+    """The comment has the round, also for smaller programs that come without it."""
+    traces = store(sketches, home)
+    path = traces.keep(*fails(LARGE), "--rounds", "7")
+    assert "a comment --rounds 7" == read_program(path).comments[-1]
+
+    traces.keep(*fails(SMALL))
+    assert "a comment --rounds 7" == read_program(path).comments[-1]

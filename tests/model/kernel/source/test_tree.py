@@ -45,7 +45,7 @@ def test_tarball_that_another_process_has_unpacked(tmp_path, toy, monkeypatch):
 
     def both(tarball, work):
         real(tarball, work)
-        other = next(path for path in kept.iterdir() if path.name.startswith("tmp"))
+        other = next(path for path in kept.iterdir() if path.name.startswith("made-"))
         name = known.pop()
         shutil.copytree(other / "tree", kept / name)
 
