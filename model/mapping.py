@@ -29,7 +29,7 @@ FIRST_PFN = 0x1000
 
 #: Maximum number of pages (64 GiB) of a mapping that is not contiguous, and of one whose frames are
 #: stored, which is faster.
-MAX_SCATTERED, MAX_STORED = 1 << 24, 1 << 16
+MAX_SCATTERED, MAX_STORED = 1 << 24, 1 << 12
 
 #: An order that is repeated at least this often is written ``[0]*4``, not ``[0, 0, 0, 0]``.
 MIN_REPEATED = 4

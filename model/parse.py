@@ -18,7 +18,7 @@ from model.contents import contents
 from model.errors import BadInput, about
 from model.literals import VALUES, boolean, brackets, shortened, string, whole_number
 from model.mapping import FIRST_PFN, Extent, Mapping, default_pfn, placed
-from model.program import HEADER, LINE_LIMIT, VERSION, Checker, Program, check_kind, take_frames
+from model.program import HEADER, LINE_LIMIT, VERSION, Checker, Program, check_frames, check_kind
 from model.progress import tell
 from model.semantics import MAX_ORDER, Semantics, semantics
 from model.step import Step, shown
@@ -94,7 +94,7 @@ class _Reader:
         self.misuse = False
         self._layout = layout
         self._names: set[str] = set()
-        self._taken: list[Extent] = []
+        self._mapping_lines: list[int] = []
         self._end = FIRST_PFN - 1
         self._checker: Checker | None = None
 
@@ -121,8 +121,12 @@ class _Reader:
             try:
                 self._line(line)
                 self.lines += [number] * (len(self.steps) - len(self.lines))
+                new = len(self.mappings) - len(self._mapping_lines)
+                self._mapping_lines += [number] * new
             except BadInput as err:
                 raise err.at(line=number) from None
+        if self._checker is None:
+            check_frames(self.mappings, self._mapping_lines)
 
     def _line(self, line: str) -> None:
         if len(line.encode()) > LINE_LIMIT:
@@ -175,7 +179,6 @@ class _Reader:
         orders = (order for bracket in groups for order, _ in bracket)
         if len(mapping.text(default_pfn(self._end, orders))) > LINE_LIMIT:
             raise BadInput(f"the line is longer than {LINE_LIMIT} bytes as headcount writes it")
-        take_frames(self._taken, mapping)
         self.mappings.append(mapping)
         self._names.add(name)
         self._end = max(self._end, mapping.stop)
@@ -210,6 +213,7 @@ class _Reader:
         if not self.mappings:
             raise BadInput("no mappings before the first step")
         if self._checker is None:
+            check_frames(self.mappings, self._mapping_lines)
             self._checker = Checker(self.mappings)
         if bool(name) != bool(cls.name_field()):
             if name:

@@ -2,15 +2,14 @@
 
 """Programs: a few mappings of compound pages, and the steps that use them."""
 
-from bisect import bisect_right
 from collections.abc import Sequence
-from operator import attrgetter
+from itertools import pairwise
 from typing import NamedTuple
 
 from attrs import field, frozen
 
 from model.errors import BadInput
-from model.mapping import FIRST_PFN, Extent, Mapping, default_pfn, overlap
+from model.mapping import FIRST_PFN, Mapping, default_pfn
 from model.pagelist import NULL_NAME
 from model.semantics import DEFAULT, Semantics
 from model.step import Step, Table
@@ -103,15 +102,27 @@ def mapping_lines(mappings: Sequence[Mapping]) -> list[str]:
     return lines
 
 
-def take_frames(taken: list[Extent], mapping: Mapping) -> None:
-    """Insert the extents of *mapping* in *taken*, sorted by frame; BadInput if two overlap."""
-    for extent in mapping.extents:
-        at = bisect_right(taken, extent.pfn, key=attrgetter("pfn"))
-        clash = overlap([*taken[max(at - 1, 0) : at + 1], extent])
-        if clash is not None:
-            msg = f"mapping {mapping.name}: frame {clash:#x} belongs to a mapping before it"
-            raise BadInput(msg)
-        taken.insert(at, extent)
+def clash(mappings: Sequence[Mapping]) -> tuple[int, int] | None:
+    """The index of a mapping, and a frame of it that one before it has, too; None if there is none.
+
+    All are looked at together: one at a time would take quadratic time on a large layout.
+    """
+    extents = sorted((e.pfn, e.stop, at) for at, m in enumerate(mappings) for e in m.extents)
+    clashes = (
+        (max(here, there), pfn)
+        for (_, stop, here), (pfn, _, there) in pairwise(extents)
+        if pfn < stop
+    )
+    return min(clashes, default=None)
+
+
+def check_frames(mappings: Sequence[Mapping], lines: Sequence[int] = ()) -> None:
+    """Raise BadInput if two of *mappings* have a frame in common; *lines* are where they stand."""
+    found = clash(mappings)
+    if found is not None:
+        at, pfn = found
+        msg = f"mapping {mappings[at].name}: frame {pfn:#x} belongs to a mapping before it"
+        raise BadInput(msg, line=lines[at] if lines else 0)
 
 
 def check_kind(mapping: Mapping, semantics: Semantics) -> None:
@@ -181,9 +192,7 @@ class Checker:
 
 def check(program: Program) -> None:
     """Raise BadInput for the first invalid mapping or step of *program*; carry out nothing."""
-    taken: list[Extent] = []
-    for mapping in program.mappings:
-        take_frames(taken, mapping)
+    check_frames(program.mappings)
     for mapping in program.mappings:
         check_kind(mapping, program.semantics)
     checker = Checker(program.mappings)

@@ -598,6 +598,8 @@ def test_overlap(frame, pfn):
     text = MAPPED + f'c = mapping("driver", orders=[0]*7 + [0], pfn={pfn})\nclean(a[0:1])\n'
 
     assert f"line 5: mapping c: frame {frame} belongs to a mapping before it" == refused(text)
+    layout = text.replace('semantics("5.13")', "#").replace("clean(a[0:1])\n", "")
+    assert refused(text) == refused(layout, parse_layout)
 
 
 def test_longest_line():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 from attrs import evolve
+from hypothesis import given
+from hypothesis import strategies as st
 
 from model.errors import BadInput
 from model.mapping import Extent, Mapping
@@ -16,6 +18,7 @@ from model.program import (
     Program,
     check,
     check_kind,
+    clash,
     mapping_lines,
 )
 from model.regions import IbUmem, IbUmemGet, IbUmemRelease
@@ -145,6 +148,21 @@ def test_check(complaint, changes):
     check(PROGRAM)
     with pytest.raises(BadInput, match=complaint):
         check(evolve(PROGRAM, **changes))
+
+
+@given(st.lists(st.tuples(st.integers(0, 40), st.integers(1, 9)), max_size=6))
+def test_clash(extents):
+    """Mappings clash if and only if two of them have a frame in common, which is told."""
+    made = [Mapping("a", "driver", (Extent(pfn, 0, count),)) for pfn, count in extents]
+    frames = [set(mapping.pages) for mapping in made]
+    found = clash(made)
+
+    if found is None:
+        assert sum(map(len, frames)) == len(set().union(*frames))
+    else:
+        at, pfn = found
+        assert pfn in frames[at]
+        assert any(pfn in other for other in frames[:at])
 
 
 # Steps.
