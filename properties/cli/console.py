@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import wraps
 from pathlib import Path
@@ -36,6 +36,9 @@ NOT_TESTED = 3
 #: Seconds between two refreshes of a bar, between two lines where there is no terminal, and before
 #: a note becomes such a line.
 REFRESH_SECONDS, LINE_SECONDS, NOTE_SECONDS = 0.1, 60.0, 2.0
+
+#: Version of the JSON that ``--json`` prints. Names may be added to a version, none changed.
+JSON_VERSION = 1
 
 #: Width of the bar itself, in columns.
 BAR_WIDTH = 20
@@ -90,9 +93,9 @@ class Paper(Console):
         for number, line in enumerate(lines):
             self.print(line, style=None if number else style)
 
-    def json(self, value: object) -> None:
-        """Print *value* as JSON."""
-        self.file.write(json.dumps(value, indent=2) + "\n")
+    def json(self, value: Mapping[str, Any]) -> None:
+        """Print *value* as a JSON object, headed by the version of its format and the command."""
+        self.file.write(json.dumps(headed(value), indent=2) + "\n")
         self.file.flush()
 
 
@@ -164,6 +167,16 @@ class Bar:
         self._shown = now
 
 
+def headed(value: Mapping[str, Any]) -> dict[str, Any]:
+    """*value* behind the version of the format, and the name of the command that runs."""
+    names: list[str] = []
+    context = click.get_current_context(silent=True)
+    while context and context.parent:
+        names.insert(0, context.info_name or "")
+        context = context.parent
+    return {"headcount": JSON_VERSION, "command": " ".join(names), **value}
+
+
 def reported(command: Callable[..., int]) -> Callable[..., None]:
     """Make *command* exit with the status it returns; bad input prints one line and exits 2."""
 
@@ -175,6 +188,9 @@ def reported(command: Callable[..., int]) -> Callable[..., None]:
         except (BadInput, Unavailable) as err:
             click.echo(f"headcount: {visible(str(err))}", err=True)
             status = BAD_INPUT
+            if kwargs.get("as_json"):
+                with suppress(OSError):
+                    console.json({"error": str(err)})
         except (KeyboardInterrupt, Interrupted):
             click.echo("headcount: interrupted; failures found so far are saved", err=True)
             status = INTERRUPTED

@@ -29,6 +29,7 @@ from properties.processes.interrupts import Interrupts
 from properties.reduce.smallest import MAX_TRIES_FOR_REPORT
 from properties.reports.failure import command
 from properties.reports.labels import TEXT_WIDTH, labelled
+from properties.reports.outcome import verdict_of
 from properties.reports.store import Store
 from properties.reports.under_test import about_lines, extent
 from properties.search import Search, Tally
@@ -151,7 +152,13 @@ def exhaustive(
             )
     ran = extent(spec)
     if as_json:
-        said: dict[str, Any] = {"programs": judged.programs, "of": total, "scope": scope.text()}
+        said: dict[str, Any] = {
+            "verdict": verdict_of(failure, ran),
+            "programs": judged.programs,
+            "of": total,
+            "scope": scope.text(),
+            "repeat": again,
+        }
         said |= {"under_test": ran.json()} if ran.under else {}
         if failure:
             said["finding"] = finding_json(failure)

@@ -162,7 +162,7 @@ def measure_(version: str, instructions: bool, mib: int | None, rounds: int, as_
     finally:
         measured.close()
     if as_json:
-        console.json([asdict(ways) for ways in found])
+        console.json({"kinds": [asdict(ways) for ways in found]})
         return 0
     unit = "instructions" if instructions else "ns"
     taken, ratios = _tables(found)

@@ -64,7 +64,7 @@ def measure(candidate: str, gib: int, rounds: int, as_json: bool) -> int:
             found.append(measured.pages(gib * PAGES_OF_GIB, order, rounds))
             bar.update(len(found), f"pages of {size}")
     if as_json:
-        console.json([asdict(pages) for pages in found])
+        console.json({"sizes": [asdict(pages) for pages in found]})
         return 0
     version = measured.library.version or "of unknown version"
     ratios, bounds = _tables(found, gib * PAGES_OF_GIB)

@@ -79,8 +79,9 @@ def replay(
     ran = extent(spec)
     nothing = all(verdict.inapplicable for verdict in verdicts)
     if as_json:
-        said = {"results": results, "judged": sum(not one.inapplicable for one in verdicts)}
-        console.json(said | ({"under_test": ran.lack} if ran.lack else {}))
+        judged = sum(not one.inapplicable for one in verdicts)
+        said = {"results": results, "judged": judged, "lack": ran.lack}
+        console.json(said | ({"under_test": ran.json()} if ran.under else {}))
         return status or (NOT_TESTED if ran.lack or nothing else 0)
     if len(verdicts) > 1:
         console.lines(summary(verdicts), "")

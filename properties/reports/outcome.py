@@ -107,17 +107,14 @@ class Outcome:
     def json(self) -> dict[str, Any]:
         """The JSON object, without the failure."""
         coverage = self.coverage
-        outcome = "agrees" if self.verdict == "agreed" else self.verdict
-        if self.failure:
-            outcome = "dearer" if self.failure.finding.oracle == "cost" else "diverges"
         found, planted = self.worth
         result: dict[str, Any] = {
-            "verdict": outcome,
+            "verdict": verdict_of(self.failure, self.extent),
             "programs": coverage.programs,
             "steps": coverage.steps,
             "seconds": round(coverage.seconds, 3),
             "seed": self.seed,
-            "command": self.again,
+            "repeat": self.again,
             "planted_bugs_found_within": {"found": found, "of": planted},
             "situations": {name: coverage.reached[name] for name in SITUATIONS},
             "matrices": [
@@ -138,6 +135,13 @@ class Outcome:
             "cut": self.ended.cut,
         }
         return result | ({"under_test": self.extent.json()} if self.extent.under else {})
+
+
+def verdict_of(failure: Failure | None, extent: Extent) -> str:
+    """The verdict as JSON has it: diverges, dearer, agrees, or what is said in place of that."""
+    if failure:
+        return "dearer" if failure.finding.oracle == "cost" else "diverges"
+    return extent.lack or "agrees"
 
 
 def reached(coverage: Coverage, points: Collection[str]) -> str:

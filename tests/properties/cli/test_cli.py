@@ -9,10 +9,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 from model.capture import Capture
 from model.parse import read_program
+from properties.cli import main
 from properties.layouts import DIRECTORY
 from tests.helpers import SKETCHES, TOY, TRACES, run
 
@@ -436,3 +438,45 @@ def test_replay_by_other_rules(trace):
     result = run("replay", trace, "--candidate", "mine.py:Mine")
     assert 2 == result.exit_code
     assert f"headcount: {trace}:4: unpins 1 of a+0, where 0 are held" in result.stderr
+
+
+def with_json(command, name=()):
+    """The names of all commands below *command* that have the flag --json."""
+    if any(option.name == "as_json" for option in command.params):
+        yield " ".join(name)
+    context = click.Context(command)
+    for key in command.list_commands(context) if isinstance(command, click.Group) else ():
+        yield from with_json(command.get_command(context, key), (*name, key))
+
+
+#: Commands whose JSON is tested here, by their arguments; the others' is beside their tests.
+JSON = {
+    "verify": ("--rounds", 1, "--seed", 1, "--search", "soak"),
+    "exhaustive": ("--steps", 1, "--compound", 1, "--order", 0),
+    "replay": ("good.trace",),
+}
+
+
+def test_all_json():
+    """No command with --json is left out."""
+    assert {*JSON, "prove", "measure", "guest measure"} == {*with_json(main)}
+
+
+@pytest.mark.parametrize("command", JSON)
+def test_json_is_headed(trace, command):
+    """JSON is an object that begins with the version of its format and the command."""
+    said = json.loads(run(command, *JSON[command], "--json").stdout)
+
+    assert [("headcount", 1), ("command", command)] == [*said.items()][:2]
+    assert "error" not in said
+
+
+@pytest.mark.parametrize("command", JSON)
+def test_json_of_bad_input(trace, command):
+    """So is bad input, with the line that is on standard error."""
+    result = run(command, *JSON[command], "--candidate", "nowhere.py:Mine", "--json")
+    said = json.loads(result.stdout)
+
+    assert 2 == result.exit_code
+    assert f"headcount: {said['error']}\n" == result.stderr
+    assert {"headcount": 1, "command": command, "error": "nowhere.py: no such file"} == said

@@ -268,8 +268,9 @@ def test_measure_json(measured):
     """The same for machines."""
     found = json.loads(run("guest", "measure", "--json").output)
 
-    assert ["base", "thp"] == [ways["kind"] for ways in found]
-    assert 51_200 == found[0]["one"]
+    assert (1, "guest measure") == (found["headcount"], found["command"])
+    assert ["base", "thp"] == [ways["kind"] for ways in found["kinds"]]
+    assert 51_200 == found["kinds"][0]["one"]
 
 
 def test_measure_fails(measured, monkeypatch):

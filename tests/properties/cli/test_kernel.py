@@ -160,8 +160,9 @@ def test_measure_json(home):
     )
     found = json.loads(result.output)
 
-    assert [0, 9, 18] == [pages["order"] for pages in found]
-    assert all(pages["singly"] > 0 for pages in found)
+    assert (1, "measure") == (found["headcount"], found["command"])
+    assert [0, 9, 18] == [pages["order"] for pages in found["sizes"]]
+    assert all(pages["singly"] > 0 for pages in found["sizes"])
 
 
 @pytest.mark.parametrize(
@@ -233,7 +234,7 @@ def test_what_was_changed_is_not_under_test(home):
     assert result.output.startswith("not under test ")
     assert "  not under test: mm/gup.c: nobody_calls, 49, 51\n" in result.output
     assert "not under test" == told["verdict"]
-    assert 5 == len(told["under_test"]["changed"])
+    assert 5 == len(told["lack"]["changed"])
 
 
 def test_uncovered(home):
@@ -268,7 +269,7 @@ def test_replay_and_exhaustive_of_what_was_changed(home):
     assert (3, 3) == (replayed.exit_code, whole.exit_code), replayed.output + whole.output
     assert "agrees now, " in replayed.output
     assert "changed  3 lines of code: 2 ran; 1 compiled, but never ran\n" in replayed.output
-    assert "partly under test" == told["under_test"]
+    assert "partly under test" == told["lack"]
     assert whole.output.startswith("not under test in every one of ")
 
 

@@ -275,6 +275,7 @@ def test_command_json():
     """The same as JSON."""
     result = prove("--json")
     said = json.loads(result.output)
+    assert (1, "prove") == (said["headcount"], said["command"])
 
     assert 0 == result.exit_code
     assert said["as_stated"]
