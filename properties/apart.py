@@ -39,7 +39,7 @@ def apart(
     if not spec.forks:
         return task(spec.make, hears)
     container, died = spec.container, finding.what if finding else ""
-    if died not in UNCONTAINED:
+    if container is None or died not in UNCONTAINED:
         watched = container is not None
         try:
             return alone(partial(task, spec.make), hears, interrupted, spec.memory, watched=watched)

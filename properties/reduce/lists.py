@@ -88,15 +88,17 @@ def without(pages: PageList, gone: Gone) -> tuple[PageList | None, Intervals]:
     at = 0
     for term in pages.terms:
         if isinstance(term, Group):
-            if term.times > MAX_REPEATS_EXPANDED:
+            once, removed = without(PageList(term.slices), gone)
+            if not once:
+                removed = [(0, len(term))]
+            elif not removed:
+                terms.append(Group(tuple(once.slices()), term.times))
+            elif term.times > MAX_REPEATS_EXPANDED:
                 raise CannotRewrite
-            flat = [s for _ in range(term.times) for s in term.slices]
-            if not any(s.name in gone for s in flat):
-                terms.append(term)
-                at += len(term)
-                continue
-            kept, removed = without(PageList(tuple(flat)), gone)
-            terms += kept.terms if kept else ()
+            else:
+                flat = [s for _ in range(term.times) for s in term.slices]
+                kept, removed = without(PageList(tuple(flat)), gone)
+                terms += kept.terms if kept else ()
         else:
             pieces, removed = _slice_without(term, gone.get(term.name, []))
             terms += pieces
@@ -123,6 +125,8 @@ def _slice_without(term: Slice, intervals: Intervals) -> tuple[list[Slice], Inte
         return pieces, removed
     if not removed:
         return [evolve(piece, times=term.times) for piece in pieces], []
+    if not pieces:
+        return [], [(0, len(term))]
     if term.times > MAX_REPEATS_EXPANDED:
         raise CannotRewrite
     length = len(term.indices)
@@ -150,7 +154,7 @@ def _stride_without(term: Slice, intervals: Intervals) -> tuple[list[Slice], Int
 def suffix(pages: PageList, start: int) -> tuple[Slice | Group, ...]:
     """The terms for the entries of *pages* from *start* on.
 
-    :raises CannotRewrite: if the list is long and *start* is inside a repeated term.
+    :raises CannotRewrite: if the list is long and *start* is inside a repeated ``(...)*n``.
     """
     if len(pages) <= MAX_PAGES_REWRITTEN:
         entries = list(pages.entries())[start:]
@@ -161,11 +165,16 @@ def suffix(pages: PageList, start: int) -> tuple[Slice | Group, ...]:
             start -= len(term)
         elif not start:
             kept.append(term)
-        elif isinstance(term, Slice) and term.times == 1:
-            kept.append(Slice(term.name, term.indices[start:]))
-            start = 0
         else:
-            raise CannotRewrite
+            before, within = divmod(start, len(term) // term.times)
+            if within and isinstance(term, Group):
+                raise CannotRewrite
+            if within and isinstance(term, Slice):
+                kept.append(Slice(term.name, term.indices[within:]))
+                before += 1
+            if before < term.times:
+                kept.append(evolve(term, times=term.times - before))
+            start = 0
     return tuple(kept)
 
 

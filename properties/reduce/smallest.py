@@ -27,8 +27,8 @@ from properties.judging.finding import Finding
 from properties.reduce import Reduced, reduce
 from properties.search import forget
 
-#: Maximum number of smaller programs to try.
-MAX_TRIES = 1_000_000
+#: Maximum number of smaller programs to try: a minute or two.
+MAX_TRIES = 100_000
 
 #: Maximum number of smaller programs to try for a report that has to appear within seconds.
 MAX_TRIES_FOR_REPORT = 20_000

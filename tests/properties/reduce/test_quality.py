@@ -8,6 +8,7 @@ from itertools import count
 
 import pytest
 
+from model.optimised import Optimised
 from properties.faults import FAULTS
 from properties.judging.applicable import MAX_PAGE_VISITS, visits
 from properties.judging.judge import judge
@@ -284,3 +285,28 @@ def test_long_history_costs_few_executions():
 
     assert (6, 1, 1, 7) == reduce(long, finding, StaleHead).program.size().counts
     assert len(judged) < 2 * len(long.steps)
+
+
+class ShortPut(Optimised):
+    """A put of a large folio drops one reference too few."""
+
+    def put_page_refs(self, head, refs):
+        super().put_page_refs(head, refs - (self.memory.compound_order(head) > 0))
+
+
+@pytest.mark.parametrize(
+    ("pages", "named"),
+    [
+        ("a[0:1]*16382 + a[1:2]*5", "h1[16384:16385]"),
+        ("a[2:3]*9000 + a[0:1]*9000", "h1[17999:2:-1]"),
+        ("(a[0:1] + a[2:3])*9000", "h1[17999:18000]"),
+    ],
+)
+def test_long_repeats(pages, named):
+    """Of lists that repeat a page thousands of times, and of pages, is left what is needed."""
+    whole = program(
+        f'a = mapping("driver", orders=[0, 1])\nh1 = pin_user_pages({pages})\n'
+        f"unpin_user_pages({named})\n"
+    )
+
+    assert (2, 1, 1, 2) == reduced(whole, ShortPut).program.size().counts
