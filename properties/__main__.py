@@ -2,6 +2,6 @@
 
 """``python -m properties`` is the command ``headcount``."""
 
-from properties.cli import main
+from properties.start import main
 
 main()

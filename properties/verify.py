@@ -288,6 +288,9 @@ class _Hunt:
                 searching = self._rounds is None or self._frontier < self._rounds
             if searching:
                 return False
+        if target is None and self._crew.waits:
+            # A step that takes long may never end: what is not known to end has not agreed.
+            return False
         if target is None or self._reduced is not None:
             return True
         return late and time.monotonic() - self._found_at > LEAST_REDUCING
@@ -352,13 +355,12 @@ class _Hunt:
         path = self._store.keep(program, finding, "--rounds", str(task.number + 1))
         fails = self._search.strict or finding.oracle != "cost"
         found = Reduction(task.number, program, finding, fails, task.contained)
+        self._others[finding.signature] = path
         target = self._target
         if target is None or found.rank < target.rank:
             self._crew.drop(target)
             self._target, self._reduced, self._best = found, None, None
             self._found_at = time.monotonic()
-        elif finding.signature != target.finding.signature:
-            self._others[finding.signature] = path
 
     def _end(self, task: Round, part: Part) -> None:
         """Count the round *task*, which has ended."""
@@ -422,12 +424,13 @@ class _Hunt:
         if target and not reduced:
             program, finding = self._best or (target.program, target.finding)
             reduced = Reduced(program, finding, 0)
+        mine = reduced.finding.signature if reduced else ""
         rounds = target.number + 1 if target and target.fails else max(self._frontier, 1)
         return Ended(
             evolve(self._coverage(()), rounds=rounds),
             reduced,
             whole=self._reduced is not None,
-            also=tuple(path for _, path in sorted(self._others.items())),
+            also=tuple(path for name, path in sorted(self._others.items()) if name != mine),
             lost=tuple(self._lost),
             cut=sum(part.steps for part in cut.values()) if not self._failed else 0,
             interrupted=interrupted,

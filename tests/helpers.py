@@ -25,6 +25,7 @@ TESTS = ROOT / "tests"
 TRACES = TESTS / "traces"
 RECORDINGS = TESTS / "recordings"
 SKETCHES = TESTS / "sketches.py"
+MISBEHAVING = TESTS / "misbehaving.py"
 #: A kernel tree of our own, small enough to read.
 TOY = TESTS / "model" / "kernel" / "source" / "toy"
 

@@ -28,6 +28,7 @@ from properties.reports.failure import Failure
 from properties.reports.store import write
 from properties.reports.under_test import Extent
 from properties.reports.visible import visible
+from properties.start import INTERRUPTED, listen
 
 FINDING = 1
 BAD_INPUT = 2
@@ -42,9 +43,6 @@ JSON_VERSION = 1
 
 #: Width of the bar itself, in columns.
 BAR_WIDTH = 20
-
-#: The exit status that shells report for a program killed by SIGINT.
-INTERRUPTED = 130
 
 
 class CannotPrint(OSError):
@@ -182,6 +180,7 @@ def reported(command: Callable[..., int]) -> Callable[..., None]:
 
     @wraps(command)
     def run(**kwargs: Any) -> None:
+        listen()
         try:
             with told_to(Waiting()):
                 status = command(**kwargs)

@@ -12,7 +12,7 @@ import click
 
 from model.errors import BadInput, about
 from properties.cli import options
-from properties.cli.console import FINDING, INTERRUPTED, Bar, console, put, reported
+from properties.cli.console import FINDING, Bar, console, put, reported
 from properties.cli.grades import show
 from properties.cli.options import PATH
 from properties.faults import FAULTS, Fault
@@ -21,6 +21,7 @@ from properties.grading.grade import Grade, budget, results
 from properties.grading.known import FILE, Known, load, text
 from properties.grading.trial import Result, Trial, read
 from properties.grading.trial import text as written
+from properties.processes.interrupts import INTERRUPTED
 from properties.searches import registry
 
 

@@ -13,12 +13,12 @@ from model.parse import read_program
 from model.semantics import SEMANTICS, Semantics, semantics
 from properties import candidates
 from properties.cli import options
-from properties.cli.console import FINDING, INTERRUPTED, NOT_TESTED, Bar, console, put, reported
+from properties.cli.console import FINDING, NOT_TESTED, Bar, console, put, reported
 from properties.cli.options import PATH
 from properties.cli.told import tell
 from properties.judging.judge import Verdict, judge
 from properties.judging.replay import replayed
-from properties.processes.interrupts import Interrupts
+from properties.processes.interrupts import INTERRUPTED, Interrupts
 from properties.reduce.smallest import MAX_TRIES
 from properties.reports.failure import Failure
 from properties.reports.replays import summary

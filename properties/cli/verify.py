@@ -13,7 +13,6 @@ from model.errors import BadInput
 from properties import candidates, layouts
 from properties.cli import options
 from properties.cli.console import (
-    INTERRUPTED,
     Bar,
     console,
     exit_status,
@@ -25,7 +24,7 @@ from properties.coverage.covered import Coverage
 from properties.coverage.matrices import MATRICES
 from properties.coverage.points import SITUATIONS
 from properties.grading.known import found_within
-from properties.processes.interrupts import Interrupts
+from properties.processes.interrupts import INTERRUPTED, Interrupts
 from properties.reduce.smallest import MAX_TRIES_FOR_REPORT
 from properties.reports.failure import command
 from properties.reports.outcome import Outcome, rate, reached

@@ -90,9 +90,11 @@ class Container:
 
     def _started(self) -> Forked:
         """The process, which is started if there is none."""
-        if self._process is None or self._process.parent != os.getpid():
-            # This process was forked from one that had a container with a process.
+        process = self._process
+        # This process may have been forked from one that had a container with a process.
+        if process is None or process.status is not None or process.parent != os.getpid():
             self._process = Forked(self._serve, self._memory)
+        assert self._process is not None
         return self._process
 
     def close(self) -> None:

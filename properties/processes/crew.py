@@ -16,6 +16,9 @@ from properties.processes.forked import MEMORY, STOP, Forked, Stopped
 #: Seconds between two looks at what the processes do.
 LOOK = 0.1
 
+#: Seconds after which a step takes long. It is ended after some more (`Forked.stuck`).
+LONG = 1.0
+
 #: How a process ended that did not return from a step.
 HANGS = "did not return from a step"
 
@@ -66,6 +69,8 @@ class Here:
     def room(self) -> bool:
         """Whether another task can be given: always."""
         return True
+
+    waits = False
 
     def give(self, task: Any, *, fresh: bool = False) -> None:
         """Carry out *task*."""
@@ -130,6 +135,11 @@ class Crew:
     def tasks(self) -> Sequence[Any]:
         """The tasks that are being carried out."""
         return [*self._busy.values()]
+
+    @property
+    def waits(self) -> bool:
+        """Whether a process has been in one step for some time, and may never return from it."""
+        return self._watched and any(process.in_step > LONG for process in self._busy)
 
     def give(self, task: Any, *, fresh: bool = False) -> None:
         """Have a process that has no task carry out *task*; a *fresh* one has had none before."""

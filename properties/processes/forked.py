@@ -97,12 +97,13 @@ class Forked:
         self.status: int | None = None
         self._begun = 0
         self._used = self._slept = self._before = 0.0
-        self._looked = monotonic()
+        self._looked = self._since = monotonic()
 
     def send(self, message: object) -> None:
         """Send *message*; nothing happens if the process has ended: `ended` tells."""
-        with suppress(ConnectionError):
-            self.channel.send(message)
+        if self.status is None:
+            with suppress(ConnectionError):
+                self.channel.send(message)
 
     def receive(self) -> Any:
         """The next message; None if the process has ended.
@@ -110,6 +111,8 @@ class Forked:
         :raises Crashed: if headcount's own code failed in the process.
         :raises Unavailable: if its work cannot be done on this host.
         """
+        if self.status is not None:
+            return None
         try:
             message = self.channel.recv()
         except (EOFError, ConnectionError):
@@ -130,15 +133,18 @@ class Forked:
         used, asleep = _looks(self.pid)
         if words[PAGES] < 0 or words[BEGUN] != self._begun:
             self._begun, self._used, self._slept = words[BEGUN], used, 0.0
+            self._since = now
         elif asleep and used == self._before:
             self._slept += now - self._looked
         self._before, self._looked = used, now
         most = limit + per_page * max(words[PAGES], 0) + GRACE
         return words[PAGES] >= 0 and (self._slept > ASLEEP or used - self._used > most)
 
-    def stop(self) -> None:
-        """Ask the process to stop at its next step; `kill` ends it at once."""
-        self.words[STOP] = 1
+    @property
+    def in_step(self) -> float:
+        """Seconds, at the last call of `stuck`, since a step began that has not ended; else 0."""
+        same = self.words[PAGES] >= 0 and self.words[BEGUN] == self._begun
+        return self._looked - self._since if same else 0.0
 
     def kill(self) -> None:
         """End the process, unless it has ended."""

@@ -9,8 +9,12 @@ import threading
 from types import FrameType
 from typing import Any, Self
 
-#: SIGINT is Ctrl-C; SIGTERM is how others ask a program to end.
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+from properties.start import INTERRUPTED, SIGNALS, interrupt
+
+__all__ = ["INTERRUPTED", "Interrupts"]
+
+#: Handlers of which `Interrupts` takes the place.
+USUAL = (signal.SIG_DFL, signal.default_int_handler, interrupt)
 
 
 class Interrupts:
@@ -26,7 +30,7 @@ class Interrupts:
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
             for number in SIGNALS:
-                if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+                if signal.getsignal(number) in USUAL:
                     self._former[number] = signal.signal(number, self._note)
         return self
 

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import re
+import time
 from contextlib import nullcontext
 
+import pytest
+
 from model.optimised import Optimised
+from model.parse import parse_program
 from model.under_test import Changed, Fate, UnderTest
 from properties.grading.known import SLACK, found_within, load
+from properties.judging.judge import Run
 from properties.reports.store import Store
 from properties.rounds import RARE
-from properties.search import Search, Watcher
-from properties.verify import LOOK_EVERY, verify
+from properties.search import SEED_STRIDE, Search, Watcher
+from properties.verify import GENERATION, LOOK_EVERY, Means, verify
+from tests.helpers import MISBEHAVING, SKETCHES, TOY, run
 
 
 class Told:
@@ -96,3 +103,91 @@ def test_found_within():
     assert soaked == found_within({"soak": budget // SLACK})[0]
     assert soaked > found_within({"soak": budget // SLACK - 1})[0]
     assert len(known) == found_within({"soak": 10**9, "wide": 10**9})[0], name
+
+
+def printed(jobs, *words):
+    """What is printed with *jobs* processes, without times."""
+    result = run("verify", "--jobs", jobs, *words)
+    lines = [re.sub(r" in [\d.]+ s .*", "", line) for line in result.stdout.splitlines()]
+    # Other failures of later rounds are told too, if they were found in time.
+    return result.exit_code, [line for line in lines if ".headcount/" not in line]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--search", "soak", "--rounds", "12"),
+        ("--candidate", f"{SKETCHES}:NoTailOffset", "--rounds", "9"),
+        ("--candidate", f"{SKETCHES}:PageByPage", "--rounds", "9", "--search", "soak"),
+        ("--candidate", f"kernel-source:{TOY}", "--rounds", "40", "--search", "soak"),
+    ],
+    ids=["agrees", "fails", "dearer", "kernel"],
+)
+def test_any_number_of_jobs(home, words):
+    """The same seed and rounds give the same, whatever the number of processes."""
+    words = (*words, "--seed", "3")
+
+    assert printed(1, *words) == printed(3, *words)
+
+
+def test_first_round_counts(home):
+    """The failure is that of the first round that has one, though a later one is found before."""
+    program = parse_program(
+        '# headcount 1\nsemantics("5.13")\na = mapping("base", orders=[0])\nmap(a[0:1])\n'
+    )
+
+    def searcher(search, number):
+        if number % SEED_STRIDE == 0:
+            time.sleep(1)
+        run = Run(search.candidate(), program.mappings, program.semantics)
+        run.step(program.steps[0])
+        what = "early" if number % SEED_STRIDE == 0 else "late"
+        search.watcher.found(run.so_far, run.record.finding("invariants", what, what))
+
+    means = Means(jobs=2)
+    ended = verify([searcher], Search(Optimised), Store(Optimised), 0, rounds=6, means=means)
+
+    assert "early" == ended.reduced.finding.what
+    assert 1 == ended.coverage.rounds
+    assert ["late-map.trace"] == [path.name for path in ended.also]
+
+
+def test_guidance_does_not_depend_on_jobs(home):
+    """What guides a round is what rounds before a fixed one met, though later ones have ended."""
+    seen = {}
+
+    def searcher(search, number):
+        search.watcher.ran(["put#1"])
+        seen[number % SEED_STRIDE] = dict(search.watcher._guidance.met)
+
+    verify([searcher], Search(Optimised), Store(Optimised), 0, rounds=3 * GENERATION)
+    met = [seen[number].get("put#1", 0) for number in range(3 * GENERATION)]
+
+    assert [0] * 2 * GENERATION + [GENERATION] * GENERATION == met
+
+
+def test_process_that_ends(home):
+    """A round that ends its process is repeated with a contained candidate, and found."""
+    result = run("verify", "--candidate", f"{MISBEHAVING}:EndsProcess", "--seed", 1, "--jobs", 2)
+
+    assert 1 == result.exit_code
+    assert "\nCRASHED at step " in result.stdout
+    assert "ended its process, which exited with status 0" in " ".join(result.stdout.split())
+
+
+def test_cut_rounds_are_told(home):
+    """What the end cuts short is not counted, but told."""
+
+    def searcher(search, number):
+        for _ in range(10):
+            search.watcher.step(type("Run", (), {"record": None})(), set())
+        while number % SEED_STRIDE == 1:
+            time.sleep(0.05)
+            search.watcher.step(type("Run", (), {"record": None})(), set())
+
+    means = Means(jobs=1)
+    ended = verify([searcher], Search(Optimised), Store(Optimised), 0, seconds=2, means=means)
+
+    assert 1 == ended.coverage.rounds
+    assert 10 == ended.coverage.steps
+    assert 10 < ended.cut

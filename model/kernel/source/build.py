@@ -233,7 +233,7 @@ def _make(
         _compile(tree, cc, flags, extracted.source, beside, made)
         known["hash"] = hash_of([made, notes] if notes.exists() else [made])
         if notes.exists():
-            known["counters"] = astuple(counters(made, cc))
+            known["counters"] = astuple(counters(made, cc, extracted.names))
             notes.rename(stem.with_suffix(".gcno"))
         facts.write_text(json.dumps(known))
         facts.rename(stem.with_suffix(".json"))

@@ -49,15 +49,15 @@ class Counters:
 
     :param distance: From ``hc_serve()`` to the first counter, in bytes.
     :param names: For each counter the function and the counter's number in it, ``put#2``;
-        empty where the memory holds something else.
+        empty for functions of the shim, and where the memory holds something else.
     """
 
     distance: int
     names: tuple[str, ...]
 
 
-def counters(library: Path, compiler: str) -> Counters:
-    """Where the counters of *library* lie."""
+def counters(library: Path, compiler: str, of: Collection[str]) -> Counters:
+    """Where the counters of *library* lie, with the names of those of the functions *of*."""
     nm = run([compiler, "-print-prog-name=nm"]).stdout.strip()
     arrays = []
     serve = 0
@@ -73,7 +73,8 @@ def counters(library: Path, compiler: str) -> Counters:
     names = [""] * ((arrays[-1][0] - first) // 8 + arrays[-1][1])
     for address, size, function in arrays:
         at = (address - first) // 8
-        names[at : at + size] = [f"{function}#{n}" for n in range(size)]
+        if function in of:
+            names[at : at + size] = [f"{function}#{n}" for n in range(size)]
     return Counters(first - serve, tuple(names))
 
 

@@ -152,7 +152,7 @@ class Worker:
             return []
         start = _OFFSETS["ran"] // 8
         names = self._counters.names
-        return [names[i] for i in self._words[start : start + count].tolist()]
+        return [name for i in self._words[start : start + count].tolist() if (name := names[i])]
 
     def dump(self) -> None:
         """Have the child add its counts of executed lines to their file, if there are any."""

@@ -36,8 +36,12 @@ void hc_count(void)
 			hc_end(HC_SHORT, "no memory for %ld counters", (long)most);
 		steps = (unsigned char *)(before + most);
 	}
-	if (s->op == HC_BEGIN)
+	if (s->op == HC_BEGIN) {
+		/* What ran before the first step is no step's, and depends on the process. */
 		memset(steps, 0, most);
+		memcpy(before, counters, most * sizeof(*before));
+		return;
+	}
 	for (int64_t i = 0; i < most; i++) {
 		if (counters[i] == before[i])
 			continue;
