@@ -73,7 +73,7 @@ class Memory:
         self.puts = 0
         self.dirty_locks = 0
         self._npages = npages
-        self._spent = self.operations
+        self._spent += self._allowed - self._fuel
         squared = min(npages, SQUARED)
         self._allowed = self._fuel = FUEL + PER_PAGE * npages + 8 * squared * squared
         self._empty_puts = EMPTY_PUTS + 4 * npages
@@ -81,7 +81,7 @@ class Memory:
     @property
     def operations(self) -> int:
         """Number of memory operations in all steps so far."""
-        return self._spent + self._allowed - max(self._fuel, 0)
+        return self._spent + self._allowed - self._fuel
 
     @property
     def operations_of_step(self) -> int:
@@ -104,9 +104,9 @@ class Memory:
 
     def compound_head(self, page: int) -> int:
         """The head of the compound page that contains *page*; Oops if no mapping does."""
-        fuel = self._fuel = self._fuel - 1
-        if fuel < 0:
+        if not self._fuel:
             self._exhausted()
+        self._fuel -= 1
         if not self._start <= page < self._stop:
             self._look_up(page)
         return page & self._mask
@@ -154,17 +154,17 @@ class Memory:
 
     def page_ref_count(self, page: int) -> int:
         """``_refcount`` of *page* itself, not of its head (0 for a tail)."""
-        fuel = self._fuel = self._fuel - 1
-        if fuel < 0:
+        if not self._fuel:
             self._exhausted()
+        self._fuel -= 1
         record = self._pages.get(page) or self._page(page)
         return record.refcount
 
     def page_pincount(self, page: int) -> int:
         """The pincount of *page* itself, not of its head (0 if it has none)."""
-        fuel = self._fuel = self._fuel - 1
-        if fuel < 0:
+        if not self._fuel:
             self._exhausted()
+        self._fuel -= 1
         return self._page(page).pincount
 
     def page_maybe_dma_pinned(self, page: int) -> bool:
@@ -300,9 +300,9 @@ class Memory:
         return record
 
     def _change(self, page: int) -> Page:
-        fuel = self._fuel = self._fuel - 1
-        if fuel < 0:
+        if not self._fuel:
             self._exhausted()
+        self._fuel -= 1
         record = self._pages.get(page) or self._page(page)
         self.touched.add(page)
         if not record.allocated and self._journal:

@@ -10,10 +10,9 @@ pinned, ``b[1:2]*3`` is one page three times, ``h1[3::-1]`` is descending, and
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
 from itertools import chain
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from model.errors import BadInput
 
@@ -60,14 +59,17 @@ class Slice:
         indices = self.indices
         start, stop, step = indices.start, indices.stop, indices.step
         if step == 1:
-            beyond = start < stop > len(pages)
+            if start < stop > len(pages):
+                raise self._beyond(pages)
             found = pages[start:stop]
         else:
-            beyond = bool(indices) and max(start, indices[-1]) >= len(pages)
+            if indices and max(start, indices[-1]) >= len(pages):
+                raise self._beyond(pages)
             found = pages[start : stop if stop >= 0 else None : step]
-        if beyond:
-            raise BadInput(f"{self} lies beyond {self.name}, which holds {len(pages)} pages")
         return found if self.times == 1 else list(found) * self.times
+
+    def _beyond(self, pages: Sequence[int]) -> BadInput:
+        return BadInput(f"{self} lies beyond {self.name}, which holds {len(pages)} pages")
 
 
 @frozen
@@ -95,15 +97,15 @@ class PageList:
     """A list of pages: the entries of all *terms*, in order."""
 
     terms: tuple[Slice | Group, ...]
+    # Counted once: drawing and judging a step ask for the length four times.
+    _length: int = field(init=False, eq=False, repr=False)
+
+    @_length.default
+    def _counted(self) -> int:
+        return sum(map(len, self.terms))
 
     def __len__(self) -> int:
-        terms = self.terms
-        return len(terms[0]) if len(terms) == 1 else self._length
-
-    @cached_property
-    def _length(self) -> int:
-        # Cached: drawing and judging a program ask for the length many times.
-        return sum(map(len, self.terms))
+        return self._length
 
     def __str__(self) -> str:
         return " + ".join(map(str, self.terms))

@@ -87,8 +87,8 @@ class RandomSteps:
 
     def taken(self, step: Step) -> None:
         """Note that *step* was carried out: the handle or region that it makes exists now."""
-        made = step.makes
-        if made:
+        if step.binds_handle or step.binds_umem:
+            made = step.makes
             self._made[made[0]] += 1
             if made in self.ledger.table:
                 (self.gets if step.gets else self.handles).append(made)
