@@ -19,6 +19,7 @@ from model.program import Program, check
 from properties.judging.applicable import effort
 from properties.judging.finding import Finding
 from properties.judging.judge import judge
+from properties.reduce.again import RUNS, why_not
 from properties.reduce.condense import condensed
 from properties.reduce.lists import CannotRewrite
 from properties.reduce.passes import PASSES
@@ -63,8 +64,8 @@ class Reduced:
     """The result of a reduction.
 
     :param executions: Number of programs executed in the reduction.
-    :param repeats: Whether the program failed again when it was executed again; with
-        a candidate that is not deterministic it may not.
+    :param repeats: Whether the program failed again when it was executed again.
+    :param why: Why it did not, in one line.
     :param tried: Number of smaller programs that `properties.reduce.smallest` judged.
     :param proved: Whether it judged all smaller programs of the scope of *program*, at least all
         of *program*'s own calls.
@@ -76,6 +77,7 @@ class Reduced:
     finding: Finding
     executions: int
     repeats: bool = True
+    why: str = ""
     tried: int = 0
     proved: bool = False
     every_call: bool = False
@@ -86,7 +88,7 @@ class Reduced:
         if self.finding.what.startswith(LAW):
             return "as it was found: it takes two programs to show it, which are not reduced"
         if not self.repeats:
-            return "it did not fail again: the candidate does not do the same thing twice"
+            return self.why
         if self.proved:
             which = "of its scope" if self.every_call else "of its own calls"
             if not self.tried:
@@ -116,7 +118,8 @@ def reduce(
     reducer = _Reducer(finding, candidate, better, most)
     start = evolve(program, steps=tuple(program.steps[: finding.index + 1]), lines=())
     if not reducer.fails(start):
-        return Reduced(program, finding, reducer.executions, repeats=False)
+        why = why_not(start, finding.signature, candidate)
+        return Reduced(program, finding, reducer.executions + RUNS, repeats=False, why=why)
     reducer.shorten_history()
     improved = True
     while improved and not reducer.spent:

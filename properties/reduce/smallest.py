@@ -24,7 +24,9 @@ from properties.enumeration.exhaustive import Node, nodes, run
 from properties.enumeration.scope import Scope, one_step_less, scope_of, with_every_call
 from properties.judging.applicable import beyond
 from properties.judging.finding import Finding
+from properties.judging.judge import judge
 from properties.reduce import Reduced, reduce
+from properties.reduce.again import why_not
 from properties.search import forget
 
 #: Maximum number of smaller programs to try: a minute or two.
@@ -79,6 +81,10 @@ def smallest(
     if not reduced.repeats or not most or reduced.finding.what == "lookups":
         # Too many look-ups need a long range, which has too many smaller ones to try them all.
         return reduced
+    if not _fails(reduced, make):
+        # It failed only after the other programs that were tried in reducing it.
+        why = why_not(reduced.program, reduced.finding.signature, make)
+        return evolve(reduced, repeats=False, why=why)
     proof = _Proof(reduced.program, reduced.finding, make, most, progress)
     proof.run()
     executions = reduced.executions
@@ -97,6 +103,14 @@ def smallest(
         proved=proof.proved,
         every_call=proof.every_call,
     )
+
+
+def _fails(reduced: Reduced, make: Callable[[], Candidate]) -> bool:
+    """Whether the program of *reduced* fails again; of one that does not end that is not tried."""
+    if reduced.finding.what == "no_progress":
+        return True
+    found = judge(reduced.program, make()).worst
+    return found is not None and found.signature == reduced.finding.signature
 
 
 class _Spent(Exception):
