@@ -55,8 +55,8 @@ SHOWN = 1 << 10
 #: Number of inputs that one child reads.
 BATCH = 500
 
-#: Maximum number of mappings, or of steps, that are left of a longer text before it is mutated.
-KEPT = 12
+#: Maximum number of mappings of a layout, and of steps of a recording, that are mutated.
+MAPPINGS, STEPS = 3, 12
 
 #: Numbers at which something may go over: counts, orders, frames, errors, digits.
 NUMBERS = (
@@ -113,16 +113,16 @@ def sources(kind):
 
 
 def shortened(kind, text, random):
-    """*text*, a good one, with KEPT of its mappings or steps at most."""
+    """*text*, a good one, with at most MAPPINGS or STEPS of its lines."""
     lines = text.splitlines(keepends=True)
     if kind == "layout":
         mappings = [line for line in lines if " = mapping(" in line]
         start = random.randrange(len(mappings))
-        return HEADER + "\n" + "".join(mappings[start : start + 1 + random.randrange(KEPT)])
+        return HEADER + "\n" + "".join(mappings[start : start + 1 + random.randrange(MAPPINGS)])
     if kind == "recording":
         shown = next(n for n, line in enumerate(lines) if line.startswith(STEP))
         steps = len(lines) - shown
-        kept = min(steps, 1 + random.randrange(KEPT))
+        kept = min(steps, 1 + random.randrange(STEPS))
         return "".join(lines[: shown - steps + kept] + lines[shown : shown + kept])
     return text
 
