@@ -28,6 +28,14 @@ OTHERS = {
 }
 
 
+def expanded(name: str) -> Path:
+    """The path *name*, with the home directory in place of ``~`` if that is known."""
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:
+        return Path(name)
+
+
 def contents(path: Path, most: int, what: str) -> bytes:
     """The bytes of the file or pipe at *path*.
 

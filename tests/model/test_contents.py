@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from model import contents as module
-from model.contents import contents
+from model.contents import contents, expanded
 from model.errors import BadInput
 
 MIB = 1 << 20
@@ -37,6 +37,14 @@ def test_file(tmp_path, size):
     path.write_bytes(b"x" * size)
 
     assert b"x" * size == contents(path, MIB, "a patch")
+
+
+def test_expanded(monkeypatch):
+    """A home directory that is not known is part of the name."""
+    monkeypatch.setenv("HOME", "/home/me")
+
+    assert "/home/me/a" == str(expanded("~/a"))
+    assert "~nobody-of-this-name/a" == str(expanded("~nobody-of-this-name/a"))
 
 
 def test_large_file(tmp_path):

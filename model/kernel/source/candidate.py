@@ -14,6 +14,7 @@ from attrs import evolve, field, frozen
 
 from model.abilities import UNBOUNDED, Abilities
 from model.candidate import Candidate, Snapshot
+from model.contents import expanded
 from model.errors import BadInput
 from model.kernel.source.build import CONFIGS, MODELS, Library, build, compiler
 from model.kernel.source.changes import Changes
@@ -258,7 +259,7 @@ def chosen(text: str) -> tuple[Tree, str, tuple[str, ...]]:
         raise BadInput("kernel-source: needs a directory: kernel-source:DIR")
     model = "vmemmap"
     before, comma, unknown = where.rpartition(",")
-    if comma and Path(before).exists() and not Path(where).exists():
+    if comma and _exists(before) and not _exists(where):
         known = ", ".join((*_NAMES[1:], "patch=FILE", "base=REV"))
         raise BadInput(f"kernel-source:{before}: {unknown!r} is not one of {known}")
     tree = read(where)
@@ -303,4 +304,5 @@ def _options(text: str) -> Iterator[str]:
 
 
 def _exists(name: str) -> bool:
-    return os.path.lexists(Path(name).expanduser())
+    """Whether there is something of this *name*, however long that is."""
+    return os.path.lexists(expanded(name))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from attrs import evolve
 
-from model.contents import contents
+from model.contents import contents, expanded
 from model.errors import BadInput
 from model.kernel.command import run
 from model.kernel.source.diff import CODE, Part, parts
@@ -50,7 +50,7 @@ def patched(tree: Tree, patch: Path) -> Tree:
     """
     if not shutil.which("git"):
         raise BadInput("--patch needs git, which is not installed (apt install git)")
-    found = parts(text(contents(patch.expanduser(), MAX_PATCH, "a patch")))
+    found = parts(text(contents(expanded(str(patch)), MAX_PATCH, "a patch")))
     if not found:
         raise BadInput("no diff in it: it has no '--- a/FILE', '+++ b/FILE', '@@'", file=str(patch))
     read = [part for part in found if part.file in FILES or part.old in FILES]
@@ -108,7 +108,7 @@ def edited(tree: Tree, base: str | None) -> Tree:
         if base is None:
             return tree
         raise BadInput("--base needs git, which is not installed (apt install git)")
-    place = Path(tree.where).expanduser()
+    place = expanded(tree.where)
     if not _is_work_tree(git, place, tree.where):
         if base is None:
             return tree

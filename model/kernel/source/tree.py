@@ -13,7 +13,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from model.contents import contents
+from model.contents import contents, expanded
 from model.errors import BadInput
 from model.kernel.source.diff import Part
 from model.leftovers import temporary
@@ -110,7 +110,7 @@ def read(where: str) -> Tree:
 
     :raises BadInput: if it is no kernel tree, or cannot be read.
     """
-    path = Path(where).expanduser()
+    path = expanded(where)
     try:
         if not path.is_dir() and not path.is_file():
             raise BadInput("no such directory or tarball", file=where)

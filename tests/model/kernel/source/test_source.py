@@ -475,6 +475,7 @@ def test_comma_in_the_name_of_a_patch(tmp_path, name, more, model):
     [
         ("", "needs a directory"),
         (",classic", "needs a directory"),
+        ("," * 5000, "File name too long"),
         (f"{TOY},modern", "'modern' is not one of classic, debug_vm, hvo, m32, patch=FILE, base="),
         (f"{TOY},m32,hvo", "hvo needs VMEMMAP, which 32 bits do not have: leave m32 out"),
         (f"{TOY},patch=nowhere", "nowhere: No such file"),
