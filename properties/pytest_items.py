@@ -177,6 +177,6 @@ class TraceItem(pytest.Item):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """The failure as text: one line if the trace is malformed or cannot be carried out."""
-        if isinstance(excinfo.value, BadInput):
+        if isinstance(excinfo.value, BadInput | Unavailable):
             return visible(str(excinfo.value))
         return super().repr_failure(excinfo, style)

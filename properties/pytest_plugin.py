@@ -43,6 +43,9 @@ PROFILES = MappingProxyType(
 #: The key under which a worker of pytest-xdist gets the controller's value of `_whole`.
 WHOLE = "headcount_whole"
 
+#: The property of a test that names what it kept though it is only dearer.
+DEARER = "headcount_dearer"
+
 #: A text that Hypothesis's statistics repeat for each rule; it lists all rules.
 RULES = re.compile(r"sampled_from\(\[Rule\(.*\]\)\.filter\(.*?_rule_is_enabled\)")
 
@@ -70,6 +73,7 @@ class Active:
             report = ExtentReport(self._spec.tested, fails=fails)
             config.pluginmanager.register(report, "headcount-extent")
         self._store = Store(self._spec.safe, (f"found by pytest, candidate {text}",))
+        self._keeper = _Keeper(self._store)
         self._profile = _profile(config)
         self.search = Search(
             self._spec.safe,
@@ -77,7 +81,7 @@ class Active:
             captured,
             captured_only=bool(files),
             strict=_option(config, "cost") != "report",
-            watcher=_Keeper(self._store),
+            watcher=self._keeper,
         )
 
     def trace(self, path: Path, parent: pytest.Collector) -> pytest.Collector:
@@ -117,6 +121,9 @@ class Active:
         statistics = getattr(item, "hypothesis_statistics", None)
         if statistics:
             item.hypothesis_statistics = RULES.sub("the rules", statistics)  # type: ignore[attr-defined]
+        # pytest-xdist takes these from its workers, too.
+        item.user_properties += [(DEARER, told) for told in self._keeper.dearer]
+        self._keeper.dearer.clear()
         report = yield
         error = call.excinfo.value if call.excinfo else None
         if isinstance(error, Diverged) and not report.passed:
@@ -126,15 +133,30 @@ class Active:
             report.longrepr = Told([*failure.lines(), *blob])  # type: ignore[assignment]
         return report
 
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Tell what a search kept although it passed: what is right but dearer."""
+        passed = terminalreporter.stats.get("passed", ())
+        kept = {told for one in passed for key, told in one.user_properties if key == DEARER}
+        if kept:
+            terminalreporter.section("headcount: agreed but dearer")
+        for told in sorted(kept):
+            terminalreporter.write_line(told)
+
 
 class _Keeper(Watcher):
-    """Stores each failing program as soon as a search finds it."""
+    """Stores each failing program as soon as a search finds it.
+
+    :ivar dearer: A line for each that is only dearer.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self.dearer: list[str] = []
 
     def found(self, program: Program, finding: Finding) -> None:
-        self._store.keep(program, finding)
+        path = self._store.keep(program, finding)
+        if finding.oracle == "cost":
+            self.dearer.append(f"saved    {self._store.trouble or path}: {finding.summary}")
 
 
 class Told:

@@ -4,9 +4,10 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Mapping, Sequence
+from contextlib import closing, nullcontext
 from pathlib import Path
+from typing import IO
 
 import click
 
@@ -20,6 +21,7 @@ from properties.faults.fault import GROUPS
 from properties.grading.grade import Grade, budget, results
 from properties.grading.known import FILE, Known, load, text
 from properties.grading.trial import Result, Trial, read
+from properties.grading.trial import line as as_line
 from properties.grading.trial import text as written
 from properties.processes.interrupts import INTERRUPTED
 from properties.searches import registry
@@ -59,7 +61,9 @@ from properties.searches import registry
 @options.count("--jobs", default=os.cpu_count() or 1)
 @click.option("--levels/--no-levels", default=True, help="Record in which step a fault first runs.")
 @click.option("--reduce/--no-reduce", default=True, help="Also reduce the failures.")
-@click.option("--json", "json_file", type=PATH, help="Write all results to this file.")
+@click.option(
+    "--json", "json_file", type=PATH, help="Write each result to this file when it is known."
+)
 @click.option(
     "--from",
     "former",
@@ -118,7 +122,14 @@ def faults(
         ran = [*{r.trial: r for path in former for r in read(path)}.values()]
         how = tuple(dict.fromkeys(result.trial.search for result in ran))
     else:
-        ran = _run(chosen, how, range(first, first + seeds), steps, jobs, levels, reduce)
+        trials = [
+            Trial(name, fault.spec, fault.versions[-1], seed, budget(name, steps), levels, reduce)
+            for fault in chosen
+            for name in how
+            for seed in range(first, first + seeds)
+        ]
+        with json_file.open("w", buffering=1) if json_file else nullcontext() as file:
+            ran = _run(trials, jobs, file)
     by: defaultdict[tuple[str, str], list[Result]] = defaultdict(list)
     for result in sorted(ran, key=lambda r: r.trial.seed):
         name = result.trial.candidate.rpartition(":")[2]
@@ -157,21 +168,8 @@ def _learned(
     return known
 
 
-def _run(
-    chosen: Sequence[Fault],
-    how: Sequence[str],
-    seeds: Iterable[int],
-    steps: int,
-    jobs: int,
-    *flags: bool,
-) -> list[Result]:
-    """Run each search on each fault with each seed, in *jobs* processes."""
-    trials = [
-        Trial(name, fault.spec, fault.versions[-1], seed, budget(name, steps), *flags)
-        for fault in chosen
-        for name in how
-        for seed in seeds
-    ]
+def _run(trials: Sequence[Trial], jobs: int, file: IO[str] | None) -> list[Result]:
+    """Run *trials* in *jobs* processes; write each result to *file* at once."""
     ran = []
     with (
         Bar("faults", len(trials)) as bar,
@@ -180,6 +178,8 @@ def _run(
         try:
             for done, result in enumerate(running, start=1):
                 ran.append(result)
+                if file:
+                    file.write(as_line(result))
                 bar.update(done, f"{done:,} of {len(trials):,} trials")
         except KeyboardInterrupt:
             # The finished trials are still graded.

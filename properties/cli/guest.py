@@ -9,7 +9,7 @@ import click
 from attrs import asdict
 from rich.table import Table
 
-from model.errors import about
+from model.errors import BadInput, about
 from model.kernel.guest.booted import load
 from model.kernel.guest.emulator import emulator
 from model.kernel.guest.image import build
@@ -95,12 +95,17 @@ def prepare(version: str) -> int:
     show_default=True,
     help="The directory to write to.",
 )
+@click.option("--force", is_flag=True, help="Replace recordings that are there.")
 @reported
-def record_(version: str, gigantic: bool, each: int, seed: int, output: Path) -> int:
+def record_(version: str, gigantic: bool, each: int, seed: int, output: Path, force: bool) -> int:
     """Record the kernel's results of random programs, to compare models without booting."""
     booted = load(f"{version},1g" if gigantic else version)
     search = Search(booted, semantics(version))
     chosen = [*groups(booted.abilities)]
+    files = {name: output / f"{version}-{name}.recording" for name, _ in chosen}
+    there = next((path for path in files.values() if path.exists()), None)
+    if there and not force:
+        raise BadInput("is there already; --force replaces it", file=str(there))
     grid = table("recordings", "steps", "bytes", first="file")
     total = 0
     with Bar("record", len(chosen) * each) as bar:
@@ -118,7 +123,7 @@ def record_(version: str, gigantic: bool, each: int, seed: int, output: Path) ->
                     console.lines(Failure(program, finding).lines(), "bold red")
                     return FINDING
                 bar.update(i + 1, f"{name} pages")
-            path = output / f"{version}-{name}.recording"
+            path = files[name]
             with about(path):
                 write_recordings(path, found)
             steps = sum(len(one.program.steps) for one in found)
@@ -128,7 +133,7 @@ def record_(version: str, gigantic: bool, each: int, seed: int, output: Path) ->
     steps_of = f"recorded {total:,} steps on {booted.image.abi}"
     console.print(f"\n{steps_of}; the models agree with all of them")
     words = ["--kernel", version, *(["--gigantic"] if gigantic else [])]
-    words += ["--each", str(each), "--seed", str(seed), "-o", str(output)]
+    words += ["--each", str(each), "--seed", str(seed), "-o", str(output), "--force"]
     console.print(f"repeat   headcount guest record {' '.join(words)}")
     return 0
 

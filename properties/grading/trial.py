@@ -196,6 +196,11 @@ def text(results: Iterable[Result]) -> str:
     return json.dumps([asdict(result) for result in results], indent=1) + "\n"
 
 
+def line(result: Result) -> str:
+    """*result* as a line of JSON, for a file that is written as results come."""
+    return json.dumps(asdict(result)) + "\n"
+
+
 def read(path: Path) -> list[Result]:
     """The results in the file at *path*.
 
@@ -204,7 +209,11 @@ def read(path: Path) -> list[Result]:
     data = contents(path, MAX_BYTES, "a file of results")
     with about(path):
         try:
-            return [_result(kept) for kept in json.loads(data)]
+            if data.startswith(b"{"):  # as `line` writes them; the last may not be complete
+                kept = [json.loads(one) for one in data.split(b"\n")[:-1]]
+            else:
+                kept = json.loads(data)
+            return [_result(one) for one in kept]
         except (TypeError, KeyError, ValueError, RecursionError):
             msg = "holds no results; headcount faults --json FILE writes them"
             raise BadInput(msg) from None

@@ -399,3 +399,22 @@ def test_of_no_sketch(folder):
     """Where nobody knows what was changed, and nothing is overridden, nothing is told."""
     words = ("--candidate", "optimised", "-k", "soak", *BRIEFLY)
     assert "headcount: all" not in folder.runpytest(*LOADED, *words).stdout.str()
+
+
+@pytest.mark.parametrize("processes", [(), ("-n", "2")])
+def test_dearer_is_told(folder, processes):
+    """What is kept of a search that passes, because it is only dearer, is named."""
+    if processes:
+        pytest.importorskip("xdist")
+    words = ("--candidate", "sketch.py:OrderOneUnbatched", "--cost=report", "-k", "soak")
+    result = folder.runpytest_subprocess(*LOADED, *words, *processes, *BRIEFLY)
+
+    assert pytest.ExitCode.OK == result.ret
+    result.stdout.fnmatch_lines(
+        [
+            "=* headcount: agreed but dearer =*",
+            "saved    .headcount/*.trace: *puts where 1 suffices",
+        ]
+    )
+    (told,) = [line.split()[1] for line in result.outlines if line.startswith("saved  ")]
+    assert (folder.path / told.rstrip(":")).is_file()

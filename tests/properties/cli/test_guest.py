@@ -133,11 +133,16 @@ def test_record(monkeypatch, home):
         assert all(100 <= len(one.program.steps) <= 200 for one in recordings)
         assert kinds <= ({name, "base"} if name == "zero" else {*ROOM} if name == "all" else {name})
     assert result.output.endswith(
-        "repeat   headcount guest record --kernel 6.1 --each 2 --seed 3 -o out\n"
+        "repeat   headcount guest record --kernel 6.1 --each 2 --seed 3 -o out --force\n"
     )
     assert max(map(len, result.output.splitlines())) <= 100
     before = [file.read_bytes() for file in files]
-    run("guest", "record", "--each", 2, "--seed", 3, "-o", "out")
+    files[1].write_text("mine")
+    result = run("guest", "record", "--each", 2, "--seed", 3, "-o", "out")
+    assert 2 == result.exit_code
+    assert result.stderr.endswith(".recording: is there already; --force replaces it\n")
+    assert "mine" == files[1].read_text()
+    run("guest", "record", "--each", 2, "--seed", 3, "-o", "out", "--force")
     assert before == [file.read_bytes() for file in files]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -17,7 +18,7 @@ from properties.cli import main
 from properties.faults import FAULTS
 from properties.grading.canary import Canary
 from properties.grading.grade import Grade, budget, results
-from properties.grading.trial import Found, Result, Trial, run, text
+from properties.grading.trial import Found, Result, Trial, read, run, text
 from properties.search import SEED_STRIDE, Search, Tally
 from properties.searches.soak import soak
 from tests.helpers import ROOT, gone
@@ -361,7 +362,7 @@ def test_list():
 def test_record(tmp_path, monkeypatch):
     """What was learnt is written for CI."""
     file = tmp_path / "known.json"
-    monkeypatch.setattr(sys.modules["properties.cli.faults"], "FILE", file)
+    monkeypatch.setattr(importlib.import_module("properties.cli.faults"), "FILE", file)
     result = cli(
         *("--fault", "NoTailOffset", "--search", "soak", "--seeds", 1),
         *("--jobs", 1, "--record", "--no-levels"),
@@ -487,3 +488,31 @@ def test_nothing_stays(home, number):
         running.send_signal(number)
 
     assert all(map(gone, begun))
+
+
+def test_results_are_written_at_once(home):
+    """What is known of the trials is in the file before all have run, and can be graded."""
+    script = (
+        "import itertools, os, sys\n"
+        "from properties.cli import faults, main\n"
+        "real = faults.results\n"
+        "def killed(trials, jobs):\n"
+        "    yield from itertools.islice(real(trials, jobs), 2)\n"
+        "    os.kill(os.getpid(), 9)\n"
+        "faults.results = killed\n"
+        "main(sys.argv[1:])\n"
+    )
+    words = ("--fault", "NoTailOffset", "--search", "soak", "--seeds", "3", "--jobs", "1")
+    done = subprocess.run(
+        [sys.executable, "-c", script, "faults", *words, "--no-reduce", "--json", "results.json"],
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert -signal.SIGKILL == done.returncode
+
+    file = home / "results.json"
+    assert 2 == len(read(file))
+    with file.open("a") as torn:
+        torn.write('{"trial": ')
+    assert 2 == len(read(file))
+    assert "2/2" in cli("--from", file).output
