@@ -200,7 +200,6 @@ class _Hunt:
         self._best: tuple[Program, Finding] | None = None
         self._found_at = 0.0
         self._others: dict[str, Path] = {}
-        self._kept: Path | None = None
         self._died: dict[int, str] = {}
         self._lost: list[str] = []
 
@@ -359,9 +358,6 @@ class _Hunt:
         self._others[finding.signature] = path
         target = self._target
         if target is None or found.rank < target.rank:
-            if target and target.finding.signature != finding.signature and self._kept:
-                self._others[target.finding.signature] = self._kept
-            self._kept = path
             self._crew.drop(target)
             self._target, self._reduced, self._best = found, None, None
             self._found_at = time.monotonic()

@@ -234,7 +234,7 @@ def test_what_was_changed_is_not_under_test(home):
     assert result.output.startswith("not under test ")
     assert "  not under test: mm/gup.c: nobody_calls, 49, 51\n" in result.output
     assert "not under test" == told["verdict"]
-    assert 5 == len(told["lack"]["changed"])
+    assert 5 == len(told["under_test"]["changed"])
 
 
 def test_uncovered(home):
