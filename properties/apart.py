@@ -46,6 +46,7 @@ def apart(
         except Died as err:
             died = str(err)
     if container:
+        container.needed = True
         if died in {HANGS, "no_progress"}:
             container.hurry()
         try:

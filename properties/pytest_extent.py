@@ -39,7 +39,7 @@ class ExtentReport:
     def __init__(self, tested: Tested, *, fails: bool) -> None:
         self._tested = tested
         self._fails = fails
-        self._searched = False
+        self._searched = self._failed = False
         self._elsewhere: defaultdict[tuple[str, str], set[int]] = defaultdict(set)
         self._calls: Counter[str] | None = None
         self._extent = Extent()
@@ -52,8 +52,10 @@ class ExtentReport:
             return (yield)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Hear that a search ran, in this process or in a worker."""
-        self._searched |= report.when == "call" and report.nodeid.startswith(SEARCHES)
+        """Hear that a search ran, in this process or in a worker, and whether it failed."""
+        searched = report.when == "call" and report.nodeid.startswith(SEARCHES)
+        self._searched |= searched
+        self._failed |= searched and report.failed
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
@@ -98,6 +100,8 @@ class ExtentReport:
         extent = self._extent
         if extent.changed is None and (extent.under is None or extent.under.calls is None):
             return
+        if extent.changed is None and self._failed:
+            return  # a finding says more than what was called, and its process took that along
         said = extent.lack or WHOLE[extent.changed is None]
         terminalreporter.section(f"headcount: {said}", red=bool(extent.lack))
         for line in extent.lines():

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from attrs import evolve
 from hypothesis import HealthCheck, Phase, Verbosity, settings
+from hypothesis.errors import Flaky
 from hypothesis.stateful import run_state_machine_as_test
 
 from model.candidate import Candidate, Unavailable
@@ -98,7 +99,15 @@ class MachineItem(SearchItem):
 
     def runtest(self) -> None:
         """Run the state machine."""
-        self.obj()
+        try:
+            self.obj()
+        except Flaky:
+            # What the candidate did once it did not do again; it failed, all the same.
+            watcher = self.parent.search.watcher
+            if not isinstance(watcher, Tally) or watcher.failure is None:
+                raise
+            program, finding = watcher.failure
+            raise diverged(finding.signature)(program, finding) from None
 
 
 class RoundsItem(SearchItem):

@@ -24,9 +24,10 @@ from properties import candidates, layouts
 from properties.judging.finding import Diverged, Finding
 from properties.pytest_extent import ExtentReport
 from properties.pytest_items import Searches, TraceFile
+from properties.reports.failure import Failure
 from properties.reports.store import Store
 from properties.reports.visible import visible
-from properties.search import Search, Watcher
+from properties.search import Search, Tally
 from properties.shrink import failure_of
 
 #: Hypothesis profiles: how many programs the search machine draws, and how.
@@ -75,6 +76,7 @@ class Active:
         self._store = Store(self._spec.safe, (f"found by pytest, candidate {text}",))
         self._keeper = _Keeper(self._store)
         self._profile = _profile(config)
+        self._failures: dict[str, Failure] = {}
         self.search = Search(
             self._spec.safe,
             version,
@@ -87,6 +89,14 @@ class Active:
     def trace(self, path: Path, parent: pytest.Collector) -> pytest.Collector:
         """A collector of one test, the replay of the saved trace at *path*."""
         return TraceFile.from_parent(parent, path=path, search=self.search)
+
+    def _failure(self, error: Diverged) -> Failure:
+        """The report on *error*; each signature is reduced once."""
+        name = error.finding.signature
+        if name not in self._failures:
+            found = failure_of(error.program, error.finding, self._spec, self._store)
+            self._failures[name] = found
+        return self._failures[name]
 
     def pytest_report_header(self) -> list[str]:
         """The candidate and its semantics, and what a sketch overrides, for pytest's header."""
@@ -122,12 +132,12 @@ class Active:
         if statistics:
             item.hypothesis_statistics = RULES.sub("the rules", statistics)  # type: ignore[attr-defined]
         # pytest-xdist takes these from its workers, too.
-        item.user_properties += [(DEARER, told) for told in self._keeper.dearer]
-        self._keeper.dearer.clear()
+        item.user_properties += [(DEARER, told) for told in self._keeper.cost]
+        self._keeper.cost.clear()
         report = yield
         error = call.excinfo.value if call.excinfo else None
         if isinstance(error, Diverged) and not report.passed:
-            failure = failure_of(error.program, error.finding, self._spec, self._store)
+            failure = self._failure(error)
             notes = getattr(error, "__notes__", ())
             blob = [note.strip() for note in notes if "reproduce_failure" in note]
             report.longrepr = Told([*failure.lines(), *blob])  # type: ignore[assignment]
@@ -143,20 +153,22 @@ class Active:
             terminalreporter.write_line(told)
 
 
-class _Keeper(Watcher):
+class _Keeper(Tally):
     """Stores each failing program as soon as a search finds it.
 
-    :ivar dearer: A line for each that is only dearer.
+    :ivar cost: A line for each that is only dearer.
     """
 
     def __init__(self, store: Store) -> None:
+        super().__init__()
         self._store = store
-        self.dearer: list[str] = []
+        self.cost: list[str] = []
 
     def found(self, program: Program, finding: Finding) -> None:
+        self.failure = (program, finding)
         path = self._store.keep(program, finding)
         if finding.oracle == "cost":
-            self.dearer.append(f"saved    {self._store.trouble or path}: {finding.summary}")
+            self.cost.append(f"saved    {self._store.trouble or path}: {finding.summary}")
 
 
 class Told:

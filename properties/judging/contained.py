@@ -47,6 +47,8 @@ class Container:
         self._abilities: Abilities | None = None
         #: The candidate whose program the process carries out.
         self.owner: Contained | None = None
+        #: Whether candidates are known to end their process, or not to return from a step.
+        self.needed = False
         #: Whether the last process ended by a signal that others send, too.
         self.foreign = False
 

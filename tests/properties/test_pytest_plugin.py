@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from tests.helpers import ROOT, SKETCHES, TOY, TRACES
+from tests.helpers import MISBEHAVING, ROOT, SKETCHES, TOY, TRACES
 from tests.model.kernel.source.needs import lacking
 
 SEARCHES = [f"headcount::{name}" for name in ("machine", "soak", "wide", "laws", "orders")]
@@ -418,3 +418,37 @@ def test_dearer_is_told(folder, processes):
     )
     (told,) = [line.split()[1] for line in result.outlines if line.startswith("saved  ")]
     assert (folder.path / told.rstrip(":")).is_file()
+
+
+@pytest.mark.slow("searches on candidates that crash and hang")
+@pytest.mark.parametrize(
+    ("name", "said"), [("EndsProcess", "CRASHED"), ("LoopsInC", "NO END"), ("Interrupts", "RAISED")]
+)
+def test_misbehaving(folder, name, said):
+    """A candidate that ends its process, never returns or raises anything fails the run."""
+    words = ("--candidate", f"{MISBEHAVING}:{name}", "-k", "soak or machine", *BRIEFLY)
+    result = folder.runpytest_subprocess(*LOADED, *words)
+
+    assert 1 == result.ret
+    assert {"headcount::machine": "FAILED", "headcount::soak": "FAILED"} == ids(result)
+    result.stdout.fnmatch_lines([f"{said} at step * of *unpin_user_page*", "saved    .headcount/*"])
+    result.stdout.no_fnmatch_line("*not under test*")
+
+
+@pytest.mark.slow("searches on a candidate that leaves threads")
+def test_flaky(folder):
+    """What the machine cannot repeat is told as what it was, not as an error of Hypothesis."""
+    folder.makepyfile(
+        flaky="import random\n"
+        "from model.optimised import Optimised\n"
+        "class Flaky(Optimised):\n"
+        "    def unpin_user_page(self, page):\n"
+        "        if random.SystemRandom().random() < 0.5:\n"
+        "            super().unpin_user_page(page)\n"
+    )
+    words = ("--candidate", "flaky.py:Flaky", "-k", "machine", *BRIEFLY)
+    result = folder.runpytest_subprocess(*LOADED, *words)
+
+    assert 1 == result.ret
+    result.stdout.fnmatch_lines(["DIVERGED at step * of *unpin_user_page*"])
+    result.stdout.no_fnmatch_line("*hypothesis.errors*")
