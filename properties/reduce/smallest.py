@@ -213,8 +213,9 @@ class _Proof:
     ) -> Iterator[tuple[Program, Finding]]:
         """Smaller programs of *scope* that fail with the same signature, each with its finding."""
         steps, compound, orders, named = self.program.size().counts
-        kinds = {"driver"}
-        if any(step.regroups and step.takes_one_page for step in self.program.steps):
+        kinds = {"driver"} & self.abilities.kinds
+        split = any(step.regroups and step.takes_one_page for step in self.program.steps)
+        if split or not kinds:
             # Pages of kind driver cannot be split.
             kinds |= {mapping.kind for mapping in self.program.mappings}
         layouts = [m for kind in sorted(kinds) for m in evolve(scope, kind=kind).layouts()]

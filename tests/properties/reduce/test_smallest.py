@@ -480,6 +480,23 @@ def test_calls_of_the_candidate():
     assert 0 < few.tried < whole.tried
 
 
+class OnlyHugetlb(candidate_of("CountsRuns")):
+    """Has no pages of drivers."""
+
+    abilities = Abilities("huge", kinds=frozenset({"hugetlb"}))
+
+
+def test_kinds_of_the_candidate():
+    """Of a candidate without pages of drivers, pages of the program's own kind are tried."""
+    before = unreduced(PADDED["CountsRuns"].replace("driver", "hugetlb"), OnlyHugetlb)
+    result = smallest(before, OnlyHugetlb)
+
+    assert "hugetlb" == result.program.mappings[0].kind
+    assert (2, 1, 1, 4) == result.program.size().counts
+    assert result.proved
+    assert 0 < result.tried
+
+
 def test_one_step_less_is_not_counted(monkeypatch):
     """Tries outside the scope do not count in the proof."""
     candidate = candidate_of("PartialPinIsError")
