@@ -98,8 +98,8 @@ def candidate(command: Callable[..., Any]) -> Callable[..., Any]:
 semantics = click.option(
     "--semantics",
     "version",
-    help="Kernel version whose rules apply;"
-    " default: 5.13 if the candidate has it, else its latest.",
+    help="Kernel version whose rules apply; verify takes 'all', too."
+    " Default: 5.13 if the candidate has it, else its latest.",
 )
 json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 cost = click.option(

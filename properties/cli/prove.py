@@ -5,19 +5,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
+from attrs import frozen
 
 from model.errors import BadInput
 from properties.cli import options
-from properties.cli.console import FINDING, console, reported
+from properties.cli.console import FINDING, Bar, console, reported
+from properties.processes.alone import alone
+from properties.processes.crew import Tell
+from properties.processes.interrupts import Interrupts
 from properties.proof import ABOUT, ASSUMED, FOLLOWS
-
-if TYPE_CHECKING:
-    from properties.proof.solver import Result
 
 
 @click.command()
@@ -31,12 +33,10 @@ def prove(as_json: bool) -> int:
             "(in a checkout: pip install -e '.[proof]')"
         )
         raise BadInput(reason)
-    # Imported here because they need z3.
-    from properties.proof.lemmas import lemmas  # noqa: PLC0415 - see above
-    from properties.proof.solver import settle  # noqa: PLC0415 - see above
-
     started = time.monotonic()
-    results = [settle(lemma) for lemma in lemmas()]
+    with Interrupts() as interrupted, Bar("prove", 0, quiet=as_json) as bar:
+        # In a process of its own, as nothing interrupts z3.
+        results = alone(_settled, partial(bar.update, 0), interrupted, None, watched=False)
     if as_json:
         console.json(_json(results))
     else:
@@ -44,9 +44,39 @@ def prove(as_json: bool) -> int:
     return 0 if all(result.as_stated for result in results) else FINDING
 
 
-def _print_results(results: Sequence[Result], seconds: float) -> None:
+@frozen
+class _Settled:
+    """What is said of a `properties.proof.solver.Result`: another process has its formulas."""
+
+    types: str
+    text: str
+    verdict: str
+    as_stated: bool
+    told: str
+    example: Mapping[str, int]
+
+
+def _settled(tell: Tell) -> list[_Settled]:
+    """Settle all lemmas."""
+    # Imported here because they need z3.
+    from properties.proof.lemmas import lemmas  # noqa: PLC0415 - see above
+    from properties.proof.solver import settle  # noqa: PLC0415 - see above
+
+    found = []
+    for lemma in lemmas():
+        tell(lemma.text)
+        one = settle(lemma)
+        found.append(
+            _Settled(
+                lemma.types, lemma.text, one.verdict, one.as_stated, one.told, dict(one.example)
+            )
+        )
+    return found
+
+
+def _print_results(results: Sequence[_Settled], seconds: float) -> None:
     for result in results:
-        line = f"{result.verdict:8} {result.lemma.types:15} {result.lemma.text}"
+        line = f"{result.verdict:8} {result.types:15} {result.text}"
         console.print(line, style=None if result.as_stated else "bold red")
         if result.told:
             console.print(f"         {result.told}")
@@ -59,14 +89,14 @@ def _print_results(results: Sequence[Result], seconds: float) -> None:
     console.print(f"settled  {total}", style="bold red" if wrong else None)
 
 
-def _json(results: Sequence[Result]) -> dict[str, Any]:
+def _json(results: Sequence[_Settled]) -> dict[str, Any]:
     return {
         "as_stated": all(result.as_stated for result in results),
         "assumed": list(ASSUMED),
         "lemmas": [
             {
-                "types": result.lemma.types,
-                "text": result.lemma.text,
+                "types": result.types,
+                "text": result.text,
                 "verdict": result.verdict,
                 "as_stated": result.as_stated,
                 "counterexample": dict(result.example) or None,

@@ -5,14 +5,18 @@
 import secrets
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
-from attrs import evolve
+from attrs import evolve, frozen
 
 from model.errors import BadInput
+from model.semantics import SEMANTICS, Semantics
 from properties import candidates, layouts
 from properties.cli import options
 from properties.cli.console import (
+    FINDING,
+    NOT_TESTED,
     Bar,
     console,
     exit_status,
@@ -34,6 +38,90 @@ from properties.search import Search
 from properties.searches import registry
 from properties.verify import Means
 from properties.verify import verify as run_verify
+
+
+@frozen
+class _Asked:
+    """What was asked for, whichever the version.
+
+    :param words: The words of the command that repeats the search, but for rounds.
+    """
+
+    spec: candidates.Spec
+    names: tuple[str, ...]
+    layout_files: tuple[Path, ...]
+    seed: int
+    rounds: int | None
+    seconds: float
+    jobs: int
+    prove: int
+    cost: str
+    matrices: bool
+    uncovered: bool
+    as_json: bool
+    words: tuple[str, ...]
+
+    def search(
+        self, row: Semantics, version: str | None, interrupted: Interrupts
+    ) -> tuple[int, dict[str, Any]]:
+        """Search by the rules of *row*, and print what was found; the exit status, and the JSON.
+
+        :param version: The version that repeats it; None if that is the default.
+        """
+        spec = self.spec
+        captured = layouts.load(self.layout_files) if self.layout_files else layouts.shipped()
+        search = Search(spec.make, row, captured, captured_only=bool(self.layout_files))
+        repeat = partial(command, "verify", candidate=spec.text, version=version, cost=self.cost)
+        store = Store(spec.safe, (f"found by {repeat(*self.words)}",))
+        with Bar("verify", self.rounds or self.seconds, quiet=self.as_json) as bar:
+            ended = run_verify(
+                [registry.load(name) for name in self.names],
+                search,
+                store,
+                self.seed,
+                rounds=self.rounds,
+                seconds=self.seconds,
+                tested=spec.tested,
+                means=Means(
+                    self.jobs if spec.forks else 0,
+                    spec.container,
+                    spec.memory,
+                    interrupted,
+                    partial(_update, bar, self.rounds),
+                ),
+            )
+        coverage = ended.coverage
+        if not coverage.steps and not interrupted():
+            raise BadInput(f"no step was executed on {spec.text}")
+        again = repeat(*self.words, "--rounds", str(coverage.rounds))
+        found = None
+        if ended.reduced:
+            found = tell(
+                ended.reduced,
+                spec,
+                store,
+                lambda failure: evolve(failure, found=again),
+                prove=self.prove,
+                whole=ended.whole,
+                quiet=self.as_json,
+                interrupted=interrupted,
+            )
+        worth = found_within(coverage.steps_by(self.names))
+        outcome = Outcome(search, ended, found, extent(spec), self.seed, again, worth)
+        if not self.as_json:
+            self._print(outcome)
+        status = INTERRUPTED if interrupted() else exit_status(found, self.cost, outcome.extent)
+        return status, outcome.json() | ({"finding": finding_json(found)} if found else {})
+
+    def _print(self, outcome: Outcome) -> None:
+        console.lines(outcome.lines(uncovered=self.uncovered), outcome.style)
+        if self.matrices:
+            for matrix in MATRICES:
+                console.print()
+                console.lines(matrix.lines(outcome.coverage.reached), "bold")
+            console.print()
+        if not outcome.failure:
+            console.print(f"repeat   {outcome.again}")
 
 
 @click.command()
@@ -89,70 +177,46 @@ def verify(
     console.lines(() if as_json else about_lines(spec), "")
     usual = registry.turns(spec.make())
     names = names or usual
-    searchers = [registry.load(name) for name in names]
     seed = secrets.randbelow(1 << 32) if seed is None else seed
-    search = Search(
-        spec.make,
-        candidates.counting_as(spec, version),
-        layouts.load(layout_files) if layout_files else layouts.shipped(),
-        captured_only=bool(layout_files),
-    )
     words = [part for path in layout_files for part in ("--layout", str(path))]
     if names != usual:
         words += [part for name in names for part in ("--search", name)]
     words += ["--seed", str(seed)]
-    repeat = partial(command, "verify", candidate=candidate, version=version, cost=cost)
-    store = Store(spec.safe, (f"found by {repeat(*words)}",))
+    for name in names:
+        registry.load(name)
+    asked = _Asked(
+        spec,
+        names,
+        layout_files,
+        seed,
+        rounds,
+        seconds,
+        jobs,
+        prove,
+        cost,
+        matrices,
+        uncovered,
+        as_json,
+        (*words,),
+    )
+    every = version == "all"
+    known = spec.make().abilities.semantics
+    rows = [row for row in SEMANTICS.values() if row.version in known] if every else []
+    rows = rows or [candidates.counting_as(spec, None if every else version)]
+    statuses, said = [], []
     with Interrupts() as interrupted:
-        with Bar("verify", rounds or seconds, quiet=as_json) as bar:
-            means = Means(
-                jobs if spec.forks else 0,
-                spec.container,
-                spec.memory,
-                interrupted,
-                partial(_update, bar, rounds),
-            )
-            ended = run_verify(
-                searchers,
-                search,
-                store,
-                seed,
-                rounds=rounds,
-                seconds=seconds,
-                tested=spec.tested,
-                means=means,
-            )
-        coverage = ended.coverage
-        if not coverage.steps and not interrupted():
-            raise BadInput(f"no step was executed on {candidate}")
-        again = repeat(*words, "--rounds", str(coverage.rounds))
-        found = None
-        if ended.reduced:
-            found = tell(
-                ended.reduced,
-                spec,
-                store,
-                lambda failure: evolve(failure, found=again),
-                prove=prove,
-                whole=ended.whole,
-                quiet=as_json,
-                interrupted=interrupted,
-            )
-        worth = found_within(coverage.steps_by(names))
-        outcome = Outcome(search, ended, found, extent(spec), seed, again, worth)
-        if as_json:
-            finding = {"finding": finding_json(found)} if found else {}
-            console.json(outcome.json() | finding)
-        else:
-            console.lines(outcome.lines(uncovered=uncovered), outcome.style)
-            if matrices:
-                for matrix in MATRICES:
-                    console.print()
-                    console.lines(matrix.lines(coverage.reached), "bold")
+        for number, row in enumerate(rows):
+            if number and not as_json:
                 console.print()
-            if not found:
-                console.print(f"repeat   {again}")
-    return INTERRUPTED if interrupted() else exit_status(found, cost, outcome.extent)
+            status, found = asked.search(row, row.version if every else version, interrupted)
+            statuses.append(status)
+            said.append(found)
+            if interrupted():
+                break
+    if as_json:
+        console.json({"results": said} if every else said[0])
+    # A finding goes before what was not under test, and an interrupt before both.
+    return next(s for s in (INTERRUPTED, FINDING, NOT_TESTED, 0) if s in statuses)
 
 
 def _update(bar: Bar, rounds: int | None, coverage: Coverage, found: str) -> None:
