@@ -41,8 +41,9 @@ ASLEEP = 6.0
 #: Milliseconds that a process may live on after its end of the channel is closed.
 CLOSED_TRIES = 500
 
-#: Option of ``prctl()``: the signal that a process gets when its parent ends.
-PR_SET_PDEATHSIG = 1
+#: Options of ``prctl()``: the signal that a process gets when its parent ends; and that it, and
+#: what it starts, gains no privileges.
+PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38
 
 #: Place in the shared words, after those of the watchdog: whether the process is asked to stop.
 STOP = 2
@@ -227,6 +228,7 @@ def _live(
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
         end_with(parent)
+        ctypes.CDLL(None).prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
         faulthandler.disable()
         _confine(memory)
         Watchdog.words = words

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -101,3 +102,11 @@ def test_survived_in_time(monkeypatch):
 
     with pytest.raises(BadInput, match="x does not end"):
         survived(endless, "x")
+
+
+def test_no_privileges():
+    """What a process starts gains no privileges."""
+    status = alone(lambda _tell: Path("/proc/self/status").read_text())
+
+    assert "\nNoNewPrivs:\t1\n" in status
+    assert "\nNoNewPrivs:\t0\n" in Path("/proc/self/status").read_text()

@@ -28,8 +28,12 @@ static void tick(int number)
 		hc_end(HC_STUCK, "does not return");
 }
 
-/* Make this process end with its parent, even if that is killed. */
-void hc_follow(void) { prctl(PR_SET_PDEATHSIG, SIGKILL); }
+/* Make this process end with its parent, even if that is killed; and gain no privileges. */
+void hc_follow(void)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
 
 /*
  * Run on the client's processor: the two take turns, and waking another processor takes five
