@@ -12,7 +12,7 @@ from properties.judging.judge import judge
 from tests.helpers import program
 
 
-@pytest.mark.parametrize("what", [*UNCONTAINED, ""])
+@pytest.mark.parametrize("what", [*sorted(UNCONTAINED), ""])
 def test_candidates_that_need_no_container(sketches, what):
     """What contains its steps itself, as a kernel tree does, is reduced whatever was found."""
     finding = judge(
