@@ -22,7 +22,10 @@ from model.optimised import Optimised
 from model.semantics import DEFAULT, SEMANTICS, Semantics, semantics
 from model.under_test import Changed, UnderTest
 from properties.coverage.sketch import SketchLines
+from properties.importing import harmless
 from properties.judging.contained import Container
+from properties.judging.guard import said
+from properties.judging.watchdog import Hang, Watchdog
 from properties.overrides import Overrides
 from properties.processes.alone import survived
 from properties.processes.forked import MEMORY
@@ -151,9 +154,12 @@ def _named(text: str) -> Spec:
 
 def _own(text: str, where: str, name: str) -> Spec:
     """The candidate of the class *name* in the file or package *where*."""
-    # What it prints goes to standard error, not into a report.
-    with redirect_stdout(sys.stderr):
-        return _imported(text, where, name)
+    here = Path.cwd()
+    with harmless():
+        spec = _imported(text, where, name)
+    if Path.cwd() != here:
+        raise BadInput(f"{text}: importing it leaves the working folder, in which traces are kept")
+    return spec
 
 
 def _imported(text: str, where: str, name: str) -> Spec:
@@ -235,7 +241,7 @@ def _import_error(err: BaseException, where: str) -> BadInput:
         for frame in traceback.extract_tb(err.__traceback__):
             if frame.filename == str(Path(where)) or frame.filename == str(Path(where).resolve()):
                 line = frame.lineno or 0
-    reason = f"cannot be imported: {type(err).__name__}: {err}".splitlines()[0]
+    reason = f"cannot be imported: {type(err).__name__}: {said(err)}"
     return BadInput(reason, file=where, line=line if where.endswith(".py") else 0)
 
 
@@ -253,7 +259,7 @@ def _checked(make: type, where: str, name: str) -> Callable[[], Candidate]:
         some = abilities.calls and abilities.kinds and abilities.orders and abilities.semantics
         missing = candidate.missing_calls()
     except (Exception, SystemExit) as err:
-        what = f"{type(err).__name__}: {err}".splitlines()[0]
+        what = f"{type(err).__name__}: {said(err)}"
         raise BadInput(f"{name} cannot be used: {what}", file=where) from None
     if not some:
         raise BadInput(f"{name} cannot be used: its abilities leave nothing to do", file=where)
@@ -263,12 +269,21 @@ def _checked(make: type, where: str, name: str) -> Callable[[], Candidate]:
     if missing:
         raise BadInput(f"{name} lacks {', '.join(f'{call}()' for call in missing)}", file=where)
 
+    watchdog = Watchdog()
+
     def made() -> Candidate:
         try:
-            with redirect_stdout(sys.stderr):
-                return make()
+            watchdog.watch(1)
+            try:
+                with redirect_stdout(sys.stderr):
+                    return make()
+            finally:
+                watchdog.rest()
+        except Hang:
+            watchdog.rest()
+            raise Unavailable(f"{where}: making {name} does not end any more") from None
         except (Exception, SystemExit) as err:
-            what = f"{type(err).__name__}: {err}".splitlines()[0]
+            what = f"{type(err).__name__}: {said(err)}"
             raise Unavailable(f"{where}: {name} cannot be made any more: {what}") from None
 
     return made

@@ -54,13 +54,18 @@ def interrupt(_number: int, _frame: object) -> None:
 def _run() -> None:
     # Imported late, so that an interrupt before is no traceback of an import.
     from properties.cli import main as command  # noqa: PLC0415
+    from properties.importing import Foreign  # noqa: PLC0415
 
     try:
         command()
-    except SystemExit:
+    except SystemExit as end:
         # What cannot be written is told here, not by the interpreter at its end.
         if not sys.stdout.closed:
             sys.stdout.flush()
+        if Foreign.imported and isinstance(end.code, int):
+            # Its threads may never end, and what it asked to be done at the end change the status.
+            sys.stderr.flush()
+            os._exit(end.code)
         raise
 
 

@@ -102,8 +102,7 @@ class Guarded:
             if isinstance(err, KeyboardInterrupt) and not _alone():
                 raise
             name = type(err).__name__
-            said = _said(err)
-            return NoSnapshot(f"raised_{name}", f"{call} raised {name}: {said}", _where(err))
+            return NoSnapshot(f"raised_{name}", f"{call} raised {name}: {said(err)}", _where(err))
 
     def partial(self) -> Snapshot:
         """A snapshot of a step that did not finish: the first 1,000 events of its journal."""
@@ -121,14 +120,21 @@ def _alone() -> bool:
 
 def _checked(shown: Snapshot | NoSnapshot, call: str) -> Snapshot | NoSnapshot:
     """*shown*, unless it is a snapshot whose number is none that a call can return."""
-    returned = shown.returned if isinstance(shown, Snapshot) else None
+    if isinstance(shown, NoSnapshot):
+        return shown
+    for name in ("returned", "nmap", "longest"):
+        number = getattr(shown, name)
+        if number is not None and type(number) is not int:
+            # A class of the candidate's own may compare as it likes, or not at all.
+            setattr(shown, name, int.__index__(number))
+    returned = shown.returned
     if returned is not None and not -LARGEST <= returned < 2 * LARGEST:
         bits = returned.bit_length()
         return NoSnapshot("no_snapshot", f"{call} returned a number of {bits:,} bits")
     return shown
 
 
-def _said(err: BaseException) -> str:
+def said(err: BaseException) -> str:
     """The message of *err* in one line of at most 200 characters, even if ``str(err)`` raises."""
     try:
         text = str(err)

@@ -19,7 +19,7 @@ from properties.processes.forked import MEMORY, Forked
 T = TypeVar("T")
 
 #: Seconds that importing a candidate may take.
-IMPORT_SECONDS = 60.0
+IMPORT_SECONDS = 15.0
 
 
 class Interrupted(BaseException):
@@ -87,6 +87,9 @@ def survived(task: Callable[[], object], what: str) -> None:
             tell(err)
         except Unavailable as err:
             tell(BadInput(str(err)))
+        except BaseException as err:
+            # Nobody can interrupt this process: a KeyboardInterrupt is the candidate's, too.
+            tell(BadInput(f"{what} raises {type(err).__name__}"))
 
     found: list[BadInput] = []
     try:
@@ -94,6 +97,6 @@ def survived(task: Callable[[], object], what: str) -> None:
     except Died as err:
         raise BadInput(f"{what} ends the process, which {err}") from None
     except Interrupted:
-        raise BadInput(f"{what} does not end") from None
+        raise BadInput(f"{what} takes more than {IMPORT_SECONDS:g} s") from None
     for one in found:
         raise one

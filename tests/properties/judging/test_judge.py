@@ -31,6 +31,43 @@ def test_agrees():
     assert 2 == said.steps
 
 
+class Lying(int):
+    """A number that equals each other one."""
+
+    def __eq__(self, other):
+        return True
+
+    def __ne__(self, other):
+        return False
+
+    __hash__ = None
+
+
+class Raising(int):
+    """A number that cannot be compared."""
+
+    def __eq__(self, other):
+        raise RuntimeError
+
+    def __hash__(self):
+        raise RuntimeError
+
+    __int__ = __index__ = __eq__
+
+
+@pytest.mark.parametrize("own", [Lying, Raising])
+@pytest.mark.parametrize(("value", "kind"), [(2, "agrees"), (7, "diverges")])
+def test_returned_number_of_own_class(own, value, kind):
+    """The value of a number counts, not how its class compares."""
+
+    class Returns(Optimised):
+        def pin_user_pages(self, pages):
+            super().pin_user_pages(pages)
+            return own(value)
+
+    assert kind == verdict(PINNED, Returns()).kind
+
+
 def test_reference_is_dearer():
     """The reference itself agrees, but for its puts."""
     text = PINNED.replace("a[3:5]", "a[0:4]") + "unpin_user_pages(h1[0:4])\n"
