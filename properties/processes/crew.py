@@ -155,6 +155,9 @@ class Crew:
         """Hear what the processes tell within *seconds*, or until one tells something."""
         ready = wait([process.channel for process in self._busy], seconds)
         for process, task in [*self._busy.items()]:
+            if process not in self._busy:
+                # What another one told has led to `drop`.
+                continue
             if process.channel in ready:
                 message = process.receive()
                 if message is None:

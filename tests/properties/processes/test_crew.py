@@ -63,6 +63,26 @@ def carried_out(made, *tasks):
     assert not made.tasks
 
 
+def test_dropped_while_heard():
+    """A task that has ended is dropped, as another ended at the same instant: it is not heard."""
+    heard = []
+
+    def hears(one):
+        heard.append(one.task)
+        for task in {"a", "b"} - {one.task}:
+            made.drop(task)
+
+    with Crew(lambda task, _tell: task, hears, 2) as made:
+        made.give("a")
+        made.give("b")
+        for process in made._busy:
+            assert process.channel.poll(60)
+        made.hear()
+
+        assert 1 == len(heard)
+        assert not made.tasks
+
+
 def test_tasks(two, heard):
     """Each task is carried out once, by one of two processes, which tell and answer."""
     carried_out(two, *"abcde")
