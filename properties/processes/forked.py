@@ -38,6 +38,10 @@ GRACE = 1.0
 #: Seconds that a step may sleep. A step that waits for a processor does not sleep.
 ASLEEP = 6.0
 
+#: Of the seconds between two looks at a step that sleeps, this many count: whoever looks may have
+#: been stopped (Ctrl-Z).
+MOST_BETWEEN = 1.0
+
 #: Milliseconds that a process may live on after its end of the channel is closed.
 CLOSED_TRIES = 500
 
@@ -136,7 +140,7 @@ class Forked:
             self._begun, self._used, self._slept = words[BEGUN], used, 0.0
             self._since = now
         elif asleep and used == self._before:
-            self._slept += now - self._looked
+            self._slept += min(now - self._looked, MOST_BETWEEN)
         self._before, self._looked = used, now
         most = limit + per_page * max(words[PAGES], 0) + GRACE
         return words[PAGES] >= 0 and (self._slept > ASLEEP or used - self._used > most)
@@ -185,13 +189,13 @@ class Forked:
 
 
 def _looks(pid: int) -> tuple[float, bool]:
-    """Processor time of *pid* in seconds, and whether it sleeps."""
+    """Processor time of *pid* in seconds, and whether it sleeps or is stopped."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123 - ten times a second
             fields = file.read().rpartition(b")")[2].split()
     except OSError:
         return 0.0, False
-    return (int(fields[11]) + int(fields[12])) / _TICKS, fields[0] in {b"S", b"D"}
+    return (int(fields[11]) + int(fields[12])) / _TICKS, fields[0] in {b"S", b"D", b"T"}
 
 
 class _Expected:

@@ -29,6 +29,9 @@ def work(task, tell):
         signal.setitimer(signal.ITIMER_REAL, 0)
         while True:
             pass
+    if task == "stopped":
+        Watchdog().watch(1)
+        os.kill(os.getpid(), signal.SIGSTOP)
     if task == "long":
         while True:
             tell("still")
@@ -118,6 +121,14 @@ def test_hangs(two, heard, monkeypatch):
     monkeypatch.setattr(crew, "STEP_SECONDS", 0.1)
     monkeypatch.setattr("properties.processes.forked.GRACE", 0.1)
     carried_out(two, "hang")
+
+    assert [HANGS] == [one.died for one in heard]
+
+
+def test_stopped(two, heard, monkeypatch):
+    """A step that stops its process does not return from it."""
+    monkeypatch.setattr("properties.processes.forked.ASLEEP", 0.5)
+    carried_out(two, "stopped")
 
     assert [HANGS] == [one.died for one in heard]
 
