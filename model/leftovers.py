@@ -25,6 +25,7 @@ def marked(name: str) -> str:
 @contextmanager
 def temporary(place: Path) -> Iterator[Path]:
     """A new directory in *place*, from which what is to stay is moved; old leavings go too."""
+    place.mkdir(parents=True, exist_ok=True)
     sweep(place)
     made = place / marked("made")
     made.mkdir()

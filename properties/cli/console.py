@@ -193,6 +193,8 @@ def reported(command: Callable[..., int]) -> Callable[..., None]:
         except (KeyboardInterrupt, Interrupted):
             click.echo("headcount: interrupted; failures found so far are saved", err=True)
             status = INTERRUPTED
+            # Else Python ends by SIGINT, if the exception passed through code from a string.
+            exec("")  # noqa: S102
         except BrokenPipeError:
             status = 0
             sys.stderr.close()

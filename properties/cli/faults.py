@@ -5,7 +5,7 @@
 import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from contextlib import closing, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 from typing import IO
 
@@ -23,7 +23,8 @@ from properties.grading.known import FILE, Known, load, text
 from properties.grading.trial import Result, Trial, read
 from properties.grading.trial import line as as_line
 from properties.grading.trial import text as written
-from properties.processes.interrupts import INTERRUPTED
+from properties.processes.alone import Interrupted
+from properties.processes.interrupts import INTERRUPTED, Interrupts
 from properties.searches import registry
 
 
@@ -128,7 +129,7 @@ def faults(
             for name in how
             for seed in range(first, first + seeds)
         ]
-        with json_file.open("w", buffering=1) if json_file else nullcontext() as file:
+        with json_file.open("wb", buffering=0) if json_file else nullcontext() as file:
             ran = _run(trials, jobs, file)
     by: defaultdict[tuple[str, str], list[Result]] = defaultdict(list)
     for result in sorted(ran, key=lambda r: r.trial.seed):
@@ -168,20 +169,18 @@ def _learned(
     return known
 
 
-def _run(trials: Sequence[Trial], jobs: int, file: IO[str] | None) -> list[Result]:
+def _run(trials: Sequence[Trial], jobs: int, file: IO[bytes] | None) -> list[Result]:
     """Run *trials* in *jobs* processes; write each result to *file* at once."""
     ran = []
-    with (
-        Bar("faults", len(trials)) as bar,
-        closing(results(trials, min(jobs, len(trials)))) as running,
-    ):
+    with Interrupts() as interrupted, Bar("faults", len(trials)) as bar:
         try:
-            for done, result in enumerate(running, start=1):
+            for done, result in enumerate(results(trials, jobs, interrupted), start=1):
                 ran.append(result)
                 if file:
-                    file.write(as_line(result))
+                    with about(Path(file.name)):
+                        file.write(as_line(result).encode())
                 bar.update(done, f"{done:,} of {len(trials):,} trials")
-        except KeyboardInterrupt:
+        except Interrupted:
             # The finished trials are still graded.
             console.print(f"interrupted after {len(ran):,} of {len(trials):,} trials")
     return ran

@@ -2,16 +2,16 @@
 
 """The grade of a search on a fault over several trials, and how trials are run."""
 
-import os
-import signal
-from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from statistics import median, quantiles
 
 from attrs import frozen
 
+from model.candidate import Unavailable
 from properties.grading.trial import Found, Result, Trial, run
-from properties.processes.forked import end_with
+from properties.processes.alone import Interrupted
+from properties.processes.crew import Crew, Heard, Tell
 
 #: The budgets of these searches are divided by these factors, because a step of theirs takes
 #: that many times as long as one of soak.
@@ -23,26 +23,31 @@ def budget(search: str, steps: int) -> int:
     return max(1, steps // SHARES.get(search, 1))
 
 
-def results(trials: Sequence[Trial], jobs: int) -> Generator[Result, None, None]:
+def results(
+    trials: Sequence[Trial], jobs: int, interrupted: Callable[[], bool] = bool
+) -> Iterator[Result]:
     """Run *trials* in *jobs* processes; yield each result when it is ready.
 
-    Closing the generator waits for the trials that are running, and starts no others.
+    :raises Interrupted: if *interrupted* becomes true, which ends the trials that are running.
     """
-    if jobs == 1:
-        yield from map(run, trials)
-        return
-    with ProcessPoolExecutor(jobs, initializer=_follow, initargs=(os.getpid(),)) as pool:
-        try:
-            for future in as_completed([pool.submit(run, trial) for trial in trials]):
-                yield future.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+    heard: list[Heard] = []
+    with Crew(_run, heard.append, jobs, watched=False, memory=None) as crew:
+        waiting = deque(trials)
+        while waiting or crew.tasks:
+            while waiting and crew.room:
+                crew.give(waiting.popleft())
+            crew.hear()
+            if interrupted():
+                raise Interrupted
+            for one in heard:
+                if one.died:
+                    raise Unavailable(f"a process with a trial of {one.task.candidate} {one.died}")
+                yield one.news
+            heard.clear()
 
 
-def _follow(parent: int) -> None:
-    """Let this process end with the process *parent*, which handles Ctrl-C for all of them."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    end_with(parent)
+def _run(trial: Trial, _tell: Tell) -> Result:
+    return run(trial)
 
 
 @frozen

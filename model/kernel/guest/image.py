@@ -4,7 +4,6 @@
 
 import re
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from attrs import frozen
 from model.errors import BadInput
 from model.kernel.command import digest, run
 from model.kernel.guest.packages import Unpacked
+from model.leftovers import temporary
 
 INSIDE = Path(__file__).with_name("inside")
 AGENT = ("agent.c", "requests.c", "place.c", "area.c", "pools.c", "ask.c", "port.c")
@@ -55,8 +55,8 @@ def build(unpacked: Unpacked, progress: Callable[[str], None] = lambda _text: No
         return image
     progress(f"building the module and the agent for {unpacked.abi}")
     try:
-        with tempfile.TemporaryDirectory(dir=unpacked.path) as name:
-            work = Path(name) / "inside"
+        with temporary(unpacked.path) as place:
+            work = place / "inside"
             shutil.copytree(INSIDE, work)
             _module(make, cc, unpacked, work)
             flags = ("-O2", "-static", "-Wall", "-Wextra", "-Wno-missing-field-initializers")

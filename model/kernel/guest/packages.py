@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 import tarfile
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from attrs import frozen
 from model.errors import BadInput
 from model.kernel.guest.apt import Apt, checked, of_suites, of_this_machine
 from model.kernel.source.tree import cache
+from model.leftovers import temporary
 
 #: Kernel versions that can be booted; the first is the default.
 VERSIONS = ("6.1", "6.12", "7.3")
@@ -90,9 +90,7 @@ def unpack(version: str, progress: Callable[[str], None] = lambda _text: None) -
     """
     place = guests()
     try:
-        place.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=place) as name:
-            work = Path(name)
+        with temporary(place) as work:
             try:
                 apt, abi = _found(version, work / "apt", progress)
             except BadInput:

@@ -10,7 +10,6 @@ import json
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Iterable, Sequence
 from itertools import chain
 from pathlib import Path
@@ -165,7 +164,6 @@ def build(
     try:
         known = _kept(facts, library, *([stem.with_suffix(".gcno")] if gcov else []))
         if known is None:
-            place.mkdir(parents=True, exist_ok=True)
             _make(tree, cc, flags, (model, *configs), stem, measured=measured)
             _forget(place)
             known = json.loads(facts.read_text())
@@ -242,8 +240,8 @@ def _make(
 
 def makes_programs(cc: str, flags: Sequence[str]) -> bool:
     """Whether *cc* makes programs with *flags* that run here."""
-    with tempfile.TemporaryDirectory() as work:
-        made = f"{work}/small"
+    with temporary(cache() / "work") as work:
+        made = str(work / "small")
         done = run([cc, *flags, "-x", "c", "-", "-o", made], stdin=SMALL)
         try:
             return not done.returncode and not run([made]).returncode

@@ -9,10 +9,10 @@ this file, and the notes that the compiler wrote beside the library, into lines 
 import json
 import re
 import shutil
-import tempfile
 import weakref
 from collections import defaultdict
 from collections.abc import Collection
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from attrs import frozen
 
 from model.errors import BadInput
 from model.kernel.command import run
+from model.kernel.source.tree import cache
+from model.leftovers import temporary
 from model.under_test import Function, UnderTest
 
 #: Name of the compiled extract, of the compiler's notes on it, and of the file of its counts.
@@ -88,8 +90,9 @@ class Counts:
     def __init__(self, notes: Path, gcov: str) -> None:
         self._gcov = gcov
         # Made at once, so that processes that are forked later share it.
-        self._place = Path(tempfile.mkdtemp(prefix="headcount-"))
-        weakref.finalize(self, shutil.rmtree, self._place, ignore_errors=True)
+        stack = ExitStack()
+        self._place = stack.enter_context(temporary(cache() / "counts"))
+        weakref.finalize(self, stack.close)
         shutil.copy(notes, self._place / NOTES)
 
     @property

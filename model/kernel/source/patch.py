@@ -5,7 +5,6 @@
 import re
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
 from attrs import evolve
@@ -14,7 +13,8 @@ from model.contents import contents, expanded
 from model.errors import BadInput
 from model.kernel.command import run
 from model.kernel.source.diff import CODE, Part, parts
-from model.kernel.source.tree import FILES, NEEDED, Edits, Tree, text
+from model.kernel.source.tree import FILES, NEEDED, Edits, Tree, cache, text
+from model.leftovers import temporary
 
 #: What applies one part of a patch, in the order in which it is tried: hunks whose numbers of lines
 #: are wrong, as after an edit by hand, need --recount; hunks whose surroundings differ need patch.
@@ -54,8 +54,7 @@ def patched(tree: Tree, patch: Path) -> Tree:
     if not found:
         raise BadInput("no diff in it: it has no '--- a/FILE', '+++ b/FILE', '@@'", file=str(patch))
     read = [part for part in found if part.file in FILES or part.old in FILES]
-    with tempfile.TemporaryDirectory() as name:
-        work = Path(name)
+    with temporary(cache() / "work") as work:
         for path, content in tree.files.items():
             (work / path).parent.mkdir(parents=True, exist_ok=True)
             (work / path).write_text(content)
@@ -94,7 +93,7 @@ def _apply(part: Part, work: Path, tree: Tree, patch: Path) -> list[str]:
 
 
 def _run(*command: str, part: Part, work: Path) -> subprocess.CompletedProcess[str]:
-    return run(command, work, part.text, GIT_CEILING_DIRECTORIES=str(work.parent))
+    return run(command, work, part.text, GIT_CEILING_DIRECTORIES=str(work.resolve().parent))
 
 
 def edited(tree: Tree, base: str | None) -> Tree:
@@ -177,8 +176,8 @@ def _tracked_unread(git: str, place: Path) -> bool:
         directory = top / named.removeprefix("gitdir: ")
     name = str((whole / NEEDED[0]).relative_to(top))
     index = {"GIT_INDEX_FILE": str(directory / "index"), "GIT_LITERAL_PATHSPECS": "1"}
-    with tempfile.TemporaryDirectory() as empty:
-        run([git, "init", "--quiet"], Path(empty))
+    with temporary(cache() / "work") as empty:
+        run([git, "init", "--quiet"], empty)
         own = ("--git-dir=.git", "--work-tree=.")
-        done = run([git, *own, "ls-files", "--error-unmatch", name], Path(empty), **index)
+        done = run([git, *own, "ls-files", "--error-unmatch", name], empty, **index)
     return NOT_TRACKED not in done.stderr

@@ -145,7 +145,6 @@ def _unpacked(tarball: Path) -> Path:
     known = f"{tarball.resolve()} {stat.st_size} {stat.st_mtime_ns} {FILES}"
     kept = cache() / "trees" / hashlib.sha256(known.encode()).hexdigest()[:16]
     if not kept.is_dir():
-        kept.parent.mkdir(parents=True, exist_ok=True)
         with temporary(kept.parent) as place:
             work = place / "tree"
             work.mkdir()

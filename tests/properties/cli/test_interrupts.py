@@ -87,6 +87,19 @@ def test_interrupted_search(home, number):
     assert gone(workers)
 
 
+def test_interrupted_code_from_a_string():
+    """Python would end by SIGINT, which is not what was asked for."""
+    script = (
+        "from properties.cli.console import reported\n"
+        "def command(): exec('raise KeyboardInterrupt')\n"
+        "reported(command)()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+
+    assert 130 == done.returncode
+    assert b"headcount: interrupted; failures found so far are saved\n" == done.stderr
+
+
 def test_interrupted_proof(home):
     """An interrupt of the proof leaves the counterexample, which was printed before."""
     process = started("verify", *WRONG, "--seed", 6, "--rounds", 4, "--prove", 10**9)

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 from attrs import evolve
@@ -19,6 +20,7 @@ from properties.faults import FAULTS
 from properties.grading.canary import Canary
 from properties.grading.grade import Grade, budget, results
 from properties.grading.trial import Found, Result, Trial, read, run, text
+from properties.processes.alone import Interrupted
 from properties.search import SEED_STRIDE, Search, Tally
 from properties.searches.soak import soak
 from tests.helpers import ROOT, gone
@@ -290,10 +292,10 @@ def test_said_before_anything_runs(arguments, said, monkeypatch):
 def test_interrupted(monkeypatch, tmp_path):
     """What was tried before an interrupt is graded and kept, and only that."""
 
-    def interrupted(trials, jobs):
+    def interrupted(trials, jobs, _asked):
         yield run(trials[0])
         yield run(trials[1])
-        raise KeyboardInterrupt
+        raise Interrupted
 
     monkeypatch.setattr(sys.modules["properties.cli.faults"], "results", interrupted)
     result = cli(
@@ -473,21 +475,30 @@ def test_nothing_stays(home, number):
         "import os, time\n"
         "from properties.grading import grade\n"
         "def told(trial):\n"
-        "    print(os.getpid(), flush=True)\n"
+        "    print(os.getpid(), flush=True)  # to standard error, in a process\n"
         "    time.sleep(600)\n"
         "grade.run = told\n"
         "for _ in grade.results([1, 2], 2): pass\n"
     )
     with subprocess.Popen(
         [sys.executable, "-c", script],
-        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     ) as running:
-        begun = [int(running.stdout.readline()) for _ in range(2)]
+        begun = [int(running.stderr.readline()) for _ in range(2)]
         running.send_signal(number)
 
     assert all(map(gone, begun))
+
+
+def test_interrupt_ends_trials(monkeypatch):
+    """An interrupt does not wait for trials that are running."""
+    monkeypatch.setattr("properties.grading.grade.run", lambda _trial: time.sleep(600))
+    asked = iter((False, True))
+
+    with pytest.raises(Interrupted):
+        next(results([1, 2], 2, lambda: next(asked)))
 
 
 def test_results_are_written_at_once(home):
@@ -496,7 +507,7 @@ def test_results_are_written_at_once(home):
         "import itertools, os, sys\n"
         "from properties.cli import faults, main\n"
         "real = faults.results\n"
-        "def killed(trials, jobs):\n"
+        "def killed(trials, jobs, _asked):\n"
         "    yield from itertools.islice(real(trials, jobs), 2)\n"
         "    os.kill(os.getpid(), 9)\n"
         "faults.results = killed\n"

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 
 import pytest
@@ -13,6 +15,7 @@ from model.errors import BadInput
 from model.kernel.source import build as build_module
 from model.kernel.source.build import compiler
 from model.kernel.source.coverage import Counts, counters, reader
+from model.kernel.source.tree import cache
 from model.memory import Oops
 from tests.helpers import program
 
@@ -116,13 +119,28 @@ def test_gcov_fails(compiled, toy):
     assert "gcov cannot read the counts: no output" == broken.read(["mm/gup.c"]).unknown
 
 
+def test_counts_of_a_killed_process(compiled, toy):
+    """What a killed process leaves behind is removed by the next one."""
+    source = compiled(toy)
+    pid = os.fork()
+    if not pid:
+        _kept = Counts(source.library.notes, "/bin/false")
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(pid, 0)
+    places = cache() / "counts"
+
+    assert [*places.glob(f"*-{pid}-*")]
+    Counts(source.library.notes, "/bin/false")
+    assert not [*places.glob(f"*-{pid}-*")]
+
+
 def test_no_counters(tmp_path):
     """A library without counters is refused."""
     library = tmp_path / "a.so"
     subprocess.run([compiler(), "-shared", "-x", "c", "/dev/null", "-o", library], check=True)
 
     with pytest.raises(BadInput, match="shows no counters"):
-        counters(library, compiler())
+        counters(library, compiler(), ())
 
 
 def test_nothing_changed(compiled, toy):
