@@ -62,7 +62,7 @@ PATCH = """\
 
 #: Commands by name: candidate, statuses, words. Files are made by `files`.
 COMMANDS = {
-    "wrong": (WRONG, {0, 1, 3}, "verify --jobs 2 --seconds 1 --prove 300"),
+    "wrong": (WRONG, {0, 1, 3}, "verify --jobs 2 --seconds 1 --prove 100"),
     "right": (f"{SKETCHES}:Regroups", {0, 3}, "verify --jobs 2 --seconds 0.5"),
     "tree": (f"kernel-source:{TOY}", {0, 3}, "verify --jobs 2 --seconds 0.5"),
     "wrong tree": (
@@ -70,7 +70,7 @@ COMMANDS = {
         {0, 1, 3},
         "verify --jobs 2 --seconds 1 --prove 100",
     ),
-    "reduce": (WRONG, {1}, "reduce long.trace --prove 2000"),
+    "reduce": (WRONG, {1}, "reduce long.trace --prove 500"),
     "replay": (WRONG, {1}, f"replay {' '.join(map(str, sorted(TRACES.glob('[a-o]*.trace'))))}"),
     "faults": (
         "",
@@ -95,6 +95,7 @@ class End:
     :param early: Whether it did not yet listen to signals when it got one.
     :param before: Whether it had ended by itself.
     :param took: Seconds from the signal to its end.
+    :param seconds: Seconds from its start to its end.
     """
 
     status: int
@@ -103,6 +104,7 @@ class End:
     took: float = 0.0
     early: bool = False
     before: bool = False
+    seconds: float = 0.0
 
 
 @define
@@ -150,6 +152,7 @@ class Place:
         command += ["--candidate", candidate] if candidate else []
         command += ["--seed", str(seed)] if words.startswith("verify") else []
         paths = {"XDG_CACHE_HOME": str(self.made / "cache"), "TMPDIR": str(self.made / "tmp")}
+        began = time.monotonic()
         with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
             process = subprocess.Popen(
                 command,
@@ -175,7 +178,8 @@ class Place:
             for file in (out, err):
                 file.seek(0)
                 texts.append(file.read())
-        return End(process.returncode, *texts, took, early, before)
+            seconds = time.monotonic() - began
+        return End(process.returncode, *texts, took, early, before, seconds)
 
     def wrong(self):
         """What is torn: a file that is not whole, or does not fail as its name says."""
@@ -231,11 +235,11 @@ def living(mark):
 
 
 def outlived(mark):
-    """The processes with *mark* that are left after a while."""
+    """What is said of each process with *mark* that is left after a while."""
     until = time.monotonic() + AFTER
     while (left := [*living(mark)]) and time.monotonic() < until:
         time.sleep(0.05)
-    return left
+    return [f"outlives it: {one}" for one in left]
 
 
 def announced(end, place):
@@ -301,34 +305,29 @@ def kills(base, seed, numbers, names=(*COMMANDS,), *, full=False, say=lambda _: 
     The undisturbed run after some kills comes with the signal 0.
     """
     lengths = {}
-    place = None
-    for number in numbers:
-        group = Random(f"{seed} {number // GROUP}")  # noqa: S311
-        name = group.choice(names)
-        draw = Random(f"{seed} {number} kill")  # noqa: S311
+    for first in sorted({max(numbers[0], number - number % GROUP) for number in numbers}):
+        name = Random(f"{seed} {first // GROUP}").choice(names)  # noqa: S311
         if name not in lengths:
-            lengths[name] = []
             with Place(base, name) as trial:
-                for _ in range(2):  # the second finds the tree compiled
-                    began = time.monotonic()
-                    end = trial.run(seed)
-                    lengths[name].append(time.monotonic() - began)
-            say(f"{name}: {lengths[name][0]:.1f} s, then {lengths[name][1]:.1f} s, {end.status}")
-        if place is None:
-            place = Place(base, name, full).__enter__()
-        began = number % GROUP == 0 or number == numbers[0]
-        if full:
-            place.fill(draw.randrange(ROOM + 1))
-        used, delay = draw.choice(SIGNALS), draw.random() * lengths[name][not began]
-        mark = f"{os.getpid()}-{number}"
-        end = place.run(seed + number, mark, used, delay)
-        bad = [*troubles(end, used, place), *(f"outlives it: {one}" for one in outlived(mark))]
-        yield number, name, used, end, bad
-        if number % GROUP == GROUP - 1 or number == numbers[-1]:
-            end = place.run(seed + number, mark)
-            yield number, name, 0, end, [*troubles(end, 0, place), *place.stale()]
-            place.__exit__()
-            place = None
+                # The second run finds a tree compiled.
+                ends = [trial.run(seed) for _ in range(2 if "tree" in name else 1)]
+            lengths[name] = [end.seconds for end in ends]
+            said = ", then ".join(f"{end.seconds:.1f} s" for end in ends)
+            say(f"{name}: {said}, status {ends[-1].status}")
+        with Place(base, name, full) as place:
+            last = min(numbers[-1] + 1, (first // GROUP + 1) * GROUP)
+            for number in range(first, last):
+                draw = Random(f"{seed} {number} kill")  # noqa: S311
+                if full:
+                    place.fill(draw.randrange(ROOM + 1))
+                length = lengths[name][0 if number == first else -1]
+                used, delay = draw.choice(SIGNALS), draw.random() * length
+                mark = f"{os.getpid()}-{number}"
+                end = place.run(seed + number, mark, used, delay)
+                bad = [*troubles(end, used, place)]
+                yield number, name, used, end, [*bad, *outlived(mark)]
+            end = place.run(seed + first)
+            yield last - 1, name, 0, end, [*troubles(end, 0, place), *place.stale()]
 
 
 @click.command()
@@ -341,7 +340,7 @@ def main(count, seed, first, names, full):
     """Kill commands COUNT times, and print what is wrong with their ends."""
     seen, slow = defaultdict(Counter), []
     wrong = 0
-    with tempfile.TemporaryDirectory(prefix="kills-") as folder:
+    with suppress(KeyboardInterrupt), tempfile.TemporaryDirectory(prefix="kills-") as folder:
         base = Path(folder)
         files(base)
         numbers = range(first, first + count)

@@ -242,7 +242,7 @@ def makes_programs(cc: str, flags: Sequence[str]) -> bool:
     """Whether *cc* makes programs with *flags* that run here."""
     with temporary(cache() / "work") as work:
         made = str(work / "small")
-        done = run([cc, *flags, "-x", "c", "-", "-o", made], stdin=SMALL)
+        done = run([cc, *flags, "-x", "c", "-", "-o", made], stdin=SMALL, TMPDIR=str(work))
         try:
             return not done.returncode and not run([made]).returncode
         except OSError:  # the system runs none
@@ -290,7 +290,8 @@ def _compile(
     shared = () if beside else ("-shared", "-Wl,-z,defs")
     library = [cc, *plain, *shared, *files, "-o", str(made)]
     for command in (extract, library):
-        done = run(command, stdin=source)
+        # What a compiler that is killed leaves behind is removed with the rest.
+        done = run(command, stdin=source, TMPDIR=str(made.parent))
         if done.returncode:
             raise BadInput(_complaint(done.stderr.replace(f"{Path.cwd()}/", "")), file=tree.where)
 
