@@ -91,7 +91,7 @@ class _Asked:
                 ),
             )
         coverage = ended.coverage
-        if not coverage.steps and not interrupted():
+        if not (coverage.steps or ended.reduced or interrupted()):
             raise BadInput(f"no step was executed on {spec.text}")
         again = repeat(*self.words, "--rounds", str(coverage.rounds))
         found = None

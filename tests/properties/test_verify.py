@@ -191,3 +191,16 @@ def test_cut_rounds_are_told(home):
     assert 1 == ended.coverage.rounds
     assert 10 == ended.coverage.steps
     assert 10 < ended.cut
+
+
+def test_some_step_is_executed(home):
+    """The time is over only when something has run: starting processes may take longer."""
+
+    def searcher(search, _number):
+        time.sleep(0.3)
+        search.watcher.step(type("Run", (), {"record": None})(), set())
+
+    means = Means(jobs=1)
+    ended = verify([searcher], Search(Optimised), Store(Optimised), 0, seconds=0.01, means=means)
+
+    assert ended.coverage.steps
