@@ -42,8 +42,8 @@ class Commands(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the list of commands, with the first sentence of each one's docstring."""
-        listed = [click.Command(name, help=docstring(name)) for name in MODULES]
+        """Write the list of commands, with each one's docstring."""
+        listed = [click.Command(name, short_help=docstring(name)) for name in MODULES]
         click.Group(commands=listed).format_commands(ctx, formatter)
 
 

@@ -77,7 +77,9 @@ def _judged(
 @options.count("--compound", default=2, help="Maximum number of compound pages; all are adjacent.")
 @options.count("--order", least=0, most=6, default=2, help="Maximum order.")
 @options.count("--listed", default=2, help="Maximum pages in a list, including repeats.")
-@options.count("--frames", help="Maximum pages of all compound pages together.")
+@options.count(
+    "--frames", show_default="no limit", help="Maximum pages of all compound pages together."
+)
 @click.option(
     "--call",
     "calls",

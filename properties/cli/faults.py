@@ -48,10 +48,11 @@ from properties.searches import registry
     "how",
     multiple=True,
     default=("machine", "soak", "wide"),
+    show_default=True,
     metavar="NAME",
     help=f"The search to grade; can be repeated. One of {registry.FORMS}.",
 )
-@options.count("--seeds", default=10)
+@options.count("--seeds", default=10, help="Number of seeds of each search.")
 @options.count("--first", least=0, default=0, help="The first seed.")
 @options.count(
     "--budget",
@@ -59,11 +60,26 @@ from properties.searches import registry
     default=200_000,
     help="Maximum steps of a trial; half as many for the search machine, a hundredth for wide.",
 )
-@options.count("--jobs", default=os.cpu_count() or 1)
-@click.option("--levels/--no-levels", default=True, help="Record in which step a fault first runs.")
-@click.option("--reduce/--no-reduce", default=True, help="Also reduce the failures.")
+@options.count(
+    "--jobs",
+    default=os.cpu_count() or 1,
+    show_default="the processors there are",
+    help="Number of processes.",
+)
 @click.option(
-    "--json", "json_file", type=PATH, help="Write each result to this file when it is known."
+    "--levels/--no-levels",
+    default=True,
+    show_default=True,
+    help="Record in which step a fault first runs.",
+)
+@click.option(
+    "--reduce/--no-reduce", default=True, show_default=True, help="Also reduce the failures."
+)
+@click.option(
+    "--json",
+    "json_file",
+    type=PATH,
+    help="Write each result to this file when it is known; default: none.",
 )
 @click.option(
     "--from",

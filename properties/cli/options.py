@@ -89,6 +89,7 @@ def candidate(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--candidate",
         default=candidates.CANDIDATE,
+        show_default=True,
         metavar="SPEC",
         callback=named,
         help=f"The candidate to test: {candidates.FORMS}.",
@@ -106,6 +107,7 @@ cost = click.option(
     "--cost",
     type=click.Choice(candidates.COSTS),
     default=candidates.COSTS[0],
+    show_default=True,
     help="Exit status if counts agree at a higher cost: 1 (strict) or 0 (report);"
     " lookups: 1, and look-ups of pages are counted too.",
 )

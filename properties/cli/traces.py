@@ -33,7 +33,10 @@ from properties.shrink import reduced
 @click.argument("files", nargs=-1, required=True, type=PATH)
 @options.candidate
 @click.option(
-    "--semantics", "version", help="Judge by the rules of this kernel version, or 'all' versions."
+    "--semantics",
+    "version",
+    help="Judge by the rules of this kernel version, or 'all' versions."
+    " Default: the trace's if the candidate follows it, else the candidate's.",
 )
 @options.cost
 @options.json

@@ -134,12 +134,19 @@ class _Asked:
     show_default=True,
     help="Time to search and to reduce what is found; the proof has the bound --prove.",
 )
-@options.count("--rounds", help="Number of rounds to search, in place of a time.")
+@options.count(
+    "--rounds",
+    show_default="as many as the time allows",
+    help="Number of rounds to search, in place of a time.",
+)
 @click.option(
     "--search",
     "names",
     multiple=True,
     metavar="NAME",
+    show_default=", ".join(dict.fromkeys(registry.TURNS))
+    + "; for kernel-guest "
+    + ", ".join(dict.fromkeys(registry.TURNS_PREDRAWN)),
     help=f"Search to use; if repeated, the searches take turns. One of {registry.FORMS}.",
 )
 @options.jobs
@@ -149,6 +156,7 @@ class _Asked:
     "layout_files",
     type=options.PATH,
     multiple=True,
+    show_default="drawn layouts, and those that come with headcount",
     help="Search only on parts of this captured layout; can be repeated.",
 )
 @click.option("--matrices", is_flag=True, help="Print tables of the combinations reached.")

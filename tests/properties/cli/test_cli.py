@@ -36,6 +36,32 @@ def trace(home):
     return path
 
 
+def commands(group, context):
+    """All commands of *group*, with their contexts."""
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        inner = click.Context(command, parent=context, info_name=name)
+        if isinstance(command, click.Group):
+            yield from commands(command, inner)
+        else:
+            yield command, inner
+
+
+def test_help_gives_defaults():
+    """The help of each option, but of filters, says what happens without it."""
+    lacking = [
+        f"{command.name} {option.name}"
+        for command, context in commands(main, click.Context(main, info_name="headcount"))
+        for option in command.get_params(context)
+        if isinstance(option, click.Option)
+        and not (option.is_flag and not option.secondary_opts)
+        and (isinstance(option.default, tuple) or not option.multiple)
+        and "default" not in option.get_help_record(context)[1].lower()
+    ]
+
+    assert [] == lacking
+
+
 def test_verify_agrees(home):
     """A search that finds nothing says what it covered, and how to repeat it."""
     result = run("verify", "--seed", 4, "--rounds", 2)
