@@ -102,6 +102,7 @@ class Ended:
     :param also: Files with programs that fail with other signatures, of later rounds.
     :param cut: Number of steps of rounds that the end cut short. The coverage has them only if no
         round has ended, so that it is that of the number of rounds which repeats it.
+    :param begun: Whether no round has ended.
     :param lost: How processes ended, for no reason that was found again.
     """
 
@@ -111,6 +112,7 @@ class Ended:
     also: Sequence[Path] = ()
     lost: Sequence[str] = ()
     cut: int = 0
+    begun: bool = False
     interrupted: bool = False
 
 
@@ -436,5 +438,6 @@ class _Hunt:
             also=tuple(path for name, path in sorted(self._others.items()) if name != mine),
             lost=tuple(self._lost),
             cut=sum(part.steps for part in cut.values()) if not self._failed else 0,
+            begun=not self._frontier,
             interrupted=interrupted,
         )

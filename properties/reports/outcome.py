@@ -72,7 +72,8 @@ class Outcome:
         yield from self._searched()
         yield from labelled("ended", self.ended.lost)
         if self.ended.cut:
-            yield f"cut      {self.ended.cut:,} more steps, in rounds that the end cut short"
+            more = "all these" if self.ended.begun else f"{self.ended.cut:,} more"
+            yield f"cut      {more} steps, in rounds that the end cut short"
         yield from self._skipped()
         yield from self.extent.lines(listed=uncovered)
         if not self.search.captured_only:  # the grades are of random layouts

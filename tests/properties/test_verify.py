@@ -7,13 +7,16 @@ import time
 from contextlib import nullcontext
 
 import pytest
+from attrs import evolve
 
 from model.optimised import Optimised
 from model.parse import parse_program
 from model.under_test import Changed, Fate, UnderTest
 from properties.grading.known import SLACK, found_within, load
 from properties.judging.judge import Run
+from properties.reports.outcome import Outcome
 from properties.reports.store import Store
+from properties.reports.under_test import Extent
 from properties.rounds import RARE
 from properties.search import SEED_STRIDE, Search, Watcher
 from properties.verify import GENERATION, LOOK_EVERY, Means, verify
@@ -191,6 +194,30 @@ def test_cut_rounds_are_told(home):
     assert 1 == ended.coverage.rounds
     assert 10 == ended.coverage.steps
     assert 10 < ended.cut
+
+
+def cut(ended):
+    """The line that says what the end cut short."""
+    outcome = Outcome(Search(Optimised), ended, None, Extent(), 0, "", (0, 0))
+    return [line for line in outcome.lines(uncovered=False) if line.startswith("cut ")]
+
+
+def test_no_round_has_ended(home):
+    """If no round has ended, what was cut short is all that was counted, and no more."""
+
+    def searcher(search, number):
+        while True:
+            time.sleep(0.05)
+            search.watcher.step(type("Run", (), {"record": None})(), set())
+
+    means = Means(jobs=1)
+    begun = verify([searcher], Search(Optimised), Store(Optimised), 0, seconds=1, means=means)
+
+    assert begun.cut == begun.coverage.steps
+    assert ["cut      all these steps, in rounds that the end cut short"] == cut(begun)
+    assert ["cut      7 more steps, in rounds that the end cut short"] == cut(
+        evolve(begun, begun=False, cut=7)
+    )
 
 
 def test_some_step_is_executed(home):
