@@ -9,10 +9,8 @@ not depend on how many of them have ended.
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,20 +21,18 @@ from model.program import Program
 from model.under_test import Fate
 from properties.candidates import Tested
 from properties.coverage.covered import Coverage
+from properties.frontier import Frontier
 from properties.judging.contained import Container
 from properties.judging.finding import Finding
-from properties.processes.crew import HANGS, Crew, Heard, Here, Tell
-from properties.processes.forked import Stopped
-from properties.reduce import Reduced, reduce
+from properties.processes.crew import HANGS, Crew, Heard, Here
+from properties.reduce import Reduced
 from properties.reports.store import Store
-from properties.rounds import Guidance, Part, Total, carried_out
+from properties.rounds import Guidance, Part
 from properties.search import Search, Searcher
+from properties.tasks import Lines, Reduction, Round, Tasks
 
 #: Number of rounds after which it is looked again which changed lines have not run.
 LOOK_EVERY = 8
-
-#: Rounds are guided by all before the last GENERATION, or up to twice as many.
-GENERATION = 16
 
 #: Seconds that reducing may take in any case, if the time to search is over.
 LEAST_REDUCING = 3.0
@@ -46,51 +42,6 @@ LAST_WORDS, LAST_WORDS_INTERRUPTED = 1.0, 0.3
 
 #: This many processes may end for no reason that is found again when their round is repeated.
 MOST_LOST = 3
-
-
-@frozen
-class Round:
-    """A round of the search.
-
-    :param contained: Whether each candidate runs in a process of its own.
-    :param hangs: Whether it is known not to end some step.
-    """
-
-    number: int
-    guidance: Guidance
-    contained: bool = False
-    hangs: bool = False
-
-
-@frozen
-class Reduction:
-    """The reduction of a program, found in the round *number*.
-
-    :param fails: Whether the program ends the search, and is not only dearer.
-    """
-
-    number: int
-    program: Program
-    finding: Finding
-    fails: bool
-    contained: bool = False
-
-    @property
-    def hangs(self) -> bool:
-        """Whether the candidate does not end some step."""
-        return self.finding.what == "no_progress"
-
-    @property
-    def rank(self) -> tuple[bool, int]:
-        """What fails goes before what is dearer; then the first round goes first."""
-        return not self.fails, self.number
-
-
-@frozen
-class Lines:
-    """What a process has heard of the candidate's lines (`Tested.heard`)."""
-
-    heard: Any
 
 
 @frozen
@@ -175,25 +126,18 @@ class _Hunt:
         tested: Tested | None,
         means: Means,
     ) -> None:
-        self._searchers = searchers
-        self._search = search
+        self._strict = search.strict
         self._store = store
-        self._seed = seed
         self._rounds = rounds
         # The comparison is such that NaN seconds end the search too.
         self._seconds = seconds if seconds > 0 else 0.0
         self._tested = tested
         self._means = means
-        self._crew = self._made()
-        self._started = time.monotonic()
+        self._crew = self._made(Tasks(searchers, search, seed, tested, means.safe))
+        self._frontier = Frontier(len(searchers))
         self._stopping = False
-        self._pid = os.getpid()
-        self._given = self._frontier = 0
+        self._given = 0
         self._again: list[Round] = []
-        self._parts: dict[int, Part] = {}
-        self._told: dict[int, Part] = {}
-        self._total = Total()
-        self._guides: list[dict[str, int]] = [{}]
         self._looking = tested is not None
         self._wanted: frozenset[str] = frozenset()
         self._target: Reduction | None = None
@@ -219,59 +163,24 @@ class _Hunt:
             crew.stop(LAST_WORDS_INTERRUPTED if interrupted else LAST_WORDS)
         return self._ended(interrupted)
 
-    def _made(self) -> Crew | Here:
+    def _made(self, work: Tasks) -> Crew | Here:
         means = self._means
         if not means.jobs:
-            return Here(self._work, self._hears, lambda: self._late or means.interrupted())
+            return Here(work, self._hears, lambda: self._late or means.interrupted())
         watched = means.safe is not None
-        return Crew(self._work, self._hears, means.jobs, watched=watched, memory=means.memory)
-
-    # What a process does with a task.
-
-    def _work(self, task: Round | Reduction, tell: Tell) -> object:
-        make = self._search.candidate
-        if task.contained:
-            assert self._means.safe is not None
-            make = self._means.safe
-            if task.hangs:
-                make.hurry()
-        if isinstance(task, Reduction):
-            return reduce(task.program, task.finding, make, lambda *found: tell(found))
-        tested = self._tested
-        if tested and self._pid != os.getpid():
-            # What the process inherited was heard elsewhere.
-            self._pid = os.getpid()
-            tested.heard()
-        try:
-            with tested.listening(task.number) if tested else nullcontext():
-                part = carried_out(
-                    self._searchers[task.number % len(self._searchers)],
-                    evolve(self._search, candidate=make),
-                    self._seed,
-                    task.number,
-                    task.guidance,
-                    lambda *found: tell(found),
-                    tell,
-                )
-        except Stopped:
-            if tested:
-                tell(Lines(tested.heard()))
-            raise
-        if tested:
-            tell(Lines(tested.heard()))
-        return part
+        return Crew(work, self._hears, means.jobs, watched=watched, memory=means.memory)
 
     # Which task is next.
 
     @property
     def _late(self) -> bool:
         """Whether the time to search is over."""
-        if self._rounds is not None or not (self._seconds or self._frontier):
+        if self._rounds is not None or not (self._seconds or self._frontier.number):
             return False
-        if not (self._frontier or self._told or self._parts or self._target):
+        if not (self._frontier.number or self._frontier.rest or self._target):
             # On a busy machine the first step may come after that time.
             return False
-        return not time.monotonic() - self._started < self._seconds
+        return not self._frontier.seconds < self._seconds
 
     @property
     def _failed(self) -> bool:
@@ -282,15 +191,15 @@ class _Hunt:
         """Whether all that was to be done is done, or is to end now."""
         if self._means.interrupted():
             return True
-        target, late = self._target, self._late
+        target, late, ended = self._target, self._late, self._frontier.number
         if self._died and not (target and target.fails):
             # Nothing agreed that ended its process, so its repetition has to end.
             return False
         if not late:
             if target is not None and target.fails:
-                searching = self._frontier < target.number
+                searching = ended < target.number
             else:
-                searching = self._rounds is None or self._frontier < self._rounds
+                searching = self._rounds is None or ended < self._rounds
             if searching:
                 return False
         if target is None and self._crew.waits:
@@ -307,18 +216,18 @@ class _Hunt:
         if self._target is not self._reducing:
             self._reducing = self._target
             return self._target
-        if self._late or self._given == self._rounds or (self._failed and self._reduced):
+        if self._late or self._given == self._rounds or self._failed:
             return None
         number = self._given
         if self._looking and number % LOOK_EVERY == 0:
-            if self._frontier < number:
+            if self._frontier.number < number:
                 return None
             self._look()
-        generation = max(number // GENERATION - 1, 0)
-        if generation >= len(self._guides):
+        met = self._frontier.guide(number)
+        if met is None:
             return None
         self._given += 1
-        return Round(number, Guidance(self._guides[generation], self._wanted))
+        return Round(number, Guidance(met, self._wanted))
 
     def _look(self) -> None:
         """Find the functions whose changed lines have not all run."""
@@ -344,7 +253,7 @@ class _Hunt:
         elif heard.done:
             self._end(task, news)
         else:
-            self._told[task.number] = news
+            self._frontier.begun(task.number, news)
 
     def _hear_reduction(self, task: Reduction, news: Any, *, done: bool) -> None:
         if task is not self._target:
@@ -356,9 +265,14 @@ class _Hunt:
             self._store.keep(*news, "--rounds", str(task.number + 1))
 
     def _find(self, task: Round, program: Program, finding: Finding) -> None:
-        """Keep what was found in the round *task*; reduce it if no earlier round found anything."""
+        """Keep what was found in the round *task*; reduce it if no earlier round found anything.
+
+        What a round finds after the first that failed is passed over: time would decide about it.
+        """
+        if self._failed and self._target and task.number > self._target.number:
+            return
         path = self._store.keep(program, finding, "--rounds", str(task.number + 1))
-        fails = self._search.strict or finding.oracle != "cost"
+        fails = self._strict or finding.oracle != "cost"
         found = Reduction(task.number, program, finding, fails, task.contained)
         self._others[finding.signature] = path
         target = self._target
@@ -369,28 +283,20 @@ class _Hunt:
 
     def _end(self, task: Round, part: Part) -> None:
         """Count the round *task*, which has ended."""
-        self._told.pop(task.number, None)
-        self._parts[task.number] = part
+        last = self._target.number if self._target and self._target.fails else None
+        self._frontier.end(task.number, part, last)
         died = self._died.pop(task.number, "")
         if died and part.failure is None:
             self._lost.append(f"round {task.number} ended its process, which {died}")
             if len(self._lost) > MOST_LOST:
                 raise Unavailable(f"{'; '.join(self._lost)}: but not when they were repeated")
-        while self._frontier in self._parts:
-            if self._failed and self._target and self._frontier > self._target.number:
-                break
-            number = self._frontier
-            self._total.add(self._parts.pop(number), number % len(self._searchers))
-            self._frontier += 1
-            if self._frontier % GENERATION == 0:
-                self._guides.append(dict(self._total.met))
 
     def _lose(self, task: Round | Reduction, died: str) -> None:
         """Do again what *task* did when its process ended, with candidates that are contained."""
         if self._means.safe is None or (task.contained and isinstance(task, Round)):
             raise Unavailable(f"a process of the search {died}, and not by a step of the candidate")
         if isinstance(task, Round):
-            self._told.pop(task.number, None)
+            self._frontier.begun(task.number, None)
             self._died[task.number] = died
             self._again.append(evolve(task, contained=True, hangs=died == HANGS))
         elif task is self._target:
@@ -403,41 +309,30 @@ class _Hunt:
     # The end, and what is shown on the way.
 
     def _show(self) -> None:
-        coverage = self._coverage(self._told.values())
+        coverage = self._frontier.coverage(self._frontier.rest)
         self._means.progress(coverage, self._target.finding.summary if self._target else "")
 
-    def _coverage(self, parts: Iterable[Part]) -> Coverage:
-        total = self._total
-        return Coverage(
-            rounds=max(self._frontier, 1),
-            programs=total.programs + sum(part.programs for part in parts),
-            steps=total.steps + sum(part.steps for part in parts),
-            seconds=time.monotonic() - self._started,
-            reached=total.reached,
-            rejected=total.rejected,
-            avoided=total.avoided,
-            by_turn=total.by_turn,
-        )
-
     def _ended(self, interrupted: bool) -> Ended:
-        cut = self._told | self._parts
-        if not self._frontier:
+        frontier = self._frontier
+        cut = sum(part.steps for part in frontier.rest)
+        if not frontier.number:
             # Not one round has ended: better than nothing is what has run of it.
-            for number, part in sorted(cut.items()):
-                self._total.add(part, number % len(self._searchers))
+            frontier.count_rest()
         reduced, target = self._reduced, self._target
         if target and not reduced:
             program, finding = self._best or (target.program, target.finding)
             reduced = Reduced(program, finding, 0)
         mine = reduced.finding.signature if reduced else ""
-        rounds = target.number + 1 if target and target.fails else max(self._frontier, 1)
+        coverage = frontier.coverage()
+        if target and target.fails:
+            coverage = evolve(coverage, rounds=target.number + 1)
         return Ended(
-            evolve(self._coverage(()), rounds=rounds),
+            coverage,
             reduced,
             whole=self._reduced is not None,
             also=tuple(path for name, path in sorted(self._others.items()) if name != mine),
             lost=tuple(self._lost),
-            cut=sum(part.steps for part in cut.values()) if not self._failed else 0,
-            begun=not self._frontier,
+            cut=0 if self._failed else cut,
+            begun=not frontier.number,
             interrupted=interrupted,
         )

@@ -79,5 +79,5 @@ def test_entry_points():
 
     assert (ROOT / place / f"{plugin}.py").is_file()
     assert place in PROJECT["tool"]["hatch"]["build"]["dev-mode-dirs"]
-    assert "properties.cli:main" == command
+    assert "properties.start:main" == command
     assert "" == done.stdout.strip()

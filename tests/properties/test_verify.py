@@ -12,6 +12,7 @@ from attrs import evolve
 from model.optimised import Optimised
 from model.parse import parse_program
 from model.under_test import Changed, Fate, UnderTest
+from properties.frontier import GENERATION
 from properties.grading.known import SLACK, found_within, load
 from properties.judging.judge import Run
 from properties.reports.outcome import Outcome
@@ -19,7 +20,7 @@ from properties.reports.store import Store
 from properties.reports.under_test import Extent
 from properties.rounds import RARE
 from properties.search import SEED_STRIDE, Search, Watcher
-from properties.verify import GENERATION, LOOK_EVERY, Means, verify
+from properties.verify import LOOK_EVERY, Means, verify
 from tests.helpers import MISBEHAVING, SKETCHES, TOY, run
 
 

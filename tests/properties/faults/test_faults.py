@@ -63,7 +63,7 @@ def test_overrides_the_optimised_path(fault):
 @every
 def test_loads(fault):
     """A fault can be put under test by what the table says to write."""
-    assert fault.candidate is load(fault.spec).make
+    assert fault.candidate is type(load(fault.spec).make())
 
 
 def test_names():

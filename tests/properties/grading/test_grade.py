@@ -282,7 +282,7 @@ def test_same_trial_in_two_files(tmp_path, stored):
 )
 def test_said_before_anything_runs(arguments, said, monkeypatch):
     """What cannot be kept, or is nothing, is refused before trials are made."""
-    monkeypatch.setattr(sys.modules["properties.cli.faults"], "results", None)
+    monkeypatch.setattr(importlib.import_module("properties.cli.faults"), "results", None)
     result = cli("--fault", "NoTailOffset", *arguments)
 
     assert 2 == result.exit_code
@@ -297,7 +297,7 @@ def test_interrupted(monkeypatch, tmp_path):
         yield run(trials[1])
         raise Interrupted
 
-    monkeypatch.setattr(sys.modules["properties.cli.faults"], "results", interrupted)
+    monkeypatch.setattr(importlib.import_module("properties.cli.faults"), "results", interrupted)
     result = cli(
         *("--fault", "NoTailOffset", "--fault", "OneWalker"),
         *("--search", "soak", "--json", tmp_path / "two.json"),
@@ -395,7 +395,7 @@ def test_record(tmp_path, monkeypatch):
 )
 def test_brief(n, said):
     """A number of steps or of seconds takes four characters at most."""
-    assert said == sys.modules["properties.cli.grades"]._brief(n)
+    assert said == importlib.import_module("properties.cli.grades")._brief(n)
     assert len(said) <= 4
 
 
@@ -475,7 +475,7 @@ def test_nothing_stays(home, number):
         "import os, time\n"
         "from properties.grading import grade\n"
         "def told(trial):\n"
-        "    print(os.getpid(), flush=True)  # to standard error, in a process\n"
+        "    os.write(2, f'{os.getpid()}\\n'.encode())\n"
         "    time.sleep(600)\n"
         "grade.run = told\n"
         "for _ in grade.results([1, 2], 2): pass\n"
