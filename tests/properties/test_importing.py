@@ -89,3 +89,17 @@ def test_making_does_not_end(home, monkeypatch):
 
     with pytest.raises(Unavailable, match="making Sketch does not end"):
         spec.make()
+
+
+def test_nothing_at_the_end(home, monkeypatch):
+    """What an import wants done at the end is not done, but for modules of Python itself."""
+    registered = []
+    monkeypatch.setattr("atexit.register", lambda function, *_: registered.append(function))
+    (home / "end.py").write_text(
+        f"import atexit, os, weakref\n{SKETCH}atexit.register(os._exit, 0)\n"
+        "weakref.finalize._registered_with_atexit = False\n"
+        "weakref.finalize(Sketch, print)\n"
+    )
+    load("end.py:Sketch")
+
+    assert ["_exitfunc"] == [function.__name__ for function in registered]
