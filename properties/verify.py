@@ -207,7 +207,9 @@ class _Hunt:
             return False
         if target is None or self._reduced is not None:
             return True
-        return late and time.monotonic() - self._found_at > LEAST_REDUCING
+        # Where only a process contains a step without end, each try takes long: tell it soon.
+        ends = late or (target.hangs and target.contained and self._rounds is None)
+        return ends and time.monotonic() - self._found_at > LEAST_REDUCING
 
     def _next(self) -> Round | Reduction | None:
         """The next task; None if there is none now."""

@@ -78,7 +78,8 @@ class Container:
         assert process is not None
         process.send(step)
         while not process.channel.poll(LOOK):
-            if process.stuck(self._limit, SECONDS_PER_PAGE):
+            known = self._limit == STEP_SECONDS_AGAIN
+            if process.stuck(self._limit, SECONDS_PER_PAGE, known=known):
                 self.close()
                 self.hurry()
                 return NoSnapshot("no_progress", f"{step.call} does not return"), (), 0

@@ -38,6 +38,9 @@ GRACE = 1.0
 #: Seconds that a step may sleep. A step that waits for a processor does not sleep.
 ASLEEP = 6.0
 
+#: The same once some steps are known not to end.
+ASLEEP_AGAIN = 1.0
+
 #: Of the seconds between two looks at a step that sleeps, this many count: whoever looks may have
 #: been stopped (Ctrl-Z).
 MOST_BETWEEN = 1.0
@@ -128,10 +131,11 @@ class Forked:
             raise message
         return message
 
-    def stuck(self, limit: float, per_page: float) -> bool:
+    def stuck(self, limit: float, per_page: float, *, known: bool = False) -> bool:
         """Whether the step that is being carried out has passed its limit. Ask now and then.
 
         :param limit: Seconds of processor time for a step; *per_page* more for each of its pages.
+        :param known: Whether some steps are known not to end, so that nothing else need end them.
         """
         now = monotonic()
         words = self.words
@@ -142,8 +146,9 @@ class Forked:
         elif asleep and used == self._before:
             self._slept += min(now - self._looked, MOST_BETWEEN)
         self._before, self._looked = used, now
-        most = limit + per_page * max(words[PAGES], 0) + GRACE
-        return words[PAGES] >= 0 and (self._slept > ASLEEP or used - self._used > most)
+        most = limit + per_page * max(words[PAGES], 0) + (0.0 if known else GRACE)
+        asleep_most = ASLEEP_AGAIN if known else ASLEEP
+        return words[PAGES] >= 0 and (self._slept > asleep_most or used - self._used > most)
 
     @property
     def in_step(self) -> float:

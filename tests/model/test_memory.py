@@ -358,8 +358,10 @@ def forever(primitive, memory):
         lambda memory: memory.compound_head(FOUR),
         lambda memory: memory.pincount_add(FOUR, 0),
         lambda memory: memory.page_ref_sub_and_test(FOUR, 0),
+        lambda memory: memory.page_ref_count(FOUR),
+        lambda memory: memory.page_pincount(FOUR),
     ],
-    ids=["look", "change", "put"],
+    ids=["look", "change", "put", "refcount", "pincount"],
 )
 def test_no_progress(memory, primitive):
     """A loop that goes on for ever is stopped, whatever it does."""

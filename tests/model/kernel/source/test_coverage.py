@@ -32,6 +32,21 @@ def execute(source, *steps):
     return [*source().execute(program(*PIN, *steps))]
 
 
+def test_lines_of_another_process(compiled, toy):
+    """What runs in a forked process is counted here, once that process has told."""
+    source = compiled(toy)
+    before = lines_of(source, "put_compound_head")[0]
+    pid = os.fork()
+    if not pid:
+        execute(source, "unpin_user_page(h1[0:1])")
+        source.heard()
+        os._exit(0)
+    os.waitpid(pid, 0)
+    source.hear(source.heard())
+
+    assert before + 1 == lines_of(source, "put_compound_head")[0]
+
+
 def test_lines(compiled, toy):
     """Each line of each function is counted, by the tree's own file and line."""
     source = compiled(toy)
