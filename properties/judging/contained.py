@@ -2,7 +2,7 @@
 
 """A candidate in a process of its own: a crash, an exit or an endless loop there is a finding.
 
-The process carries out one step after another and sends each snapshot. That takes about twice as
+The process carries out one step after another and sends each snapshot. That takes four times as
 long as in the same process, so searches do it only in rounds that ended their process.
 """
 
