@@ -4,7 +4,6 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -116,32 +115,24 @@ class RoundsItem(SearchItem):
     def runtest(self) -> None:
         """Run the rounds, in a process that the candidate may end."""
         spec, search = self.parent.spec, self.parent.search
-        failed, heard = apart(self._rounds, spec, lambda found: search.watcher.found(*found))
-        if spec.tested:
-            spec.tested.hear(heard)
+        failed = apart(self._rounds, spec, lambda found: search.watcher.found(*found), listens=True)
         if failed:
             program, finding = failed
             raise diverged(finding.signature)(program, finding)
 
-    def _rounds(
-        self, make: Callable[[], Candidate], tell: Tell
-    ) -> tuple[tuple[Program, Finding] | None, object]:
-        """The program that failed in a round, if any, and what was heard of the candidate."""
-        search, tested = self.parent.search, self.parent.spec.tested
+    def _rounds(self, make: Callable[[], Candidate], tell: Tell) -> tuple[Program, Finding] | None:
+        """The program that failed in a round, with its finding; None if none did."""
+        search = self.parent.search
         drawn = self.config.getoption("--hypothesis-seed", None) or "0"
         seed = int(drawn) if drawn.isdecimal() else 0
         tally = Tally(lambda *found: tell(found))
         listening = evolve(search, candidate=make, watcher=tally)
-        failed = None
-        if tested:
-            tested.heard()  # what the process inherited was heard elsewhere
-        with tested.listening(None) if tested else nullcontext():
-            for number in range(rounds(self.name, self.parent.profile)):
-                load(self.name)(listening, seed * SEED_STRIDE + number)
-                failed = tally.failure or (tally.dearer if search.strict else None)
-                if failed:
-                    break
-        return failed, tested.heard() if tested else None
+        for number in range(rounds(self.name, self.parent.profile)):
+            load(self.name)(listening, seed * SEED_STRIDE + number)
+            failed = tally.failure or (tally.dearer if search.strict else None)
+            if failed:
+                return failed
+        return None
 
 
 class TraceFile(pytest.File):

@@ -50,7 +50,7 @@ class Ended:
 
     :param reduced: The first program that failed, or else the first dearer one, reduced.
     :param whole: Whether it was reduced to the end, and not until the time was over.
-    :param also: Files with programs that fail with other signatures, of later rounds.
+    :param also: Files with programs of other signatures, which were found before it.
     :param cut: Number of steps of rounds that the end cut short. The coverage has them only if no
         round has ended, so that it is that of the number of rounds which repeats it.
     :param begun: Whether no round has ended.
@@ -110,10 +110,7 @@ def verify(
 
 
 class _Hunt:
-    """A search, and what is known of its rounds.
-
-    :ivar _frontier: All rounds before this one have ended, and are in `_total`.
-    """
+    """A search: which task is next, and what was heard of the others."""
 
     def __init__(
         self,

@@ -28,10 +28,9 @@ from properties.reports.failure import Failure
 from properties.reports.store import write
 from properties.reports.under_test import Extent
 from properties.reports.visible import visible
-from properties.start import INTERRUPTED, listen
+from properties.start import BAD_INPUT, INTERRUPTED, listen
 
 FINDING = 1
-BAD_INPUT = 2
 #: No finding, but something that was changed did not run.
 NOT_TESTED = 3
 #: Seconds between two refreshes of a bar, between two lines where there is no terminal, and before

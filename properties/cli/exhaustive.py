@@ -4,7 +4,6 @@
 
 import textwrap
 from collections.abc import Callable
-from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -38,11 +37,10 @@ from properties.shrink import reduced
 
 @frozen
 class _Judged:
-    """What judging a scope gave: the number of programs, the first failure, what was heard."""
+    """What judging a scope gave: the number of programs, and the first failure."""
 
     programs: int
     worst: tuple[Program, Finding] | None
-    heard: object
 
 
 class _Counter(Tally):
@@ -58,16 +56,11 @@ class _Counter(Tally):
             self._tell(self.programs)
 
 
-def _judged(
-    spec: candidates.Spec, scope: Scope, make: Callable[[], Candidate], tell: Tell
-) -> _Judged:
+def _judged(scope: Scope, make: Callable[[], Candidate], tell: Tell) -> _Judged:
     """Judge each program of *scope* on candidates that *make* makes."""
-    counter, tested = _Counter(tell), spec.tested
-    if tested:
-        tested.heard()  # what the process inherited was heard elsewhere
-    with tested.listening(None) if tested else nullcontext():
-        judge_scope(Search(make, scope.semantics, watcher=counter), scope)
-    return _Judged(counter.programs, counter.worst, tested.heard() if tested else None)
+    counter = _Counter(tell)
+    judge_scope(Search(make, scope.semantics, watcher=counter), scope)
+    return _Judged(counter.programs, counter.worst)
 
 
 @click.command()
@@ -138,9 +131,7 @@ def exhaustive(
 
     with Interrupts() as interrupted:
         with Bar("exhaustive", total, quiet=as_json) as bar:
-            judged = apart(partial(_judged, spec, scope), spec, hears, interrupted)
-        if spec.tested:
-            spec.tested.hear(judged.heard)
+            judged = apart(partial(_judged, scope), spec, hears, interrupted, listens=True)
         failure = None
         if judged.worst:
             failure = tell(

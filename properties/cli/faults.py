@@ -24,8 +24,9 @@ from properties.grading.trial import Result, Trial, read
 from properties.grading.trial import line as as_line
 from properties.grading.trial import text as written
 from properties.processes.alone import Interrupted
-from properties.processes.interrupts import INTERRUPTED, Interrupts
+from properties.processes.interrupts import Interrupts
 from properties.searches import registry
+from properties.start import INTERRUPTED
 
 
 @click.command()

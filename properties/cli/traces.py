@@ -18,7 +18,7 @@ from properties.cli.options import PATH
 from properties.cli.told import tell
 from properties.judging.judge import Verdict, judge
 from properties.judging.replay import replayed
-from properties.processes.interrupts import INTERRUPTED, Interrupts
+from properties.processes.interrupts import Interrupts
 from properties.reduce.smallest import MAX_TRIES
 from properties.reports.failure import Failure
 from properties.reports.replays import summary
@@ -27,6 +27,7 @@ from properties.reports.store import Store
 from properties.reports.under_test import about_lines, extent
 from properties.search import forget
 from properties.shrink import reduced
+from properties.start import INTERRUPTED
 
 
 @click.command()

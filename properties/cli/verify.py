@@ -28,7 +28,7 @@ from properties.coverage.covered import Coverage
 from properties.coverage.matrices import MATRICES
 from properties.coverage.points import SITUATIONS
 from properties.grading.known import found_within
-from properties.processes.interrupts import INTERRUPTED, Interrupts
+from properties.processes.interrupts import Interrupts
 from properties.reduce.smallest import MAX_TRIES_FOR_REPORT
 from properties.reports.failure import command
 from properties.reports.outcome import Outcome, rate, reached
@@ -36,6 +36,7 @@ from properties.reports.store import Store
 from properties.reports.under_test import about_lines, extent
 from properties.search import Search
 from properties.searches import registry
+from properties.start import INTERRUPTED
 from properties.verify import Means
 from properties.verify import verify as run_verify
 

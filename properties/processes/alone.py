@@ -6,15 +6,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from multiprocessing.connection import Connection
 from time import monotonic
 from typing import Any, TypeVar
 
 from model.candidate import Unavailable
 from model.errors import BadInput
-from properties.judging.watchdog import SECONDS_PER_PAGE, STEP_SECONDS
-from properties.processes.crew import HANGS, LOOK, Tell
-from properties.processes.forked import MEMORY, Forked
+from properties.processes.crew import Crew, Heard, Tell
+from properties.processes.forked import MEMORY
 
 T = TypeVar("T")
 
@@ -45,28 +43,25 @@ def alone(
     :raises Died: if the process ends otherwise.
     :raises Interrupted: if *interrupted* becomes true.
     """
+    ended: list[Heard] = []
 
-    def work(channel: Connection, _words: memoryview) -> None:
-        channel.send((True, task(lambda news: channel.send((False, news)))))
+    def hear(heard: Heard) -> None:
+        if heard.done or heard.died:
+            ended.append(heard)
+        else:
+            hears(heard.news)
 
-    process = Forked(work, memory)
-    try:
-        while not interrupted():
-            if not process.channel.poll(LOOK):
-                if watched and process.stuck(STEP_SECONDS, SECONDS_PER_PAGE):
-                    raise Died(HANGS)
-                continue
-            message = process.receive()
-            if message is None:
-                raise Died(process.ended)
-            done, news = message
-            if done:
-                result: T = news
-                return result
-            hears(news)
-    finally:
-        process.kill()
-    raise Interrupted
+    with Crew(lambda _, tell: task(tell), hear, 1, watched=watched, memory=memory) as crew:
+        crew.give(None)  # the process was forked with the task
+        while not ended:
+            if interrupted():
+                raise Interrupted
+            crew.hear()
+    (end,) = ended
+    if end.died:
+        raise Died(end.died)
+    result: T = end.news
+    return result
 
 
 def survived(task: Callable[[], object], what: str) -> None:

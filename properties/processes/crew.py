@@ -143,11 +143,11 @@ class Crew:
 
     def give(self, task: Any, *, fresh: bool = False) -> None:
         """Have a process that has no task carry out *task*; a *fresh* one has had none before."""
-        if self._idle and fresh:
-            self._idle.pop().kill()
-            process = Forked(self._serve, self._memory)
-        else:
-            process = self._idle.pop() if self._idle else Forked(self._serve, self._memory)
+        process = self._idle.pop() if self._idle else None
+        if process and fresh:
+            process.kill()
+            process = None
+        process = process or Forked(self._serve, self._memory)
         self._busy[process] = task
         process.send(task)
 

@@ -9,9 +9,7 @@ import threading
 from types import FrameType
 from typing import Any, Self
 
-from properties.start import INTERRUPTED, SIGNALS, interrupt
-
-__all__ = ["INTERRUPTED", "Interrupts"]
+from properties.start import SIGNALS, interrupt
 
 #: Handlers of which `Interrupts` takes the place.
 USUAL = (signal.SIG_DFL, signal.default_int_handler, interrupt)
