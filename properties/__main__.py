@@ -2,6 +2,13 @@
 
 """``python -m properties`` is the command ``headcount``."""
 
-from properties.start import main
+import sys
 
-main()
+try:
+    from properties.start import main
+
+    main()
+except KeyboardInterrupt:
+    # Before headcount handles interrupts: a traceback would show which module was imported.
+    sys.stderr.write("headcount: interrupted\n")
+    sys.exit(130)

@@ -15,6 +15,7 @@ from model.program import Program
 from properties.candidates import Tested
 from properties.judging.contained import Container
 from properties.judging.finding import Finding
+from properties.judging.watchdog import Watchdog
 from properties.processes.crew import Tell
 from properties.processes.forked import Stopped
 from properties.reduce import reduce
@@ -98,8 +99,8 @@ class Tasks:
         if task.contained:
             assert self._safe is not None
             search = evolve(search, candidate=self._safe)
-            if task.hangs:
-                self._safe.hurry()
+        if task.hangs:
+            self._hurry()
         if isinstance(task, Reduction):
             return reduce(task.program, task.finding, search.candidate, lambda *found: tell(found))
         tested = self._tested
@@ -126,3 +127,9 @@ class Tasks:
         if tested:
             tell(Lines(tested.heard()))
         return part
+
+    def _hurry(self) -> None:
+        """Wait less long for the end of a step: the candidate is known not to end some."""
+        Watchdog.hurry()
+        if self._safe:
+            self._safe.hurry()

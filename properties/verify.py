@@ -204,8 +204,8 @@ class _Hunt:
             return False
         if target is None or self._reduced is not None:
             return True
-        # Where only a process contains a step without end, each try takes long: tell it soon.
-        ends = late or (target.hangs and target.contained and self._rounds is None)
+        # Each try of a step without end takes long: tell it soon.
+        ends = late or (target.hangs and self._rounds is None)
         return ends and time.monotonic() - self._found_at > LEAST_REDUCING
 
     def _next(self) -> Round | Reduction | None:
@@ -270,15 +270,31 @@ class _Hunt:
         """
         if self._failed and self._target and task.number > self._target.number:
             return
-        path = self._store.keep(program, finding, "--rounds", str(task.number + 1))
         fails = self._strict or finding.oracle != "cost"
         found = Reduction(task.number, program, finding, fails, task.contained)
+        if found.hangs and self._means.safe:
+            # The store may run what it kept before.
+            self._means.safe.hurry()
+        path = self._store.keep(program, finding, "--rounds", str(task.number + 1))
         self._others[finding.signature] = path
         target = self._target
         if target is None or found.rank < target.rank:
             self._crew.drop(target)
             self._target, self._reduced, self._best = found, None, None
             self._found_at = time.monotonic()
+            if fails:
+                self._end_after(task.number)
+
+    def _end_after(self, last: int) -> None:
+        """End the rounds after *last*: nothing of them counts, and they may not end by themselves.
+
+        The reduction has to wait for none of them.
+        """
+        for task in self._crew.tasks:
+            if isinstance(task, Round) and task.number > last:
+                self._crew.drop(task)
+                self._frontier.begun(task.number, None)
+        self._again = [task for task in self._again if task.number <= last]
 
     def _end(self, task: Round, part: Part) -> None:
         """Count the round *task*, which has ended."""

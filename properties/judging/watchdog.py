@@ -15,7 +15,7 @@ from typing import ClassVar
 #: Limit for one step in seconds of processor time; SECONDS_PER_PAGE is added for each page
 #: that it visits, up to MAX_CHARGED_PAGES pages. A sketch that goes page by page takes a few
 #: microseconds for each, and a few times as many while its lines are traced.
-STEP_SECONDS = 4.0
+STEP_SECONDS = 2.0
 SECONDS_PER_PAGE = 0.00002
 MAX_CHARGED_PAGES = 1 << 24
 
@@ -91,6 +91,11 @@ class Watchdog:
                 words[PAGES] = -1
 
     @classmethod
+    def hurry(cls) -> None:
+        """Give later steps of this process less time: some are known not to end."""
+        cls._hung = True
+
+    @classmethod
     def _start(cls) -> None:
         """Start the clocks; a tick that finds no step to watch stops them."""
         cls._ticking = True
@@ -131,7 +136,7 @@ class Watchdog:
         if number == signal.SIGALRM:
             passed /= PATIENCE_ASLEEP if cls._slept() else PATIENCE
         if watchdog.late(passed):
-            cls._hung = True
+            cls.hurry()
             raise Hang
 
     @classmethod

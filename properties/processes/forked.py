@@ -36,7 +36,7 @@ MEMORY = 2 << 30
 GRACE = 1.0
 
 #: Seconds that a step may sleep. A step that waits for a processor does not sleep.
-ASLEEP = 6.0
+ASLEEP = 3.0
 
 #: The same once some steps are known not to end.
 ASLEEP_AGAIN = 1.0

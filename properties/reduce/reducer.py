@@ -33,8 +33,9 @@ MAX_EXECUTIONS = 5_000
 #: Maximum number of page visits (pages that all executed programs name): up to a minute of work.
 MAX_VISITS = 20_000_000
 
-#: An execution that does not end counts as this many additional page visits.
-VISITS_PER_HANG = 50_000
+#: An execution that does not end counts as this many additional page visits: most are of smaller
+#: programs than the one before, so that some thirty are enough, and each may take a second.
+VISITS_PER_HANG = 600_000
 
 #: This many memory operations of a candidate count as one page visit.
 OPERATIONS_PER_VISIT = 12

@@ -95,3 +95,19 @@ def test_interrupted_at_once(home):
 
         # Before headcount's first line the interpreter itself says what it likes.
         assert "properties" not in err, err
+
+
+def test_interrupted_before_the_first_line(tmp_path):
+    """An interrupt while Python finds headcount's first module is one line."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, signal, sys\n"
+        "class Finder:\n"
+        "    def find_spec(name, *_):\n"
+        "        if name == 'properties.start':\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "sys.meta_path.insert(0, Finder)\n"
+    )
+    done = shell(f"{COMMAND} --help", PYTHONPATH=f"{tmp_path}:{ROOT}")
+
+    assert (130, "headcount: interrupted\n") == (done.returncode, done.stderr)

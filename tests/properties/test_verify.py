@@ -12,14 +12,17 @@ from attrs import evolve
 from model.optimised import Optimised
 from model.parse import parse_program
 from model.under_test import Changed, Fate, UnderTest
+from properties.candidates import load as load_spec
 from properties.frontier import GENERATION
 from properties.grading.known import SLACK, found_within, load
 from properties.judging.judge import Run
+from properties.judging.watchdog import STEP_SECONDS_AGAIN
 from properties.reports.outcome import Outcome
 from properties.reports.store import Store
 from properties.reports.under_test import Extent
 from properties.rounds import RARE
 from properties.search import SEED_STRIDE, Search, Watcher
+from properties.searches import registry
 from properties.verify import LOOK_EVERY, Means, verify
 from tests.helpers import MISBEHAVING, SKETCHES, TOY, run
 
@@ -154,6 +157,44 @@ def test_first_round_counts(home):
     assert "early" == ended.reduced.finding.what
     assert 1 == ended.coverage.rounds
     assert ["late-map.trace"] == [path.name for path in ended.also]
+
+
+def test_later_rounds_end_when_one_has_failed(home):
+    """Nothing of a later round counts, and it may never end: it takes no time from reducing."""
+    program = parse_program(
+        '# headcount 1\nsemantics("5.13")\na = mapping("base", orders=[0])\nmap(a[0:1])\n'
+    )
+    late = home / "late"
+
+    class Slow(Optimised):
+        def execute(self, program):
+            time.sleep(1)
+            yield from super().execute(program)
+
+    def searcher(search, number):
+        if number % SEED_STRIDE:
+            time.sleep(0.5)
+            late.touch()
+        else:
+            run = Run(Optimised(), program.mappings, program.semantics)
+            run.step(program.steps[0])
+            search.watcher.found(run.so_far, run.record.finding("invariants", "early", "early"))
+
+    ended = verify([searcher], Search(Slow), Store(Slow), 0, rounds=6, means=Means(jobs=2))
+
+    assert "early" == ended.reduced.finding.what
+    assert not late.exists()
+
+
+def test_a_step_without_end_is_waited_for_once(home):
+    """Once a step is known not to end, no other process waits as long, nor does the store."""
+    spec = load_spec(f"{MISBEHAVING}:SleepsForever")
+    searchers = [registry.load("soak")]
+    means = Means(2, spec.container, spec.memory)
+    ended = verify(searchers, Search(spec.make), Store(spec.safe), 1, seconds=4, means=means)
+
+    assert "no_progress" == ended.reduced.finding.what
+    assert STEP_SECONDS_AGAIN == spec.container._limit
 
 
 def test_guidance_does_not_depend_on_jobs(home):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from model.memory import NoProgress
 from model.optimised import Optimised
 from properties.judging.judge import judge
 from properties.reduce import reduce
 from properties.reduce.passes import PASSES
-from properties.reduce.reducer import OPERATIONS_PER_VISIT
+from properties.reduce.reducer import MAX_VISITS, OPERATIONS_PER_VISIT
 from properties.searches.machine import explore
 from tests.helpers import program
 from tests.properties.reduce.programs import found
@@ -87,3 +88,33 @@ def test_operations_are_counted(monkeypatch):
     result = reduce(whole, judge(whole, SlowlyWrong()).worst, SlowlyWrong)
 
     assert most * OPERATIONS_PER_VISIT / 10_100 <= result.executions <= 13
+
+
+class NeverDone(Optimised):
+    """Does not end where it unpins pages of an order above 0."""
+
+    ended = 0
+
+    def unpin_user_pages(self, pages, npages):
+        if any(self.memory.compound_head(page) != page for page in pages):
+            NeverDone.ended += 1
+            raise NoProgress("not done")
+        super().unpin_user_pages(pages, npages)
+
+
+def test_steps_without_end_are_few(monkeypatch):
+    """Few programs are executed that do not end: each may take a second."""
+    monkeypatch.setattr("properties.reduce.reducer.VISITS_PER_HANG", MAX_VISITS // 3)
+    whole = program(
+        'a = mapping("driver", orders=[3, 3, 2, 2])',
+        "h1 = pin_user_pages(a[0:24])",
+        "h2 = pin_user_pages(a[0:24])",
+        "unpin_user_page_range_dirty_lock(h2[0:1], make_dirty=True)",
+        "unpin_user_pages(h1[0:24])",
+    )
+    found = judge(whole, NeverDone()).finding
+    NeverDone.ended = 0
+    result = reduce(whole, found, NeverDone)
+
+    assert "no_progress" == result.finding.what
+    assert 3 <= NeverDone.ended <= 4
