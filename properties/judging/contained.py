@@ -22,7 +22,7 @@ from model.page import Event
 from model.program import Program
 from model.step import Step
 from properties.judging.guard import Guarded, NoSnapshot
-from properties.judging.watchdog import SECONDS_PER_PAGE, STEP_SECONDS, STEP_SECONDS_AGAIN
+from properties.judging.watchdog import STEP_SECONDS, STEP_SECONDS_AGAIN
 from properties.processes.forked import MEMORY, Forked
 
 #: Seconds between two looks at a process that has not answered.
@@ -79,7 +79,7 @@ class Container:
         process.send(step)
         while not process.channel.poll(LOOK):
             known = self._limit == STEP_SECONDS_AGAIN
-            if process.stuck(self._limit, SECONDS_PER_PAGE, known=known):
+            if process.stuck(self._limit, known=known):
                 self.close()
                 self.hurry()
                 return NoSnapshot("no_progress", f"{step.call} does not return"), (), 0

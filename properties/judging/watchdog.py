@@ -12,11 +12,16 @@ import threading
 from types import FrameType
 from typing import ClassVar
 
-#: Limit for one step in seconds of processor time; SECONDS_PER_PAGE is added for each page
-#: that it visits, up to MAX_CHARGED_PAGES pages. A sketch that goes page by page takes a few
-#: microseconds for each, and a few times as many while its lines are traced.
+from model.memory import SQUARED
+
+#: Limit for one step in seconds of processor time. For each page that it visits, up to
+#: MAX_CHARGED_PAGES, SECONDS_PER_PAGE is added: a sketch that goes page by page takes a few
+#: microseconds for each, and a few times as many while its lines are traced. And SECONDS_PER_PAIR
+#: for each two of the first `SQUARED` pages: that is twice what the operations take that a step
+#: may use for them, so that a limit of operations ends it, and not a clock.
 STEP_SECONDS = 2.0
 SECONDS_PER_PAGE = 0.00002
+SECONDS_PER_PAIR = 0.000016
 MAX_CHARGED_PAGES = 1 << 24
 
 #: Takes the place of STEP_SECONDS once a step of this process has exceeded its limit: the
@@ -37,6 +42,12 @@ BEGUN, PAGES = range(2)
 
 #: The clocks, and the signal that each sends.
 CLOCKS = {signal.ITIMER_VIRTUAL: signal.SIGVTALRM, signal.ITIMER_REAL: signal.SIGALRM}
+
+
+def more_seconds(npages: int) -> float:
+    """Seconds of processor time that a step may take longer because it visits *npages* pages."""
+    pairs = min(npages, SQUARED) ** 2
+    return min(npages, MAX_CHARGED_PAGES) * SECONDS_PER_PAGE + pairs * SECONDS_PER_PAIR
 
 
 class Hang(BaseException):
@@ -72,7 +83,7 @@ class Watchdog:
         if self._usable:
             self._left = STEP_SECONDS_AGAIN if Watchdog._hung else STEP_SECONDS
             if npages > 1:
-                self._left += min(npages, MAX_CHARGED_PAGES) * SECONDS_PER_PAGE
+                self._left += more_seconds(npages)
             Watchdog._current = self
             words = Watchdog.words
             if words is not None:

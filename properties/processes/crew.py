@@ -10,7 +10,7 @@ from multiprocessing.connection import Connection, wait
 from time import monotonic
 from typing import Any, NamedTuple, Self
 
-from properties.judging.watchdog import SECONDS_PER_PAGE, STEP_SECONDS
+from properties.judging.watchdog import STEP_SECONDS
 from properties.processes.forked import MEMORY, STOP, Forked, Stopped
 
 #: Seconds between two looks at what the processes do.
@@ -169,7 +169,7 @@ class Crew:
                     del self._busy[process]
                     self._idle.append(process)
                 self._hears(Heard(task, news, done=done))
-            elif self._watched and process.stuck(STEP_SECONDS, SECONDS_PER_PAGE):
+            elif self._watched and process.stuck(STEP_SECONDS):
                 del self._busy[process]
                 process.kill()
                 self._hears(Heard(task, died=HANGS))

@@ -27,7 +27,7 @@ from types import MappingProxyType
 from typing import Any
 
 from model.candidate import Unavailable
-from properties.judging.watchdog import BEGUN, PAGES, Watchdog
+from properties.judging.watchdog import BEGUN, PAGES, Watchdog, more_seconds
 
 #: Memory in bytes that a process may use beside what its parent had when it was forked.
 MEMORY = 2 << 30
@@ -131,10 +131,10 @@ class Forked:
             raise message
         return message
 
-    def stuck(self, limit: float, per_page: float, *, known: bool = False) -> bool:
+    def stuck(self, limit: float, *, known: bool = False) -> bool:
         """Whether the step that is being carried out has passed its limit. Ask now and then.
 
-        :param limit: Seconds of processor time for a step; *per_page* more for each of its pages.
+        :param limit: Seconds of processor time for a step; its pages add some (`more_seconds`).
         :param known: Whether some steps are known not to end, so that nothing else need end them.
         """
         now = monotonic()
@@ -146,7 +146,7 @@ class Forked:
         elif asleep and used == self._before:
             self._slept += min(now - self._looked, MOST_BETWEEN)
         self._before, self._looked = used, now
-        most = limit + per_page * max(words[PAGES], 0) + (0.0 if known else GRACE)
+        most = limit + more_seconds(max(words[PAGES], 0)) + (0.0 if known else GRACE)
         asleep_most = ASLEEP_AGAIN if known else ASLEEP
         return words[PAGES] >= 0 and (self._slept > asleep_most or used - self._used > most)
 

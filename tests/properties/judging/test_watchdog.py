@@ -11,7 +11,9 @@ import time
 
 import pytest
 
-from properties.judging.watchdog import PATIENCE, Hang, Watchdog
+from model.memory import Memory
+from model.semantics import SEMANTICS
+from properties.judging.watchdog import PATIENCE, STEP_SECONDS, Hang, Watchdog, more_seconds
 
 
 @pytest.fixture(autouse=True)
@@ -96,6 +98,15 @@ def test_patience(monkeypatch):
     monkeypatch.setattr(Watchdog, "_hung", False)
 
     assert (processor - 1) * PATIENCE < ticks(signal.SIGALRM) <= processor * PATIENCE
+
+
+@pytest.mark.parametrize("npages", [2, 64, 512, 5000])
+def test_operations_end_first(npages):
+    """Many pages are given the time of all operations that they may use, at 1 µs each."""
+    memory = Memory(SEMANTICS["5.13"], ())
+    memory.begin_step(npages)
+
+    assert memory._allowed * 1e-6 < STEP_SECONDS + more_seconds(npages)
 
 
 @pytest.mark.usefixtures("_by_hand")
