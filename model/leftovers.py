@@ -2,24 +2,43 @@
 
 """Temporary files and directories, named after the process that writes them.
 
-What a process left behind that was killed in the middle is known by its name, and removed.
+What a process left behind that was killed in the middle is known by its name, and removed. Of
+processes of another container, or from before the last boot, nobody here can tell whether they
+have ended: what they left is removed once it is old.
 """
 
+import hashlib
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from secrets import token_hex
 
-#: The end of a name that `marked` made.
-MARKED = re.compile(r"-(\d+)-[0-9a-f]{8}\.tmp$")
+#: The end of a name that `marked` made: the process, where its number counts, and a random part.
+MARKED = re.compile(r"-(\d+)-([0-9a-f]{8})-[0-9a-f]{8}\.tmp$")
+
+#: Seconds after which what cannot be known to be in use is removed: a week.
+OLD = 7 * 24 * 3600
 
 
 def marked(name: str) -> str:
     """*name* with this process's number, for a file or directory that it will rename."""
-    return f"{name}-{os.getpid()}-{token_hex(4)}.tmp"
+    return f"{name}-{os.getpid()}-{_numbering()}-{token_hex(4)}.tmp"
+
+
+@cache
+def _numbering() -> str:
+    """Names the processes among which this one's number is its own: one boot, one container."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
+        space = Path("/proc/self/ns/pid").stat().st_ino
+    except OSError:
+        return "0" * 8
+    return hashlib.sha256(f"{boot} {space}".encode()).hexdigest()[:8]
 
 
 @contextmanager
@@ -38,7 +57,7 @@ def temporary(place: Path) -> Iterator[Path]:
 def sweep(place: Path) -> None:
     """Remove what processes that have ended left behind in the directory *place*."""
     try:
-        left = [path for path in place.iterdir() if _left(path.name)]
+        left = [path for path in place.iterdir() if _left(path)]
     except OSError:
         return
     for path in left:
@@ -49,10 +68,14 @@ def sweep(place: Path) -> None:
                 path.unlink()
 
 
-def _left(name: str) -> bool:
-    """Whether *name* is that of a temporary file whose process has ended."""
-    found = MARKED.search(name)
+def _left(path: Path) -> bool:
+    """Whether *path* is temporary, and its process has ended or, if nobody can know, it is old."""
+    found = MARKED.search(path.name)
     if found is None:
+        return False
+    if found[2] != _numbering():
+        with suppress(OSError):
+            return time.time() - path.lstat().st_mtime > OLD
         return False
     try:
         os.kill(int(found[1]), 0)

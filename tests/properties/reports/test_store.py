@@ -12,6 +12,7 @@ from contextlib import ExitStack
 import pytest
 from attrs import evolve
 
+from model.leftovers import marked
 from model.parse import parse_program, read_program
 from model.semantics import semantics
 from properties.judging.judge import judge
@@ -237,11 +238,12 @@ def test_without_locks(sketches, home, fails, monkeypatch):
 def test_leavings(sketches, home):
     """What a killed process left behind goes; what one is writing stays."""
     pid = int(subprocess.check_output([sys.executable, "-c", "import os; print(os.getpid())"]))
-    (home / f".{NAME[:40]}-{pid}-0123abcd.tmp").touch()
-    (home / f".{NAME[:40]}-{os.getpid()}-0123abcd.tmp").touch()
+    mine = marked(f".{NAME[:40]}")
+    (home / mine).touch()
+    (home / mine.replace(f"-{os.getpid()}-", f"-{pid}-")).touch()
     store(sketches, home)
 
-    assert [f".{NAME[:40]}-{os.getpid()}-0123abcd.tmp"] == [path.name for path in home.iterdir()]
+    assert [mine] == [path.name for path in home.iterdir()]
 
 
 def test_round(sketches, home, fails):
