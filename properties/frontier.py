@@ -7,8 +7,9 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterable
 
-from properties.coverage.covered import Coverage
-from properties.rounds import Part, Total
+from attrs import evolve
+
+from properties.coverage.covered import Coverage, Part
 
 #: Rounds are guided by all before the last GENERATION, or up to twice as many.
 GENERATION = 16
@@ -27,7 +28,7 @@ class Frontier:
         self._started = time.monotonic()
         self._ahead: dict[int, Part] = {}
         self._begun: dict[int, Part] = {}
-        self._total = Total()
+        self._total = Coverage()
         self._guides: list[dict[str, int]] = [{}]
 
     @property
@@ -46,7 +47,7 @@ class Frontier:
         self.begun(number, None)
         self._ahead[number] = part
         while self.number in self._ahead and (last is None or self.number <= last):
-            self._total.add(self._ahead.pop(self.number), self.number % self._searches)
+            self._add(self.number, self._ahead.pop(self.number))
             self.number += 1
             if self.number % GENERATION == 0:
                 self._guides.append(dict(self._total.met))
@@ -64,18 +65,18 @@ class Frontier:
     def count_rest(self) -> None:
         """Count them all the same."""
         for number, part in sorted((self._begun | self._ahead).items()):
-            self._total.add(part, number % self._searches)
+            self._add(number, part)
 
     def coverage(self, more: Iterable[Part] = ()) -> Coverage:
         """What is counted; of *more*, only programs and steps."""
         total, more = self._total, tuple(more)
-        return Coverage(
+        return evolve(
+            total,
             rounds=max(self.number, 1),
             programs=total.programs + sum(part.programs for part in more),
             steps=total.steps + sum(part.steps for part in more),
             seconds=self.seconds,
-            reached=total.reached,
-            rejected=total.rejected,
-            avoided=total.avoided,
-            by_turn=total.by_turn,
         )
+
+    def _add(self, number: int, part: Part) -> None:
+        self._total = self._total.plus(part, number % self._searches)

@@ -5,13 +5,13 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 
 from attrs import evolve, field, frozen
 
 from model.program import Program
+from properties.coverage.covered import Part
 from properties.coverage.matrices import combinations
 from properties.judging.finding import Finding
 from properties.judging.judge import Run
@@ -22,51 +22,6 @@ RARE = 64
 
 #: Seconds between two reports of a round on how far it is.
 REPORT_EVERY = 0.25
-
-
-@frozen
-class Part:
-    """What one round gave, or the beginning of a round.
-
-    :param reached: Number of steps that reached each coverage point, by name.
-    :param rejected: For each call, number of draws without a usable step.
-    :param avoided: For each known oddity, number of steps skipped because of it.
-    :param met: For each counter of the candidate's code, number of steps that changed it.
-    :param failure: The first program that failed, with its finding.
-    :param dearer: The first program that is right but dearer, with its finding.
-    """
-
-    programs: int = 0
-    steps: int = 0
-    reached: Counter[str] = field(factory=Counter)
-    rejected: Counter[str] = field(factory=Counter)
-    avoided: Counter[str] = field(factory=Counter)
-    met: Counter[str] = field(factory=Counter)
-    failure: tuple[Program, Finding] | None = None
-    dearer: tuple[Program, Finding] | None = None
-
-
-class Total:
-    """The sum of the `Part`s of several rounds, with the same fields.
-
-    :ivar by_turn: Number of steps of each search, by its place among the searches.
-    """
-
-    def __init__(self) -> None:
-        self.programs = self.steps = 0
-        self.reached: Counter[str] = Counter()
-        self.rejected: Counter[str] = Counter()
-        self.avoided: Counter[str] = Counter()
-        self.met: Counter[str] = Counter()
-        self.by_turn: Counter[int] = Counter()
-
-    def add(self, part: Part, turn: int) -> None:
-        """Add *part*, whose search is at the place *turn*."""
-        self.programs += part.programs
-        self.steps += part.steps
-        self.by_turn[turn] += part.steps
-        for name in ("reached", "rejected", "avoided", "met"):
-            getattr(self, name).update(getattr(part, name))
 
 
 @frozen
@@ -134,8 +89,6 @@ class Collector(Tally):
             self._part,
             programs=self.programs,
             steps=self.steps,
-            failure=self.failure,
-            dearer=self.dearer,
         )
 
 

@@ -20,14 +20,14 @@ from model.candidate import Unavailable
 from model.program import Program
 from model.under_test import Fate
 from properties.candidates import Tested
-from properties.coverage.covered import Coverage
+from properties.coverage.covered import Coverage, Part
 from properties.frontier import Frontier
 from properties.judging.contained import Container
 from properties.judging.finding import Finding
 from properties.processes.crew import HANGS, Crew, Heard, Here
 from properties.reduce import Reduced
 from properties.reports.store import Store
-from properties.rounds import Guidance, Part
+from properties.rounds import Guidance
 from properties.search import Search, Searcher
 from properties.tasks import Lines, Reduction, Round, Tasks
 
@@ -271,6 +271,8 @@ class _Hunt:
         if self._failed and self._target and task.number > self._target.number:
             return
         fails = self._strict or finding.oracle != "cost"
+        if fails:
+            self._died.pop(task.number, None)
         found = Reduction(task.number, program, finding, fails, task.contained)
         if found.hangs and self._means.safe:
             # The store may run what it kept before.
@@ -301,7 +303,7 @@ class _Hunt:
         last = self._target.number if self._target and self._target.fails else None
         self._frontier.end(task.number, part, last)
         died = self._died.pop(task.number, "")
-        if died and part.failure is None:
+        if died:
             self._lost.append(f"round {task.number} ended its process, which {died}")
             if len(self._lost) > MOST_LOST:
                 raise Unavailable(f"{'; '.join(self._lost)}: but not when they were repeated")

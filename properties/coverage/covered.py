@@ -4,30 +4,48 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Self
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 
 @frozen
-class Coverage:
-    """What a search covered.
+class Part:
+    """What one round of a search covered, or the beginning of a round.
 
-    :param rounds: Number of rounds; with the seed it repeats the search.
     :param reached: Number of steps that reached each coverage point: the situations and
         the combinations, by name.
     :param rejected: For each call, number of draws without a usable step.
     :param avoided: For each known oddity, number of steps skipped because of it.
+    :param met: For each counter of the candidate's code, number of steps that changed it.
+    """
+
+    programs: int = 0
+    steps: int = 0
+    reached: Counter[str] = field(factory=Counter)
+    rejected: Counter[str] = field(factory=Counter)
+    avoided: Counter[str] = field(factory=Counter)
+    met: Counter[str] = field(factory=Counter)
+
+
+@frozen
+class Coverage(Part):
+    """What a search covered.
+
+    :param rounds: Number of rounds; with the seed it repeats the search.
     :param by_turn: Number of steps of each search, by its place among the searches.
     """
 
     rounds: int = 0
-    programs: int = 0
-    steps: int = 0
     seconds: float = 0.0
-    reached: Counter[str] = field(factory=Counter)
-    rejected: Counter[str] = field(factory=Counter)
-    avoided: Counter[str] = field(factory=Counter)
     by_turn: Counter[int] = field(factory=Counter)
+
+    def plus(self, part: Part, turn: int) -> Self:
+        """The sum with *part*, of the search at the place *turn*; both share their counters."""
+        for name in ("reached", "rejected", "avoided", "met"):
+            getattr(self, name).update(getattr(part, name))
+        self.by_turn[turn] += part.steps
+        return evolve(self, programs=self.programs + part.programs, steps=self.steps + part.steps)
 
     def missed(self, points: Iterable[str]) -> list[str]:
         """Those of *points* that no step reached."""
