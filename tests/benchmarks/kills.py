@@ -166,9 +166,11 @@ class Place:
             try:
                 process.wait(delay)
             except subprocess.TimeoutExpired:
-                early, before = not listens(process.pid), False
+                early = not listens(process.pid)
                 sent = time.monotonic()
                 process.send_signal(number or signal.SIGABRT)
+                # It is sent to no process that has just ended.
+                before = process.returncode is not None
                 with suppress(subprocess.TimeoutExpired):
                     process.wait(MOST)
                 took = time.monotonic() - sent
