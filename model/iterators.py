@@ -9,7 +9,6 @@ least 1, to *i* for the next call, until *i* is *npages*.
 from collections.abc import Sequence
 
 from model.memory import Memory
-from model.pagelist import NULL
 
 
 def compound_next(memory: Memory, i: int, npages: int, pages: Sequence[int]) -> tuple[int, int]:
@@ -19,10 +18,7 @@ def compound_next(memory: Memory, i: int, npages: int, pages: Sequence[int]) -> 
     NULL, ends the run; so entries of heads A, B and A again are three runs.
     """
     head = memory.compound_head(pages[i])
-    nr = i + 1
-    while nr < npages and pages[nr] != NULL and memory.compound_head(pages[nr]) == head:
-        nr += 1
-    return head, nr - i
+    return head, memory.end_of_run(head, pages, i + 1, npages) - i
 
 
 def compound_range_next(memory: Memory, i: int, npages: int, page: int) -> tuple[int, int]:

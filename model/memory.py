@@ -111,6 +111,23 @@ class Memory:
             self._look_up(page)
         return page & self._mask
 
+    def end_of_run(self, head: int, pages: Sequence[int], i: int, npages: int) -> int:
+        """The first index from *i* on whose entry is no page of *head*, or is NULL; else *npages*.
+
+        Looks up the head of each entry up to there, in one loop: lists may have 2^23 entries.
+        """
+        end = head + self.compound_nr(head)
+        nr = i
+        while nr < npages and head <= pages[nr] < end:
+            nr += 1
+        if nr - i > self._fuel:
+            self._fuel = 0
+            self._exhausted()
+        self._fuel -= nr
+        if nr < npages and pages[nr] != NULL:
+            self.compound_head(pages[nr])
+        return nr
+
     def compound_order(self, head: int) -> int:
         """The order of the compound page at *head*; 0 for a single page."""
         if not self._start <= head < self._stop:

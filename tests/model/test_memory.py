@@ -7,8 +7,17 @@ from itertools import count
 import pytest
 
 from model.mapping import Extent, Mapping
-from model.memory import NR_FOLL_PIN_ACQUIRED, NR_FOLL_PIN_RELEASED, Memory, NoProgress, Oops
+from model.memory import (
+    FUEL,
+    NR_FOLL_PIN_ACQUIRED,
+    NR_FOLL_PIN_RELEASED,
+    PER_PAGE,
+    Memory,
+    NoProgress,
+    Oops,
+)
 from model.page import Event, HeadState, wrapped
+from model.pagelist import NULL
 from model.parse import parse_layout
 from model.semantics import DEFAULT, SEMANTICS
 from model.step import FOLL_LONGTERM
@@ -56,6 +65,48 @@ def test_wrapped(held, number):
 def test_compound_head(memory, head, page):
     """A tail's head is the first page of its compound page; a single page is its own."""
     assert head == memory.compound_head(page)
+
+
+def one_by_one(memory, head, pages, i, npages):
+    """What `Memory.end_of_run` says, a look-up at a time."""
+    while i < npages and pages[i] != NULL and memory.compound_head(pages[i]) == head:
+        i += 1
+    return i
+
+
+@pytest.mark.parametrize(
+    "pages",
+    {
+        "one": [FOUR],
+        "one again": [FOUR] * 3,
+        "in any sequence": [FOUR + 3, FOUR, FOUR + 2, FOUR + 1],
+        "the next page": [FOUR + 3, FOUR + 4],
+        "the page before": [FOUR, FOUR - 1, FOUR],
+        "NULL": [FOUR, NULL, FOUR],
+        "a range": range(FOUR, FOUR + 4),
+        "no page": [FOUR, NOWHERE],
+        "too many": [FOUR] * 200_000,
+        "as many as may be": [FOUR] * (FUEL + PER_PAGE + 8),
+        "the last may not": [FOUR] * (FUEL + PER_PAGE + 8) + [SINGLE],
+        "the last may": [FOUR] * (FUEL + PER_PAGE + 7) + [SINGLE],
+        "and NULL": [FOUR] * (FUEL + PER_PAGE + 8) + [NULL],
+    }.items(),
+    ids=lambda item: item[0],
+)
+def test_end_of_run(memory, pages):
+    """The run ends where it does if heads are looked up one by one, after as many look-ups."""
+    _, pages = pages
+    results = []
+    for end in (Memory.end_of_run, one_by_one):
+        for i, npages in ((0, 0), (0, 1), (1, len(pages)), (0, len(pages))):
+            memory.begin_step(1)
+            try:
+                result = end(memory, FOUR, pages, i, npages)
+            except (Oops, NoProgress) as err:
+                result = str(err)
+            results.append((npages, result, memory.operations_of_step))
+
+    assert results[: len(results) // 2] == results[len(results) // 2 :]
 
 
 @pytest.mark.parametrize(("head", "order"), [(SINGLE, 0), (PAIR, 1), (FOUR, 2), (HUGE, 9)])
