@@ -123,7 +123,7 @@ class Memory:
         if nr - i > self._fuel:
             self._fuel = 0
             self._exhausted()
-        self._fuel -= nr
+        self._fuel -= nr - i
         if nr < npages and pages[nr] != NULL:
             self.compound_head(pages[nr])
         return nr
