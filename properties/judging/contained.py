@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection
+from pickle import PicklingError
 from signal import SIGHUP, SIGKILL, SIGTERM
 from typing import Any
 
@@ -132,7 +133,7 @@ class Container:
 def _answer(channel: Connection, answer: tuple[Any, ...], step: Step) -> None:
     try:
         channel.send(answer)
-    except (TypeError, ValueError, AttributeError) as err:
+    except (PicklingError, TypeError, ValueError, AttributeError) as err:
         # What cannot be sent is not of this project, such as a number of a class of its own.
         reason = f"{step.call} shows what no snapshot has: {err}"
         channel.send((NoSnapshot("no_snapshot", reason), (), 0))

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -29,6 +30,7 @@ def test_left_behind(tmp_path):
         "plain.tmp",
         f"x-{dead}-{HERE}-0123abcd",
         f"x-y-{HERE}-0123abcd.tmp",
+        f"x-{dead}-{HERE}-0123abcd.tmp.trace",
         "a.trace",
     ]
     stay.append(f"x-1-{HERE}-0123abcd.tmp")  # process 1 is always there
@@ -41,6 +43,18 @@ def test_left_behind(tmp_path):
     sweep(tmp_path)
 
     assert sorted(stay) == sorted(path.name for path in tmp_path.iterdir())
+
+
+def test_marked(tmp_path):
+    """What a process marks gets a name of its own, which is known when the process has ended."""
+    code = "from model.leftovers import marked; print(marked('x'), marked('x'))"
+    names = subprocess.check_output([sys.executable, "-c", code], text=True).split()
+    for name in names:
+        (tmp_path / name).touch()
+    sweep(tmp_path)
+
+    assert 2 == len({*names})
+    assert not list(tmp_path.iterdir())
 
 
 def test_somebody_elses(tmp_path, monkeypatch):
@@ -78,6 +92,20 @@ def test_swept_by_two(tmp_path, monkeypatch):
     assert not old.exists()
 
 
+@pytest.mark.parametrize(
+    ("method", "other"),
+    [("read_text", "another boot"), ("stat", SimpleNamespace(st_ino=-1))],
+)
+def test_numbering(monkeypatch, method, other):
+    """After another boot, and in another container, numbers of processes are others."""
+    monkeypatch.setattr(Path, method, lambda *_, **__: other)
+    _numbering.cache_clear()
+    name = marked("x")
+    _numbering.cache_clear()
+
+    assert HERE != MARKED.search(name)[2]
+
+
 def test_numbering_unknown(monkeypatch):
     """Where the system tells neither boot nor container, there is one numbering."""
     monkeypatch.setattr(Path, "stat", lambda _: (_ for _ in ()).throw(FileNotFoundError))
@@ -89,8 +117,10 @@ def test_numbering_unknown(monkeypatch):
 
 
 def test_nowhere(tmp_path):
-    """Where there is no directory, nothing is left."""
+    """Where there is no directory, nothing is left, and a temporary one can be made."""
     sweep(tmp_path / "nowhere")
+    with temporary(tmp_path / "nowhere" / "deep") as place:
+        assert place.is_dir()
 
 
 def test_temporary(tmp_path):

@@ -5,13 +5,17 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from model.errors import BadInput
+from model.optimised import Optimised
 from properties.candidates import load
 from properties.judging.judge import Run
+from properties.overrides import Overrides
 from properties.search import attempt
 from tests.helpers import program, run
 
@@ -56,7 +60,10 @@ def written(body, head=HEAD):
 def test_misspelt(home, name, hint, decorator):
     """A method that overrides nothing, and that nothing calls, is refused with the right name."""
     with pytest.raises(BadInput) as info:
-        written(f"{PUT}{decorator}    def {name}(self, *rest):\n        pass\n")
+        written(
+            f"{PUT}{decorator}    def {name}(self, *rest):\n"
+            f"        {name} = getattr(rest, 'index')\n"
+        )
 
     said = f"mine.py:7: Mine.{name}() overrides nothing, and nothing calls it: {hint}"
     assert said == str(info.value)
@@ -98,6 +105,46 @@ def test_helper_of_another_file(home, monkeypatch):
     body = f"{PUT}        use(self)\n    def helper(self):\n        pass\n"
 
     assert written(body, f"from beside_mine import use\n{HEAD}").about
+
+
+def test_module_that_cannot_be_read(home, monkeypatch):
+    """A module beside the sketch whose file is gone may call anything."""
+    gone = SimpleNamespace(__file__=str(home / "gone_mine.py"))
+    monkeypatch.setitem(sys.modules, "gone_mine", gone)
+
+    assert written(f"{PUT}    def helper(self):\n        pass\n").about
+
+
+def test_misspelt_in_another_file(home, monkeypatch):
+    """A misspelt method of another module is told with that module."""
+    monkeypatch.syspath_prepend(home)
+    Path("mixin_of_mine.py").write_text("class Mixin:\n    def put_heads(self):\n        pass\n")
+    head = f"from mixin_of_mine import Mixin\n{HEAD.replace('Mine(', 'Mine(Mixin, ')}"
+
+    with pytest.raises(BadInput, match=r"^mixin_of_mine:2: Mixin\.put_heads\(\) overrides nothing"):
+        written("    pass\n", head)
+
+
+def test_counted():
+    """Methods that each search should call are counted, for the class whose they are."""
+
+    class Base(Optimised):
+        shows_lookups = True
+
+        def put_compound_head(self, head, refs):
+            pass
+
+        def undo_grab(self, head, refs):
+            pass
+
+    class Derived(Base):
+        def put_compound_head(self, head, refs):
+            pass
+
+        def partial(self):
+            pass
+
+    assert {"put_compound_head": Derived, "undo_grab": Base} == Overrides(Derived).counted
 
 
 def test_mixin(home):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 from pathlib import Path
@@ -14,7 +15,8 @@ from model.parse import parse_program
 from properties.judging import contained, watchdog
 from properties.judging.contained import Container
 from properties.judging.judge import judge
-from tests.misbehaving import ANSWERS, Allocates, EndsProcess, FailsLater
+from tests.helpers import program
+from tests.misbehaving import ANSWERS, ClosesAll, EndsProcess, FailsLater, SleepsForever
 
 TRACE = """\
 # headcount 1
@@ -66,42 +68,107 @@ def test_answers(container, candidate, what, capfd):
     assert "" == capfd.readouterr().out
 
 
-def test_goes_on(container):
-    """After a crash the next program has a new process, with the same answer."""
-    makes = container(EndsProcess)
+@pytest.mark.parametrize(
+    ("candidate", "said"),
+    [
+        (EndsProcess, "unpin_user_page ended its process, which exited with status 0"),
+        (SleepsForever, "unpin_user_page does not return"),
+    ],
+)
+def test_goes_on(container, candidate, said):
+    """After such a step the next program has a new process, with the same answer."""
+    makes = container(candidate)
     found = [judge(parse_program(TRACE), makes()).finding for _ in range(3)]
 
     assert [found[0]] * 3 == found
-    assert "unpin_user_page ended its process, which exited with status 0" == found[0].summary
+    assert said == found[0].summary
     assert 1 == found[0].index
 
 
 def test_agrees_with_uncontained(container):
     """A snapshot is the same from another process."""
     makes = container(Optimised)
-    program = parse_program(TRACE)
-    for ours, theirs in zip(Optimised().execute(program), makes().execute(program), strict=True):
+    steps = parse_program(TRACE)
+    for ours, theirs in zip(Optimised().execute(steps), makes().execute(steps), strict=True):
         assert ours == theirs
     candidate = makes()
-    [*candidate.execute(program)]
+    [*candidate.execute(steps)]
 
     assert 0 < candidate.operations
 
 
-def test_killed_from_outside(container, tmp_path):
-    """What somebody else kills is carried out again, and agrees."""
+def test_journal(container, sketches):
+    """Of a step that ended in the middle the finding is the same from another process."""
+    steps = program(
+        'a = mapping("driver", orders=[2])',
+        "h1 = pin_user_pages(a[0:4])",
+        "unpin_user_page_range_dirty_lock(h1[0:4], make_dirty=False)",
+    )
+    found = [
+        judge(steps, make()).finding for make in (sketches.RunOfZero, container(sketches.RunOfZero))
+    ]
+
+    assert found[0] == found[1]
+    assert found[0].puts
+
+
+def test_closes_all_and_loops(container):
+    """A process that has closed its channel and does not end is ended."""
+
+    class Loops(ClosesAll):
+        def unpin_user_page(self, page):
+            super().unpin_user_page(page)
+            sum(itertools.repeat(0))
+
+    assert "killed" == judge(parse_program(TRACE), container(Loops)()).finding.what
+
+
+def test_close(container):
+    """A container that is closed has no process."""
+    makes = container(Optimised)
+    makes()
+    process = makes._process
+    makes.close()
+
+    assert "was killed by SIGKILL" == process.ended
+
+
+@pytest.mark.parametrize(
+    ("number", "what"), [(signal.SIGTERM, ""), (signal.SIGHUP, ""), (signal.SIGSEGV, "killed")]
+)
+def test_killed_from_outside(container, tmp_path, number, what):
+    """What somebody else kills is carried out again, and agrees; a crash is the candidate's."""
 
     class Waits(Optimised):
         def unpin_user_page(self, page):
             super().unpin_user_page(page)
             if page % 2 == 0 and not flag.exists():
                 flag.touch()
-                os.kill(os.getpid(), signal.SIGTERM)
+                os.kill(os.getpid(), number)
 
     flag = tmp_path / "flag"
 
-    assert "agrees" == judge(parse_program(TRACE), container(Waits)()).kind
+    finding = judge(parse_program(TRACE), container(Waits)()).worst
+
+    assert what == (finding.what if finding else "")
     assert flag.exists()
+
+
+def test_killed_again_earlier(container, tmp_path):
+    """What is killed in an earlier step when it is carried out again ends there."""
+
+    class Waits(Optimised):
+        def unpin_user_page(self, page):
+            with calls.open("a") as file:
+                file.write("x")
+            if calls.stat().st_size > 1:
+                os.kill(os.getpid(), signal.SIGTERM)
+            super().unpin_user_page(page)
+
+    calls = tmp_path / "calls"
+
+    assert "killed" == judge(parse_program(TRACE), container(Waits)()).finding.what
+    assert 3 == calls.stat().st_size
 
 
 def test_two_in_turn(container):
@@ -127,13 +194,36 @@ def test_cannot_be_made(container):
 
     with pytest.raises(Unavailable, match="any more"):
         judge(parse_program(TRACE), container(make)())
+    with pytest.raises(Unavailable, match="candidate exited with status 3"):
+        container(lambda: os._exit(3))()
 
 
 def test_memory_of_our_own(container):
-    """Memory that ran out in a step is the candidate's finding, with its limit."""
-    finding = judge(parse_program(TRACE), container(Allocates)()).finding
+    """Memory beyond the limit of the container is the candidate's finding."""
 
-    assert "MemoryError" in finding.summary
+    class Takes(Optimised):
+        def unpin_user_page(self, page):
+            bytearray(1 << 30)
+            super().unpin_user_page(page)
+
+    finding = judge(parse_program(TRACE), container(Takes)()).finding
+
+    assert "raised_MemoryError" == finding.what
+
+
+@pytest.mark.parametrize("name", ["NoSuchClass", "function.<locals>.NoSuchClass"])
+def test_cannot_be_sent(container, name):
+    """Numbers of a class that another process does not find are told, in one line."""
+    number = type("NoSuchClass", (int,), {"__qualname__": name})
+
+    class Puts(Optimised):
+        def put_compound_head(self, head, refs):
+            super().put_compound_head(head, number(refs))
+
+    finding = judge(parse_program(TRACE), container(Puts)()).finding
+
+    assert "no_snapshot" == finding.what
+    assert "NoSuchClass" in finding.summary
 
 
 def test_forked_processes_do_not_share(container):

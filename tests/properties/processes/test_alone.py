@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
-import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from model.candidate import Unavailable
 from model.errors import BadInput
 from properties.processes import alone as module
 from properties.processes.alone import Died, Interrupted, alone, survived
+from tests.helpers import gone
 
 
 def test_result():
@@ -35,8 +36,16 @@ def test_died():
 
 def test_interrupted():
     """A task is ended if somebody asks for it."""
+    pids = []
+
+    def task(tell):
+        tell(os.getpid())
+        time.sleep(60)
+
     with pytest.raises(Interrupted):
-        alone(lambda _tell: sys.stdin.read(), interrupted=lambda: True)
+        alone(task, pids.append, interrupted=lambda: bool(pids))
+
+    assert gone(pids[0])
 
 
 def test_memory():
@@ -89,7 +98,7 @@ def test_survived(task, said):
 
 def test_survived_quietly(capfd):
     """What is printed on trial is printed by the second time only."""
-    survived(lambda: os.write(2, b"text"), "x")
+    survived(lambda: [os.write(file, b"text") for file in (1, 2)], "x")
 
     assert ("", "") == capfd.readouterr()
 

@@ -33,7 +33,7 @@ def work(task, tell):
         Watchdog().watch(1)
         os.kill(os.getpid(), signal.SIGSTOP)
     if task == "long":
-        while True:
+        for _ in range(3000):
             tell("still")
             time.sleep(0.01)
     if task == "memory":
@@ -100,11 +100,13 @@ def test_tasks(two, heard):
 def test_fresh(two, heard):
     """A fresh process has had no task before."""
     carried_out(two, "a")
+    (former,) = two._idle
     two.give("b", fresh=True)
     carried_out(two)
     first, second = (one.news[0] for one in heard if one.done)
 
     assert first != second
+    assert "was killed by SIGKILL" == former.ended
 
 
 def test_ends(two, heard):
@@ -162,27 +164,43 @@ def test_stops(two, heard):
     two.stop(10)
 
     assert not two.tasks
-    assert heard
-    assert not two._busy
+    assert "still" == heard[0].news
+    assert "exited with status 0" == heard[-1].died
 
 
 def test_stop_ends(two, heard):
     """A task that does not tell anything is ended."""
     two.give("hang")
-    started = time.monotonic()
+    (process,) = two._busy
     two.stop(0.1)
 
     assert not two.tasks
-    assert time.monotonic() - started < 30
+    assert [] == heard
+    assert "was killed by SIGKILL" == process.ended
 
 
 def test_drop(two, heard):
     """A task that is not wanted any more is ended, and nothing is heard of it."""
     two.give("long")
+    (process,) = two._busy
+    two.give("hang")
     two.drop("long")
     two.drop(None)
+    two.hear()
 
-    assert not two.tasks
+    assert ["hang"] == two.tasks
+    assert [] == heard
+    assert "was killed by SIGKILL" == process.ended
+
+
+def test_end(heard):
+    """With the crew its processes end, with a task or without."""
+    with Crew(work, heard.append, 2) as made:
+        carried_out(made, "a", "b")
+        made.give("hang")
+        processes = [*made._idle, *made._busy]
+
+    assert ["was killed by SIGKILL"] * 2 == [process.ended for process in processes]
 
 
 def test_here(heard):
