@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from tests.benchmarks.kills import (
     announced,
     files,
     kills,
+    listens,
     outlived,
     troubles,
 )
@@ -80,19 +82,69 @@ def test_torn(place, name, text, said):
 
 
 def test_stale(place):
-    """Temporary files are stale, traces are not."""
-    for name in (".headcount/x.trace", ".headcount/.x-1-0123abcd.tmp", "tmp/x"):
+    """Temporary files and locks are stale; traces, and what is in the cache, are not."""
+    stale = [".headcount/.x-1-0123abcd.tmp", ".headcount/x.lock", "cache/tree/x.tmp", "tmp/x"]
+    (place.made / "cache" / "tree").mkdir(parents=True)
+    for name in (*stale, ".headcount/x.trace", "cache/tree/x.so"):
         (place.made / name).touch()
 
-    assert 2 == len([*place.stale()])
+    assert [f"left behind: {name}" for name in stale] == [*place.stale()]
 
 
-def test_lost(place):
-    """What was printed as saved is there."""
-    end = End(1, f"DIVERGED at step 2 of 2\nsaved    .headcount/{KEPT}\n", "")
-    assert 2 == len([*announced(end, place)])
-    (place.made / ".headcount" / KEPT).write_text(FAILS)
+def test_torn_results(tmp_path):
+    """Results of planted bugs can be read, unless there was no room for them."""
+    with Place(tmp_path, "faults") as place:
+        (place.made / "results").write_text('{"fault"')
+        assert ["results of faults"] == [said[:17] for said in place.wrong()]
+        place.full = True
+        assert [] == [*place.wrong()]
+
+
+FOUND = "DIVERGED at step 2 of 2\n"
+SAVED = f"saved    .headcount/{KEPT}\n"
+NOWHERE = "saved    nowhere: no room\n"
+
+
+@pytest.mark.parametrize(
+    ("changes", "end", "said"),
+    [
+        ({}, End(1, FOUND + SAVED, ""), ["nothing is kept", "saved, but not"]),
+        ({}, End(-9, "", "found, reducing"), ["nothing is kept"]),
+        ({"name": "replay"}, End(1, FOUND, ""), []),
+        ({"full": True}, End(1, FOUND + NOWHERE, ""), []),
+        ({"full": True}, End(-9, "", "found, reducing"), []),
+        ({"full": True}, End(1, FOUND + SAVED, ""), ["saved, but not", "nothing is kept"]),
+    ],
+)
+def test_lost(place, changes, end, said):
+    """What was printed as found or saved is there."""
+    for name, value in changes.items():
+        setattr(place, name, value)
+    made = place.made / ".headcount" / KEPT
+
+    assert len(said) == len(found := [*announced(end, place)])
+    assert all(map(str.startswith, found, said))
+    made.write_text(FAILS)
     assert [] == [*announced(end, place)]
+
+
+def test_troubles_of_files(place):
+    """What is torn or lost is trouble, however the command ended."""
+    (place.made / ".headcount" / "refcount-x.trace").write_text(FAILS)
+    found = "\n".join(troubles(End(1, SAVED, "", before=True), 0, place))
+
+    assert "does not fail as its name says" in found
+    assert "saved, but not there" in found
+
+
+def test_listens():
+    """A process that handles SIGTERM is known by that; one that has ended is past its start."""
+    former = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    assert not listens(os.getpid())
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    assert listens(os.getpid())
+    signal.signal(signal.SIGTERM, former)
+    assert listens(1 << 30)
 
 
 @pytest.mark.parametrize(
@@ -103,6 +155,7 @@ def test_lost(place):
         (signal.SIGINT, {"status": -2, "early": True}, ""),
         (signal.SIGTERM, {"status": 130, "took": 4.0}, "ends only 4.0 s after SIGTERM"),
         (signal.SIGTERM, {"status": 130, "err": "Traceback"}, "a traceback"),
+        (signal.SIGTERM, {"status": 130, "err": "Exception ignored in"}, "a traceback"),
         (signal.SIGKILL, {"status": -9}, ""),
         (signal.SIGHUP, {"status": 0}, "status 0 after SIGHUP"),
         (signal.SIGHUP, {"status": 1, "before": True}, ""),

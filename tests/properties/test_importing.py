@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -11,6 +12,7 @@ import pytest
 from model.candidate import Unavailable
 from model.errors import BadInput
 from properties.candidates import load
+from properties.importing import harmless
 from properties.judging import watchdog
 from tests.helpers import ROOT
 
@@ -56,6 +58,25 @@ def test_import_with_effects(home, code):
     assert "Traceback" not in done.stderr
 
 
+def test_harmless(capsys):
+    """What is imported changes no signals and no clock that runs, and prints into no report."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGCHLD)
+    handlers = [*map(signal.getsignal, numbers)]
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    signal.setitimer(signal.ITIMER_PROF, 3600)
+    with harmless():
+        print("imported")  # noqa: T201
+        for number in numbers:
+            signal.signal(number, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    left, _ = signal.setitimer(signal.ITIMER_PROF, 0)
+
+    assert ("", "imported\n") == capsys.readouterr()
+    assert handlers == [*map(signal.getsignal, numbers)]
+    assert blocked == signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+    assert left
+
+
 def test_import_elsewhere(home):
     """A sketch that goes elsewhere when it is imported would have its traces kept there."""
     (home / "sketch.py").write_text(SKETCH + "import os; os.chdir('/')")
@@ -75,12 +96,12 @@ def test_import_error(home):
 
 
 def test_making_does_not_end(home, monkeypatch):
-    """A candidate that waits for ever when it is made again is told, and not waited for."""
+    """A candidate that waits when it is made again is told, and not waited for."""
     monkeypatch.setattr(watchdog, "STEP_SECONDS", 0.2)
     (home / "sketch.py").write_text(
         "import time\n"
         + SKETCH.replace(
-            "    def", "    def __init__(self):\n        time.sleep(3600 * len(made))\n\n    def"
+            "    def", "    def __init__(self):\n        time.sleep(60 * len(made))\n\n    def"
         )
         + "made = []\n"
     )

@@ -144,7 +144,10 @@ def test_counted():
         def partial(self):
             pass
 
-    assert {"put_compound_head": Derived, "undo_grab": Base} == Overrides(Derived).counted
+    overrides = Overrides(Derived)
+
+    assert {"put_compound_head": Derived, "undo_grab": Base} == overrides.counted
+    assert "overrides put_compound_head, partial, shows_lookups, undo_grab" == overrides.text
 
 
 def test_mixin(home):
