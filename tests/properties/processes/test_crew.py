@@ -122,9 +122,24 @@ def test_hangs(two, heard, monkeypatch):
     """A step that does not return ends its process, though nothing can be raised in it."""
     monkeypatch.setattr(crew, "STEP_SECONDS", 0.1)
     monkeypatch.setattr("properties.processes.forked.GRACE", 0.1)
-    carried_out(two, "hang")
+    two.give("hang")
+    (process,) = two._busy
+    carried_out(two)
 
     assert [HANGS] == [one.died for one in heard]
+    assert "was killed by SIGKILL" == process.ended
+
+
+def test_waits(two, heard, monkeypatch):
+    """A crew waits for a step that takes long, before it ends that."""
+    monkeypatch.setattr(crew, "LONG", 0.0)
+    two.give("hang")
+    assert not two.waits
+    while two.tasks and not two.waits:
+        two.hear()
+
+    assert two.waits
+    assert [] == heard
 
 
 def test_stopped(two, heard, monkeypatch):
