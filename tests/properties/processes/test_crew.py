@@ -133,6 +133,7 @@ def test_hangs(two, heard, monkeypatch):
 def test_waits(two, heard, monkeypatch):
     """A crew waits for a step that takes long, before it ends that."""
     monkeypatch.setattr(crew, "LONG", 0.0)
+    monkeypatch.setattr(crew, "STEP_SECONDS", 20)
     two.give("hang")
     assert not two.waits
     while two.tasks and not two.waits:
