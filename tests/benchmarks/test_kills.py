@@ -51,6 +51,13 @@ def test_kills(tmp_path):
     assert [] == [one for *_, bad in found for one in bad]
 
 
+def test_run(place):
+    """A command gets its signal after the delay, and is known not to have ended before."""
+    end = place.run(1, number=signal.SIGKILL, delay=0)
+
+    assert (-signal.SIGKILL, False) == (end.status, end.before)
+
+
 @pytest.mark.slow("compiles trees, and kills every command")
 @pytest.mark.parametrize("name", COMMANDS)
 def test_kills_of_each(tmp_path, name):
