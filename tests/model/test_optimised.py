@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from model.optimised import COUNT_LIMIT, Optimised
 from model.parse import parse_program
 from model.reference import Reference
+from model.step import FOLL_LONGTERM, FOLL_WRITE
 
 #: Compound pages of orders 2, 2 and 1, then two single pages.
 A = 'a = mapping("driver", orders=[2, 2, 1, 0, 0], pfn=0x10)'
@@ -210,6 +211,15 @@ def test_release(optimised, puts, semantics, dirty):
 
     assert puts == world.last.puts
     assert (3 if dirty else 0) == world.last.dirty_locks
+
+
+@pytest.mark.parametrize(("writable", "flags"), [(True, FOLL_WRITE), (False, 0)])
+def test_pins_of_a_region(optimised, writable, flags):
+    """A region asks for long-term pins, and to write if the device may, once a batch."""
+    pages = 'b = mapping("driver", orders=[10], pfn=0x400)'
+    world = optimised(pages, f"m1 = ib_umem_get(b[0:600], writable={writable})")
+
+    assert [("ask", -1, FOLL_LONGTERM | flags)] * 2 == events(world.last, "ask")
 
 
 def test_failed_append_first(optimised):
