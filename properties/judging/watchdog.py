@@ -19,7 +19,7 @@ from model.memory import SQUARED
 #: microseconds for each, and a few times as many while its lines are traced. And SECONDS_PER_PAIR
 #: for each two of the first `SQUARED` pages: that is twice what the operations take that a step
 #: may use for them, so that a limit of operations ends it, and not a clock.
-STEP_SECONDS = 2.0
+STEP_SECONDS = 2.5
 SECONDS_PER_PAGE = 0.00002
 SECONDS_PER_PAIR = 0.000016
 MAX_CHARGED_PAGES = 1 << 24
