@@ -117,9 +117,11 @@ class Memory:
         Looks up the head of each entry up to there, in one loop: lists may have 2^23 entries.
         """
         end = head + self.compound_nr(head)
-        nr = i
-        while nr < npages and head <= pages[nr] < end:
-            nr += 1
+        for nr in range(i, npages):
+            if not head <= pages[nr] < end:
+                break
+        else:
+            nr = max(i, npages)
         if nr - i > self._fuel:
             self._fuel = 0
             self._exhausted()

@@ -98,7 +98,7 @@ def test_end_of_run(memory, pages):
     _, pages = pages
     results = []
     for end in (Memory.end_of_run, one_by_one):
-        for i, npages in ((0, 0), (0, 1), (1, len(pages)), (0, len(pages))):
+        for i, npages in ((1, 0), (0, 0), (0, 1), (1, len(pages)), (0, len(pages))):
             memory.begin_step(1)
             try:
                 result = end(memory, FOUR, pages, i, npages)
