@@ -13,7 +13,7 @@ from properties.apart import apart
 from properties.candidates import Spec
 from properties.judging.finding import Finding
 from properties.processes.crew import Tell
-from properties.reduce import Reduced, reduce
+from properties.reduce import MAX_WAITS_FOR_REPORT, Reduced, reduce
 from properties.reduce.smallest import MAX_TRIES_FOR_REPORT, smallest
 from properties.reports.failure import Failure
 from properties.reports.store import Store
@@ -27,16 +27,18 @@ def reduced(
     spec: Spec,
     better: Callable[[Program, Finding], object],
     interrupted: Callable[[], bool] = bool,
+    waits: int = MAX_WAITS_FOR_REPORT,
 ) -> Reduced:
     """*program*, which fails with *finding*, reduced.
 
     :param better: Called in this process with each smaller failing program.
+    :param waits: Maximum number of executions that are waited for in vain.
     :raises Interrupted: if *interrupted* becomes true.
     """
     best = (program, finding)
 
     def task(make: Make, tell: Tell) -> Reduced:
-        return reduce(*best, make, lambda *found: tell(found))
+        return reduce(*best, make, lambda *found: tell(found), waits=waits)
 
     def hears(found: Any) -> None:
         nonlocal best

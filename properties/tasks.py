@@ -18,7 +18,7 @@ from properties.judging.finding import Finding
 from properties.judging.watchdog import Watchdog
 from properties.processes.crew import Tell
 from properties.processes.forked import Stopped
-from properties.reduce import reduce
+from properties.reduce import MAX_WAITS_FOR_REPORT, reduce
 from properties.rounds import Guidance, carried_out
 from properties.search import Search, Searcher
 
@@ -53,7 +53,7 @@ class Reduction:
     @property
     def hangs(self) -> bool:
         """Whether the candidate does not end some step."""
-        return self.finding.what == "no_progress"
+        return self.finding.waited
 
     @property
     def rank(self) -> tuple[bool, int]:
@@ -102,7 +102,13 @@ class Tasks:
         if task.hangs:
             self._hurry()
         if isinstance(task, Reduction):
-            return reduce(task.program, task.finding, search.candidate, lambda *found: tell(found))
+            return reduce(
+                task.program,
+                task.finding,
+                search.candidate,
+                lambda *found: tell(found),
+                waits=MAX_WAITS_FOR_REPORT,
+            )
         tested = self._tested
         if tested and self._pid != os.getpid():
             # What the process inherited was heard elsewhere.

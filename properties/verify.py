@@ -204,9 +204,7 @@ class _Hunt:
             return False
         if target is None or self._reduced is not None:
             return True
-        # Each try of a step without end takes long: tell it soon.
-        ends = late or (target.hangs and self._rounds is None)
-        return ends and time.monotonic() - self._found_at > LEAST_REDUCING
+        return late and time.monotonic() - self._found_at > LEAST_REDUCING
 
     def _next(self) -> Round | Reduction | None:
         """The next task; None if there is none now."""

@@ -19,6 +19,7 @@ from properties.cli.told import tell
 from properties.judging.judge import Verdict, judge
 from properties.judging.replay import replayed
 from properties.processes.interrupts import Interrupts
+from properties.reduce import MAX_WAITS
 from properties.reduce.smallest import MAX_TRIES
 from properties.reports.failure import Failure
 from properties.reports.replays import summary
@@ -144,7 +145,7 @@ def reduce(file: Path, candidate: str, output: Path | None, prove: int, cost: st
         with Bar("reduce", 0) as bar:
             bar.note("reducing")
             keep = store.keep if store else forget
-            result = reduced(program, verdict.worst, spec, keep, interrupted)
+            result = reduced(program, verdict.worst, spec, keep, interrupted, MAX_WAITS)
         before = program.size()
         failure = tell(result, spec, store, kept, prove=prove, interrupted=interrupted)
         after = failure.program.size()

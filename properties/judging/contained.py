@@ -23,7 +23,7 @@ from model.page import Event
 from model.program import Program
 from model.step import Step
 from properties.judging.guard import Guarded, NoSnapshot
-from properties.judging.watchdog import STEP_SECONDS, STEP_SECONDS_AGAIN
+from properties.judging.watchdog import NO_RETURN, STEP_SECONDS, STEP_SECONDS_AGAIN
 from properties.processes.forked import MEMORY, Forked
 
 #: Seconds between two looks at a process that has not answered.
@@ -82,15 +82,23 @@ class Container:
             known = self._limit == STEP_SECONDS_AGAIN
             if process.stuck(self._limit, known=known):
                 self.close()
-                self.hurry()
-                return NoSnapshot("no_progress", f"{step.call} does not return"), (), 0
+                self._waited()
+                return NoSnapshot("no_progress", f"{step.call} {NO_RETURN}"), (), 0
         answer: tuple[Snapshot | NoSnapshot, Sequence[Event], int] | None = process.receive()
         if answer is None:
             self._process = None
             self.foreign = process.signal in FOREIGN
+            self.needed = self.needed or not self.foreign
             what = "killed" if process.signal else "exited"
             return NoSnapshot(what, f"{step.call} ended its process, which {process.ended}"), (), 0
+        if isinstance(answer[0], NoSnapshot) and answer[0].summary.endswith(NO_RETURN):
+            self._waited()
         return answer
+
+    def _waited(self) -> None:
+        """Note that a step was waited for in vain."""
+        self.needed = True
+        self.hurry()
 
     def _started(self) -> Forked:
         """The process, which is started if there is none."""
@@ -125,7 +133,8 @@ class Container:
             assert guarded is not None
             steps.append(message)
             pages += message.npages_named
-            shown = guarded.step(message, pages)
+            # A release names none, and has some of those that were named before.
+            shown = guarded.step(message, message.npages_named or pages)
             events = guarded.partial().events if isinstance(shown, NoSnapshot) else ()
             _answer(channel, (shown, events, candidate.operations), message)
 

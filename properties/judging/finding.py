@@ -11,6 +11,7 @@ from model.page import HeadState
 from model.program import Program
 from model.step import Step
 from properties.judging.ledger import Ledger
+from properties.judging.watchdog import NO_RETURN
 
 #: Maximum number of rows in a finding about many values.
 MAX_ROWS = 12
@@ -82,6 +83,11 @@ class Finding:
     def signature(self) -> str:
         """The field and the call; findings with the same signature count as the same bug."""
         return f"{self.what}-{self.step.call}"
+
+    @property
+    def waited(self) -> bool:
+        """Whether the step was waited for in vain, which takes time whenever it is repeated."""
+        return self.what == "no_progress" and self.summary.endswith(NO_RETURN)
 
 
 class Diverged(AssertionError):

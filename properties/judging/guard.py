@@ -16,7 +16,7 @@ from model.memory import ArgumentChanged, NoProgress, Oops
 from model.memory import __file__ as memory_file
 from model.program import Program
 from model.step import Step
-from properties.judging.watchdog import Hang, Watchdog
+from properties.judging.watchdog import NO_RETURN, Hang, Watchdog
 
 #: No call returns a number outside of the 64-bit integers, signed or unsigned.
 LARGEST = 1 << 63
@@ -65,7 +65,7 @@ class Guarded:
         except Hang:
             # A second tick may have kept `_step` from ending the watch.
             self._watchdog.rest()
-            return NoSnapshot("no_progress", f"{step.call} does not return")
+            return NoSnapshot("no_progress", f"{step.call} {NO_RETURN}")
 
     def run(self) -> Iterator[Snapshot | NoSnapshot]:
         """The snapshot after each step; if a step gives none, yield why, and stop."""

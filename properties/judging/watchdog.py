@@ -28,6 +28,9 @@ MAX_CHARGED_PAGES = 1 << 24
 #: shrinker and the reducer repeat that step often. It is still a thousand times what a step needs.
 STEP_SECONDS_AGAIN = 0.3
 
+#: How it is said of a step that it was waited for in vain.
+NO_RETURN = "does not return"
+
 #: A second of wall time counts as 1/PATIENCE s, as the host may be busy; if the process slept in
 #: it, as 1/PATIENCE_ASLEEP s.
 PATIENCE = 20

@@ -39,7 +39,7 @@ GRACE = 1.0
 ASLEEP = 3.0
 
 #: The same once some steps are known not to end.
-ASLEEP_AGAIN = 1.0
+ASLEEP_AGAIN = 0.5
 
 #: Of the seconds between two looks at a step that sleeps, this many count: whoever looks may have
 #: been stopped (Ctrl-Z).

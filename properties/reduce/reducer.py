@@ -33,9 +33,13 @@ MAX_EXECUTIONS = 5_000
 #: Maximum number of page visits (pages that all executed programs name): up to a minute of work.
 MAX_VISITS = 20_000_000
 
-#: An execution that does not end counts as this many additional page visits: most are of smaller
-#: programs than the one before, so that some thirty are enough, and each may take a second.
-VISITS_PER_HANG = 600_000
+#: An execution that a limit of operations ends counts as this many additional page visits.
+VISITS_PER_HANG = 50_000
+
+#: Maximum number of executions that are waited for in vain, and the same for a report that has to
+#: appear within seconds: each takes half a second. Most are of a smaller program than the last.
+MAX_WAITS = 40
+MAX_WAITS_FOR_REPORT = 6
 
 #: This many memory operations of a candidate count as one page visit.
 OPERATIONS_PER_VISIT = 12
@@ -71,6 +75,7 @@ class Reduced:
     :param proved: Whether it judged all smaller programs of the scope of *program*, at least all
         of *program*'s own calls.
     :param every_call: Whether it also judged all that have other calls.
+    :param cut: Whether the reduction was ended, as it waited too often for programs in vain.
     :param passes: What each pass did, by the name of its function.
     """
 
@@ -82,6 +87,7 @@ class Reduced:
     tried: int = 0
     proved: bool = False
     every_call: bool = False
+    cut: bool = False
     passes: Mapping[str, PassCounts] = field(factory=dict, eq=False, repr=False)
 
     def text(self) -> str:
@@ -90,6 +96,8 @@ class Reduced:
             return "as it was found: it takes two programs to show it, which are not reduced"
         if not self.repeats:
             return self.why
+        if self.cut:
+            return "not wholly reduced, as that takes long: headcount reduce goes on"
         if self.proved:
             which = "of its scope" if self.every_call else "of its own calls"
             if not self.tried:
@@ -107,16 +115,18 @@ def reduce(
     better: Callable[[Program, Finding], object] = forget,
     most: int = MAX_EXECUTIONS,
     passes: Sequence[Pass] = PASSES,
+    waits: int = MAX_WAITS,
 ) -> Reduced:
     """The smallest program found that fails with the signature of *finding*.
 
     :param better: Called with each smaller failing program as soon as it is found.
     :param most: Maximum number of programs to execute.
     :param passes: The passes to use, in order.
+    :param waits: Maximum number of executions that are waited for in vain.
     """
     if finding.what.startswith(LAW):
         return Reduced(program, finding, 0, repeats=False)
-    reducer = _Reducer(finding, candidate, better, most)
+    reducer = _Reducer(finding, candidate, better, most, waits)
     start = evolve(program, steps=tuple(program.steps[: finding.index + 1]), lines=())
     if not reducer.fails(start):
         why = why_not(start, finding.signature, candidate)
@@ -128,7 +138,13 @@ def reduce(
         for propose in passes:
             reducer.run(propose)
         improved = reducer.best.size() < size
-    return Reduced(reducer.best, reducer.finding, reducer.executions, passes=dict(reducer.passes))
+    return Reduced(
+        reducer.best,
+        reducer.finding,
+        reducer.executions,
+        cut=not reducer.waits,
+        passes=dict(reducer.passes),
+    )
 
 
 @define
@@ -139,6 +155,7 @@ class _Reducer:
     candidate: Callable[[], Candidate]
     better: Callable[[Program, Finding], object]
     most: int
+    waits: int
     best: Program = field(init=False)
     executions: int = 0
     visits: int = 0
@@ -148,7 +165,7 @@ class _Reducer:
     @property
     def spent(self) -> bool:
         """Whether no more programs may be executed."""
-        return self.executions >= self.most or self.visits >= MAX_VISITS
+        return self.executions >= self.most or self.visits >= MAX_VISITS or not self.waits
 
     def fails(self, program: Program) -> bool:
         """Whether *program* fails with the same signature; if so, it becomes `best`."""
@@ -162,7 +179,9 @@ class _Reducer:
             self.executions += 1
             self.visits += max(effort(program), candidate.operations // OPERATIONS_PER_VISIT)
         found = verdict.worst
-        if found and found.what == "no_progress":
+        if found and found.waited:
+            self.waits -= 1
+        elif found and found.what == "no_progress":
             self.visits += VISITS_PER_HANG
         if found is None or found.signature != self.finding.signature:
             return False

@@ -78,7 +78,7 @@ def smallest(
     :param most: Maximum number of programs to try; if it is too low, nothing is proved.
     :param progress: Called with the number of tries, after about each thousand.
     """
-    if not reduced.repeats or not most or reduced.finding.what == "lookups":
+    if not reduced.repeats or reduced.cut or not most or reduced.finding.what == "lookups":
         # Too many look-ups need a long range, which has too many smaller ones to try them all.
         return reduced
     if not _fails(reduced, make):

@@ -13,7 +13,8 @@ from model.candidate import Unavailable
 from model.optimised import Optimised
 from model.parse import parse_program
 from properties.judging import contained, watchdog
-from properties.judging.contained import Container
+from properties.judging.contained import Contained, Container
+from properties.judging.guard import Guarded, NoSnapshot
 from properties.judging.judge import judge
 from tests.helpers import program
 from tests.misbehaving import ANSWERS, ClosesAll, EndsProcess, FailsLater, SleepsForever
@@ -83,6 +84,8 @@ def test_goes_on(container, candidate, said):
     assert [found[0]] * 3 == found
     assert said == found[0].summary
     assert 1 == found[0].index
+    # Who runs such a candidate next in a process of its own would wait once more.
+    assert makes.needed
 
 
 def test_agrees_with_uncontained(container):
@@ -227,3 +230,27 @@ def test_forked_processes_do_not_share(container):
 
     assert 0 == os.waitpid(pid, 0)[1]
     assert "agrees" == judge(parse_program(TRACE), makes()).kind
+
+
+@pytest.mark.parametrize(
+    ("steps", "npages"),
+    [
+        ("h1 = pin_user_pages(a[0:3])\nunpin_user_page(h1[1:2])\n", 1),
+        ("m1 = ib_umem_get(a[0:3])\nib_umem_release(m1)\n", 3),
+    ],
+    ids=["one page", "a region"],
+)
+def test_time_of_a_step(container, monkeypatch, steps, npages):
+    """A step has the time of the pages that it names; if it names none, of those named before."""
+    real = Guarded.step
+
+    def told(self, step, npages):
+        if isinstance(self._candidate, Contained) or step.binds_handle or step.binds_umem:
+            return real(self, step, npages)
+        return NoSnapshot("pages", f"{npages} pages")
+
+    monkeypatch.setattr(Guarded, "step", told)
+    text = '# headcount 1\nsemantics("5.13")\na = mapping("driver", orders=[0, 1])\n'
+    finding = judge(parse_program(text + steps), container(Optimised)()).finding
+
+    assert f"{npages} pages" == finding.summary

@@ -7,9 +7,11 @@ import pytest
 from model.memory import NoProgress
 from model.optimised import Optimised
 from properties.judging.judge import judge
+from properties.judging.watchdog import Hang
 from properties.reduce import reduce
 from properties.reduce.passes import PASSES
 from properties.reduce.reducer import MAX_VISITS, OPERATIONS_PER_VISIT
+from properties.reduce.smallest import smallest
 from properties.searches.machine import explore
 from tests.helpers import program
 from tests.properties.reduce.programs import found
@@ -94,27 +96,48 @@ class NeverDone(Optimised):
     """Does not end where it unpins pages of an order above 0."""
 
     ended = 0
+    error: type[BaseException] = NoProgress
 
     def unpin_user_pages(self, pages, npages):
         if any(self.memory.compound_head(page) != page for page in pages):
             NeverDone.ended += 1
-            raise NoProgress("not done")
+            raise self.error
         super().unpin_user_pages(pages, npages)
 
 
-def test_steps_without_end_are_few(monkeypatch):
-    """Few programs are executed that do not end: each may take a second."""
-    monkeypatch.setattr("properties.reduce.reducer.VISITS_PER_HANG", MAX_VISITS // 3)
-    whole = program(
+@pytest.fixture
+def endless():
+    """A failing program of NeverDone with more steps and pages than it needs."""
+    return program(
         'a = mapping("driver", orders=[3, 3, 2, 2])',
         "h1 = pin_user_pages(a[0:24])",
         "h2 = pin_user_pages(a[0:24])",
         "unpin_user_page_range_dirty_lock(h2[0:1], make_dirty=True)",
         "unpin_user_pages(h1[0:24])",
     )
-    found = judge(whole, NeverDone()).finding
+
+
+def test_steps_without_end_are_few(monkeypatch, endless):
+    """Few programs are executed that a limit of operations ends: each takes some time."""
+    monkeypatch.setattr("properties.reduce.reducer.VISITS_PER_HANG", MAX_VISITS // 3)
+    found = judge(endless, NeverDone()).finding
     NeverDone.ended = 0
-    result = reduce(whole, found, NeverDone)
+    result = reduce(endless, found, NeverDone, waits=1)
 
     assert "no_progress" == result.finding.what
     assert 3 <= NeverDone.ended <= 4
+    assert not result.cut
+
+
+def test_waits_are_few(monkeypatch, endless):
+    """Of programs that are waited for in vain no more are executed than allowed; that is told."""
+    monkeypatch.setattr(NeverDone, "error", Hang)
+    found = judge(endless, NeverDone()).finding
+    NeverDone.ended = 0
+    result = reduce(endless, found, NeverDone, waits=3)
+    proved = smallest(result, NeverDone)
+
+    assert 3 == NeverDone.ended
+    assert proved is result
+    assert "not wholly reduced, as that takes long: headcount reduce goes on" == result.text()
+    assert "smallest found" in reduce(endless, found, NeverDone).text()
