@@ -150,7 +150,7 @@ class Allocates(Optimised):
     def unpin_user_page(self, page):
         hoard = []
         while True:
-            hoard.append(bytearray(100_000_000))
+            hoard.append(bytearray(1_000_000_000))
 
 
 class Interrupts(Optimised):
