@@ -180,24 +180,21 @@ class _Hunt:
         return not self._frontier.seconds < self._seconds
 
     @property
-    def _failed(self) -> bool:
-        """Whether the search has found what ends it."""
-        return self._target is not None and self._target.fails
+    def _last(self) -> int | None:
+        """The first round that failed, which ends the search; None if none has."""
+        return self._target.number if self._target and self._target.fails else None
 
     def _over(self) -> bool:
         """Whether all that was to be done is done, or is to end now."""
         if self._means.interrupted():
             return True
-        target, late, ended = self._target, self._late, self._frontier.number
-        if self._died and not (target and target.fails):
+        target, last, late = self._target, self._last, self._late
+        if self._died and last is None:
             # Nothing agreed that ended its process, so its repetition has to end.
             return False
         if not late:
-            if target is not None and target.fails:
-                searching = ended < target.number
-            else:
-                searching = self._rounds is None or ended < self._rounds
-            if searching:
+            end = self._rounds if last is None else last
+            if end is None or self._frontier.number < end:
                 return False
         if target is None and self._crew.waits:
             # A step that takes long may never end: what is not known to end has not agreed.
@@ -213,7 +210,7 @@ class _Hunt:
         if self._target is not self._reducing:
             self._reducing = self._target
             return self._target
-        if self._late or self._given == self._rounds or self._failed:
+        if self._late or self._given == self._rounds or self._last is not None:
             return None
         number = self._given
         if self._looking and number % LOOK_EVERY == 0:
@@ -266,7 +263,7 @@ class _Hunt:
 
         What a round finds after the first that failed is passed over: time would decide about it.
         """
-        if self._failed and self._target and task.number > self._target.number:
+        if self._last is not None and task.number > self._last:
             return
         fails = self._strict or finding.oracle != "cost"
         if fails:
@@ -298,8 +295,7 @@ class _Hunt:
 
     def _end(self, task: Round, part: Part) -> None:
         """Count the round *task*, which has ended."""
-        last = self._target.number if self._target and self._target.fails else None
-        self._frontier.end(task.number, part, last)
+        self._frontier.end(task.number, part, self._last)
         died = self._died.pop(task.number, "")
         if died:
             self._lost.append(f"round {task.number} ended its process, which {died}")
@@ -333,21 +329,21 @@ class _Hunt:
         if not frontier.number:
             # Not one round has ended: better than nothing is what has run of it.
             frontier.count_rest()
-        reduced, target = self._reduced, self._target
+        reduced, target, last = self._reduced, self._target, self._last
         if target and not reduced:
             program, finding = self._best or (target.program, target.finding)
             reduced = Reduced(program, finding, 0)
         mine = reduced.finding.signature if reduced else ""
         coverage = frontier.coverage()
-        if target and target.fails:
-            coverage = evolve(coverage, rounds=target.number + 1)
+        if last is not None:
+            coverage = evolve(coverage, rounds=last + 1)
         return Ended(
             coverage,
             reduced,
             whole=self._reduced is not None,
             also=tuple(path for name, path in sorted(self._others.items()) if name != mine),
             lost=tuple(self._lost),
-            cut=0 if self._failed else cut,
+            cut=cut if last is None else 0,
             begun=not frontier.number,
             interrupted=interrupted,
         )

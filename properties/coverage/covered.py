@@ -41,7 +41,7 @@ class Coverage(Part):
     by_turn: Counter[int] = field(factory=Counter)
 
     def plus(self, part: Part, turn: int) -> Self:
-        """The sum with *part*, of the search at the place *turn*; both share their counters."""
+        """Add *part*, of the search at the place *turn*; the sum takes over this one's counters."""
         for name in ("reached", "rejected", "avoided", "met"):
             getattr(self, name).update(getattr(part, name))
         self.by_turn[turn] += part.steps

@@ -186,8 +186,8 @@ def test_later_rounds_end_when_one_has_failed(home):
     assert not late.exists()
 
 
-def test_a_step_without_end_is_waited_for_once(home):
-    """Once a step is known not to end, no other process waits as long, nor does the store."""
+def test_store_waits_less(home):
+    """Once a step is known not to end, the store waits less long for what it runs again."""
     spec = load_spec(f"{MISBEHAVING}:SleepsForever")
     searchers = [registry.load("soak")]
     means = Means(2, spec.container, spec.memory)
