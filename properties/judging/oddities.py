@@ -7,7 +7,7 @@ find what is not known yet. A saved trace that diverges at such a step behaves a
 until the kernel is fixed.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -16,7 +16,7 @@ from attrs import frozen
 from model.errors import BadInput
 from model.page import wrapped
 from model.pagelist import NULL
-from model.semantics import BIAS, KINDS, PMD_ORDER, SECTION
+from model.semantics import BIAS, PMD_ORDER, SECTION
 from model.step import Step
 from properties.judging.ledger import Ledger
 from properties.judging.pins import COUNT_LIMIT
@@ -44,18 +44,19 @@ class Oddity:
 
 
 def _one_grab(ledger: Ledger, step: Any) -> bool:
-    return step.one_walk and not step.slow_path and _grabs_past(ledger, step)
+    without_lock = step.one_walk and not step.slow_path
+    return (without_lock or (step.pins and step.binds_umem)) and _grabs_past(ledger, step)
 
 
 def _one_grab_slow(ledger: Ledger, step: Any) -> bool:
-    return step.one_walk and _grabs_past(ledger, step, {"thp", "hugetlb"})
+    return step.one_walk and _grabs_past(ledger, step)
 
 
-def _grabs_past(ledger: Ledger, step: Any, kinds: Collection[str] = KINDS) -> bool:
+def _grabs_past(ledger: Ledger, step: Any) -> bool:
     for head, entries in ledger.counts(step.pages.resolve(ledger.table)).items():
         count = wrapped(ledger.held(head).total)
         if count > 0 and entries > 1 and count + entries > COUNT_LIMIT:
-            return ledger.order(head) >= PMD_ORDER and ledger.kind(head) in kinds
+            return ledger.order(head) >= PMD_ORDER
     return False
 
 
@@ -130,7 +131,7 @@ ODDITIES = {
         Oddity(
             "one-grab-slow",
             "on the slow path, one grab takes all pages of a page table entry, even past 2^31 "
-            "(hugetlb pages in 6.1, THP too from 6.12 on)",
+            "(hugetlb pages up to 6.11, all huge pages from 6.12 on)",
             _one_grab_slow,
         ),
         Oddity(

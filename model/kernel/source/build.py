@@ -78,15 +78,15 @@ ERAS_32: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 #: Known oddities of each version's source: names in `properties.judging.oddities`.
 ODDITIES_BY_VERSION = {
-    "5.11": ("one-grab",),
-    "5.13": ("one-grab", "product", "run-of-zero"),
-    "5.18": ("one-grab", "run-of-zero"),
-    "6.1": ("one-grab", "run-of-zero"),
-    "6.12": ("one-grab", "run-of-zero", "null-in-run"),
-    "6.15-32": ("one-grab", "null-in-run"),
-    "6.18": ("one-grab", "run-of-zero", "null-in-run"),
-    "7.1": ("one-grab", "run-of-zero", "null-in-run"),
-    "7.3": ("one-grab", "run-of-zero", "null-in-run"),
+    "5.11": ("one-grab", "one-grab-slow"),
+    "5.13": ("one-grab", "one-grab-slow", "product", "run-of-zero"),
+    "5.18": ("one-grab", "one-grab-slow", "run-of-zero"),
+    "6.1": ("one-grab", "one-grab-slow", "run-of-zero"),
+    "6.12": ("one-grab", "one-grab-slow", "run-of-zero", "null-in-run"),
+    "6.15-32": ("one-grab", "one-grab-slow", "null-in-run"),
+    "6.18": ("one-grab", "one-grab-slow", "run-of-zero", "null-in-run"),
+    "7.1": ("one-grab", "one-grab-slow", "run-of-zero", "null-in-run"),
+    "7.3": ("one-grab", "one-grab-slow", "run-of-zero", "null-in-run"),
 }
 
 #: A program that needs what a worker needs.

@@ -24,15 +24,18 @@ from model.steps import STEPS
 SHIM = Path(__file__).with_name("shim")
 
 #: Shim headers: FIRST before all extracted definitions, SECOND between types and functions.
-FIRST = ("kernel.h", "umem.h")
-SECOND = "pages.h"
+FIRST = ("kernel.h", "entries.h", "mm.h", "umem.h")
+SECOND = ("pages.h", "walk.h")
 
 #: The functions of UMEM come last, after INJECT, whose macros make their allocations fail.
 UMEM = "drivers/infiniband/core/umem.c"
 INJECT = "inject.h"
 
 #: Files of the shim that come after the extracted definitions: they carry out the steps.
-LAST = ("era.h", "heads.c", "pin.c", "region.c", "world.c", "show.c", "unpin.h", "driver.c")
+LAST = (
+    *("era.h", "heads.c", "space.c", "pin.c", "region.c"),
+    *("world.c", "show.c", "unpin.h", "driver.c"),
+)
 
 #: Files of the shim that replace those of `LAST` in a library for time measurements.
 MEASURED = ("era.h", "unpin.h", "measure.c")
@@ -49,7 +52,7 @@ FLAG = re.compile(r"(?:Page([A-Z]\w*)|folio_test_(\w+))$")
 PROBES = sorted(
     {
         name
-        for file in (INJECT, *LAST, *MEASURED)
+        for file in (*SECOND, INJECT, *LAST, *MEASURED)
         for name in re.findall(r"HC_HAS_(\w+)", COMMENT.sub("", (SHIM / file).read_text()))
     }
 )
@@ -79,7 +82,7 @@ def cut(tree: Tree, compiler: str, flags: Iterable[str] = (), last: Sequence[str
     :raises BadInput: if the tree lacks one of `NEEDED`.
     """
     known = index(tree, compiler, tuple(flags))
-    shim = "\n".join((SHIM / name).read_text() for name in (SECOND, *last))
+    shim = "\n".join((SHIM / name).read_text() for name in (*SECOND, *last))
     roots = [" ".join(word.split()) for word in WORD.findall(COMMENT.sub(" ", shim))]
     for name in NEEDED:
         if known.get(name) is None or known[name].file != "mm/gup.c":
@@ -109,7 +112,7 @@ def index(tree: Tree, compiler: str, flags: tuple[str, ...]) -> dict[str, Item]:
 @cache
 def _supplied() -> frozenset[str]:
     """The names that the shim defines."""
-    files = ("config.h", "headcount.h", "shared.h", *FIRST, SECOND)
+    files = ("config.h", "headcount.h", "shared.h", *FIRST, *SECOND)
     found = chain.from_iterable(items(file, (SHIM / file).read_text()) for file in files)
     return frozenset(name for item in found for name in item.names)
 
@@ -144,7 +147,7 @@ def _emit(chosen: list[Item], known: dict[str, Item], last: Sequence[str]) -> It
     yield from (f"{tag};" for tag in sorted(tags))
     for item in _ordered(kinds["type"]):
         yield from _lines(item, ";")
-    yield f'#include "{SECOND}"'
+    yield from (f'#include "{name}"' for name in SECOND)
     yield from _flags(chosen, known)
     for item in kinds["function"]:
         yield f'#line {item.line} "{item.file}"'

@@ -46,6 +46,16 @@ FILES = (
     "include/linux/dma-direction.h",
     "mm/internal.h",
     "mm/util.c",
+    "mm/huge_memory.c",
+    "mm/hugetlb.c",
+    "include/linux/mm_types_task.h",
+    "include/linux/list.h",
+    "include/linux/migrate.h",
+    "include/linux/rmap.h",
+    "include/linux/sched/mm.h",
+    "include/linux/swapops.h",
+    "include/linux/leafops.h",
+    "include/linux/pgtable_api.h",
 )
 
 #: A tree without these is rejected.

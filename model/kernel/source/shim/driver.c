@@ -35,14 +35,14 @@ static void do_step(void)
 
 	switch (s->op) {
 	case HC_PIN_USER_PAGES:
-		s->returned = grab_slow(0, n, FOLL_PIN | gup_flags(arg[0]), NULL);
+		s->returned = slow(n, FOLL_PIN | gup_flags(arg[0]));
 		return;
 	case HC_GET_USER_PAGES:
 		/* FOLL_LONGTERM without FOLL_PIN is an error of the caller. */
-		s->returned = grab_slow(0, n, FOLL_GET | gup_flags(arg[0] & 1), NULL);
+		s->returned = slow(n, FOLL_GET | gup_flags(arg[0] & 1));
 		return;
 	case HC_PIN_USER_PAGES_FAST_ONLY:
-		s->returned = grab_fast(n, arg[0], FOLL_PIN | gup_flags(arg[1]));
+		s->returned = fast(n, arg[0], FOLL_PIN | gup_flags(arg[1]));
 		return;
 	case HC_UNPIN_USER_PAGE:
 		given = 1;

@@ -51,6 +51,12 @@
 #define HC_SET_PINCOUNT(head, n) atomic_set(&((struct folio *)(head))->_pincount, n)
 #endif
 
+#ifdef HC_HAS_page_folio
+#define HC_MAPPING(head) (((struct folio *)(head))->mapping)
+#else
+#define HC_MAPPING(head) ((head)->mapping)
+#endif
+
 #ifdef HC_HAS_folio_maybe_dma_pinned
 #define HC_MAYBE_PINNED(page) folio_maybe_dma_pinned((struct folio *)(page))
 #else

@@ -22,6 +22,10 @@ static const unsigned long kinds[] = {
 	[HC_KIND_DEVICE] = HC_DEVICE,
 };
 
+/* What a page is of: anonymous memory, which the low bit says, or a file in memory. */
+#define ANONYMOUS 0x1001UL
+static struct address_space in_memory;
+
 void hc_make(void *memory, int64_t pfn, const struct hc_seg *extent)
 {
 	struct page *page = memory, *head = hc_page(pfn & -(1L << extent->order));
@@ -39,6 +43,7 @@ void hc_make(void *memory, int64_t pfn, const struct hc_seg *extent)
 	if (extent->order)
 		hc_set(page, PG_head);
 	*hc_flags(page) |= kinds[extent->kind];
+	HC_MAPPING(page) = extent->kind == HC_KIND_ANON ? (void *)ANONYMOUS : &in_memory;
 }
 
 void hc_touch(void *page)
@@ -123,14 +128,20 @@ static struct page *at(int64_t position)
 /* Inaccessible entries after a list, so that reading past its end faults. */
 #define BEHIND 64
 
+/* Make room for n entries of a list, and those behind it. */
+static void make_room(int64_t n)
+{
+	if (n + BEHIND <= list_room)
+		return;
+	list_room = 2 * (n + BEHIND);
+	list = realloc(list, list_room * sizeof(*list));
+	if (!list)
+		hc_end(HC_SHORT, "there is no memory for a list of %ld pages", (long)n);
+}
+
 static struct page **array(int64_t n)
 {
-	if (n + BEHIND > list_room) {
-		list_room = 2 * (n + BEHIND);
-		list = realloc(list, list_room * sizeof(*list));
-		if (!list)
-			hc_end(HC_SHORT, "there is no memory for a list of %ld pages", (long)n);
-	}
+	make_room(n);
 	for (int64_t i = 0; i < n; i++)
 		list[i] = at(i);
 	for (int64_t i = n; i < n + BEHIND; i++)

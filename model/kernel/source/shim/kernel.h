@@ -36,10 +36,6 @@ typedef struct {
 typedef struct {
 	unsigned long f;
 } memdesc_flags_t;
-typedef struct {
-	unsigned long hc;
-} hc_entry_t;
-typedef hc_entry_t pgtable_t, pte_t, pmd_t, pud_t, pgprot_t, vm_fault_t;
 struct range {
 	u64 start, end;
 };
@@ -113,6 +109,13 @@ void free(void *);
 #define prefetch(address) ((void)0)
 #define prefetchw(address) ((void)0)
 #define cpu_relax() barrier()
+#define fallthrough __attribute__((fallthrough))
+#define jiffies 1UL
+#define HZ 100
+#define time_before(a, b) ((long)((a) - (b)) < 0)
+#define time_after(a, b) time_before(b, a)
+#define dump_stack() ((void)0)
+#define task_pid_nr(task) 1
 /* Log messages are dropped. */
 #define printk(...) 0
 #define pr_debug(...) ((void)0)
@@ -209,13 +212,19 @@ static inline bool IS_ERR(const void *pointer) { return IS_ERR_VALUE(pointer); }
 static inline bool IS_ERR_OR_NULL(const void *pointer) { return !pointer || IS_ERR_VALUE(pointer); }
 static inline void *ERR_CAST(const void *pointer) { return (void *)pointer; }
 #define EPERM 1
+#define ENOENT 2
+#define EINTR 4
 #define EIO 5
 #define EAGAIN 11
 #define ENOMEM 12
 #define EFAULT 14
 #define EBUSY 16
+#define EEXIST 17
 #define EINVAL 22
+#define EMLINK 31
+#define EOVERFLOW 75
 #define EREMOTEIO 121
+#define EHWPOISON 133
 #define EOPNOTSUPP 95
 
 /* The ONCE variants warn each time, because every program counts as a new boot. */
@@ -274,12 +283,16 @@ static inline int hc_add(atomic_t *v, int i, bool put)
 }
 #else
 void hc_counted(atomic_t *v, int i, bool put);
+extern int hc_racing, hc_speculative;
+void hc_grabbed(void);
 static inline int hc_add(atomic_t *v, int i, bool put)
 {
 	if (unlikely(hc_fuel-- <= 0))
 		hc_spent_all();
 	if (hc_recording)
 		hc_counted(v, i, put);
+	if (unlikely(hc_racing) && i > 0)
+		hc_grabbed();
 	return v->counter = (int)((unsigned int)v->counter + (unsigned int)i);
 }
 #endif
@@ -315,7 +328,9 @@ static inline bool atomic_add_unless(atomic_t *v, int i, int unless)
 #else
 	if (atomic_read(v) == unless)
 		return false;
+	hc_speculative = true;
 	hc_add(v, i, false);
+	hc_speculative = false;
 	return true;
 #endif
 }
@@ -333,6 +348,8 @@ static inline void atomic64_sub(s64 i, atomic64_t *v) { v->counter -= i; }
 static inline void atomic64_add(s64 i, atomic64_t *v) { v->counter += i; }
 static inline s64 atomic64_read(const atomic64_t *v) { return v->counter; }
 
+#define set_bit(nr, word) ((void)(*(word) |= BIT(nr)))
+#define clear_bit(nr, word) ((void)(*(word) &= ~BIT(nr)))
 static inline bool test_bit(long nr, const volatile unsigned long *word)
 {
 	return word[nr / BITS_PER_LONG] >> (nr % BITS_PER_LONG) & 1;

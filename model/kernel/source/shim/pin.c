@@ -1,21 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Pinning: what the page table walks of mm/gup.c do at each entry. */
+/*
+ * The calls that pin. They are the tree's own with its own walks of the page tables; in a tree
+ * without them, and on lists of MANY_PAGES and more, what is here walks in their place: the tree's
+ * walks access each struct page, and a terabyte has 16 GiB of them.
+ */
+#ifdef __LP64__
 #define MANY_PAGES (1L << 20)
-
-/* The head of a frame, from its extent; the frame itself if its compound page was split. */
-static const struct hc_seg *extent;
-
-static int64_t known_head(int64_t pfn)
-{
-	int64_t first;
-
-	if (!extent || pfn < extent->start || pfn >= extent->start + (extent->count << extent->order))
-		extent = hc_extent(pfn);
-	if (!extent)
-		return pfn;
-	first = pfn & -(1L << extent->order);
-	return compound_order(hc_page(first)) == extent->order ? first : pfn;
-}
+#else
+#define MANY_PAGES (1L << 19) /* as many as fit behind FIRST_ADDRESS */
+#endif
 
 /* Flags of pin calls, as bits of a step's argument (model/step.py), and as the tree has them. */
 static int64_t asked(unsigned int flags)
@@ -28,17 +21,15 @@ static unsigned int gup_flags(int64_t asked)
 	return (asked & 1 ? FOLL_WRITE : 0) | (asked & 2 ? FOLL_LONGTERM : 0);
 }
 
-static int64_t grab_slow(int64_t from, int64_t n, unsigned int flags, struct page **pages)
+/* The walks in the place of the tree's. */
+
+static int64_t own_slow(int64_t from, int64_t n, unsigned int flags, struct page **pages)
 {
 	int64_t i;
 
 	for (i = 0; i < n; i++) {
 		struct page *page = at(from + i);
 
-		/*
-		 * In a very long list access only heads, as any tail leads to the same head: a
-		 * terabyte has 16 GiB of struct pages.
-		 */
 		if (n >= MANY_PAGES && hc_shared->segs[seg].step == 1)
 			page = hc_page(known_head(hc_pfn(page)));
 		if (!mapped(page))
@@ -51,52 +42,118 @@ static int64_t grab_slow(int64_t from, int64_t n, unsigned int flags, struct pag
 	return i;
 }
 
-/* Number of entries of the list, from a position on, with frames from first to stop - 1. */
-static int64_t neighbours(int64_t position, int64_t n, int64_t first, int64_t stop)
+static int64_t own_fast(int64_t n, int64_t changed, unsigned int flags)
 {
-	int64_t run = 0;
+	int64_t i = 0, stop;
 
-	while (position + run < n) {
-		struct page *page = at(position + run);
-		int64_t left = n - position - run, pfn;
+	for (; i < n; i = stop) {
+		const u64 *entry = entry_at(i, &stop);
+		struct page *head;
 
-		pfn = page ? hc_pfn(page) : -1;
-		if (pfn < first || pfn >= stop)
-			break;
-		if (hc_shared->segs[seg].step == 1) {
-			int64_t in_seg = before + hc_shared->segs[seg].count - position - run;
-
-			left = left < in_seg ? left : in_seg;
-			run += left < stop - pfn ? left : stop - pfn;
-		} else {
-			run++;
-		}
-	}
-	return run;
-}
-
-static int64_t grab_fast(int64_t n, int64_t changed, unsigned int flags)
-{
-	int64_t i = 0;
-
-	while (i < n) {
-		struct page *page = at(i), *head = hc_head(page);
-		int64_t run = 1, first = hc_pfn(head);
-
-		/* The zero page has a special page table entry, so GUP-fast leaves it. */
-		if (!mapped(page) || *hc_flags(page) & HC_ZERO)
+		if (!entry || !(*entry & HC_E_PRESENT) || *entry & HC_E_SPECIAL)
 			return i;
-		/* A huge page has one entry: its pages are grabbed together. */
-		if (compound_order(head) >= HC_PMD_ORDER)
-			run = neighbours(i, n, first, first + (1L << compound_order(head)));
-		head = (struct page *)HC_GRAB_FAST(page, run, flags);
+		head = (struct page *)HC_GRAB_FAST(at(i), stop - i, flags);
 		if (!head)
 			return i;
-		if (changed >= i && changed < i + run) {
-			HC_PUT(head, run, FOLL_PIN);
+		if (changed >= i && changed < stop) {
+			HC_PUT(head, stop - i, flags & (FOLL_PIN | FOLL_GET));
 			return i;
 		}
-		i += run;
 	}
 	return i;
+}
+
+/* Whether a list of n pages is walked here. */
+static bool walks_here(int64_t n)
+{
+#ifdef HC_WALK
+	return n >= MANY_PAGES;
+#else
+	return true;
+#endif
+}
+
+#ifdef HC_WALK
+#ifdef HC_HAS_gup_fast_fallback
+#define HC_FAST(...) gup_fast_fallback(__VA_ARGS__)
+#else
+#define HC_FAST(...) internal_get_user_pages_fast(__VA_ARGS__)
+#endif
+
+/* Up to 6.4 the calls have a fifth argument, which is NULL. */
+long hc_pin_user_pages(unsigned long start, unsigned long n, unsigned int flags,
+		       struct page **pages, void *vmas) __asm__("pin_user_pages");
+long hc_get_user_pages(unsigned long start, unsigned long n, unsigned int flags,
+		       struct page **pages, void *vmas) __asm__("get_user_pages");
+
+static struct page **empty(int64_t n)
+{
+	make_room(n);
+	for (int64_t i = 0; i < n + BEHIND; i++)
+		list[i] = hc_nowhere;
+	return list;
+}
+
+/* What a call filled in are the pages that the tables map there. */
+static int64_t filled(int64_t n)
+{
+	for (int64_t i = 0; i < n; i++)
+		if (list[i] != at(i)) {
+			hc_warn(NULL, 0, "an entry of pages[] is not the page that is mapped there");
+			break;
+		}
+	if (n > positions)
+		hc_warn(NULL, 0, "more pages are pinned than were asked for");
+	return n;
+}
+#endif
+
+static int64_t slow(int64_t n, unsigned int flags)
+{
+	long done;
+
+	if (walks_here(n))
+		return own_slow(0, n, flags, NULL);
+#ifdef HC_WALK
+	lay_out(n);
+	empty(n);
+	mmap_read_lock(&process);
+	/* The call itself sets the other flag. */
+	if (flags & FOLL_PIN)
+		done = hc_pin_user_pages(first_address, n, flags & ~FOLL_PIN, list, NULL);
+	else
+		done = hc_get_user_pages(first_address, n, flags & ~FOLL_GET, list, NULL);
+	check_locks(true);
+	return filled(done);
+#endif
+}
+
+static int64_t fast(int64_t n, int64_t changed, unsigned int flags)
+{
+	long done;
+
+	lay_out(n);
+	if (walks_here(n))
+		return own_fast(n, changed, flags);
+#ifdef HC_WALK
+	empty(n);
+	race(changed);
+	done = HC_FAST(first_address, n, flags | FOLL_FAST_ONLY, list);
+	end_race(done);
+	check_locks(false);
+	return filled(done);
+#endif
+}
+
+/* What ib_umem_get() calls: asks for flags that are shown. */
+bool hc_walks_here(unsigned int flags)
+{
+	hc_note(HC_EV_ASK, NULL, asked(flags), false);
+	return walks_here(positions);
+}
+
+int hc_pin_addresses(unsigned long start, int npages, unsigned int flags, struct page **pages)
+{
+	return own_slow((start - first_address) >> PAGE_SHIFT, npages,
+			FOLL_PIN | (flags & (FOLL_WRITE | FOLL_LONGTERM)), pages);
 }

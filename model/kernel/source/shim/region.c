@@ -2,19 +2,11 @@
 /* Memory regions: the tree's ib_umem_get() and __ib_umem_release(), and what they call. */
 #define MOST_REGIONS 65536
 
-struct hc_task hc_current;
-static struct mm_struct process;
 static struct region {
 	struct ib_umem *umem;
 	struct ib_device device;
 } regions[MOST_REGIONS];
 
-/* Where the process has its pages: on 32 bits room for 2 GiB, REGION_32 in candidate.py. */
-#ifdef __LP64__
-#define FIRST_ADDRESS 0x100000000UL
-#else
-#define FIRST_ADDRESS 0x10000000UL
-#endif
 static int64_t append_fails, batches;
 
 bool hc_append_fails(void)
@@ -24,12 +16,6 @@ bool hc_append_fails(void)
 	/* Fail the first, second or third allocation; the list decides, so it is reproducible. */
 	hc_allocs_left = fails ? frames() % 3 : -1;
 	return fails;
-}
-
-int hc_pin_addresses(unsigned long start, int npages, unsigned int flags, struct page **pages)
-{
-	hc_note(HC_EV_ASK, NULL, asked(flags), false);
-	return grab_slow((start - FIRST_ADDRESS) >> PAGE_SHIFT, npages, FOLL_PIN | (flags & (FOLL_WRITE | FOLL_LONGTERM)), pages);
 }
 
 int hc_dma_map(struct ib_device *device, int nents)
@@ -61,8 +47,13 @@ static int64_t umem_get(const int64_t *arg)
 	r->device = (struct ib_device){.hc_max_segment = arg[2], .hc_nmap = arg[3]};
 	append_fails = arg[4];
 	batches = 0;
-	umem = HC_UMEM_GET(&r->device, FIRST_ADDRESS, frames() << PAGE_SHIFT,
+	if (walks_here(frames()))
+		place(frames());
+	else
+		lay_out(frames());
+	umem = HC_UMEM_GET(&r->device, first_address, frames() << PAGE_SHIFT,
 			   arg[1] ? IB_ACCESS_LOCAL_WRITE : 0);
+	check_locks(false);
 	if (IS_ERR(umem))
 		return PTR_ERR(umem);
 	r->umem = umem;

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The environment of memory regions: a process whose address space is the step's list of
- * pages, a device, and its DMA mapping. Included before the tree's types.
+ * The environment of memory regions: a process, a device, and its DMA mapping. Included before
+ * the tree's types.
  */
-struct mm_struct {
-	atomic64_t pinned_vm;
-};
 struct hc_task {
 	struct mm_struct *mm;
+	char comm[16];
 };
 extern struct hc_task hc_current;
 #define current (&hc_current)
@@ -43,12 +41,6 @@ int hc_dma_map(struct ib_device *device, int nents);
 #define ib_dma_unmap_sgtable_attrs(device, sgt, direction, attrs) ((void)0)
 #define DMA_ATTR_WEAK_ORDERING 2UL
 #define DMA_ATTR_REQUIRE_COHERENT 4UL
-
-int hc_pin_addresses(unsigned long start, int npages, unsigned int flags, struct page **pages);
-#define pin_user_pages_fast(start, npages, flags, pages) \
-	hc_pin_addresses(start, npages, flags, pages)
-#define pin_user_pages(start, npages, flags, pages, ...) \
-	hc_pin_addresses(start, npages, flags, pages)
 
 /* ODP and dma-buf regions are not supported. */
 #define ib_umem_odp_release(umem) ((void)0)

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The address space of a step that pins: the positions of its list have consecutive addresses, and
+ * entries are as large as that allows. The first address is the first frame's, modulo 2^18 pages.
+ * Here is also what answers for the rest of the kernel: mappings, faults, locks.
+ */
+struct hc_task hc_current;
+static struct mm_struct process;
+
+/* The head of a frame, from its extent; the frame itself if its compound page was split. */
+static const struct hc_seg *extent;
+
+static int64_t known_head(int64_t pfn)
+{
+	int64_t first;
+
+	if (!extent || pfn < extent->start || pfn >= extent->start + (extent->count << extent->order))
+		extent = hc_extent(pfn);
+	if (!extent)
+		return pfn;
+	first = pfn & -(1L << extent->order);
+	return compound_order(hc_page(first)) == extent->order ? first : pfn;
+}
+
+/* In bytes; on 32 bits room for 2 GiB behind the first GiB, REGION_32 in candidate.py. */
+#ifdef __LP64__
+#define FIRST_ADDRESS 0x100000000000UL
+#else
+#define FIRST_ADDRESS 0x40000000UL
+#endif
+static unsigned long first_address;
+static int64_t first_page; /* first_address in pages */
+static int64_t positions;  /* of the list */
+
+/* Tables of 512 entries. Up to 2^25 pages by entries of single pages need 2^16 of them. */
+#define MOST_TABLES ((1L << 16) + (1L << 9))
+static u64 (*tables)[PTRS_PER_PTE];
+static long ntables;
+
+static u64 *new_table(void)
+{
+	if (!tables)
+		/* Aligned, as the low bits of an entry are flags. */
+		tables = (void *)(((unsigned long)hc_map_room((MOST_TABLES + 1) * sizeof(*tables)) +
+				   PAGE_SIZE - 1) & PAGE_MASK);
+	if (ntables == MOST_TABLES)
+		hc_end(HC_TROUBLE, "maps more pages than there are page tables for");
+	return memset(tables[ntables++], 0, sizeof(*tables));
+}
+
+/* The table that an entry leads to; a new one if there is none. */
+static u64 *below(u64 *entry)
+{
+	if (!*entry)
+		*entry = (unsigned long)new_table() | HC_E_PRESENT;
+	return hc_table(*entry);
+}
+
+/* The entry of an address at a level, the shift of the page that it would map. */
+static u64 *entry_of(unsigned long address, int shift)
+{
+	u64 *pud = below((u64 *)pgd_offset(&process, address)) + hc_index(address, PUD_SHIFT, PTRS_PER_PUD), *pmd;
+
+	if (shift == PUD_SHIFT)
+		return pud;
+	pmd = below(pud) + hc_index(address, PMD_SHIFT, PTRS_PER_PMD);
+	return shift == PMD_SHIFT ? pmd : below(pmd) + hc_index(address, PAGE_SHIFT, PTRS_PER_PTE);
+}
+
+/* Mappings: one for each stretch of pages that are alike to the walks. */
+#define MOST_VMAS (1L << 23)
+static struct vm_area_struct *vmas;
+static long nvmas;
+static const struct vm_operations_struct operations;
+static struct file file = {&in_memory};
+static struct hstate huge_sizes[] = {{PMD_ORDER, PMD_MASK}, {PUD_ORDER, PUD_MASK}};
+
+/* Extend the last mapping to end, or begin another one if the pages are not alike. */
+static void in_vma(unsigned long address, unsigned long end, struct hstate *hstate, bool anonymous)
+{
+	struct vm_area_struct *last = nvmas ? &vmas[nvmas - 1] : NULL;
+	unsigned long flags = VM_READ | VM_WRITE | VM_MAYREAD | VM_MAYWRITE |
+			      (hstate ? VM_HUGETLB : 0) | (anonymous ? 0 : VM_SHARED | VM_MAYSHARE);
+
+	if (last && last->vm_end == address && last->vm_flags == flags && last->hc_hstate == hstate) {
+		last->vm_end = end;
+		return;
+	}
+	if (!vmas)
+		vmas = hc_map_room(MOST_VMAS * sizeof(*vmas));
+	if (nvmas == MOST_VMAS)
+		hc_end(HC_TROUBLE, "has more than %ld mappings", MOST_VMAS);
+	vmas[nvmas++] = (struct vm_area_struct){
+		.vm_start = address, .vm_end = end, .vm_mm = &process, .vm_flags = flags,
+		.vm_ops = anonymous && !hstate ? NULL : &operations,
+		.vm_file = anonymous ? NULL : &file, .anon_vma = anonymous ? &process : NULL,
+		.hc_hstate = hstate};
+}
+
+struct vm_area_struct *hc_vma(unsigned long address, bool or_above)
+{
+	long low = 0, high = nvmas;
+
+	while (low < high) {
+		long middle = (low + high) / 2;
+
+		if (vmas[middle].vm_end <= address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < nvmas && (or_above || vmas[low].vm_start <= address) ? &vmas[low] : NULL;
+}
+
+/*
+ * Whether positions first to stop - 1 hold neighbouring frames, so that one entry can map them.
+ * The first frame is at(first).
+ */
+static bool neighbours(int64_t first, int64_t stop)
+{
+	int64_t pfn = hc_pfn(at(first));
+
+	while (first < stop) {
+		struct page *page = at(first);
+		const struct hc_seg *s = &hc_shared->segs[seg];
+		int64_t left = before + s->count - first;
+
+		if (!page || hc_pfn(page) != pfn)
+			return false;
+		if (s->step != 1 && left > 1)
+			left = 1;
+		first += left;
+		pfn += left;
+	}
+	return true;
+}
+
+#if defined(HC_HAS_undo_dev_pagemap) || defined(HC_HAS_gup_fast_undo_dev_pagemap)
+#define HC_DEVMAP HC_E_DEVMAP
+#else
+#define HC_DEVMAP 0 /* 6.17 and later: no entry tells that its page is a device's */
+#endif
+
+static u64 bits_of(struct page *head)
+{
+	return HC_E_PRESENT | HC_E_WRITE | HC_E_DIRTY | HC_E_YOUNG |
+	       (*hc_flags(head) & HC_ZERO ? HC_E_SPECIAL : 0) |
+	       (*hc_flags(head) & HC_DEVICE ? HC_DEVMAP : 0);
+}
+
+/* The entry that maps a position, and the first position after it that it does not map. */
+static u64 *entry_at(int64_t position, int64_t *stop)
+{
+	unsigned long address = (unsigned long)(first_page + position) << PAGE_SHIFT;
+	int shift = PUD_SHIFT;
+	u64 *entry;
+
+	for (;;) {
+		entry = entry_of(address, shift);
+		if (shift == PAGE_SHIFT || hc_leaf(*entry))
+			break;
+		if (!*entry)
+			return NULL;
+		shift -= PMD_SHIFT - PAGE_SHIFT;
+	}
+	*stop = (((first_page + position) >> (shift - PAGE_SHIFT)) + 1 << (shift - PAGE_SHIFT)) - first_page;
+	if (*stop > positions)
+		*stop = positions;
+	return entry;
+}
+
+/* Map the pages from a position on by one entry, if it is there: its order; otherwise -1. */
+static int enter(int64_t position, struct page *page, struct page *head, int64_t *stop)
+{
+	static const int shifts[] = {PUD_SHIFT, PMD_SHIFT};
+	int64_t address = first_page + position, pfn = hc_pfn(page);
+	int order = compound_order(head);
+
+	for (int i = 0; i < 2; i++) {
+		int64_t n = 1L << (shifts[i] - PAGE_SHIFT), slot = address & -n;
+		int64_t first = slot < first_page ? 0 : slot - first_page;
+
+		*stop = slot + n - first_page < positions ? slot + n - first_page : positions;
+		if (order < shifts[i] - PAGE_SHIFT || (pfn - address) & (n - 1) || first != position ||
+		    !neighbours(first, *stop))
+			continue;
+		*entry_of(address << PAGE_SHIFT, shifts[i]) =
+			hc_entry(page_to_pfn(page) & -n, bits_of(head) | HC_E_LEAF);
+		return shifts[i] - PAGE_SHIFT;
+	}
+	*stop = position + 1;
+	*entry_of(address << PAGE_SHIFT, PAGE_SHIFT) = hc_entry(page_to_pfn(page), bits_of(head));
+	return 0;
+}
+
+/* Give the positions of a list of n pages their addresses. */
+static void place(int64_t n)
+{
+	int64_t pfn = n && at(0) ? hc_pfn(at(0)) & ((1L << PUD_ORDER) - 1) : 0;
+
+	first_page = (FIRST_ADDRESS >> PAGE_SHIFT) + pfn;
+	first_address = (unsigned long)first_page << PAGE_SHIFT;
+	positions = n;
+}
+
+/* Lay out the address space of a step's list of n pages. */
+static void lay_out(int64_t n)
+{
+	int64_t stop;
+
+	place(n);
+	ntables = nvmas = 0;
+	process.pgd = (pgd_t *)new_table();
+	for (int64_t i = 0; i < n; i = stop) {
+		struct page *page = at(i), *head;
+		unsigned long start = (unsigned long)(first_page + i) << PAGE_SHIFT;
+		int order = -1;
+
+		/* Access only heads where there are many pages: a terabyte has 16 GiB of struct pages. */
+		head = page ? hc_head(hc_page(known_head(hc_pfn(page)))) : NULL;
+		stop = i + 1;
+		if (head && mapped(head))
+			order = enter(i, page, head, &stop);
+		if (order >= PMD_ORDER && *hc_flags(head) & HC_HUGETLB && compound_order(head) == order) {
+			/* A mapping of hugetlb pages has whole ones. */
+			unsigned long size = PAGE_SIZE << order;
+
+			*entry_of(start, PAGE_SHIFT + order) |= HC_E_HUGETLB;
+			in_vma(start & -size, (start & -size) + size, &huge_sizes[order == PUD_ORDER], false);
+		} else {
+			in_vma(start, (unsigned long)(first_page + stop) << PAGE_SHIFT, NULL,
+			       head && *hc_flags(head) & HC_ANON);
+		}
+	}
+	extent = NULL;
+}
+
+/* A page that is not mapped is nowhere: an access to it is an error. */
+vm_fault_t hc_fault(struct vm_area_struct *vma, unsigned long address, unsigned int flags)
+{
+	if (hc_fuel-- <= 0)
+		hc_spent_all();
+	return VM_FAULT_SIGBUS;
+}
+
+static struct dev_pagemap device;
+
+struct dev_pagemap *hc_pagemap(struct dev_pagemap *held)
+{
+	device.hc_refs += !held;
+	return &device;
+}
+int hc_migrate(struct list_head *folios) { return 0; }
+void hc_putback(struct list_head *folios) {}
+
+/* Locks. */
+static int irqs_off;
+
+void hc_spin(spinlock_t *lock, int by)
+{
+	lock->hc += by;
+	if (lock->hc != (by > 0))
+		hc_end(HC_STUCK, by > 0 ? "takes a lock that it holds" : "gives a lock that it does not hold");
+}
+void hc_mmap_lock(struct mm_struct *mm, int by)
+{
+	mm->mmap_lock.hc_readers += by;
+	if (mm->mmap_lock.hc_readers != (by > 0))
+		hc_end(HC_STUCK, by > 0 ? "takes mmap_lock, which it holds" :
+					  "gives mmap_lock, which it does not hold");
+}
+void hc_irqs(int by)
+{
+	irqs_off += by;
+	if (irqs_off != (by > 0))
+		hc_warn(NULL, 0, "interrupts are disabled or enabled twice");
+}
+
+/* After a call all locks are as before. */
+static void check_locks(bool held)
+{
+	if (process.mmap_lock.hc_readers != held)
+		hc_warn(NULL, 0, held ? "mmap_lock, which the caller held, was given" :
+					"mmap_lock is still held");
+	if (process.page_table_lock.hc)
+		hc_warn(NULL, 0, "the lock of the page tables is still held");
+	if (irqs_off)
+		hc_warn(NULL, 0, "interrupts are still disabled");
+	if (device.hc_refs)
+		hc_warn(NULL, 0, "a reference on a device's pagemap is not dropped");
+	process.mmap_lock.hc_readers = process.page_table_lock.hc = irqs_off = device.hc_refs = 0;
+}
+
+/*
+ * A page table entry that changes under the fast path, once its pages are grabbed. A walk grabs
+ * the pages of an entry with one add-unless-zero, those of a device's huge page one by one.
+ */
+int hc_racing, hc_speculative;
+static int64_t raced, passed;
+
+static void race(int64_t position)
+{
+	raced = position;
+	passed = 0;
+	hc_racing = position >= 0;
+}
+
+void hc_grabbed(void)
+{
+	int64_t stop;
+	u64 *entry = entry_at(passed, &stop);
+	bool single = entry && hc_is(*entry, HC_E_LEAF | HC_E_DEVMAP);
+
+	if (!entry || single == hc_speculative)
+		return;
+	if (raced < stop) {
+		*entry ^= HC_E_RACED;
+		hc_racing = 0;
+	}
+	passed = single ? passed + 1 : stop;
+}
+
+/* The walk pinned as many pages: a race that did not happen must not be silent. */
+static void end_race(int64_t done)
+{
+	if (hc_racing && done > raced)
+		hc_end(HC_TROUBLE, "the entry of position %ld did not change during the walk", (long)raced);
+	hc_racing = 0;
+}
