@@ -147,7 +147,7 @@ class Memory:
         return self._exact
 
     def huge_entry(self, page: int) -> bool:
-        """Whether one page table entry maps the whole compound page of *page*."""
+        """Whether page table entries may map several pages of the compound page of *page*."""
         return self.compound_order(page) >= PMD_ORDER
 
     def is_zero_page(self, page: int) -> bool:

@@ -8,7 +8,7 @@ from model import iterators
 from model.candidate import InProcess
 from model.memory import NR_FOLL_PIN_ACQUIRED, NR_FOLL_PIN_RELEASED
 from model.pagelist import NULL
-from model.semantics import BIAS
+from model.semantics import BIAS, PMD_ORDER, PUD_ORDER
 from model.step import FOLL_LONGTERM, FOLL_WRITE, MIN_ERR_VALUE
 from model.umem import BATCH, Scatterlist, Umem, append_pages
 
@@ -113,21 +113,20 @@ class Optimised(InProcess):
         If *changed* is not None, the page table entry of ``pages[changed]`` changes during the
         call: the pages that this entry maps are unpinned in one put, and the walk ends there.
         """
+        start, stop = (-1, -1) if changed is None else self.page_table_entry(pages, changed)
         i = 0
         while i < len(pages):
             head, ntails = self._mapped(i, pages)
             if self.memory.pte_special(head):
                 return i
-            if changed is not None and i <= changed < i + ntails:
-                if not self.memory.huge_entry(head):
-                    # The changed entry maps one page (gup_pte_range()): earlier pages stay pinned.
-                    before = changed - i
-                    grabbed = self.try_grab_compound_head(head, before) if before else 0
-                    i += grabbed
-                    if grabbed < before:
-                        return i
-                    ntails = 1
-                grabbed = self.try_grab_compound_head(head, ntails)
+            if i <= start < i + ntails:
+                # What other entries map of the run stays pinned (gup_pte_range()).
+                before = start - i
+                grabbed = self.try_grab_compound_head(head, before) if before else 0
+                i += grabbed
+                if grabbed < before:
+                    return i
+                grabbed = self.try_grab_compound_head(head, min(stop - start, ntails - before))
                 if grabbed:
                     self.undo_grab(head, grabbed)
                 return i
@@ -136,6 +135,25 @@ class Optimised(InProcess):
             if not ntails or grabbed < ntails:
                 return i
         return i
+
+    def page_table_entry(self, pages: Sequence[int], position: int) -> tuple[int, int]:
+        """The positions (start, stop) of *pages* that the entry of ``pages[position]`` maps.
+
+        The pages are mapped one after another, the first at an address that is its frame modulo the
+        pages of a PUD. A PUD or PMD maps neighbours that lie in it as in their compound page.
+        """
+        page, first = pages[position], pages[0]
+        order = self.memory.compound_order(page) if self.memory.huge_entry(page) else 0
+        for level in (PUD_ORDER, PMD_ORDER):
+            if order < level or (first + position - page) % (1 << level):
+                continue
+            at = (first + position) & -1 << level
+            start, stop = max(at - first, 0), min(at + (1 << level) - first, len(pages))
+            mapped = pages[start:stop]
+            neighbours = range(page - position + start, page - position + stop)
+            if mapped == (neighbours if isinstance(mapped, range) else [*neighbours]):
+                return start, stop
+        return position, position + 1
 
     def undo_grab(self, head: int, refs: int) -> None:
         """Drop *refs* pins that the fast path has just taken: the page table entry has changed."""

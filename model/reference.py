@@ -12,7 +12,7 @@ from attrs import define
 from model.candidate import InProcess
 from model.memory import NR_FOLL_PIN_ACQUIRED, NR_FOLL_PIN_RELEASED
 from model.pagelist import NULL
-from model.semantics import BIAS, PAGE_SIZE
+from model.semantics import BIAS, PAGE_SIZE, PMD_ORDER, PUD_ORDER
 
 ENOMEM = 12
 EFAULT = 14
@@ -101,15 +101,39 @@ class Reference(InProcess):
         """
         if changed is None:
             return -1, -1
-        begins = changed
-        ends = changed + 1
-        if self.memory.huge_entry(pages[changed]):
-            head = self.memory.compound_head(pages[changed])
-            while begins > 0 and self.memory.compound_head(pages[begins - 1]) == head:
+        for order in (PUD_ORDER, PMD_ORDER):
+            # An entry of 2^order pages is tried: all positions whose addresses it would map.
+            begins = changed
+            ends = changed + 1
+            here = self._address(pages, changed) >> order
+            while begins > 0 and self._address(pages, begins - 1) >> order == here:
                 begins -= 1
-            while ends < len(pages) and self.memory.compound_head(pages[ends]) == head:
+            while ends < len(pages) and self._address(pages, ends) >> order == here:
                 ends += 1
-        return begins, ends
+            for position in range(begins, ends):
+                if not self._entry_maps(pages, position, order):
+                    break
+                if pages[position] - pages[begins] != position - begins:
+                    break
+            else:
+                return begins, ends
+        return changed, changed + 1
+
+    def _address(self, pages: Sequence[int], position: int) -> int:
+        """The address at which a page is mapped, in pages: that of the first is its own frame."""
+        return pages[0] + position
+
+    def _entry_maps(self, pages: Sequence[int], position: int, order: int) -> bool:
+        """Whether an entry of 2^*order* pages can map this page at its address.
+
+        The compound page has to be as large, and the page has to lie in it as the address lies in
+        what the entry maps.
+        """
+        page = pages[position]
+        size = 1 << order
+        if self.memory.compound_order(self.memory.compound_head(page)) < order:
+            return False
+        return page % size == self._address(pages, position) % size
 
     def _may_grab(self, head: int) -> bool:
         if self.memory.page_ref_count(head) <= 0:

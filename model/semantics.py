@@ -23,9 +23,11 @@ PAGE_SIZE = 4096
 #: The highest order of any compound page: 1 GiB in pages of 4 KiB.
 MAX_ORDER = 18
 
-#: A compound page of this order or above is mapped by one page table entry (a PMD or a
-#: PUD), so the fast path grabs all listed pages of it with one addition.
+#: A PMD maps 2^9 pages and a PUD 2^18, if they are those of one compound page, in order, from an
+#: aligned page at an aligned address on. The fast path grabs all that are listed of an entry with
+#: one addition. A PTE maps one page.
 PMD_ORDER = 9
+PUD_ORDER = 2 * PMD_ORDER
 
 #: Number of frames in a section of the classic memory model, as the shim of compiled kernel
 #: trees has it (model/kernel/source/shim/headcount.h).

@@ -75,6 +75,10 @@ class GetUserPages(_Pin):
 class PinUserPagesFastOnly(_Pin):
     """``pin_user_pages_fast_only()``: returns the number of pages pinned, possibly 0.
 
+    The pages of the list are mapped at addresses that follow each other. The first address lies in
+    its PUD as the frame of the first page lies in 2^18 frames, so that a list of neighbours in one
+    compound page of order 9 or more is mapped by PMDs or PUDs.
+
     :param changed: Position of a page whose page table entry changes after the page has
         been pinned: all pages that the entry maps are unpinned again, and the walk ends there.
     """

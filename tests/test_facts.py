@@ -96,6 +96,7 @@ NO_FACTS = {
     "MIN_ERRNO": "the format of traces",
     "MIN_REPEATED": "the format of traces",
     "NULL": "a frame number of headcount's own",
+    "PUD_ORDER": "twice PMD_ORDER: all tables have as many entries",
     "ULONG_VALUES": "the format of traces",
     "VERSION": "the format of traces",
 }

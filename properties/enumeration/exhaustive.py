@@ -15,8 +15,9 @@ from attrs import evolve, frozen
 from model import mapping
 from model.candidate import Candidate
 from model.errors import BadInput
+from model.pagelist import PageList
 from model.program import Program
-from model.semantics import Semantics
+from model.semantics import PMD_ORDER, Semantics
 from model.step import Step
 from model.steps import STEPS
 from properties.enumeration.next_steps import NextSteps
@@ -44,15 +45,18 @@ class Layout:
 
     :ivar head: For each position, the position of its head.
     :ivar before: For each head, the head before it in its extent, if there is one.
+    :ivar order: For each head, the order of its compound page.
     """
 
     def __init__(self, mapping: mapping.Mapping) -> None:
         self.mapping = mapping
         self.head: list[int] = []
         self.before: dict[int, int] = {}
+        self.order: dict[int, int] = {}
         for extent in mapping.extents:
             for nth in range(extent.count):
                 head = len(self.head)
+                self.order[head] = extent.order
                 if nth:
                     self.before[head] = head - (1 << extent.order)
                 self.head += [head] * (1 << extent.order)
@@ -62,6 +66,11 @@ class Layout:
         ends = a + 1 == len(self.head) or self.head[a + 1] == a + 1
         return ends and self.head[b] == b and self.head[a] != b
 
+    def decides(self, pages: PageList) -> bool:
+        """Whether *pages* begins in a compound page that no PMD maps, and one follows that has."""
+        orders = [self.order[self.head[i]] for _, i in pages.entries()]
+        return orders[0] < PMD_ORDER <= max(orders)
+
 
 @frozen
 class Node:
@@ -70,8 +79,9 @@ class Node:
     :param named: Number of pages that its lists name.
     :param uses: For each head, the numbers of the list entries that name its compound page. Entries
         are numbered through the whole program, those of an `unordered` step with one number.
-    :param edge: Whether a list names the last page of a compound page, then the head of another.
-        Exchanging two compound pages may change whether these pages are contiguous.
+    :param edge: Whether a list names the last page of a compound page, then the head of another, or
+        its first page decides at which addresses a huge page lies. Exchanging two compound pages
+        may change whether the pages are contiguous, or what the page table entry maps.
     :param ordered: Like heads whose *uses* are the same so far are interchangeable for the next
         entry. True if every entry names the first of such heads.
     """
@@ -111,6 +121,7 @@ class Node:
                     edge = True
                 previous = i
                 use += not at_once
+            edge = edge or (step.changes_page_table() and layout.decides(pages))
         named = self.named + step.npages_named
         return Node(layout, (*self.steps, step), named, uses, edge, ordered)
 

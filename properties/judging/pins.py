@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from model import steps
 from model.page import wrapped
 from model.pagelist import NULL, NULL_NAME, PageList
-from model.semantics import PMD_ORDER
+from model.semantics import PMD_ORDER, PUD_ORDER
 from model.step import contiguous
 from properties.judging.holdings import ContractBroken, Held, totals
 
@@ -114,17 +114,17 @@ def _bound(ledger: Ledger, handle: str, pages: Sequence[int]) -> int:
 
 def _pin_fast(ledger: Ledger, pages: Sequence[int], changed: int | None) -> int:
     done = 0
+    changes, until = (len(pages), 0) if changed is None else _mapped_with(ledger, pages, changed)
     for head, entries in ledger.runs(pages):
         held = ledger.held(head)
         # The zero page's page table entry is special; the fast path stops at special entries.
         if not held.mapped or ledger.kind(head) == "zero":
             return done
-        if changed is not None and changed < done + entries:
-            huge = ledger.order(head) >= PMD_ORDER
-            kept = 0 if huge else changed - done
+        if changes < done + entries:
+            kept = changes - done
             taken = _grab(ledger, head, held, kept) if kept else 0
             if taken == kept:
-                undone = _grab(ledger, head, held, entries if huge else 1)
+                undone = _grab(ledger, head, held, until - changes)
                 _put_back(ledger, head, held, undone)
             return done + taken
         taken = _grab(ledger, head, held, entries)
@@ -132,6 +132,41 @@ def _pin_fast(ledger: Ledger, pages: Sequence[int], changed: int | None) -> int:
         if taken < entries:
             return done
     return done
+
+
+def _mapped_with(ledger: Ledger, pages: Sequence[int], at: int) -> tuple[int, int]:
+    """The positions (start, stop) of *pages* whose pages the entry of ``pages[at]`` maps, too.
+
+    A PUD or PMD maps an aligned piece of a compound page, or what the list has of it at its ends.
+    The list begins at an address as aligned as its first page; another piece of it may lie at a
+    distance from there that no such entry bridges.
+    """
+    page = pages[at]
+    order = ledger.order(page)
+    shift = page - pages[0] - at
+    low, high = _neighbours(pages, at) if order >= PMD_ORDER else (at, at + 1)
+    for level in (PUD_ORDER, PMD_ORDER):
+        begins = at - page % (1 << level)
+        start, stop = max(begins, 0), min(begins + (1 << level), len(pages))
+        if order >= level and not shift % (1 << level) and low <= start and stop <= high:
+            return start, stop
+    return at, at + 1
+
+
+def _neighbours(pages: Sequence[int], at: int) -> tuple[int, int]:
+    """The positions (start, stop) around *at* of *pages* with ascending frames, each the next.
+
+    No more of them are looked at than a PUD can map.
+    """
+    if isinstance(pages, range) and pages.step == 1:
+        return 0, len(pages)
+    start, stop = at, at + 1
+    first, end = max(at - (1 << PUD_ORDER), 0), min(at + (1 << PUD_ORDER), len(pages))
+    while start > first and pages[start - 1] == pages[start] - 1:
+        start -= 1
+    while stop < end and pages[stop] == pages[stop - 1] + 1:
+        stop += 1
+    return start, stop
 
 
 # Unpinning.

@@ -196,14 +196,38 @@ def test_huge_entry_changed(run):
     assert (4, 4) == world.stats()
 
 
-def test_huge_entry_changed_later(run):
-    """What other entries gave before a huge one changed stays pinned."""
-    world = run(T, "h1 = pin_user_pages_fast_only(a[0:2] + a[512:514] + a[2:5], changed=5)")
+@pytest.mark.parametrize(
+    ("pages", "changed", "kept", "undone"),
+    [
+        ("g[0:600]", 550, 0, 600),  # a PUD
+        ("g[262140:262150]", 6, 4, 6),  # the next page has an entry of its own
+        ("p[0:1024]", 600, 512, 512),  # the second PMD of a page of two
+        ("p[500:1024]", 20, 12, 512),
+        ("p[500:520]", 3, 0, 12),
+        ("g[0:512] + g[1024:1536]", 700, 512, 512),  # no PUD maps both parts
+        ("g[0:10] + g[522:524]", 11, 11, 1),  # no PMD either
+        ("p[0:1]*3", 1, 1, 1),
+        ("p[3::-1]", 2, 2, 1),
+        ("p[511:512] + p[0:3]", 2, 1, 3),  # a PMD may be mapped twice
+        ("p[511:512] + p[1:3]", 2, 2, 1),
+        ("p[511:512] + p[512:515]", 2, 1, 3),
+        ("p[1:3] + p[5:6] + p[3:5]", 4, 4, 1),
+        ("p[0:1] + g[1:4]", 2, 2, 1),  # a PMD cannot map pages of two compound pages
+        ("s[511:512] + g[0:4]", 3, 1, 4),
+        ("s[510:511] + g[0:4]", 3, 3, 1),  # the address has no room for a PMD
+    ],
+)
+def test_what_an_entry_maps(run, pages, changed, kept, undone):
+    """Pages that one entry maps are put back together; what other entries gave stays pinned."""
+    world = run(
+        'g = mapping("hugetlb", orders=[18, 9], pfn=0x40000)',
+        'p = mapping("hugetlb", orders=[10], pfn=0x100000)',
+        's = mapping("base", orders=[0]*512, pfn=0x200000)',
+        f"h1 = pin_user_pages_fast_only({pages}, changed={changed})",
+    )
 
-    assert 4 == world.last.returned
-    assert (3, 2) == world.counts(HUGE)
-    assert (3, 2) == world.counts(LARGE)
-    assert (7, 3) == world.stats()
+    assert kept == world.last.returned
+    assert (kept + undone, undone) == world.stats()
 
 
 def test_large_page_of_small_entries_changed(run):

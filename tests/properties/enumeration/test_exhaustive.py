@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from itertools import combinations, islice, pairwise, permutations, product
 
@@ -10,6 +11,7 @@ from attrs import evolve
 from click.testing import CliRunner
 
 from model.errors import BadInput
+from model.literals import pages
 from model.mapping import FIRST_PFN, Extent, Mapping, placed
 from model.optimised import Optimised
 from model.pagelist import from_entries, span
@@ -21,6 +23,7 @@ from model.step import MAX_SEGMENT
 from model.steps import (
     STEPS,
     PinUserPages,
+    PinUserPagesFastOnly,
     UnpinUserPage,
     UnpinUserPageRangeDirtyLock,
     UnpinUserPages,
@@ -485,6 +488,35 @@ def test_values():
     assert [None, 0] == [
         s.changed for s in every.steps("pin_user_pages_fast_only") if len(s.pages) == 1
     ]
+
+
+@pytest.mark.parametrize(
+    ("changed", "text", "both"),
+    [
+        (2, "a[{}:{}] + a[1:3]", True),  # a PMD maps the last two, or none does
+        (None, "a[{}:{}] + a[1:3]", False),
+        (2, "a[0:2] + a[{}:{}]", False),
+        (1, "a[{}:{}]*2", False),
+    ],
+)
+def test_the_first_page_decides_what_an_entry_maps(changed, text, both):
+    """Two programs are not equivalent if the huge page lies at other addresses in one of them."""
+    mapping = Mapping("a", "driver", placed([(9, 1), (0, 2)], 0x1000))
+    found = [
+        Node(Layout(mapping)).then(
+            PinUserPagesFastOnly(
+                handle="h1", pages=listed(text.format(at, at + 1)), changed=changed
+            )
+        )
+        for at in (512, 513)
+    ]
+
+    assert [True, both] == [node.canonical for node in found]
+
+
+def listed(text):
+    """The list of pages *text*."""
+    return pages(ast.parse(text, mode="eval").body)
 
 
 @pytest.mark.parametrize("call", ["pin_user_pages", "get_user_pages", "ib_umem_get"])
