@@ -49,6 +49,7 @@ class UnderTest:
     :param unknown: Why it is not known what ran; empty if it is.
     :param sample: Of which part of a search it is known; empty if of all.
     :param notes: Where a patch did not fit exactly, and files that were not looked at.
+    :param unwalked: Why the walks of the page tables were headcount's own; empty if they were not.
     :param calls: How often each method that a sketch overrides was called; None if nobody counted.
     """
 
@@ -56,6 +57,7 @@ class UnderTest:
     unknown: str = ""
     sample: str = ""
     notes: Sequence[str] = ()
+    unwalked: str = ""
     calls: Mapping[str, int] | None = None
     files: tuple[str, ...] = field(init=False)
 

@@ -49,15 +49,27 @@ def _one_grab(ledger: Ledger, step: Any) -> bool:
 
 
 def _one_grab_slow(ledger: Ledger, step: Any) -> bool:
-    return step.one_walk and _grabs_past(ledger, step)
+    return step.one_walk and step.slow_path and _grabs_past(ledger, step)
 
 
 def _grabs_past(ledger: Ledger, step: Any) -> bool:
+    # Since 6.12 one grab is for all huge pages, before it is for those of hugetlb mappings, which a
+    # tree's shim makes of all that have several entries.
+    all_huge = not step.slow_path or ledger.semantics.null_skipped
     for head, entries in ledger.counts(step.pages.resolve(ledger.table)).items():
         count = wrapped(ledger.held(head).total)
         if count > 0 and entries > 1 and count + entries > COUNT_LIMIT:
-            return ledger.order(head) >= PMD_ORDER
+            order = ledger.order(head)
+            of_hugetlb = ledger.kind(head) == "hugetlb" or order != PMD_ORDER
+            return order >= PMD_ORDER and (all_huge or of_hugetlb)
     return False
+
+
+def _devmap_longterm(ledger: Ledger, step: Any) -> bool:
+    if not (step.pins and step.one_walk) or step.slow_path or "FOLL_LONGTERM" not in step.flags:
+        return False
+    heads = ledger.counts(step.pages.resolve(ledger.table))
+    return any(ledger.kind(head) == "device-dax" for head in heads)
 
 
 def _sections(ledger: Ledger, step: Any) -> bool:
@@ -66,6 +78,16 @@ def _sections(ledger: Ledger, step: Any) -> bool:
         for pages in _walked(ledger, step)
         if pages
     )
+
+
+def _sections_walk(ledger: Ledger, step: Any) -> bool:
+    if not step.pins or step.slow_path:
+        return False
+    pages = step.pages.resolve(ledger.table)
+    if isinstance(pages, range):
+        # A section of the range is looked at by its last page.
+        pages = [*pages[SECTION - 1 :: SECTION], pages[-1]] if pages else []
+    return any(page - ledger.head(page) >= SECTION for page in pages)
 
 
 def _walked(ledger: Ledger, step: Any) -> Iterator[Sequence[int]]:
@@ -135,10 +157,21 @@ ODDITIES = {
             _one_grab_slow,
         ),
         Oddity(
+            "devmap-longterm",
+            "GUP-fast leaves a device's pages to the slow path if the pin is a long-term "
+            "one (up to 6.16)",
+            _devmap_longterm,
+        ),
+        Oddity(
             "sections",
             "plain pointer arithmetic leaves the memmap of a section, in SPARSEMEM without "
             "VMEMMAP (5.13 to 5.17, fixed by c228afb11ac6, 4c6542290115; 6.18 by contract)",
             _sections,
+        ),
+        Oddity(
+            "sections-walk",
+            "the same in the walks that pin, inside of gigantic pages (up to 5.17)",
+            _sections_walk,
         ),
         Oddity(
             "product",

@@ -53,6 +53,9 @@ class Extent:
         yield from unheard_lines(self.unheard)
         if self.under:
             yield from labelled("edits", self.under.notes)
+            if self.under.unwalked:
+                said = f"headcount's own, not the tree's: {self.under.unwalked}"
+                yield from labelled("walks", _wrapped("", said))
         if self.changed is not None:
             yield from labelled("changed", changes(self.changed, listed=listed))
         if self.under and self.under.calls is not None:
@@ -148,6 +151,7 @@ def as_json(under: UnderTest, changed: Sequence[Changed] | None) -> dict[str, An
         "unknown": under.unknown,
         "sample": under.sample,
         "edits": list(under.notes),
+        "unwalked": under.unwalked,
         "lines": under.lines,
         "ran": under.ran,
         "functions": [

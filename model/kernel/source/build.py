@@ -20,7 +20,7 @@ from attrs import astuple, frozen
 from model.errors import BadInput
 from model.kernel.command import digest, run
 from model.kernel.source.coverage import NOTES, OBJECT, Counters, counters, reader
-from model.kernel.source.cut import LAST, MEASURED, SHIM, Cut, cut
+from model.kernel.source.cut import FAST, LAST, MEASURED, SHIM, UNWALKED, WALK, Cut, cut
 from model.kernel.source.segments import OPERATIONS
 from model.kernel.source.tree import Tree, cache
 from model.leftovers import temporary
@@ -78,11 +78,11 @@ ERAS_32: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 #: Known oddities of each version's source: names in `properties.judging.oddities`.
 ODDITIES_BY_VERSION = {
-    "5.11": ("one-grab", "one-grab-slow"),
-    "5.13": ("one-grab", "one-grab-slow", "product", "run-of-zero"),
-    "5.18": ("one-grab", "one-grab-slow", "run-of-zero"),
-    "6.1": ("one-grab", "one-grab-slow", "run-of-zero"),
-    "6.12": ("one-grab", "one-grab-slow", "run-of-zero", "null-in-run"),
+    "5.11": ("one-grab", "devmap-longterm"),
+    "5.13": ("one-grab", "one-grab-slow", "devmap-longterm", "product", "run-of-zero"),
+    "5.18": ("one-grab", "one-grab-slow", "devmap-longterm", "run-of-zero"),
+    "6.1": ("one-grab", "one-grab-slow", "devmap-longterm", "run-of-zero"),
+    "6.12": ("one-grab", "one-grab-slow", "devmap-longterm", "run-of-zero", "null-in-run"),
     "6.15-32": ("one-grab", "one-grab-slow", "null-in-run"),
     "6.18": ("one-grab", "one-grab-slow", "run-of-zero", "null-in-run"),
     "7.1": ("one-grab", "one-grab-slow", "run-of-zero", "null-in-run"),
@@ -107,6 +107,7 @@ class Library:
     :param configs: The rest of the configuration: those of `CONFIGS` that were chosen.
     :param oddities: Names of the oddities that the tree is known for.
     :param names: The file and line of each extracted definition, ``mm/gup.c:264``, by its name.
+    :param unwalked: Why headcount walks page tables in the place of the tree; else empty.
     :param counters: Where its counters of executed lines lie; None if it has none.
     :param gcov: The program that reads them; None if there is none for the compiler.
     """
@@ -118,6 +119,7 @@ class Library:
     configs: tuple[str, ...]
     oddities: tuple[str, ...]
     names: dict[str, str]
+    unwalked: str = ""
     counters: Counters | None = None
     gcov: str | None = None
 
@@ -215,21 +217,34 @@ def _make(
     if "m32" in configs and not makes_programs(cc, CONFIGS["m32"]):
         msg = f"m32: {cc} makes no 32-bit program that runs here (apt install gcc-multilib)"
         raise BadInput(msg)
-    extracted = cut(tree, cc, config_flags(model, configs), MEASURED if measured else LAST)
+    last = MEASURED if measured else LAST
+    extracted = cut(tree, cc, config_flags(model, configs), last)
     semantics = recognised(tree, extracted, configs)
     if "hvo" in configs and not SEMANTICS[semantics].tail_mask:
         msg = f"hvo: tails hold a mask from 7.1 on, and this tree counts as {semantics}"
         raise BadInput(msg, file=tree.where)
-    known = {
-        "semantics": semantics,
-        "oddities": known_for(SEMANTICS[semantics], model, configs),
-        "names": extracted.names,
-    }
-    beside = () if measured else BESIDE
+    unwalked = ""
+    if not measured and not extracted.known.intersection(FAST):
+        unwalked = f"it has none of {', '.join(f'{name}()' for name in FAST)}"
     with temporary(stem.parent) as work:
         made, facts, notes = work / "library.so", work / "facts.json", work / NOTES
-        _compile(tree, cc, flags, extracted.source, beside, made)
-        known["hash"] = hash_of([made, notes] if notes.exists() else [made])
+        if not unwalked:
+            walked = flags if measured else (*flags, WALK)
+            unwalked = _compile(cc, walked, extracted.source, made, program=not measured)
+        if unwalked and measured:
+            raise BadInput(unwalked, file=tree.where)
+        if unwalked:
+            extracted = cut(tree, cc, config_flags(model, configs), UNWALKED)
+            again = _compile(cc, flags, extracted.source, made, program=True)
+            if again:
+                raise BadInput(again, file=tree.where)
+        known = {
+            "semantics": semantics,
+            "oddities": known_for(SEMANTICS[semantics], model, configs),
+            "names": extracted.names,
+            "unwalked": unwalked,
+            "hash": hash_of([made, notes] if notes.exists() else [made]),
+        }
         if notes.exists():
             known["counters"] = astuple(counters(made, cc, extracted.names))
             notes.rename(stem.with_suffix(".gcno"))
@@ -270,30 +285,35 @@ def known_for(row: Semantics, model: str, configs: Sequence[str] = ()) -> tuple[
     :param configs: The rest of its configuration, keys of `CONFIGS`.
     """
     plain = row.version == "5.13" or row.in_section
-    sections = ("sections",) if model == "classic" and plain else ()
+    sections: tuple[str, ...] = ("sections",) if model == "classic" and plain else ()
+    if model == "classic" and row.version in {"5.11", "5.13"}:
+        sections += ("sections-walk",)
     compared = "debug_vm" in configs and row.version in {"5.11", "5.13"}
-    return ODDITIES_BY_VERSION[row.version] + sections + (("wrapped-put",) if compared else ())
+    every = ODDITIES_BY_VERSION[row.version]
+    if "m32" in configs:  # has no devices' pages
+        every = tuple(name for name in every if name != "devmap-longterm")
+    return every + sections + (("wrapped-put",) if compared else ())
 
 
-def _compile(
-    tree: Tree, cc: str, flags: Sequence[str], source: str, beside: Iterable[str], made: Path
-) -> None:
-    """Compile *source*, and link it to the library *made*.
+def _compile(cc: str, flags: Sequence[str], source: str, made: Path, *, program: bool) -> str:
+    """Compile *source*, and link it to the library *made*; what is wrong with it, or nothing.
 
-    With the files *beside* of the shim it is a program; without any, a shared object.
+    :param program: Whether to make a worker, with the files `BESIDE`, and not a shared object.
     """
     compiled = made.with_name(OBJECT)
     extract = [cc, *flags, f"-I{SHIM}", "-c", "-x", "c", "-", "-o", str(compiled)]
     counts, gcov = (("counts.c",), ("-lgcov",)) if COUNTED in flags else ((), ())
+    beside = BESIDE if program else ()
     files = [*(str(SHIM / name) for name in (*beside, *counts)), str(compiled), *gcov]
     plain = [flag for flag in flags if flag not in PROFILED]
-    shared = () if beside else ("-shared", "-Wl,-z,defs")
+    shared = () if program else ("-shared", "-Wl,-z,defs")
     library = [cc, *plain, *shared, *files, "-o", str(made)]
     for command in (extract, library):
         # What a compiler that is killed leaves behind is removed with the rest.
         done = run(command, stdin=source, TMPDIR=str(made.parent))
         if done.returncode:
-            raise BadInput(_complaint(done.stderr.replace(f"{Path.cwd()}/", "")), file=tree.where)
+            return _complaint(done.stderr.replace(f"{Path.cwd()}/", ""))
+    return ""
 
 
 def _complaint(text: str) -> str:

@@ -194,12 +194,13 @@ class Source:
 
     def under_test(self) -> UnderTest:
         """The extracted functions, and how often each line of them has run."""
-        notes = self.library.tree.edits.notes
+        library = self.library
         if self.counts is None:
-            unknown = "needs gcc with its gcov, and $CC is another compiler"
-            return UnderTest(unknown=unknown, notes=notes)
-        self.worker.dump()
-        return evolve(self.counts.read(FILES), notes=notes)
+            found = UnderTest(unknown="needs gcc with its gcov, and $CC is another compiler")
+        else:
+            self.worker.dump()
+            found = self.counts.read(FILES)
+        return evolve(found, notes=library.tree.edits.notes, unwalked=library.unwalked)
 
     def changes(self, ran: UnderTest) -> list[Changed] | None:
         """Each changed line of the tree, and what became of it; None if nothing was changed."""

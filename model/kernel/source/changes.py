@@ -275,4 +275,4 @@ def _in(function: Function, of: Lines) -> frozenset[str]:
 @cache
 def _shim() -> frozenset[str]:
     """The names that headcount's own code around the functions mentions."""
-    return words(" ".join((SHIM / name).read_text() for name in (*FIRST, SECOND, *LAST)))
+    return words(" ".join((SHIM / name).read_text() for name in (*FIRST, *SECOND, *LAST)))

@@ -31,11 +31,23 @@ SECOND = ("pages.h", "walk.h")
 UMEM = "drivers/infiniband/core/umem.c"
 INJECT = "inject.h"
 
-#: Files of the shim that come after the extracted definitions: they carry out the steps.
+#: Files of the shim that come after the extracted definitions: they carry out the steps. PIN calls
+#: the tree's walks of the page tables, and FAULTS answers them; in a tree without walks, OWN stands
+#: in their place.
+PIN, FAULTS, OWN = "pin.c", "faults.c", "unwalked.c"
 LAST = (
-    *("era.h", "heads.c", "space.c", "pin.c", "region.c"),
+    *("era.h", "heads.c", "space.c", FAULTS, "own.c", PIN, "region.c"),
     *("world.c", "show.c", "unpin.h", "driver.c"),
 )
+#: What regions call to pin, which INJECT supplies where the tree's walks are not called.
+PINS = ("pin_user_pages", "pin_user_pages_fast")
+UNWALKED = tuple(OWN if name == PIN else name for name in LAST if name != FAULTS)
+
+#: The compiler's flag for `LAST`.
+WALK = "-DHC_WALK"
+
+#: The functions one of which begins the fast path in every version.
+FAST = ("gup_fast_fallback", "internal_get_user_pages_fast")
 
 #: Files of the shim that replace those of `LAST` in a library for time measurements.
 MEASURED = ("era.h", "unpin.h", "measure.c")
@@ -90,7 +102,8 @@ def cut(tree: Tree, compiler: str, flags: Iterable[str] = (), last: Sequence[str
             if re.search(rf"^\w[^\n;]*\b{name}\(", tree.files["mm/gup.c"], re.MULTILINE):
                 msg = f"mm/gup.c cannot be parsed up to {name}(): are its braces balanced?"
             raise BadInput(msg, file=tree.where)
-    chosen = dict(_closure(roots, known))
+    supplied = _supplied() if PIN in last else _supplied() | {*PINS}
+    chosen = dict(_closure(roots, known, supplied))
     source = "\n".join(_emit(list(dict.fromkeys(chosen.values())), known, last)) + "\n"
     names = {name: f"{item.file}:{item.line}" for name, item in chosen.items()}
     return Cut(source, names, frozenset(known))
@@ -117,9 +130,12 @@ def _supplied() -> frozenset[str]:
     return frozenset(name for item in found for name in item.names)
 
 
-def _closure(roots: Iterable[str], known: dict[str, Item]) -> Iterator[tuple[str, Item]]:
+def _closure(
+    roots: Iterable[str], known: dict[str, Item], supplied: Iterable[str]
+) -> Iterator[tuple[str, Item]]:
+    """What *roots* use of *known*, and what that uses, except names that are *supplied*."""
     waiting = list(roots)
-    seen = {*_supplied()}
+    seen = {*supplied}
     while waiting:
         name = waiting.pop()
         if name in seen or name.startswith("hc_"):

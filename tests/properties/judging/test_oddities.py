@@ -134,7 +134,7 @@ def test_every_version_has_its_own():
     """What a tree is known for is told by names that there are, for every version there is."""
     assert set(SEMANTICS) == set(BY_VERSION)
     # By the memory model; by the rest of the configuration; by page tables of the kernel's own.
-    beside = {"sections", "wrapped-put", "one-grab-slow"}
+    beside = {"sections", "sections-walk", "wrapped-put"}
     assert {*ODDITIES} == beside | {n for names in BY_VERSION.values() for n in names}
 
 

@@ -43,7 +43,9 @@ void hc_make(void *memory, int64_t pfn, const struct hc_seg *extent)
 	if (extent->order)
 		hc_set(page, PG_head);
 	*hc_flags(page) |= kinds[extent->kind];
+#ifdef HC_WALK
 	HC_MAPPING(page) = extent->kind == HC_KIND_ANON ? (void *)ANONYMOUS : &in_memory;
+#endif
 }
 
 void hc_touch(void *page)

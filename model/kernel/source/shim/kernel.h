@@ -284,7 +284,7 @@ static inline int hc_add(atomic_t *v, int i, bool put)
 #else
 void hc_counted(atomic_t *v, int i, bool put);
 extern int hc_racing, hc_speculative;
-void hc_grabbed(void);
+void hc_grabbed(const void *refcount);
 static inline int hc_add(atomic_t *v, int i, bool put)
 {
 	if (unlikely(hc_fuel-- <= 0))
@@ -292,7 +292,7 @@ static inline int hc_add(atomic_t *v, int i, bool put)
 	if (hc_recording)
 		hc_counted(v, i, put);
 	if (unlikely(hc_racing) && i > 0)
-		hc_grabbed();
+		hc_grabbed(v);
 	return v->counter = (int)((unsigned int)v->counter + (unsigned int)i);
 }
 #endif

@@ -2,7 +2,6 @@
 /*
  * The address space of a step that pins: the positions of its list have consecutive addresses, and
  * entries are as large as that allows. The first address is the first frame's, modulo 2^18 pages.
- * Here is also what answers for the rest of the kernel: mappings, faults, locks.
  */
 struct hc_task hc_current;
 static struct mm_struct process;
@@ -135,10 +134,11 @@ static bool neighbours(int64_t first, int64_t stop)
 	return true;
 }
 
-#if defined(HC_HAS_undo_dev_pagemap) || defined(HC_HAS_gup_fast_undo_dev_pagemap)
+/* Up to 6.16 an entry tells that its page is a device's, which 32 bits do not have. */
+#if defined(HC_HAS_follow_devmap_pmd) && defined(__LP64__)
 #define HC_DEVMAP HC_E_DEVMAP
 #else
-#define HC_DEVMAP 0 /* 6.17 and later: no entry tells that its page is a device's */
+#define HC_DEVMAP 0
 #endif
 
 static u64 bits_of(struct page *head)
@@ -193,6 +193,17 @@ static int enter(int64_t position, struct page *page, struct page *head, int64_t
 	return 0;
 }
 
+/*
+ * Whether an entry of an order is as those of hugetlb pages. Only these have several entries for
+ * one page, as those of 32 MiB on arm64, and in a PUD only these and devices' pages; here other
+ * kinds of pages have them, too.
+ */
+static bool like_hugetlb(struct page *head, int order)
+{
+	return *hc_flags(head) & HC_HUGETLB || compound_order(head) != order ||
+	       (order == PUD_ORDER && !HC_DEVMAP);
+}
+
 /* Give the positions of a list of n pages their addresses. */
 static void place(int64_t n)
 {
@@ -221,8 +232,7 @@ static void lay_out(int64_t n)
 		stop = i + 1;
 		if (head && mapped(head))
 			order = enter(i, page, head, &stop);
-		if (order >= PMD_ORDER && *hc_flags(head) & HC_HUGETLB && compound_order(head) == order) {
-			/* A mapping of hugetlb pages has whole ones. */
+		if (order >= PMD_ORDER && like_hugetlb(head, order)) {
 			unsigned long size = PAGE_SIZE << order;
 
 			*entry_of(start, PAGE_SHIFT + order) |= HC_E_HUGETLB;
@@ -233,97 +243,4 @@ static void lay_out(int64_t n)
 		}
 	}
 	extent = NULL;
-}
-
-/* A page that is not mapped is nowhere: an access to it is an error. */
-vm_fault_t hc_fault(struct vm_area_struct *vma, unsigned long address, unsigned int flags)
-{
-	if (hc_fuel-- <= 0)
-		hc_spent_all();
-	return VM_FAULT_SIGBUS;
-}
-
-static struct dev_pagemap device;
-
-struct dev_pagemap *hc_pagemap(struct dev_pagemap *held)
-{
-	device.hc_refs += !held;
-	return &device;
-}
-int hc_migrate(struct list_head *folios) { return 0; }
-void hc_putback(struct list_head *folios) {}
-
-/* Locks. */
-static int irqs_off;
-
-void hc_spin(spinlock_t *lock, int by)
-{
-	lock->hc += by;
-	if (lock->hc != (by > 0))
-		hc_end(HC_STUCK, by > 0 ? "takes a lock that it holds" : "gives a lock that it does not hold");
-}
-void hc_mmap_lock(struct mm_struct *mm, int by)
-{
-	mm->mmap_lock.hc_readers += by;
-	if (mm->mmap_lock.hc_readers != (by > 0))
-		hc_end(HC_STUCK, by > 0 ? "takes mmap_lock, which it holds" :
-					  "gives mmap_lock, which it does not hold");
-}
-void hc_irqs(int by)
-{
-	irqs_off += by;
-	if (irqs_off != (by > 0))
-		hc_warn(NULL, 0, "interrupts are disabled or enabled twice");
-}
-
-/* After a call all locks are as before. */
-static void check_locks(bool held)
-{
-	if (process.mmap_lock.hc_readers != held)
-		hc_warn(NULL, 0, held ? "mmap_lock, which the caller held, was given" :
-					"mmap_lock is still held");
-	if (process.page_table_lock.hc)
-		hc_warn(NULL, 0, "the lock of the page tables is still held");
-	if (irqs_off)
-		hc_warn(NULL, 0, "interrupts are still disabled");
-	if (device.hc_refs)
-		hc_warn(NULL, 0, "a reference on a device's pagemap is not dropped");
-	process.mmap_lock.hc_readers = process.page_table_lock.hc = irqs_off = device.hc_refs = 0;
-}
-
-/*
- * A page table entry that changes under the fast path, once its pages are grabbed. A walk grabs
- * the pages of an entry with one add-unless-zero, those of a device's huge page one by one.
- */
-int hc_racing, hc_speculative;
-static int64_t raced, passed;
-
-static void race(int64_t position)
-{
-	raced = position;
-	passed = 0;
-	hc_racing = position >= 0;
-}
-
-void hc_grabbed(void)
-{
-	int64_t stop;
-	u64 *entry = entry_at(passed, &stop);
-	bool single = entry && hc_is(*entry, HC_E_LEAF | HC_E_DEVMAP);
-
-	if (!entry || single == hc_speculative)
-		return;
-	if (raced < stop) {
-		*entry ^= HC_E_RACED;
-		hc_racing = 0;
-	}
-	passed = single ? passed + 1 : stop;
-}
-
-/* The walk pinned as many pages: a race that did not happen must not be silent. */
-static void end_race(int64_t done)
-{
-	if (hc_racing && done > raced)
-		hc_end(HC_TROUBLE, "the entry of position %ld did not change during the walk", (long)raced);
-	hc_racing = 0;
 }

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* What the walks of mm/gup.c use of pages and mappings, and what needs the tree's own types. */
-#if defined(HC_HAS_gup_fast_fallback) || defined(HC_HAS_internal_get_user_pages_fast)
-#define HC_WALK /* the tree has the walks; else pin.c walks in their place */
-#endif
 
 /* Until 6.16 an entry says that its page is a device's, and is no other page's. */
 static inline struct page *vm_normal_page(struct vm_area_struct *vma, unsigned long address, pte_t e)

@@ -220,12 +220,12 @@ def test_fuzz(toy, tmp_path, monkeypatch):
 
 def test_other_files(toy, tmp_path):
     """What a patch changes in files that are not read is kept, as the lines it changes."""
-    other = FIRST.replace("mm/gup.c", "mm/huge_memory.c")
+    other = FIRST.replace("mm/gup.c", "mm/memory.c")
     (tmp_path / "a.patch").write_text(FIRST + other)
 
     (part,) = patched(toy, tmp_path / "a.patch").edits.unread
 
-    assert "mm/huge_memory.c" == part.file
+    assert "mm/memory.c" == part.file
     assert [(4, "toy_each")] == [*part.changed()]
 
 

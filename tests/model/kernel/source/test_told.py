@@ -68,10 +68,10 @@ REWORDED = sub("gup_folio_next", r"= nr - i", "= 0 + nr - i")
 
 #: Edits, by what they are: version, what is edited, and what must be told.
 TOLD = {
-    "walk": ("6.12", [sub("follow_page_pte", FIRST, SOME)], NOT),
-    "fast walk": ("6.1", [sub("gup_pte_range", FIRST, SOME)], NOT),
+    "walk": ("6.12", [sub("follow_page_pte", FIRST, SOME)], AGREED),
+    "fast walk": ("6.1", [sub("gup_pte_range", FIRST, SOME)], AGREED),
     "fault in": ("7.3", [sub("fault_in_writeable", FIRST, SOME)], NOT),
-    "long-term": ("7.3", [sub("collect_longterm_unpinnable_folios", FIRST, SOME)], NOT),
+    "long-term": ("7.3", [sub("collect_longterm_unpinnable_folios", FIRST, SOME)], AGREED),
     "folios": ("6.12", [sub("unpin_folios", r"j - i", "1")], NOT),
     "folio": ("6.12", [sub("unpin_user_folio", r"npages, F", "1, F")], NOT),
     "one more pin": ("6.12", [sub("folio_add_pin", r"^.*atomic_inc.*\n", "")], NOT),
