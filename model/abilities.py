@@ -28,6 +28,9 @@ FIELDS = (
     "warnings",
 )
 
+#: The calls that every candidate has. Those on folios came later: a candidate has to name them.
+USUAL_CALLS = frozenset(call for call, cls in STEPS.items() if not cls.takes_folios)
+
 #: An ability's value if it sets no limit: only the limits of `model.program` apply.
 UNBOUNDED = 1 << 64
 
@@ -76,7 +79,7 @@ class Abilities:
 
     name: str
     semantics: frozenset[str] = frozenset(SEMANTICS)
-    calls: frozenset[str] = frozenset(STEPS)
+    calls: frozenset[str] = USUAL_CALLS
     kinds: frozenset[str] = frozenset(KINDS)
     orders: frozenset[int] = frozenset(range(MAX_ORDER + 1))
     fields: frozenset[str] = frozenset(FIELDS)

@@ -11,7 +11,7 @@ from typing import Any
 
 from attrs import define, field
 
-from model.abilities import Abilities
+from model.abilities import USUAL_CALLS, Abilities
 from model.memory import (
     NR_FOLL_PIN_ACQUIRED,
     NR_FOLL_PIN_RELEASED,
@@ -19,6 +19,7 @@ from model.memory import (
     Memory,
 )
 from model.page import Event, HeadState
+from model.pagelist import NULL
 from model.program import Program
 from model.step import Step, Table, shown
 from model.steps import STEPS
@@ -130,7 +131,8 @@ class InProcess(Candidate):
 
     @property
     def abilities(self) -> Abilities:
-        return Abilities(type(self).__name__)
+        calls = frozenset(call for call in STEPS if callable(getattr(self, call, None)))
+        return Abilities(type(self).__name__, calls=USUAL_CALLS | calls)
 
     def execute(self, program: Program) -> Iterator[Snapshot]:
         self.memory = Memory(program.semantics, program.mappings, journal=self.journal)
@@ -153,6 +155,8 @@ class InProcess(Candidate):
         memory, table = self.memory, self._table
         memory.begin_step(step.npages_touched(table))
         arguments = step.arguments(table)
+        if step.takes_folios:
+            arguments = (self._folios(arguments[0]), *arguments[1:])
         given = arguments[0]
         kept = given.copy() if isinstance(given, list) else given
         outcome = getattr(self, step.call)(*arguments)
@@ -178,6 +182,14 @@ class InProcess(Candidate):
         if self.shows_lookups:
             snapshot.lookups = memory.operations_of_step
         return snapshot
+
+    def _folios(self, pages: Any) -> Any:
+        """The folios, which are heads, of *pages*: a frame, or a list of frames and NULL."""
+        head = self.memory.compound_head
+        if isinstance(pages, int):
+            return head(pages)
+        folios = {page: page if page == NULL else head(page) for page in set(pages)}
+        return [folios[page] for page in pages]
 
     # Steps outside of GUP, the same for every candidate in this process.
 

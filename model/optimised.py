@@ -3,14 +3,19 @@
 """The optimised model: the algorithms of the series, with one put for each run."""
 
 from collections.abc import Callable, Sequence
+from types import MappingProxyType
 
 from model import iterators
 from model.candidate import InProcess
 from model.memory import NR_FOLL_PIN_ACQUIRED, NR_FOLL_PIN_RELEASED
+from model.page import wrapped
 from model.pagelist import NULL
 from model.semantics import BIAS, PMD_ORDER, PUD_ORDER
 from model.step import FOLL_LONGTERM, FOLL_WRITE, MIN_ERR_VALUE
 from model.umem import BATCH, Scatterlist, Umem, append_pages
+
+#: Methods that are part of a call which not all versions have, and the call.
+PARTS = MappingProxyType({"folios_next": "unpin_folios"})
 
 ENOMEM, EFAULT, EINVAL = -12, -14, -22
 #: The lowest refcount that a signed 32-bit integer cannot hold.
@@ -39,15 +44,20 @@ class Optimised(InProcess):
         memory = self.memory
         if memory.is_zero_page(head):
             return refs if self._room(head, 1, 1) else 0
-        exact = self.grabs_exactly(head)
-        each = 1 if exact else BIAS
-        refs = self._room(head, refs, each)
+        refs = self._room(head, refs, 1 if self.grabs_exactly(head) else BIAS)
         if refs:
-            memory.page_ref_add(head, refs * each)
-            if exact:
-                memory.pincount_add(head, refs)
-            memory.mod_node_page_state(NR_FOLL_PIN_ACQUIRED, refs)
+            self.add_pins(head, refs)
         return refs
+
+    def add_pins(self, head: int, refs: int) -> None:
+        """Add *refs* pins to *head* with one addition, whether there is room for them or not."""
+        memory = self.memory
+        if self.grabs_exactly(head):
+            memory.page_ref_add(head, refs)
+            memory.pincount_add(head, refs)
+        else:
+            memory.page_ref_add(head, refs * BIAS)
+        memory.mod_node_page_state(NR_FOLL_PIN_ACQUIRED, refs)
 
     def grabs_exactly(self, head: int) -> bool:
         """Whether a pin of *head* adds 1 to its pincount and refcount, not BIAS to the refcount."""
@@ -244,6 +254,49 @@ class Optimised(InProcess):
         if make_dirty:
             self.dirty_head(head)
         self.put_compound_head(head, ntails)
+
+    def folios_next(self, i: int, nfolios: int, folios: Sequence[int]) -> int:
+        """The number of entries from ``folios[i]`` on that are the same folio, or all NULL."""
+        nr = i + 1
+        while nr < nfolios and folios[nr] == folios[i]:
+            nr += 1
+        return nr - i
+
+    def unpin_folio(self, folio: int) -> None:
+        """Drop one pin of *folio*, which is a head."""
+        self.put_compound_head(folio, 1)
+
+    def unpin_folios(self, folios: Sequence[int], nfolios: int) -> None:
+        """Drop one pin of each folio, run by run; warn and do nothing if *nfolios* is -errno."""
+        if nfolios >= MIN_ERR_VALUE:
+            self.memory.warn("nfolios is an error value")
+            return
+        i = 0
+        while i < nfolios:
+            entries = self.folios_next(i, nfolios, folios)
+            if folios[i] != NULL:
+                self.put_compound_head(folios[i], entries)
+            i += entries
+
+    def unpin_user_folio(self, folio: int, npages: int) -> None:
+        """Drop *npages* pins of *folio* in one put; the kernel passes them on as an ``int``."""
+        self.put_compound_head(folio, wrapped(npages))
+
+    def folio_add_pin(self, folio: int) -> None:
+        """Take one more pin of *folio*; warn if it has none."""
+        if not self.memory.is_zero_page(folio):
+            if not self.memory.page_maybe_dma_pinned(folio):
+                self.memory.warn("a pin is added to a folio without pins")
+            self.add_pins(folio, 1)
+
+    def folio_add_pins(self, folio: int, pins: int) -> int:
+        """Take *pins* more pins of *folio* with one addition; return 0 or -errno."""
+        if self.memory.page_ref_count(folio) <= 0:
+            self.memory.warn("a grab found a refcount that is not positive")
+            return ENOMEM
+        if not self.memory.is_zero_page(folio):
+            self.add_pins(folio, pins)
+        return 0
 
     def ib_umem_get(
         self,

@@ -155,8 +155,9 @@ class Checker:
         """
         uses = step.uses()
         if NULL_NAME in uses and not step.takes_array:
-            arrays = sorted(call for call, cls in STEPS.items() if cls.takes_array)
-            raise BadInput(f"{step.call} of NULL: only {' and '.join(arrays)} accept it")
+            *arrays, last = sorted(call for call, cls in STEPS.items() if cls.takes_array)
+            accept = f"{', '.join(arrays)} and {last}"
+            raise BadInput(f"{step.call} of NULL: only {accept} accept it")
         for name in sorted(uses):
             if name not in self._made:
                 raise BadInput(f"{name} is used before it is defined")

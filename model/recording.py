@@ -29,6 +29,7 @@ from model.errors import BadInput
 from model.mapping import Mapping
 from model.memory import Oops
 from model.program import Program
+from model.steps import STEPS
 
 #: How the first line of a recording begins, how the line of each snapshot begins, and the line of
 #: a step that ended in an Oops.
@@ -95,7 +96,8 @@ class RecordedKernel(Candidate):
     @property
     def abilities(self) -> Abilities:
         version = self._recording.program.semantics.version
-        return Abilities(f"recording of {self._recording.kernel}", semantics=frozenset({version}))
+        name = f"recording of {self._recording.kernel}"
+        return Abilities(name, semantics=frozenset({version}), calls=frozenset(STEPS))
 
     def execute(self, program: Program) -> Iterator[Snapshot]:
         """The recorded snapshots, or BadInput if *program* is not the recorded one."""

@@ -145,15 +145,18 @@ class Reference(InProcess):
         head = self.memory.compound_head(page)
         if not self._may_grab(head):
             return False
+        self._take_pin(head)
+        return True
+
+    def _take_pin(self, head: int) -> None:
         if self.memory.is_zero_page(head):
-            return True
+            return
         if self.memory.hpage_pincount_available(head):
             self.memory.page_ref_add(head, 1)
             self.memory.pincount_add(head, 1)
         else:
             self.memory.page_ref_add(head, BIAS)
         self.memory.mod_node_page_state(NR_FOLL_PIN_ACQUIRED, 1)
-        return True
 
     # Unpinning.
 
@@ -205,6 +208,40 @@ class Reference(InProcess):
                 self._dirty_and_unpin(page + i)
             else:
                 self._unpin(page + i)
+
+    # Folios. The argument is the head of each.
+
+    def unpin_folio(self, folio: int) -> None:
+        """Drop one pin of *folio*."""
+        self._unpin(folio)
+
+    def unpin_folios(self, folios: Sequence[int], nfolios: int) -> None:
+        """Drop one pin of each entry but NULL; warn and do nothing if *nfolios* is -errno."""
+        if nfolios >= 2**64 - 4095:
+            self.memory.warn("nfolios is an error value")
+            return
+        for i in range(nfolios):
+            if folios[i] != NULL:
+                self._unpin(folios[i])
+
+    def unpin_user_folio(self, folio: int, npages: int) -> None:
+        """Drop *npages* pins of *folio*, without a check for -errno."""
+        for _ in range(npages):
+            self._unpin(folio)
+
+    def folio_add_pin(self, folio: int) -> None:
+        """Take one more pin of *folio*, with no check whether its refcount has room for it."""
+        if not self.memory.page_maybe_dma_pinned(folio) and not self.memory.is_zero_page(folio):
+            self.memory.warn("a pin is added to a folio without pins")
+        self._take_pin(folio)
+
+    def folio_add_pins(self, folio: int, pins: int) -> int:
+        """Take *pins* more pins of *folio* if its refcount is positive before the first of them."""
+        if not self._may_grab(folio):
+            return -ENOMEM
+        for _ in range(pins):
+            self._take_pin(folio)
+        return 0
 
     # RDMA memory regions.
 

@@ -51,6 +51,9 @@ class Semantics:
         (c8070b787519, 6.5 and 6.1-stable).
     :param null_skipped: Whether ``unpin_user_pages()`` skips NULL entries (a1268be280d8,
         6.13 and 6.12-stable).
+    :param folio_calls: Whether ``unpin_folio()``, ``unpin_folios()``, ``unpin_user_folio()`` and
+        ``folio_add_pin()`` exist (6.12.117 has all, 6.1.192 none).
+    :param adds_pins: Whether ``folio_add_pins()`` exists (6.18.33 has it, 6.12.117 does not).
     :param left_to_slow_path: Kind and order of pages that GUP-fast pins, unpins again and leaves
         to the slow path, because they have no address space and might be secret memory
         (gup_fast_folio_allowed(), 6.10 to 7.2).
@@ -67,6 +70,8 @@ class Semantics:
     batched: bool = True
     zero_skipped: bool = False
     null_skipped: bool = False
+    folio_calls: bool = False
+    adds_pins: bool = False
     left_to_slow_path: frozenset[tuple[str, int]] = frozenset()
     in_section: bool = False
     tail_mask: bool = False
@@ -114,8 +119,10 @@ _6_12 = Semantics(
     orders=_ORDERS_OF_LARGE_FOLIOS,
     zero_skipped=True,
     null_skipped=True,
+    folio_calls=True,
     left_to_slow_path=frozenset({("driver", 0)}),
 )
+_6_18 = evolve(_6_12, version="6.18", adds_pins=True, in_section=True)
 
 SEMANTICS: Mapping[str, Semantics] = MappingProxyType(
     {
@@ -127,16 +134,10 @@ SEMANTICS: Mapping[str, Semantics] = MappingProxyType(
             Semantics("6.1", orders=_ORDERS_OF_FOLIOS, zero_skipped=True),
             _6_12,
             # On 32 bits, to the present. in_section holds from 6.18 on.
-            evolve(_6_12, version="6.15-32", exact_order=2, in_section=True),
-            evolve(_6_12, version="6.18", in_section=True),
-            evolve(_6_12, version="7.1", in_section=True, tail_mask=True),
-            evolve(
-                _6_12,
-                version="7.3",
-                in_section=True,
-                tail_mask=True,
-                left_to_slow_path=frozenset(),
-            ),
+            evolve(_6_18, version="6.15-32", exact_order=2),
+            _6_18,
+            evolve(_6_18, version="7.1", tail_mask=True),
+            evolve(_6_18, version="7.3", tail_mask=True, left_to_slow_path=frozenset()),
         )
     }
 )

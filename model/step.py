@@ -151,6 +151,11 @@ class Step:
 
     #: The call's argument is an array of pages, which may contain NULL.
     takes_array: ClassVar[bool] = False
+    #: The call skips NULL anywhere in its array; other calls skip it only before a run.
+    skips_null: ClassVar[bool] = False
+    #: The call's argument is a folio, or an array of folios. A step names each by any of its pages;
+    #: candidates get the heads.
+    takes_folios: ClassVar[bool] = False
     #: The call's arguments include the first page and the number of pages of a range.
     takes_range: ClassVar[bool] = False
     #: The call's argument is exactly one page.
@@ -170,8 +175,8 @@ class Step:
     undoes: ClassVar[str] = ""
     #: What must exist before a step of the call is drawn; None if nothing must.
     needs: ClassVar[Need | None] = None
-    #: Only versions with `Semantics.batched` have the call.
-    batched_only: ClassVar[bool] = False
+    #: The field of `Semantics` that is true in the versions that have the call; empty: all have it.
+    only_with: ClassVar[str] = ""
     #: The search exhaustive uses the call unless other calls are asked for.
     enumerated: ClassVar[bool] = False
     #: Searches name only few pages in a step of this call, even in a large layout.
@@ -184,7 +189,7 @@ class Step:
     @classmethod
     def lacked_by(cls, semantics: Semantics) -> bool:
         """Whether the call is missing in the kernel version of *semantics*."""
-        return cls.batched_only and not semantics.batched
+        return bool(cls.only_with) and not getattr(semantics, cls.only_with)
 
     def text(self) -> str:
         """The statement of this step in a trace."""
@@ -228,9 +233,14 @@ class Step:
         only = _only_list(cls)
         return len(getattr(self, only)) if only else sum(map(len, self.lists()))
 
-    def npages_touched(self, table: Table) -> int:
-        """Number of pages that the step names or, for a release, that its region has."""
+    @property
+    def npages_visited(self) -> int:
+        """Number of pages that the step names, each as often as the call acts on it."""
         return self.npages_named
+
+    def npages_touched(self, table: Table) -> int:
+        """Number of pages that the step visits or, for a release, that its region has."""
+        return self.npages_visited
 
     def complaint(self, table: Table) -> str:
         """Why an argument is invalid; empty if all are valid."""

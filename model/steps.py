@@ -2,25 +2,21 @@
 
 """The steps that pin and unpin, one class for each call, and `STEPS`: all calls.
 
-Steps have the names of kernel functions. Those of RDMA memory regions are in `model.regions`,
-those of other kernel code in `model.world`.
+Steps have the names of kernel functions. Those of folios are in `model.folios`, those of RDMA
+memory regions in `model.regions`, those of other kernel code in `model.world`.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 from attrs import frozen
 
+from model.folios import FOLIO_STEPS
 from model.pagelist import PageList
 from model.regions import REGION_STEPS
-from model.step import FLAGS, MIN_ERR_VALUE, ULONG_VALUES, Need, Step, Table, argument, contiguous
+from model.semantics import Semantics
+from model.step import FLAGS, Need, Step, Table, argument, contiguous
+from model.unpin import UnpinMany, passed
 from model.world import WORLD_STEPS
-
-
-def _npages(pages: Sequence[int], npages: int | None) -> int:
-    """The argument ``unsigned long npages``: *npages*, or the number of *pages* if None."""
-    return len(pages) if npages is None else npages % ULONG_VALUES
-
 
 # Pinning.
 
@@ -123,22 +119,8 @@ class UnpinUserPage(Step):
         return (self.page.resolve(table)[0],)
 
 
-class _UnpinMany(Step):
-    __slots__ = ()
-    unpins = True
-    may_be_empty = True
-    needs = Need.PINS
-    npages: int | None
-
-    def complaint(self, table: Table) -> str:
-        """An error message if *npages* is neither None nor an ``IS_ERR_VALUE()``, else empty."""
-        if self.npages is None or self.npages % ULONG_VALUES >= MIN_ERR_VALUE:
-            return ""
-        return f"npages={self.npages} is not -errno; leave it out for the whole list"
-
-
 @frozen(kw_only=True)
-class UnpinUserPages(_UnpinMany):
+class UnpinUserPages(UnpinMany):
     """``unpin_user_pages()``.
 
     :param npages: An -errno, as from a failed pin, to pass instead of the number of *pages*.
@@ -154,11 +136,11 @@ class UnpinUserPages(_UnpinMany):
 
     def arguments(self, table: Table) -> tuple[Any, ...]:
         pages = self.pages.resolve(table)
-        return (pages, _npages(pages, self.npages))
+        return (pages, passed(pages, self.npages))
 
 
 @frozen(kw_only=True)
-class UnpinUserPagesDirtyLock(_UnpinMany):
+class UnpinUserPagesDirtyLock(UnpinMany):
     """``unpin_user_pages_dirty_lock()``; *npages* as in `UnpinUserPages`."""
 
     call = "unpin_user_pages_dirty_lock"
@@ -173,11 +155,11 @@ class UnpinUserPagesDirtyLock(_UnpinMany):
 
     def arguments(self, table: Table) -> tuple[Any, ...]:
         pages = self.pages.resolve(table)
-        return (pages, _npages(pages, self.npages), self.make_dirty)
+        return (pages, passed(pages, self.npages), self.make_dirty)
 
 
 @frozen(kw_only=True)
-class UnpinUserPageRangeDirtyLock(_UnpinMany):
+class UnpinUserPageRangeDirtyLock(UnpinMany):
     """``unpin_user_page_range_dirty_lock()`` of a range; *npages* as in `UnpinUserPages`.
 
     An empty range has a first page, too: the first of the mapping or handle that it names.
@@ -187,7 +169,7 @@ class UnpinUserPageRangeDirtyLock(_UnpinMany):
     enumerated = True
     asks_dirty = True
     takes_range = True
-    batched_only = True
+    only_with = "batched"
 
     pages: PageList = argument("pages")
     make_dirty: bool = argument("bool")
@@ -196,7 +178,7 @@ class UnpinUserPageRangeDirtyLock(_UnpinMany):
     def arguments(self, table: Table) -> tuple[Any, ...]:
         pages = contiguous(self.pages.resolve(table), self.pages)
         first = pages[0] if pages else self.pages.first_named(table)
-        return (first, _npages(pages, self.npages), self.make_dirty)
+        return (first, passed(pages, self.npages), self.make_dirty)
 
 
 _CALLS: tuple[type[Step], ...] = (
@@ -207,6 +189,7 @@ _CALLS: tuple[type[Step], ...] = (
     UnpinUserPages,
     UnpinUserPagesDirtyLock,
     UnpinUserPageRangeDirtyLock,
+    *FOLIO_STEPS,
     *REGION_STEPS,
     *WORLD_STEPS,
 )
@@ -215,6 +198,12 @@ STEPS: dict[str, type[Step]] = {cls.call: cls for cls in _CALLS}
 
 #: The calls that unpin several pages.
 UNPINS: list[Any] = [cls for cls in STEPS.values() if cls.unpins and cls.may_be_empty]
+
+
+def existing(calls: list[Any], semantics: Semantics) -> list[Any]:
+    """Those of *calls* that the version of *semantics* has; if it has none, all."""
+    return [cls for cls in calls if not cls.lacked_by(semantics)] or calls
+
 
 # For code that needs a step with a certain effect: the plainest call that has it.
 Pin = PinUserPages

@@ -18,8 +18,9 @@ from attrs import evolve, frozen
 
 from model.candidate import Candidate, InProcess, Unavailable
 from model.errors import BadInput
-from model.optimised import Optimised
+from model.optimised import PARTS, Optimised
 from model.semantics import DEFAULT, SEMANTICS, Semantics, semantics
+from model.steps import STEPS
 from model.under_test import Changed, UnderTest
 from properties.coverage.sketch import SketchLines
 from properties.importing import harmless
@@ -182,14 +183,21 @@ def _imported(text: str, where: str, name: str) -> Spec:
 
 
 def counting_as(spec: Spec, version: str | None) -> Semantics:
-    """The semantics of *version*; by default 5.13, or the latest of a candidate without 5.13.
+    """The semantics of *version*.
+
+    By default that is 5.13, or the latest of a candidate without 5.13, or of a sketch that
+    overrides a call which 5.13 does not have.
 
     :raises BadInput: if the version is unknown, or the candidate does not follow it.
     """
-    abilities = spec.make().abilities
+    candidate = spec.make()
+    abilities = candidate.abilities
     if version is None:
         known = (DEFAULT, *[*SEMANTICS.values()][::-1])
-        return next(row for row in known if row.version in abilities.semantics)
+        rows = [row for row in known if row.version in abilities.semantics]
+        overridden = (PARTS.get(name, name) for name in Overrides(type(candidate)).owners)
+        calls = [STEPS[name] for name in overridden if name in STEPS]
+        return next((row for row in rows if not any(c.lacked_by(row) for c in calls)), rows[0])
     found = semantics(version)
     if version not in abilities.semantics:
         raise BadInput(f"{spec.text} does not follow the semantics of {version}")

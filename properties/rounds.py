@@ -60,6 +60,8 @@ class Collector(Tally):
         part = self._part
         if reached:
             part.reached.update(reached)
+        if run.corrected:
+            part.corrected[run.corrected.name] += 1
         if run.record and run.record.ledger.unpinned:
             part.reached.update(combinations(run.record))
         if time.monotonic() > self._next:

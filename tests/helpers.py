@@ -15,6 +15,8 @@ from click.testing import CliRunner
 
 from model.optimised import Optimised
 from model.parse import parse_program
+from model.semantics import SEMANTICS
+from model.steps import STEPS
 from properties.cli import main
 from properties.search import SEED_STRIDE, Search, Tally, Watcher
 from properties.searches.registry import TURNS, load
@@ -37,6 +39,11 @@ def program(*lines, semantics="5.13"):
     """The program of the statements *lines*, or of one text of several lines, without header."""
     text = "\n".join(line.removesuffix("\n") for line in lines)
     return parse_program(f"{HEADER.replace('5.13', semantics)}{text}\n")
+
+
+def calls_of(version="5.13"):
+    """The calls that kernels of *version* have."""
+    return {call for call, cls in STEPS.items() if not cls.lacked_by(SEMANTICS[version])}
 
 
 def text_of(program):

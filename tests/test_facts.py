@@ -48,6 +48,8 @@ FAST = [known for name in [*KNOWN] if name.endswith("-fast") for known in KNOWN.
 NOT_SHOWN = {
     "version": "the name of the row",
     "orders": "what exists is the choice of a configuration; programs draw from it, nothing counts",
+    "folio_calls": "says which calls exist: a trace with one of them no longer applies to a tree",
+    "adds_pins": "likewise",
     "left_to_slow_path": "no model reads it: see test_left_to_slow_path",
     "tail_mask": "no model reads it: of compiled trees it allows a configuration",
 }

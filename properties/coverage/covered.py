@@ -17,6 +17,7 @@ class Part:
         the combinations, by name.
     :param rejected: For each call, number of draws without a usable step.
     :param avoided: For each known oddity, number of steps skipped because of it.
+    :param corrected: For each known oddity, number of steps after which a statistic was corrected.
     :param met: For each counter of the candidate's code, number of steps that changed it.
     """
 
@@ -25,6 +26,7 @@ class Part:
     reached: Counter[str] = field(factory=Counter)
     rejected: Counter[str] = field(factory=Counter)
     avoided: Counter[str] = field(factory=Counter)
+    corrected: Counter[str] = field(factory=Counter)
     met: Counter[str] = field(factory=Counter)
 
 
@@ -42,7 +44,7 @@ class Coverage(Part):
 
     def plus(self, part: Part, turn: int) -> Self:
         """Add *part*, of the search at the place *turn*; the sum takes over this one's counters."""
-        for name in ("reached", "rejected", "avoided", "met"):
+        for name in ("reached", "rejected", "avoided", "corrected", "met"):
             getattr(self, name).update(getattr(part, name))
         self.by_turn[turn] += part.steps
         return evolve(self, programs=self.programs + part.programs, steps=self.steps + part.steps)

@@ -22,6 +22,7 @@ from model.step import Step
 from model.steps import STEPS
 from properties.enumeration.next_steps import NextSteps
 from properties.enumeration.scope import Scope
+from properties.judging.applicable import for_ledger_alone
 from properties.judging.finding import Finding
 from properties.judging.judge import Run, first_finding
 from properties.judging.ledger import Ledger
@@ -181,7 +182,8 @@ def run(
     :raises BadInput: if the program breaks the contract.
     """
     program = Program((node.layout.mapping,), node.steps, semantics)
-    judged = Run(make(), program.mappings, semantics)
+    alone = for_ledger_alone(program)
+    judged = Run(make(), program.mappings, semantics, alone=alone)
     return judged, first_finding(judged, program)
 
 

@@ -69,33 +69,46 @@ class NextSteps:
         yield self._named(())
         yield from self._lists()
 
-    def _unpinned(self, npages: int | None) -> Iterator[PageList]:
+    def _unpinned(self, npages: int | None, *, folios: bool = False) -> Iterator[PageList]:
         """The empty list, and every list that the contract lets a step unpin.
 
         If *npages* is an error value, the call unpins nothing, so every list is included.
+
+        :param folios: Whether the lists are of folios.
         """
         if npages is None:
             yield self._named(())
-            yield from map(self._named, self._pinned())
+            yield from map(self._named, self._pinned(folios=folios))
         else:
             yield from self._lists_or_none()
 
-    def _pinned(self) -> Iterator[tuple[int, ...]]:
-        """Every list that the contract lets a step unpin, as positions in the mapping."""
+    def _pinned(self, *, folios: bool = False) -> Iterator[tuple[int, ...]]:
+        """Every list that the contract lets a step unpin, as positions in the mapping.
+
+        :param folios: Whether they are of folios: these are named by their heads alone, which are
+            what candidates get, whichever page names a folio.
+        """
         heads = [self._ledger.head(page) for page in self._pages]
         pins = {head: self._ledger.held(head).pins for head in heads}
+        named = [(i, head) for i, head in enumerate(heads) if head == self._pages[i] or not folios]
 
         def extend(positions: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
             if positions:
                 yield positions
             if len(positions) < self._most:
-                for i, head in enumerate(heads):
+                for i, head in named:
                     if pins[head]:
                         pins[head] -= 1
                         yield from extend((*positions, i))
                         pins[head] += 1
 
         return extend(())
+
+    def _folios(self) -> Iterator[tuple[PageList, int]]:
+        """Each pinned folio, named by its head, and the number of its pins."""
+        for i, page in enumerate(self._pages if self._most else ()):
+            if self._ledger.head(page) == page and self._ledger.held(page).pins:
+                yield self._named((i,)), self._ledger.held(page).pins
 
     def _ranges(self) -> Iterator[PageList]:
         """Every range that the contract lets a step unpin."""
@@ -151,6 +164,27 @@ class NextSteps:
         for pages in (self._named(()), *self._ranges()):
             for make_dirty in YES_NO:
                 yield make(pages=pages, make_dirty=make_dirty)
+
+    def _unpin_folio(self, make: Any) -> Iterator[Step]:
+        return (make(page=page) for page, _ in self._folios())
+
+    _folio_add_pin = _unpin_folio
+
+    def _unpin_folios(self, make: Any) -> Iterator[Step]:
+        for npages in self._scope.values["npages"]:
+            for pages in self._unpinned(npages, folios=True):
+                yield make(pages=pages, npages=npages)
+
+    def _unpin_user_folio(self, make: Any) -> Iterator[Step]:
+        for page, pins in self._folios():
+            for n in self._scope.values["n"]:
+                if n <= pins:
+                    yield make(page=page, n=n)
+
+    def _folio_add_pins(self, make: Any) -> Iterator[Step]:
+        for page, _ in self._folios():
+            for n in self._scope.values["n"]:
+                yield make(page=page, n=n)
 
     def _ib_umem_get(self, make: Any) -> Iterator[Step]:
         names = ("writable", "max_segment", "nmap", "append_fails")

@@ -18,6 +18,7 @@ GROUPS = (
     "grab and undo",
     "statistics",
     "lifetime",
+    "folios",
     "umem",
     "cost only",
     "no progress",

@@ -69,9 +69,15 @@ def beyond(step: Step, abilities: Abilities) -> str:
 
 def visits(program: Program) -> int:
     """The number of pages that the reference would visit, repeats included."""
+    table = _regions(program)
+    return sum(step.npages_touched(table) for step in program.steps)
+
+
+def _regions(program: Program) -> Table:
+    """A table that has the number of pages of each region of *program*, and nothing else."""
     table = Table({})
     table.sizes = {step.makes: step.npages_named for step in program.steps if step.binds_umem}
-    return sum(step.npages_touched(table) for step in program.steps)
+    return table
 
 
 def for_ledger_alone(program: Program) -> bool:
@@ -87,7 +93,9 @@ def effort(program: Program) -> int:
 def _heads(program: Program) -> int:
     """An estimate of how often the ledger visits a compound page, with repeats, for *program*."""
     least = min((e.order for m in program.mappings for e in m.extents), default=0)
-    return visits(program) >> least
+    table = _regions(program)
+    named = (step.npages_named or step.npages_touched(table) for step in program.steps)
+    return sum(named) >> least
 
 
 def _distinct(program: Program) -> int:

@@ -132,9 +132,9 @@ class Container:
                 continue
             assert guarded is not None
             steps.append(message)
-            pages += message.npages_named
+            pages += message.npages_visited
             # A release names none, and has some of those that were named before.
-            shown = guarded.step(message, message.npages_named or pages)
+            shown = guarded.step(message, message.npages_visited or pages)
             events = guarded.partial().events if isinstance(shown, NoSnapshot) else ()
             _answer(channel, (shown, events, candidate.operations), message)
 

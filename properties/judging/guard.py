@@ -70,7 +70,7 @@ class Guarded:
     def run(self) -> Iterator[Snapshot | NoSnapshot]:
         """The snapshot after each step; if a step gives none, yield why, and stop."""
         for step in self._program.steps:
-            shown = self.step(step, step.npages_named)
+            shown = self.step(step, step.npages_visited)
             yield shown
             if isinstance(shown, NoSnapshot):
                 return

@@ -103,6 +103,10 @@ class Run:
         self._unheard = frozenset((one.event, one.call) for one in abilities.unheard)
         self._around = around
         self._oddities = [ODDITIES[name] for name in abilities.oddities]
+        #: Pins that a known oddity of the candidate has left out of NR_FOLL_PIN_ACQUIRED so far.
+        self._uncounted = 0
+        #: The known oddity for which the statistic of the last step was corrected, or None.
+        self.corrected: Oddity | None = None
         #: The known oddity that the last step triggers, whether carried out or refused, or None.
         self.met: Oddity | None = None
         self._before: dict[int, HeadState] = {}
@@ -124,17 +128,21 @@ class Run:
         """
         if self._oddities:
             self.met = next((o for o in self._oddities if o.meets(self.ledger, step)), None)
-            if self.met and self._around:
+            if self.met and self._around and not self.met.uncounted:
                 raise KnownOddity(self.met.name)
         ledger = self.ledger
+        acquired = ledger.acquired
         returned = ledger.take(step)
         if self.record is not None:
             self._before.update(self.record.reference.heads)
         self.steps.append(step)
         reference = self._legal(returned) if self.alone else next(self._reference)
-        npages = step.npages_named or sum(map(len, ledger.unpinned))
+        npages = step.npages_visited or sum(map(len, ledger.unpinned))
         shown = self._candidate.step(step, npages)
-        candidate = self._candidate.partial() if isinstance(shown, NoSnapshot) else shown
+        if isinstance(shown, NoSnapshot):
+            candidate = self._candidate.partial()
+        else:
+            candidate = self._corrected(shown, acquired) if self._oddities else shown
         record = self.record
         if record is None:
             record = self.record = Record(
@@ -170,6 +178,23 @@ class Run:
         if self.dearer is None and ledger.unpinned:
             self.dearer = cost(record)
         return None
+
+    def _corrected(self, shown: Snapshot, before: int) -> Snapshot:
+        """*shown* with the pins that a known oddity has left out of NR_FOLL_PIN_ACQUIRED.
+
+        A kernel that counts them, because it was fixed, is right too: the statistic has to rise by
+        none of the step's pins, or by all.
+
+        :param before: The statistic before the step.
+        """
+        pins = self.ledger.acquired - before
+        odd = self.met is not None and self.met.uncounted and pins > 0
+        self.corrected = self.met if odd and shown.acquired + self._uncounted == before else None
+        if self.corrected:
+            self._uncounted += pins
+        if not self._uncounted:
+            return shown
+        return evolve(shown, acquired=shown.acquired + self._uncounted)
 
     def _legal(self, returned: int | None) -> Snapshot:
         """The snapshot that the ledger requires after the last step, which returned *returned*."""
@@ -212,11 +237,15 @@ def judge(program: Program, candidate: Candidate, reference: Candidate | None = 
         complete=complete,
         reference=reference,
     )
-    finding = first_finding(run, program)
+    finding = oddity = None
+    for found in carry_out(run, program):
+        finding, oddity = found, oddity or run.corrected
     steps = len(run.steps)
-    if finding and run.met:
+    if finding and run.met and not run.met.uncounted:
         return Verdict(steps, alone=alone, oddity=run.met)
-    return Verdict(steps, finding, run.dearer, alone=alone)
+    if finding or run.dearer:
+        oddity = None
+    return Verdict(steps, finding, run.dearer, alone=alone, oddity=oddity)
 
 
 def carry_out(run: Run, program: Program) -> Iterator[Finding | None]:

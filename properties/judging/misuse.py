@@ -37,7 +37,7 @@ def harm(program: Program, candidate: Candidate) -> tuple[int, str]:
     for number, step in enumerate(program.steps, start=1):
         beyond = _beyond(ledger, step)
         steps.append(step)
-        shown = run.step(step, step.npages_named)
+        shown = run.step(step, step.npages_visited)
         if isinstance(shown, NoSnapshot):
             said = f"step {number} {beyond}; " if beyond else ""
             return number, f"{said}at step {number} {shown.summary}"
@@ -60,7 +60,7 @@ def _repeated(
 ) -> tuple[int, str]:
     """Repeat the last of *steps* until a page is freed that is held; the result as for `harm`."""
     step = steps[-1]
-    most = max(1, min(MAX_REPEATS, MAX_PAGE_VISITS // max(1, step.npages_named)))
+    most = max(1, min(MAX_REPEATS, MAX_PAGE_VISITS // max(1, step.npages_visited)))
     for times in range(1, most + 1):
         calls = f"{times:,} such calls" if times > 1 else "1 such call"
         for head, state in shown.heads.items():
@@ -70,7 +70,7 @@ def _repeated(
                 return len(steps), f"{said}; {calls} {freed}, {_holders(held)}"
         if times < most:
             steps.append(step)
-            after = run.step(step, step.npages_named)
+            after = run.step(step, step.npages_visited)
             if isinstance(after, NoSnapshot):
                 return len(steps), f"{said}; after {calls} {after.summary}"
             shown = after

@@ -3,8 +3,9 @@
 """Known oddities: where released kernels are known not to count as one page at a time would.
 
 A candidate declares its oddities. Searches skip steps that would trigger one, so that they
-find what is not known yet. A saved trace that diverges at such a step behaves as expected
-until the kernel is fixed.
+find what is not known yet; steps with an oddity of the statistic alone are carried out, and the
+statistic is corrected. A saved trace that diverges at such a step behaves as expected until the
+kernel is fixed.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -36,11 +37,13 @@ class Oddity:
     :param name: Its name in `Abilities.oddities`.
     :param story: What happens, and in which versions.
     :param meets: Whether a step would trigger the oddity, given the ledger before the step.
+    :param uncounted: Whether the oddity is only that NR_FOLL_PIN_ACQUIRED lacks the step's pins.
     """
 
     name: str
     story: str
     meets: Callable[[Ledger, Step], bool]
+    uncounted: bool = False
 
 
 def _one_grab(ledger: Ledger, step: Any) -> bool:
@@ -81,7 +84,7 @@ def _sections(ledger: Ledger, step: Any) -> bool:
 
 
 def _sections_walk(ledger: Ledger, step: Any) -> bool:
-    if not step.pins or step.slow_path:
+    if not step.one_walk or step.slow_path:
         return False
     pages = step.pages.resolve(ledger.table)
     if isinstance(pages, range):
@@ -114,7 +117,7 @@ def _product(ledger: Ledger, step: Any) -> bool:
 
 
 def _null_in_run(ledger: Ledger, step: Any) -> bool:
-    if not step.takes_array:
+    if not step.takes_array or step.skips_null:
         return False
     pages = step.pages.resolve(ledger.table)
     return not isinstance(pages, range) and any(b == NULL and a != NULL for a, b in pairwise(pages))
@@ -136,6 +139,17 @@ def _wrapped_put(ledger: Ledger, step: Any) -> bool:
         if held.total + entries * held.each * step.pins >= COUNT_LIMIT:
             return True
     return False
+
+
+def _uncounted_pin(_ledger: Ledger, step: Any) -> bool:
+    return step.takes_folios and step.pins and not step.returns
+
+
+def _zero_unpinned(ledger: Ledger, step: Any) -> bool:
+    if not (step.takes_folios and step.pins and step.returns):
+        return False
+    held = ledger.held(ledger.head(step.page.resolve(ledger.table)[0]))
+    return not held.each and 0 <= wrapped(held.total) < BIAS
 
 
 def _run_of_zero(ledger: Ledger, step: Any) -> bool:
@@ -189,6 +203,19 @@ ODDITIES = {
             "with CONFIG_DEBUG_VM an unpin of a page whose refcount is past 2^31 is a BUG (5.11), "
             "or warns and leaves the pin (5.13 to 5.17)",
             _wrapped_put,
+        ),
+        Oddity(
+            "uncounted-pin",
+            "folio_add_pin() does not count its pin in NR_FOLL_PIN_ACQUIRED; the unpin of it is "
+            "counted in NR_FOLL_PIN_RELEASED (from 6.12 on)",
+            _uncounted_pin,
+            uncounted=True,
+        ),
+        Oddity(
+            "zero-unpinned",
+            "with CONFIG_DEBUG_VM folio_add_pins() warns that the zero page is not pinned, as its "
+            "pins are not counted (from 6.18 on)",
+            _zero_unpinned,
         ),
         Oddity(
             "run-of-zero",

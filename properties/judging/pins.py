@@ -13,6 +13,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from model import steps
+from model.folios import UnpinFolios
 from model.page import wrapped
 from model.pagelist import NULL, NULL_NAME, PageList
 from model.semantics import PMD_ORDER, PUD_ORDER
@@ -181,6 +182,18 @@ def unpin(
     :param dirty: Whether the call dirties the pages first.
     """
     runs = [run for pages in lists for run in ledger.runs(pages)]
+    release(ledger, runs, lists, named, dirty=dirty)
+
+
+def release(
+    ledger: Ledger,
+    runs: list[tuple[int, int]],
+    lists: Sequence[Sequence[int]],
+    named: PageList | str,
+    *,
+    dirty: bool = False,
+) -> None:
+    """Release *runs*: (head, number of pins) of each run of *lists*. Arguments as for `unpin`."""
     released = []
     for head, entries in totals(runs).items() if len(runs) > 1 else runs:
         held = ledger.held(head)
@@ -203,15 +216,16 @@ def _unpin_user_page(ledger: Ledger, step: steps.UnpinUserPage) -> None:
 def _unpin_user_pages_dirty_lock(ledger: Ledger, step: steps.UnpinUserPagesDirtyLock) -> None:
     if step.npages is not None and step.make_dirty:
         raise ContractBroken(f"{step.call} takes npages={step.npages} as a length if it dirties")
-    _unpin_list(ledger, step, dirty=step.make_dirty)
+    unpin_list(ledger, step, dirty=step.make_dirty)
 
 
-def _unpin_list(
+def unpin_list(
     ledger: Ledger,
-    step: steps.UnpinUserPages | steps.UnpinUserPagesDirtyLock,
+    step: steps.UnpinUserPages | steps.UnpinUserPagesDirtyLock | UnpinFolios,
     *,
     dirty: bool = False,
 ) -> None:
+    """Release one pin for each entry of the list of *step*, unless it passes an error value."""
     if step.npages is not None:
         ledger.warned = True  # an error value, for which the call warns
         return
@@ -236,7 +250,7 @@ ENTRIES: Entries = {
     steps.GetUserPages.call: _get_user_pages,
     steps.PinUserPagesFastOnly.call: _pin_user_pages_fast_only,
     steps.UnpinUserPage.call: _unpin_user_page,
-    steps.UnpinUserPages.call: _unpin_list,
+    steps.UnpinUserPages.call: unpin_list,
     steps.UnpinUserPagesDirtyLock.call: _unpin_user_pages_dirty_lock,
     steps.UnpinUserPageRangeDirtyLock.call: _unpin_user_page_range_dirty_lock,
 }

@@ -90,7 +90,7 @@ def _total(program: Program, filling: Any) -> int:
         last: Any = program.steps[-1]
         if last.binds_handle or last.pins:
             each = 1 if last.gets else ledger.each(head)
-            total += each * ledger.counts(last.pages.resolve(ledger.table)).get(head, 0)
+            total += each * ledger.counts(next(last.lists()).resolve(ledger.table)).get(head, 0)
     except BadInput:
         return 0
     return total

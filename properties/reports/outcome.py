@@ -74,7 +74,7 @@ class Outcome:
         if self.ended.cut:
             more = "all these" if self.ended.begun else f"{self.ended.cut:,} more"
             yield f"cut      {more} steps, in rounds that the end cut short"
-        yield from self._skipped()
+        yield from self._oddities()
         yield from self.extent.lines(listed=uncovered)
         if not self.search.captured_only:  # the grades are of random layouts
             found, planted = self.worth
@@ -99,11 +99,15 @@ class Outcome:
         for name in coverage.missed(SITUATIONS):
             yield f"         not reached: {name} ({SITUATIONS[name]})"
 
-    def _skipped(self) -> Iterator[str]:
-        for name, count in sorted(self.coverage.avoided.items()):
-            steps = f"{count:,} step{'s' * (count != 1)}"
-            first = f"{steps} that would trigger the known oddity {name}:"
-            yield from labelled("skipped", [first, *wrap(ODDITIES[name].story, TEXT_WIDTH)])
+    def _oddities(self) -> Iterator[str]:
+        told = (
+            ("skipped", "that would trigger", self.coverage.avoided),
+            ("known", "compared but for", self.coverage.corrected),
+        )
+        for label, what, counts in told:
+            for name, count in sorted(counts.items()):
+                first = f"{count:,} step{'s' * (count != 1)} {what} the known oddity {name}:"
+                yield from labelled(label, [first, *wrap(ODDITIES[name].story, TEXT_WIDTH)])
 
     def json(self) -> dict[str, Any]:
         """The JSON object, without the failure."""
@@ -129,6 +133,7 @@ class Outcome:
                 for matrix in MATRICES
             ],
             "around": dict(sorted(coverage.avoided.items())),
+            "corrected": dict(sorted(coverage.corrected.items())),
             "deaf": [{**asdict(o), "not_judged": NOT_JUDGED[o.event]} for o in self.extent.unheard],
             "rejected": dict(sorted(coverage.rejected.items())),
             "also": [str(path) for path in self.ended.also],

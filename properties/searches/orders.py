@@ -6,20 +6,24 @@ It finds tables with a wrong row and numbers kept in too few bits. Its programs 
 pages and yet are cheap: ranges of few, very large pages, which the ledger judges alone.
 """
 
-from typing import Any
+from typing import Any, TypeAlias
 
 from model.abilities import Abilities
+from model.folios import FolioAddPin, FolioAddPins, UnpinFolio, UnpinUserFolio
 from model.mapping import FIRST_PFN, Mapping, align_up, placed
 from model.pagelist import PageList, Slice, span
 from model.regions import Register, Release
 from model.semantics import KINDS, PAGE_SIZE, PMD_ORDER, Semantics
 from model.step import MAX_SEGMENT, Step
-from model.steps import UNPINS, Pin, PinFast
+from model.steps import UNPINS, Pin, PinFast, existing
 from model.world import GetPage, PutPage, SetPageDirty, Unmap
 from properties.judging.judge import Run
 from properties.judging.pins import COUNT_LIMIT
 from properties.search import Search, attempts, report_end
 from properties.strategies.dice import Dice, among, one_in
+
+#: Kinds and orders of pages.
+Rows: TypeAlias = list[tuple[str, int]]
 
 #: Of the calls that unpin several pages those that take a list, and those that take a range.
 LIST_UNPINS: list[Any] = [cls for cls in UNPINS if cls.takes_array]
@@ -43,6 +47,9 @@ MANY = 1 << 10
 #: Exponents of the lengths of regions, of which one is drawn for each region.
 REGION_POWERS = (8, 9, 10, 11, 12, 13, 16, 16)
 
+#: Exponents of the numbers of pins that are added to a folio are below this.
+MAX_PINS_POWER = 22
+
 #: Maximum number of compound pages of the drawn order in a mapping.
 MAX_HEADS = 130
 
@@ -59,8 +66,9 @@ def _program(search: Search, dice: Dice) -> bool:
     """Draw and judge one program; True if nothing was found."""
     candidate = search.candidate()
     abilities = candidate.abilities
-    form = among(dice, FORMS)
-    mapping, steps = form(dice, _rows(search.semantics, abilities))
+    semantics = search.semantics
+    form = among(dice, FORMS + FOLIO_FORMS if semantics.folio_calls else FORMS)
+    mapping, steps = form(dice, _rows(semantics, abilities), semantics)
     if abilities.lacks((mapping,)):
         return True
     run = Run(candidate, (mapping,), search.semantics, alone=True)
@@ -71,7 +79,7 @@ def _program(search: Search, dice: Dice) -> bool:
     return report_end(search, run)
 
 
-def _rows(semantics: Semantics, abilities: Abilities) -> list[tuple[str, int]]:
+def _rows(semantics: Semantics, abilities: Abilities) -> Rows:
     """Each kind and order of pages that *semantics* and *abilities* both allow."""
     return [
         (kind, order)
@@ -94,23 +102,24 @@ def _mapping(dice: Dice, kind: str, order: int, length: int) -> Mapping:
     return Mapping("a", kind, placed(sizes, align_up(FIRST_PFN, order)))
 
 
-def _large(dice: Dice, rows: list[tuple[str, int]], power: int) -> tuple[str, int]:
+def _large(dice: Dice, rows: Rows, power: int) -> tuple[str, int]:
     """One of *rows* of which MAX_HEADS compound pages or fewer have 2^*power* pages."""
     enough = [row for row in rows if MAX_HEADS << row[1] > 1 << power]
     return among(dice, enough or [max(rows, key=lambda row: row[1])])
 
 
-def _each_order(dice: Dice, rows: list[tuple[str, int]]) -> tuple[Mapping, list[Step]]:
+def _each_order(dice: Dice, rows: Rows, semantics: Semantics) -> tuple[Mapping, list[Step]]:
     """Pins and unpins of a few pages near the edge of two compound pages, of any kind and order."""
     kind, order = among(dice, rows)
     mapping = _mapping(dice, kind, order, 1)
     edge = 1 << order
     start = max(0, edge - 1 - dice.randrange(4)) if one_in(dice, 2) else dice.randrange(edge)
     pages = span("a", start, min(start + 1 + dice.randrange(8), mapping.npages))
-    return mapping, [*_pinned(dice, pages), *_unpinned(dice, len(pages), UNPINS)]
+    unpins = existing(UNPINS, semantics)
+    return mapping, [*_pinned(dice, pages), *_unpinned(dice, len(pages), unpins)]
 
 
-def _each_width(dice: Dice, rows: list[tuple[str, int]]) -> tuple[Mapping, list[Step]]:
+def _each_width(dice: Dice, rows: Rows, semantics: Semantics) -> tuple[Mapping, list[Step]]:
     """A long range, or one page many times, or one compound page pinned by many steps."""
     if one_in(dice, 3):
         length = _near(dice, among(dice, LISTED_POWERS))
@@ -118,7 +127,8 @@ def _each_width(dice: Dice, rows: list[tuple[str, int]]) -> tuple[Mapping, list[
         mapping = _mapping(dice, kind, order, 1)
         at = dice.randrange(mapping.npages)
         pages = PageList((Slice("a", range(at, at + 1), length),))
-        return mapping, [*_pinned(dice, pages), *_unpinned(dice, length, LIST_UNPINS)]
+        lists = existing(LIST_UNPINS, semantics)
+        return mapping, [*_pinned(dice, pages), *_unpinned(dice, length, lists)]
     power = 7 + dice.randrange(MAX_POWER - 6)
     length = _near(dice, power)
     kind, order = _large(dice, rows, power)
@@ -130,6 +140,7 @@ def _each_width(dice: Dice, rows: list[tuple[str, int]]) -> tuple[Mapping, list[
         start = max(0, (1 << order) - 1 - start)
     pages = span("a", start, min(start + length, mapping.npages))
     unpins = UNPINS if power <= MAX_LISTED_POWER else RANGE_UNPINS
+    unpins = existing(unpins, semantics)
     return mapping, [*_pinned(dice, pages), *_unpinned(dice, len(pages), unpins)]
 
 
@@ -173,7 +184,7 @@ def _many(dice: Dice, order: int, times: int) -> list[Step]:
     return steps + [_unpin(dice, span(f"h{i}", 0, 1 << order), RANGE_UNPINS[0]) for i in whole]
 
 
-def _region(dice: Dice, rows: list[tuple[str, int]]) -> tuple[Mapping, list[Step]]:
+def _region(dice: Dice, rows: Rows, _semantics: Semantics) -> tuple[Mapping, list[Step]]:
     """Steps that register and release a region of many scatterlist entries."""
     power = among(dice, REGION_POWERS)
     length = _near(dice, power)
@@ -190,7 +201,7 @@ def _region(dice: Dice, rows: list[tuple[str, int]]) -> tuple[Mapping, list[Step
     return mapping, [get, Release(umem="m1", dirty=not one_in(dice, 3))]
 
 
-def _full(dice: Dice, rows: list[tuple[str, int]]) -> tuple[Mapping, list[Step]]:
+def _full(dice: Dice, rows: Rows, _semantics: Semantics) -> tuple[Mapping, list[Step]]:
     """Pins of a page whose refcount has room for fewer, on the fast path, which may undo them."""
     kind, order = among(dice, [row for row in rows if row[1] >= PMD_ORDER] or rows)
     mapping = _mapping(dice, kind, order, 1)
@@ -202,5 +213,27 @@ def _full(dice: Dice, rows: list[tuple[str, int]]) -> tuple[Mapping, list[Step]]
     return mapping, [get, pin, PutPage(pages=get.pages, n=get.n)]
 
 
-#: What draws a program; one is drawn for each.
+def _folio(dice: Dice, rows: Rows, _semantics: Semantics) -> tuple[Mapping, list[Step]]:
+    """Many pins added to a pinned folio, whose refcount may go past 2^31, and dropped again."""
+    kind, order = among(dice, rows)
+    mapping = _mapping(dice, kind, order, 1)
+    page = span("a", dice.randrange(1 << order), mapping.npages).prefix(1)
+    pins = _near(dice, dice.randrange(MAX_PINS_POWER))
+    get = GetPage(pages=page, n=COUNT_LIMIT - 1 - mapping.refs - dice.randrange(4 * pins))
+    filled = one_in(dice, 3) and get.n > 0
+    steps = [
+        *([get] if filled else []),
+        _pin("h1", page),
+        FolioAddPin(page=page),
+        FolioAddPins(page=page, n=pins),
+        FolioAddPins(page=page, n=dice.randrange(3)),
+        UnpinUserFolio(page=page, n=pins - dice.randrange(3)),
+        *([PutPage(pages=page, n=get.n)] if filled else []),
+        UnpinFolio(page=page),
+    ]
+    return mapping, steps
+
+
+#: What draws a program; one is drawn for each. FOLIO_FORMS: where there are calls of folios.
 FORMS = (_each_order, _each_order, _each_width, _each_width, _each_width, _region, _region, _full)
+FOLIO_FORMS = (_folio, _folio)

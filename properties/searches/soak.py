@@ -131,8 +131,8 @@ class _Soak:
         abilities = candidate.abilities
         self._search = search
         self._abilities = abilities
-        #: Whether the candidate cannot do all steps that are drawn.
-        self._bounded = abilities != Abilities(abilities.name)
+        #: Whether the candidate cannot do all steps of its calls.
+        self._bounded = abilities != Abilities(abilities.name, calls=abilities.calls)
         self._dice = dice
         mappings = draw_small(dice, search, abilities) if small else ()
         mappings = mappings or draw_layout(dice, search, abilities)

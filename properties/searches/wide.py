@@ -8,6 +8,7 @@ many pages, so the ledger judges alone (see `properties.judging.judge.Run`).
 """
 
 from enum import Enum
+from typing import Any
 
 from attrs import frozen
 
@@ -17,7 +18,7 @@ from model.pagelist import PageList, Slice, span
 from model.regions import Register, Release
 from model.semantics import PAGE_SIZE
 from model.step import MAX_SEGMENT, Step
-from model.steps import UNPINS, Pin, Unpin
+from model.steps import UNPINS, Pin, Unpin, existing
 from model.world import SetPageDirty, Unmap
 from properties.judging.judge import Run
 from properties.judging.regions import BATCH
@@ -95,7 +96,8 @@ def _program(search: Search, dice: Dice, candidate: Candidate, shape: _Shape) ->
     if abilities.lacks((shape.mapping,)):
         return end
     run = Run(candidate, (shape.mapping,), search.semantics, alone=True)
-    steps = _steps(dice, shape.mapping, shape.length)
+    unpins = existing(UNPINS, search.semantics)
+    steps = _steps(dice, shape.mapping, shape.length, unpins)
     for taken in attempts(search, run, steps, abilities):
         finding = taken.finding or (run.dearer if search.strict else None)
         if finding:
@@ -136,8 +138,11 @@ def _mapping(dice: Dice, length: int, kinds: frozenset[str]) -> Mapping:
     return Mapping("a", kind, tuple(extents))
 
 
-def _steps(dice: Dice, mapping: Mapping, length: int) -> list[Step]:
-    """Steps that pin about *length* pages, perhaps dirty or unmap the first, and unpin all."""
+def _steps(dice: Dice, mapping: Mapping, length: int, unpins: list[Any]) -> list[Step]:
+    """Steps that pin about *length* pages, perhaps dirty or unmap the first, and unpin all.
+
+    :param unpins: The calls that may unpin them.
+    """
     if length <= MAX_COSTLY_LENGTH and dice.randrange(3) == 0:
         return _region(dice, mapping, length)
     pages = _list(dice, mapping, length)
@@ -151,18 +156,18 @@ def _steps(dice: Dice, mapping: Mapping, length: int) -> list[Step]:
     cut = dice.randrange(min(held, 4)) if dice.randrange(2) else 0
     for start, stop in ((0, cut), (cut, held)):
         if start < stop:
-            steps.append(_unpin(dice, span("h1", start, stop), length))
+            steps.append(_unpin(dice, span("h1", start, stop), length, unpins))
     return steps
 
 
-def _unpin(dice: Dice, pages: PageList, length: int) -> Step:
-    """A step that unpins *pages*; if *length* is small, sometimes in reverse order."""
-    form = dice.randrange(len(UNPINS) + (length <= MAX_COSTLY_LENGTH))
-    if form == len(UNPINS):
+def _unpin(dice: Dice, pages: PageList, length: int, unpins: list[Any]) -> Step:
+    """A step of *unpins* on *pages*; if *length* is small, sometimes in reverse order."""
+    form = dice.randrange(len(unpins) + (length <= MAX_COSTLY_LENGTH))
+    if form == len(unpins):
         (term,) = pages.slices()
         backwards = Slice(term.name, term.indices[::-1])
         return Unpin(pages=PageList((backwards,)))
-    make = UNPINS[form]
+    make = unpins[form]
     asked = {"make_dirty": dice.randrange(2) == 0} if make.asks_dirty else {}
     step: Step = make(pages=pages, **asked)
     return step

@@ -9,6 +9,7 @@ contract are refused when they are executed.
 from collections.abc import Collection
 from random import Random
 
+from model.folios import FolioAddPin, FolioAddPins, UnpinFolio, UnpinFolios, UnpinUserFolio
 from model.pagelist import PageList, span
 from model.regions import IbUmem, IbUmemGet, IbUmemRelease
 from model.semantics import PAGE_SIZE
@@ -30,6 +31,8 @@ from properties.judging.pins import COUNT_LIMIT
 from properties.judging.regions import BATCH
 from properties.strategies.dice import among, one_in
 from properties.strategies.lists import (
+    MAX_REPEATS,
+    REPEATS,
     draw_held_page,
     draw_pieces,
     draw_pins,
@@ -79,11 +82,15 @@ class RandomSteps:
             Need.FREE: ledger.freed,
             Need.SPLITTABLE: self.splittable,
         }
-        self._needed = {call: held[cls.needs] for call, cls in STEPS.items() if cls.needs}
+        self._lacked = {c for c, cls in STEPS.items() if cls.lacked_by(ledger.semantics)}
+        self._needed = {c: held[cls.needs] for c, cls in STEPS.items() if cls.needs}
+        self._needed.update(dict.fromkeys(self._lacked, ()))
 
     def possible(self, call: str) -> bool:
-        """Whether the pins, references, region or pages exist that a step of *call* needs."""
-        return call not in self._needed or bool(self._needed[call])
+        """Whether *call* exists, and the pins, references, region or pages that its step needs."""
+        if call in self._needed:
+            return bool(self._needed[call])
+        return call not in self._lacked
 
     def taken(self, step: Step) -> None:
         """Note that *step* was carried out: the handle or region that it makes exists now."""
@@ -117,13 +124,17 @@ class RandomSteps:
 
     def unpin_user_page(self, random: Random) -> Step | None:
         """Unpin one page of a pinned head."""
+        page = self._pinned_page(random)
+        return UnpinUserPage(page=page) if page else None
+
+    def _pinned_page(self, random: Random) -> PageList | None:
+        """One page of a pinned head; None if no head is pinned."""
         pinned = self.ledger.pinned
         # The last unpin of an unmapped head may free it. Half the time draw from such heads only.
         dying = [head for head in latest(pinned) if not self.ledger.held(head).maps]
         if dying and one_in(random, 2):
             pinned = dict.fromkeys(dying)
-        page = draw_held_page(random, self.ledger, pinned)
-        return UnpinUserPage(page=page) if page else None
+        return draw_held_page(random, self.ledger, pinned)
 
     def unpin_user_pages(self, random: Random) -> Step | None:
         """Unpin entries of handles, in any order."""
@@ -168,6 +179,41 @@ class RandomSteps:
     def _error(self, random: Random) -> int | None:
         """An error value one time in 16, else None."""
         return among(random, ERRORS) if one_in(random, 16) else None
+
+    # Folios.
+
+    def unpin_folio(self, random: Random) -> Step | None:
+        """Unpin one pinned folio."""
+        page = self._pinned_page(random)
+        return UnpinFolio(page=page) if page else None
+
+    def unpin_folios(self, random: Random) -> Step | None:
+        """Unpin folios, which pages of handles name, in any order."""
+        pages = self._pieces(random)
+        if pages is None:
+            return None
+        npages = self._error(random)
+        return UnpinFolios(pages=with_nulls(random, self.ledger.semantics, pages), npages=npages)
+
+    def unpin_user_folio(self, random: Random) -> Step | None:
+        """Drop some or all pins of a folio, one time in 16 none."""
+        page = self._pinned_page(random)
+        if page is None:
+            return None
+        pins = self._held(page).pins
+        n = 0 if one_in(random, 16) else pins if one_in(random, 3) else 1 + random.randrange(pins)
+        return UnpinUserFolio(page=page, n=min(n, MAX_REPEATS))
+
+    def folio_add_pin(self, random: Random) -> Step | None:
+        """Take one more pin of a pinned folio."""
+        page = self._pinned_page(random)
+        return FolioAddPin(page=page) if page else None
+
+    def folio_add_pins(self, random: Random) -> Step | None:
+        """Take a few more pins of a pinned folio, one time in 16 none."""
+        page = self._pinned_page(random)
+        n = 0 if one_in(random, 16) else 1 + random.randrange(among(random, REPEATS))
+        return FolioAddPins(page=page, n=n) if page else None
 
     # RDMA memory regions.
 

@@ -30,7 +30,7 @@ def test_abilities():
     """A candidate in this process can do all that a program may ask, and shows it all."""
     abilities = Optimised().abilities
 
-    assert abilities == Abilities("Optimised")
+    assert abilities == Abilities("Optimised", calls=frozenset(STEPS))
     assert set(SEMANTICS) == abilities.semantics
     assert set(STEPS) == abilities.calls
     assert set(KINDS) == abilities.kinds
@@ -52,7 +52,7 @@ def test_a_method_for_each_call(call):
     """There is a method for each call, the world's in the base of all."""
     assert callable(getattr(Optimised, call))
     assert hasattr(InProcess, call) == (
-        not call.startswith(("pin_user", "get_user", "unpin_", "ib_umem"))
+        not call.startswith(("pin_user", "get_user", "unpin_", "folio_add", "ib_umem"))
     )
 
 
@@ -303,6 +303,22 @@ def test_missing_calls():
 
     assert ["unpin_user_page"] == OnlyPins().missing_calls()
     assert [] == Optimised().missing_calls()
+
+
+def test_calls_that_came_later():
+    """A candidate from scratch has calls of folios only if it names them or has their methods."""
+
+    class Older(InProcess):
+        pin_user_pages = Optimised.pin_user_pages
+
+    class Newer(Older):
+        unpin_folio = Optimised.unpin_folio
+
+    folios = {call for call, cls in STEPS.items() if cls.takes_folios}
+
+    assert set(STEPS) - folios == Older().abilities.calls == Abilities("bare").calls
+    assert {"unpin_folio"} == Newer().abilities.calls & folios
+    assert not folios.intersection(Older().missing_calls())
 
 
 class Keeps(Optimised):

@@ -352,8 +352,11 @@ def test_handles_hold_what_was_asked_for():
 @pytest.mark.parametrize(
     ("statement", "complaint"),
     [
-        ("h1 = pin_user_pages(NULL)", "pin_user_pages of NULL: only unpin_user_pages and"),
-        ("map(NULL)", "map of NULL: only unpin_user_pages and unpin_user_pages_dirty_lock accept"),
+        (
+            "h1 = pin_user_pages(NULL)",
+            "pin_user_pages of NULL: only unpin_folios, unpin_user_pages and",
+        ),
+        ("map(NULL)", "of NULL: only unpin_folios, .* and unpin_user_pages_dirty_lock accept it"),
     ],
 )
 def test_null_elsewhere(statement, complaint):

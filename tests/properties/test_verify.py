@@ -91,7 +91,7 @@ def test_steps_of_each_search(home):
 
     def searcher(search, number):
         for _ in range(number % 2 + 1):
-            search.watcher.step(type("Run", (), {"record": None})(), set())
+            search.watcher.step(type("Run", (), {"record": None, "corrected": None})(), set())
 
     ended = verify([searcher, searcher], Search(Optimised), Store(Optimised), 0, rounds=5)
     coverage = ended.coverage
@@ -225,10 +225,10 @@ def test_cut_rounds_are_told(home):
 
     def searcher(search, number):
         for _ in range(10):
-            search.watcher.step(type("Run", (), {"record": None})(), set())
+            search.watcher.step(type("Run", (), {"record": None, "corrected": None})(), set())
         while number % SEED_STRIDE == 1:
             time.sleep(0.05)
-            search.watcher.step(type("Run", (), {"record": None})(), set())
+            search.watcher.step(type("Run", (), {"record": None, "corrected": None})(), set())
 
     means = Means(jobs=1)
     ended = verify([searcher], Search(Optimised), Store(Optimised), 0, seconds=2, means=means)
@@ -250,7 +250,7 @@ def test_no_round_has_ended(home):
     def searcher(search, number):
         while True:
             time.sleep(0.05)
-            search.watcher.step(type("Run", (), {"record": None})(), set())
+            search.watcher.step(type("Run", (), {"record": None, "corrected": None})(), set())
 
     means = Means(jobs=1)
     begun = verify([searcher], Search(Optimised), Store(Optimised), 0, seconds=1, means=means)
@@ -268,7 +268,7 @@ def test_some_step_is_executed(home, monkeypatch):
 
     def searcher(search, _number):
         time.sleep(0.3)
-        search.watcher.step(type("Run", (), {"record": None})(), set())
+        search.watcher.step(type("Run", (), {"record": None, "corrected": None})(), set())
 
     means = Means(jobs=1)
     ended = verify([searcher], Search(Optimised), Store(Optimised), 0, seconds=0.01, means=means)

@@ -76,17 +76,19 @@ ERAS_32: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("6.15-32", ("gup_put_folio", "try_grab_folio_fast", "folio_large_order")),
 )
 
+_OF_6_12 = ("one-grab", "one-grab-slow", "null-in-run", "uncounted-pin")
+
 #: Known oddities of each version's source: names in `properties.judging.oddities`.
 ODDITIES_BY_VERSION = {
     "5.11": ("one-grab", "devmap-longterm"),
     "5.13": ("one-grab", "one-grab-slow", "devmap-longterm", "product", "run-of-zero"),
     "5.18": ("one-grab", "one-grab-slow", "devmap-longterm", "run-of-zero"),
     "6.1": ("one-grab", "one-grab-slow", "devmap-longterm", "run-of-zero"),
-    "6.12": ("one-grab", "one-grab-slow", "devmap-longterm", "run-of-zero", "null-in-run"),
-    "6.15-32": ("one-grab", "one-grab-slow", "null-in-run"),
-    "6.18": ("one-grab", "one-grab-slow", "run-of-zero", "null-in-run"),
-    "7.1": ("one-grab", "one-grab-slow", "run-of-zero", "null-in-run"),
-    "7.3": ("one-grab", "one-grab-slow", "run-of-zero", "null-in-run"),
+    "6.12": (*_OF_6_12, "devmap-longterm", "run-of-zero"),
+    "6.15-32": _OF_6_12,
+    "6.18": (*_OF_6_12, "run-of-zero"),
+    "7.1": (*_OF_6_12, "run-of-zero"),
+    "7.3": (*_OF_6_12, "run-of-zero"),
 }
 
 #: A program that needs what a worker needs.
@@ -288,11 +290,12 @@ def known_for(row: Semantics, model: str, configs: Sequence[str] = ()) -> tuple[
     sections: tuple[str, ...] = ("sections",) if model == "classic" and plain else ()
     if model == "classic" and row.version in {"5.11", "5.13"}:
         sections += ("sections-walk",)
-    compared = "debug_vm" in configs and row.version in {"5.11", "5.13"}
     every = ODDITIES_BY_VERSION[row.version]
     if "m32" in configs:  # has no devices' pages
         every = tuple(name for name in every if name != "devmap-longterm")
-    return every + sections + (("wrapped-put",) if compared else ())
+    checked: tuple[str, ...] = ("wrapped-put",) if row.version in {"5.11", "5.13"} else ()
+    checked += ("zero-unpinned",) if row.adds_pins else ()
+    return every + sections + (checked if "debug_vm" in configs else ())
 
 
 def _compile(cc: str, flags: Sequence[str], source: str, made: Path, *, program: bool) -> str:

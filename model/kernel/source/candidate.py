@@ -102,7 +102,8 @@ class KernelSource(Candidate):
         segs, numbers = self._operands(step, *arguments)
         distinct = step.takes_range or step.releases_umem or (step.pins and step.binds_umem)
         op = operation(step.call)
-        shared = self._worker.ask(op, segs, npages, *numbers, distinct=distinct)
+        folios = step.takes_folios
+        shared = self._worker.ask(op, segs, npages, *numbers, distinct=distinct, folios=folios)
         outcome: Any = shared.returned if step.returns else None
         if step.binds_umem and outcome >= 0:
             outcome = Region(self._regions, outcome)
@@ -224,7 +225,11 @@ class Source:
         return Abilities(
             f"kernel-source {library.version or 'of unknown version'} ({config})",
             semantics=frozenset({row.version}),
-            calls=frozenset(c for c, cls in STEPS.items() if not cls.lacked_by(row)),
+            calls=frozenset(
+                call
+                for call, cls in STEPS.items()
+                if not cls.lacked_by(row) and (call in library.names or not cls.takes_folios)
+            ),
             listed=LISTED_32 if narrow else MOST_LISTED,
             span=span - ("hvo" in library.configs) * HVO_ROOM,
             region=REGION_32 if narrow else UNBOUNDED,

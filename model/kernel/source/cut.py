@@ -69,8 +69,8 @@ PROBES = sorted(
     }
 )
 
-#: Calls of ``mm/gup.c`` that every tree must have: those that unpin, except the range call.
-NEEDED = [c for c, s in STEPS.items() if s.unpins and not s.releases_umem and not s.batched_only]
+#: Calls of ``mm/gup.c`` that every tree must have: those that unpin, and are in all versions.
+NEEDED = [c for c, s in STEPS.items() if s.unpins and not s.releases_umem and not s.only_with]
 
 
 @frozen

@@ -89,12 +89,14 @@ class Worker:
         npages: int = 0,
         *arg: int,
         distinct: bool = False,
+        folios: bool = False,
     ) -> Any:
         """Have the child execute *op*, such as ``HC_GET_PAGE``, on *segs*; return the results.
 
         :param npages: Pages that the step visits; more pages allow more time and operations.
         :param arg: Arguments of *op*.
         :param distinct: Whether no page is visited twice; this lowers the limit of puts of a page.
+        :param folios: Whether the pages stand for their folios.
         :raises Oops: on a bad memory access or BUG.
         :raises NoProgress: if the step does not return.
         :raises Panic: if the process ended in another way, by itself.
@@ -113,6 +115,7 @@ class Worker:
         shared.cpu = _LIBC.sched_getcpu()
         shared.npages = npages
         shared.distinct = distinct
+        shared.folios = folios
         shared.nsegs = len(segs)
         if segs:
             flat = [number for seg in segs for number in seg]

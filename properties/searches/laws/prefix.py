@@ -116,7 +116,10 @@ class Prefix:
 
     def unpin(self) -> Callable[[Sequence[Entry]], Step]:
         """A function that turns entries into a step that unpins them; its call is drawn now."""
-        make, asked = LIST_UNPINS[self.dice.randrange(len(LIST_UNPINS))]
+        semantics = self.ledger.semantics
+        make, asked = among(
+            self.dice, [way for way in LIST_UNPINS if not way[0].lacked_by(semantics)]
+        )
 
         def step(entries: Sequence[Entry]) -> Step:
             unpin: Step = make(pages=from_entries(entries), **asked)

@@ -4,12 +4,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from typing import ClassVar
+
 import pytest
 from attrs import evolve
 
 from model.abilities import Abilities
 from model.kernel.source.build import ODDITIES_BY_VERSION as BY_VERSION
-from model.memory import Oops
+from model.memory import NR_FOLL_PIN_ACQUIRED, Oops
 from model.optimised import Optimised
 from model.semantics import SEMANTICS
 from properties.judging.judge import Run, judge
@@ -130,11 +133,41 @@ def test_null_in_run(pages, expected):
     assert not met("null-in-run", ONE, "h1 = pin_user_pages(a[0:1])", semantics="6.12")
 
 
+def test_null_between_folios():
+    """unpin_folios() compares folios, which NULL is none of."""
+    lines = (ONE, "h1 = pin_user_pages(a[0:1])", "unpin_folios(h1[0:1] + NULL)")
+
+    assert not met("null-in-run", *lines, semantics="6.12")
+
+
+@pytest.mark.parametrize(
+    ("name", "statement", "lines", "expected"),
+    [
+        ("uncounted-pin", "folio_add_pin(z[0:1])", (), True),
+        ("uncounted-pin", "folio_add_pins(z[0:1])", (), False),
+        ("uncounted-pin", "h2 = pin_user_pages(z[0:1])", (), False),
+        ("uncounted-pin", "unpin_folio(z[0:1])", (), False),
+        ("zero-unpinned", "folio_add_pins(z[0:1])", (), True),
+        ("zero-unpinned", "folio_add_pins(z[0:1])", ("get_page(z[0:1], n=1022)",), True),
+        ("zero-unpinned", "folio_add_pins(z[0:1])", ("get_page(z[0:1], n=1023)",), False),
+        ("zero-unpinned", "folio_add_pins(a[0:1])", (), False),
+        ("zero-unpinned", "folio_add_pin(z[0:1])", (), False),
+        ("zero-unpinned", "unpin_folio(z[0:1])", (), False),
+    ],
+)
+def test_of_folios(name, statement, lines, expected):
+    """Pins that are added to a folio: which of the two calls is odd, and with which page."""
+    zero = 'z = mapping("zero", orders=[0])'
+    pins = "h1 = pin_user_pages(a[0:1] + z[0:1])"
+
+    assert expected == met(name, ONE, zero, pins, *lines, statement, semantics="7.3")
+
+
 def test_every_version_has_its_own():
     """What a tree is known for is told by names that there are, for every version there is."""
     assert set(SEMANTICS) == set(BY_VERSION)
     # By the memory model; by the rest of the configuration; by page tables of the kernel's own.
-    beside = {"sections", "sections-walk", "wrapped-put"}
+    beside = {"sections", "sections-walk", "wrapped-put", "zero-unpinned"}
     assert {*ODDITIES} == beside | {n for names in BY_VERSION.values() for n in names}
 
 
@@ -208,3 +241,99 @@ def test_searches_skip_them():
 def test_abilities_have_none():
     """Models have no oddities."""
     assert () == Abilities("plain").oddities == Optimised().abilities.oddities
+
+
+class Uncounted(Optimised):
+    """Does not count the pins that folio_add_pin() takes, and is known for it."""
+
+    each: ClassVar[int] = 0
+
+    @property
+    def abilities(self):
+        return evolve(super().abilities, oddities=("uncounted-pin",))
+
+    def folio_add_pin(self, folio):
+        super().folio_add_pin(folio)
+        if not self.memory.is_zero_page(folio):
+            self.memory.mod_node_page_state(NR_FOLL_PIN_ACQUIRED, self.each - 1)
+
+
+ADDS = (ONE, PIN, "folio_add_pin(a[0:1])", "h2 = pin_user_pages(a[0:1])", "folio_add_pin(a[0:1])")
+
+
+@pytest.mark.parametrize(
+    ("each", "kind"), [(0, "odd"), (1, "agrees"), (-1, "diverges"), (2, "diverges")]
+)
+def test_the_statistic_is_corrected(each, kind):
+    """The pins are counted not at all, which is known, or as they should: nothing else is right."""
+    candidate = type("Counts", (Uncounted,), {"each": each})
+    verdict = judge(program(*ADDS, semantics="7.3"), candidate())
+
+    assert (kind, 4 if kind != "diverges" else 2) == (verdict.kind, verdict.steps)
+    assert (kind == "odd") == (verdict.oddity is not None)
+
+
+def test_counted_now_and_then():
+    """Each step may count its pins or not: the correction goes by what was seen."""
+
+    class Sometimes(Uncounted):
+        @property
+        def each(self):
+            return self.memory.page_ref_count(0x1000) > 3 * 1024
+
+    assert "odd" == judge(program(*ADDS, semantics="7.3"), Sometimes()).kind
+
+
+def test_all_else_of_the_step_is_judged():
+    """Only the statistic is corrected: a wrong count is a finding, at the step and after it."""
+
+    class Lax(Uncounted):
+        def folio_add_pin(self, folio):
+            self.memory.page_ref_add(folio, 1024)
+
+        def unpin_folio(self, folio):
+            super().unpin_folio(folio)
+            self.memory.mod_node_page_state(NR_FOLL_PIN_ACQUIRED, 1)
+
+    assert "odd" == judge(program(*ADDS, semantics="7.3"), Lax()).kind
+    last = judge(program(*ADDS, "unpin_folio(a[0:1])", semantics="7.3"), Lax())
+    assert ("diverges", NR_FOLL_PIN_ACQUIRED) == (last.kind, last.finding.what)
+
+    class Loses(Uncounted):
+        def folio_add_pin(self, folio):
+            pass
+
+    assert "diverges" == judge(program(*ADDS, semantics="7.3"), Loses()).kind
+
+
+def test_dearer_comes_before_corrected():
+    """A trace that is dearer is told so, though it shows the oddity too."""
+
+    class Dear(Uncounted):
+        def unpin_user_folio(self, folio, npages):
+            for _ in range(npages):
+                self.put_compound_head(folio, 1)
+
+    verdict = judge(program(*ADDS, "unpin_user_folio(a[0:1], n=4)", semantics="7.3"), Dear())
+
+    assert "dearer" == verdict.kind
+
+
+def test_searches_count_what_they_correct():
+    """A search carries such steps out, and tells how many."""
+    seen = Counter()
+
+    class Listening(Tally):
+        def step(self, run, reached):
+            super().step(run, reached)
+            seen[run.corrected and run.corrected.name] += run.steps[-1].call == "folio_add_pin"
+
+    tally = Listening()
+    search = Search(Uncounted, semantics=SEMANTICS["6.12"], watcher=tally)
+    for number in range(6):
+        soak(search, number)
+
+    assert tally.worst is None
+    assert {"uncounted-pin"} <= seen.keys()
+    # Pins of the zero page are not counted anyway.
+    assert seen["uncounted-pin"] > 4 * seen[None]

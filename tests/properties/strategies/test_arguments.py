@@ -44,7 +44,7 @@ def seen():
     """(call, argument, whether it had its default) of the steps of some rounds of soak."""
     values = Values()
     for number in range(120):
-        soak(Search(Optimised, SEMANTICS["6.12"], watcher=values), number)
+        soak(Search(Optimised, SEMANTICS["7.3"], watcher=values), number)
     return values.seen
 
 

@@ -45,6 +45,7 @@ static void do_step(void)
 		s->returned = fast(n, arg[0], FOLL_PIN | gup_flags(arg[1]));
 		return;
 	case HC_UNPIN_USER_PAGE:
+	case HC_UNPIN_FOLIO:
 		given = 1;
 		/* fallthrough */
 	default:
@@ -52,6 +53,16 @@ static void do_step(void)
 			break;
 		unchanged(n);
 		return;
+#ifdef HC_HAS_folio_add_pin
+	case HC_FOLIO_ADD_PIN:
+		folio_add_pin((struct folio *)at(0));
+		return;
+#endif
+#ifdef HC_HAS_folio_add_pins
+	case HC_FOLIO_ADD_PINS:
+		s->returned = folio_add_pins((struct folio *)at(0), arg[0]);
+		return;
+#endif
 	case HC_IB_UMEM_GET:
 		s->returned = umem_get(arg);
 		return;

@@ -124,7 +124,9 @@ static struct page *at(int64_t position)
 	const struct hc_seg *s = &hc_shared->segs[seg];
 	int64_t pfn = s->start + (position - before) * s->step;
 
-	return pfn < 0 ? NULL : hc_page(pfn);
+	if (pfn < 0)
+		return NULL;
+	return hc_shared->folios ? hc_head(hc_page(pfn)) : hc_page(pfn);
 }
 
 /* Inaccessible entries after a list, so that reading past its end faults. */

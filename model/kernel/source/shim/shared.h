@@ -38,10 +38,11 @@ struct hc_event {
 /* Sparse: only the pages that are used take memory. */
 struct hc_shared {
 	/*
-	 * The request, written by the client. distinct: no page is visited twice. counters: distance
+	 * The request, written by the client. distinct: no page is visited twice. folios: the pages
+	 * stand for their folios. counters: distance
 	 * in bytes from hc_serve() to the first of ncounters counters of executed code.
 	 */
-	int64_t op, nsegs, npages, arg[6], distinct, tenths, cpu, counters, ncounters;
+	int64_t op, nsegs, npages, arg[6], distinct, folios, tenths, cpu, counters, ncounters;
 	/* The results, written by the worker. */
 	int64_t status, pid, returned, acquired, released, puts, dirty_locks;
 	int64_t nheads, nevents, spent, nran;

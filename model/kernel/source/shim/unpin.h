@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The calls that unpin: on the list, or on the frames from first on, with `each` pages per call.
+ * The calls that unpin: on the list, or on the frames from first on, with `each` pages per call. A
+ * call of folios gets a list of folios.
  * Separate loops, so that measurements contain only the call.
  */
 #define HC_EACH(call) \
@@ -27,6 +28,19 @@ static bool unpin(int64_t op, struct page *first, struct page **list, int64_t np
 #ifdef HC_HAS_unpin_user_page_range_dirty_lock
 	case HC_UNPIN_USER_PAGE_RANGE_DIRTY_LOCK:
 		HC_EACH(unpin_user_page_range_dirty_lock(first + i, each, dirty));
+		return true;
+#endif
+#ifdef HC_HAS_unpin_folios
+	case HC_UNPIN_FOLIO:
+		HC_EACH(unpin_folio((struct folio *)list[i]));
+		return true;
+	case HC_UNPIN_FOLIOS:
+		HC_EACH(unpin_folios((struct folio **)list + i, each));
+		return true;
+#endif
+#ifdef HC_HAS_unpin_user_folio
+	case HC_UNPIN_USER_FOLIO:
+		HC_EACH(unpin_user_folio((struct folio *)first, each));
 		return true;
 #endif
 	}
