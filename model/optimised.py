@@ -280,7 +280,8 @@ class Optimised(InProcess):
 
     def unpin_user_folio(self, folio: int, npages: int) -> None:
         """Drop *npages* pins of *folio* in one put; the kernel passes them on as an ``int``."""
-        self.put_compound_head(folio, wrapped(npages))
+        if npages:
+            self.put_compound_head(folio, wrapped(npages))
 
     def folio_add_pin(self, folio: int) -> None:
         """Take one more pin of *folio*; warn if it has none."""
@@ -294,7 +295,7 @@ class Optimised(InProcess):
         if self.memory.page_ref_count(folio) <= 0:
             self.memory.warn("a grab found a refcount that is not positive")
             return ENOMEM
-        if not self.memory.is_zero_page(folio):
+        if pins and not self.memory.is_zero_page(folio):
             self.add_pins(folio, pins)
         return 0
 

@@ -170,6 +170,14 @@ def test_puts(carry_out, statement, puts):
     assert shown[0].heads == shown[1].heads
 
 
+@pytest.mark.parametrize("call", ["unpin_user_folio", "folio_add_pins"])
+def test_of_no_pins(carry_out, call):
+    """No part of the optimised model is called for no pins: sketches override these."""
+    last = carry_out(Optimised, A, PINS, f"{call}(a[0:1], n=0)", semantics="7.3").last
+
+    assert [] == last.events
+
+
 def test_error_value_adds_pins(carry_out):
     """unpin_user_folio() takes -errno for a number: it subtracts a negative one, as an int."""
     world = carry_out(Optimised, A, PINS, "unpin_user_folio(a[0:1], n=-14)", semantics="6.12")

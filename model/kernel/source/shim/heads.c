@@ -129,7 +129,10 @@ static struct page *at(int64_t position)
 	return hc_shared->folios ? hc_head(hc_page(pfn)) : hc_page(pfn);
 }
 
-/* Inaccessible entries after a list, so that reading past its end faults. */
+/*
+ * Inaccessible entries after a list, so that reading past its end faults. Folios are compared, and
+ * not read: behind these is the last one again, so that reading past the end puts too many pins.
+ */
 #define BEHIND 64
 
 /* Make room for n entries of a list, and those behind it. */
@@ -149,7 +152,7 @@ static struct page **array(int64_t n)
 	for (int64_t i = 0; i < n; i++)
 		list[i] = at(i);
 	for (int64_t i = n; i < n + BEHIND; i++)
-		list[i] = hc_nowhere;
+		list[i] = n && hc_shared->folios ? list[n - 1] : hc_nowhere;
 	return list;
 }
 

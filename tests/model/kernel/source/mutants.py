@@ -17,7 +17,7 @@ from pathlib import Path
 from attrs import evolve, frozen
 
 from model.errors import BadInput
-from model.kernel.source.build import build
+from model.kernel.source.build import MODELS, build
 from model.kernel.source.candidate import Source
 from model.kernel.source.items import _all, _parser, items
 from model.kernel.source.tree import read
@@ -43,6 +43,9 @@ OPERATORS = {
     "-=": "+=",
 }
 
+#: The calls of folios.
+FOLIOS = ("unpin_folio", "unpin_folios", "unpin_user_folio", "folio_add_pin", "folio_add_pins")
+
 #: Functions that pin or unpin, in any era.
 FUNCTIONS = frozenset(
     {
@@ -53,6 +56,7 @@ FUNCTIONS = frozenset(
         *("gup_folio_range_next", "gup_folio_next", "unpin_user_page", "unpin_user_pages"),
         *("unpin_user_pages_dirty_lock", "unpin_user_page_range_dirty_lock"),
         *("__ib_umem_release", "ib_umem_get"),
+        *FOLIOS,
     }
 )
 
@@ -139,12 +143,17 @@ def hunted(library, budgets=(("soak", 30), ("wide", 6), ("machine", 6), ("laws",
     return ""
 
 
-def main(where, *models):
-    """Put every mutant of the tree at *where* under test."""
+def main(where, *words):
+    """Put the mutants of the tree at *where* under test.
+
+    :param words: Memory models, and functions: without any function all are changed.
+    """
     tree = read(where)
+    models = [word for word in words if word in MODELS]
+    functions = {word for word in words if word not in MODELS} or FUNCTIONS
     alive = found = broken = 0
     began = time.monotonic()
-    for mutant in mutants(tree):
+    for mutant in mutants(tree, functions):
         said = ""
         try:
             for model in models or ("vmemmap",):

@@ -46,6 +46,7 @@ ODD = {
     "one-grab": {"5.11", "5.13", "5.18", "6.1", "6.12", "6.18", "7.1", "7.3"},
     "one-grab-slow": {"5.13", "5.18", "6.1", "6.12", "6.18", "7.1", "7.3"},
     "devmap-longterm": {"5.11", "5.13", "5.18", "6.1", "6.12"},
+    "uncounted-pin": {"6.12", "6.18", "7.1", "7.3"},
     "null-in-run": {"6.12", "6.18", "7.1", "7.3"},
     "product": {"5.13"},
     "run-of-zero-at-2-32": {"5.13", "5.18", "6.1", "6.12", "6.18", "7.1", "7.3"},
@@ -61,6 +62,7 @@ ODD_IN = {
     ("sections-walk", "classic"): {"5.11", "5.13"},
     ("wrapped-put", "debug_vm"): {"5.11", "5.13"},
     ("grab-refused", "debug_vm"): {"5.11", "5.13"},
+    ("zero-unpinned", "debug_vm"): {"6.18", "7.1", "7.3"},
     ("product", "debug_vm"): {"5.11", "5.13"},
 }
 
@@ -283,13 +285,29 @@ MUTANTS = (
 )
 
 
-@pytest.mark.slow("compiles 6.1 for each mutant")
-@pytest.mark.parametrize("name", MUTANTS)
-def test_mutants_are_found(mutants, name, monkeypatch, tmp_path):
+#: The same of the calls of folios, which 6.12 has.
+MUTANTS_OF_FOLIOS = (
+    "unpin_folio: number + 1 #1",
+    "unpin_folios: < to <= #2",
+    "unpin_folios: negate if #1",
+    "unpin_folios: negate if #3",
+    "unpin_folios: - to + #1",
+    "unpin_user_folio: delete #1",
+    "folio_add_pin: negate if #2",
+    "folio_add_pin: delete #5",
+)
+
+
+@pytest.mark.slow("compiles a kernel for each mutant")
+@pytest.mark.parametrize(
+    ("version", "name"),
+    [("6.1", name) for name in MUTANTS] + [("6.12", name) for name in MUTANTS_OF_FOLIOS],
+)
+def test_mutants_are_found(mutants, version, name, monkeypatch, tmp_path):
     """A small change of a released kernel's own source is found, in state or in cost."""
-    where = KERNELS["6.1"]
+    where = KERNELS[version]
     if not Path(where).is_file():
-        pytest.skip(f"no {where}: apt install linux-source-6.1")
+        pytest.skip(f"no {where}: apt install linux-source-{version}")
     tree = read(where)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     (mutant,) = (one for one in mutants.mutants(tree) if one.name == name)
