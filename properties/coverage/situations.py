@@ -90,7 +90,7 @@ def _reader(cls: type[Step]) -> Reader | None:
         return pinning.umem_get if cls.pins else pinning.umem
     if cls.binds_handle:
         return pinning.pin
-    return pinning.counts if cls.gets else _WORLD.get(cls.call)
+    return pinning.counts if cls.gets or cls.pins else _WORLD.get(cls.call)
 
 
 _READERS = {call: reader for call, cls in STEPS.items() if (reader := _reader(cls))}

@@ -213,19 +213,22 @@ def _full(dice: Dice, rows: Rows, _semantics: Semantics) -> tuple[Mapping, list[
     return mapping, [get, pin, PutPage(pages=get.pages, n=get.n)]
 
 
-def _folio(dice: Dice, rows: Rows, _semantics: Semantics) -> tuple[Mapping, list[Step]]:
+def _folio(dice: Dice, rows: Rows, semantics: Semantics) -> tuple[Mapping, list[Step]]:
     """Many pins added to a pinned folio, whose refcount may go past 2^31, and dropped again."""
     kind, order = among(dice, rows)
     mapping = _mapping(dice, kind, order, 1)
-    page = span("a", dice.randrange(1 << order), mapping.npages).prefix(1)
-    pins = _near(dice, dice.randrange(MAX_PINS_POWER))
+    at = dice.randrange(1 << order)
+    page = span("a", at, at + 1)
+    adds = semantics.adds_pins
+    pins = _near(dice, dice.randrange(MAX_PINS_POWER) if adds else among(dice, LISTED_POWERS))
+    often = PageList((Slice("a", range(at, at + 1), pins),))
     get = GetPage(pages=page, n=COUNT_LIMIT - 1 - mapping.refs - dice.randrange(4 * pins))
     filled = one_in(dice, 3) and get.n > 0
     steps = [
         *([get] if filled else []),
         _pin("h1", page),
         FolioAddPin(page=page),
-        FolioAddPins(page=page, n=pins),
+        FolioAddPins(page=page, n=pins) if adds else _pin("h2", often),
         FolioAddPins(page=page, n=dice.randrange(3)),
         UnpinUserFolio(page=page, n=pins - dice.randrange(3)),
         *([PutPage(pages=page, n=get.n)] if filled else []),

@@ -138,6 +138,26 @@ def test_counting_unasked(known, followed):
 
 
 @pytest.mark.parametrize(
+    ("method", "known", "followed"),
+    [
+        ("unpin_folios", None, "7.3"),
+        ("folios_next", None, "7.3"),
+        ("unpin_user_page_range_dirty_lock", None, "5.13"),
+        ("put_compound_head", None, "5.13"),
+        ("unpin_folios", {"5.13", "6.12", "6.18"}, "6.18"),
+        ("folio_add_pins", {"5.13", "6.12"}, "5.13"),
+    ],
+)
+def test_counting_as_what_it_overrides(method, known, followed):
+    """A sketch that overrides a call is held to a version that has it, if it knows one."""
+    sketch = type("Sketch", (Optimised,), {method: lambda self, *args: None})
+    if known:
+        sketch.abilities = Abilities("sketch", semantics=frozenset(known))
+
+    assert followed == counting_as(Spec("sketch", sketch), None).version
+
+
+@pytest.mark.parametrize(
     ("text", "argument"),
     [
         ("kernel-guest", ""),

@@ -16,6 +16,7 @@ from properties.candidates import load as load_spec
 from properties.frontier import GENERATION
 from properties.grading.known import SLACK, found_within, load
 from properties.judging.judge import Run
+from properties.judging.oddities import ODDITIES
 from properties.judging.watchdog import STEP_SECONDS_AGAIN
 from properties.reports.outcome import Outcome
 from properties.reports.store import Store
@@ -236,6 +237,22 @@ def test_cut_rounds_are_told(home):
     assert 1 == ended.coverage.rounds
     assert 10 == ended.coverage.steps
     assert 10 < ended.cut
+
+
+def test_corrected_steps_are_told(home):
+    """Steps that show a known oddity of a statistic are counted, and told with its story."""
+
+    def searcher(search, number):
+        for oddity in (None, ODDITIES["uncounted-pin"]):
+            search.watcher.step(type("Run", (), {"record": None, "corrected": oddity})(), set())
+
+    means = Means(jobs=1)
+    ended = verify([searcher], Search(Optimised), Store(Optimised), 0, rounds=3, means=means)
+    outcome = Outcome(Search(Optimised), ended, None, Extent(), 0, "", (0, 0))
+    told = [line for line in outcome.lines(uncovered=False) if line.startswith("known ")]
+
+    assert ["known    3 steps compared but for the known oddity uncounted-pin:"] == told
+    assert {"uncounted-pin": 3} == outcome.json()["corrected"]
 
 
 def cut(ended):

@@ -38,6 +38,19 @@ def test_at_limit_with_a_pincount(version, order):
     )
 
 
+def test_last_step_of_one_page():
+    """The last step may name one page: it has another argument than a list of pages."""
+    lines = (
+        'a = mapping("base", orders=[0])',
+        "get_page(a[0:1], n=2147483646)",
+        "h1 = pin_user_pages(a[0:1])",
+        "folio_add_pins(a[0:1])",
+    )
+    found = list(keep_near_limit(program(*lines, semantics="7.3")))
+
+    assert all(one.steps[-1].call == "folio_add_pins" for one in found)
+
+
 def test_what_takes_nothing():
     """A step that takes no references is not refused any."""
     assert [] == offers(at_limit, PAGE, "unmap(a[0:1])")

@@ -48,6 +48,19 @@ def test_repeats(right):
     assert len(set(texts)) > 0.9 * len(texts)
 
 
+@pytest.mark.parametrize("version", ["6.12", "7.3"])
+def test_pins_added_to_folios(version):
+    """Where there are calls of folios, many pins are added to some, past 2^31 too."""
+    listener = heard(range(6), semantics=SEMANTICS[version])
+    steps = [step for p in listener.programs for step in p.steps]
+    most = max(step.n for step in steps if step.call == "unpin_user_folio")
+
+    assert [] == listener.failures
+    assert {"folio_add_pin", "unpin_folio", "unpin_folios"} <= listener.calls.keys()
+    assert most > 1 << 12
+    assert listener.reached["count-wrapped"]
+
+
 @pytest.mark.parametrize("version", SEMANTICS)
 def test_each_row_of_the_table(version):
     """Pages of each kind and order of a version are pinned and unpinned."""
