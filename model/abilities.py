@@ -71,6 +71,8 @@ class Abilities:
     :param refs: Maximum number of times that a page can be mapped.
     :param mixes: The kinds whose adjacent compound pages may differ in order; pages of
         different kinds may not be adjacent. None: neither is restricted.
+    :param attributes: Names of the attributes of mappings that it honours.
+    :param races: Kinds of races that it can have, besides "entry".
     :param changes: Whether a page table can change during ``pin_user_pages_fast_only()``.
     :param timed: Whether it has its own time limit for steps that do not return.
     :param takes_whole_programs: Whether it runs a complete program much faster than the
@@ -94,6 +96,8 @@ class Abilities:
     failing: int = UNBOUNDED
     refs: int = UNBOUNDED
     mixes: frozenset[str] | None = None
+    attributes: frozenset[str] = frozenset()
+    races: frozenset[str] = frozenset()
     changes: bool = True
     timed: bool = False
     takes_whole_programs: bool = False
@@ -114,6 +118,9 @@ class Abilities:
                 if extent.order not in orders:
                     what = "compound pages" if kind not in self.orders_of else f"{kind} pages"
                     return f"{self.name} has no {what} of order {extent.order}"
+            for name in mapping.attributes.given():
+                if name not in self.attributes:
+                    return f"{self.name} has no mappings with {mapping.attributes.text_of(name)}"
             if mapping.refs > self.refs:
                 return f"{self.name} maps no page {mapping.refs} times"
             pages[kind] += mapping.npages

@@ -3,15 +3,16 @@
 """Candidates: they carry out a program and show a snapshot of the pages after each step."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import wraps
 from inspect import Parameter, signature
 from types import FunctionType
-from typing import Any
+from typing import Any, ClassVar
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from model.abilities import USUAL_CALLS, Abilities
+from model.honoured import abilities_of
 from model.memory import (
     NR_FOLL_PIN_ACQUIRED,
     NR_FOLL_PIN_RELEASED,
@@ -24,9 +25,11 @@ from model.program import Program
 from model.step import Step, Table, shown
 from model.steps import STEPS
 
-#: The calls that have flags, which are their last argument: the number of the others and *self*.
+#: The calls that have flags: the number of arguments before these, and *self*. A race follows them.
 OTHERS = {
-    c: len(shown(cls)) for c, cls in STEPS.items() if any(a.name == "flags" for a in shown(cls))
+    call: len([name for name in names if name != "race"])
+    for call, names in ((c, [a.name for a in shown(cls)]) for c, cls in STEPS.items())
+    if "flags" in names
 }
 
 
@@ -111,6 +114,9 @@ class InProcess(Candidate):
     journal = True
     #: Whether snapshots have `Snapshot.lookups`.
     shows_lookups = False
+    #: The attributes of mappings that the class honours. A sketch that overrides a part of a pin
+    #: honours those that it names here, and none unless it does: it may not know them.
+    attributes: ClassVar[Collection[str]] = ()
     memory: Memory
     #: The memory that `execute` made. A sketch may replace `memory`, but not this.
     _memory: Memory | None = None
@@ -132,7 +138,7 @@ class InProcess(Candidate):
     @property
     def abilities(self) -> Abilities:
         calls = frozenset(call for call in STEPS if callable(getattr(self, call, None)))
-        return Abilities(type(self).__name__, calls=USUAL_CALLS | calls)
+        return evolve(abilities_of(type(self)), calls=USUAL_CALLS | calls)
 
     def execute(self, program: Program) -> Iterator[Snapshot]:
         self.memory = Memory(program.semantics, program.mappings, journal=self.journal)
@@ -244,7 +250,8 @@ class InProcess(Candidate):
             return -16
         maps = memory.page_mapcount(head)
         orders = [0] * memory.compound_nr(head)
-        memory.rebuild(head, orders, refs=maps, dirty=memory.page_dirty(head))
+        dirty, migrated = memory.page_dirty(head), memory.migrated(head)
+        memory.rebuild(head, orders, refs=maps, dirty=dirty, migrated=migrated)
         return 0
 
     def refs_of_split(self, head: int) -> int:

@@ -4,19 +4,22 @@
 
 from bisect import bisect_right
 from collections.abc import Iterable
+from operator import attrgetter
 from typing import NamedTuple
 
+from model.attributes import PLAIN, Attributes
 from model.mapping import Extent, Mapping
 
 
 class Block(NamedTuple):
-    """Adjacent compound pages of one order, in a mapping with *refs* and *kind*."""
+    """Adjacent compound pages of one order, in a mapping with *refs*, *kind* and *attributes*."""
 
     start: int
     stop: int
     order: int
     refs: int
     kind: str
+    attributes: Attributes = PLAIN
 
 
 class Frames:
@@ -24,7 +27,12 @@ class Frames:
 
     def __init__(self, mappings: Iterable[Mapping]) -> None:
         self._blocks = sorted(
-            Block(e.pfn, e.stop, e.order, m.refs, m.kind) for m in mappings for e in m.extents
+            (
+                Block(e.pfn, e.stop, e.order, m.refs, m.kind, m.attributes)
+                for m in mappings
+                for e in m.extents
+            ),
+            key=attrgetter("start"),
         )
         self._starts = [block.start for block in self._blocks]
 
@@ -45,7 +53,7 @@ class Frames:
         first = bisect_right(self._starts, start) - 1
         last = bisect_right(self._starts, stop - 1) - 1
         head, tail = self._blocks[first], self._blocks[last]
-        blocks = [Block(e.pfn, e.stop, e.order, head.refs, head.kind) for e in new]
+        blocks = [head._replace(start=e.pfn, stop=e.stop, order=e.order) for e in new]
         if head.start < start:
             blocks.insert(0, head._replace(stop=start))
         if stop < tail.stop:

@@ -6,7 +6,7 @@ Each call returns one run as ``(head, number of pages)``. The caller adds that n
 least 1, to *i* for the next call, until *i* is *npages*.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from model.memory import Memory
 
@@ -30,3 +30,16 @@ def compound_range_next(memory: Memory, i: int, npages: int, page: int) -> tuple
     head = memory.compound_head(following)
     nr = memory.compound_nr(head)
     return head, min(head + nr - following, npages - i)
+
+
+def runs(memory: Memory, pages: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """All runs of *pages*, a range or a list."""
+    i, npages = 0, len(pages)
+    contiguous = isinstance(pages, range) and pages.step == 1
+    while i < npages:
+        if contiguous:
+            head, ntails = compound_range_next(memory, i, npages, pages[0])
+        else:
+            head, ntails = compound_next(memory, i, npages, pages)
+        yield head, ntails
+        i += ntails

@@ -14,7 +14,7 @@ from model.errors import BadInput
 from model.mapping import MAX_PFN
 from model.pagelist import NULL_NAME, Group, PageList, Slice
 from model.semantics import MAX_ORDER
-from model.step import FLAGS, MIN_ERRNO, ULONG_VALUES, SgEntry
+from model.step import FLAGS, MIN_ERRNO, RACES, ULONG_VALUES, SgEntry
 
 
 def whole_number(node: ast.expr) -> int:
@@ -42,6 +42,14 @@ def string(node: ast.expr) -> str:
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value
     raise BadInput(f"{shortened(node)} is not a string")
+
+
+def race(node: ast.expr) -> str:
+    """The kind of race in *node*."""
+    kind = string(node)
+    if kind not in RACES:
+        raise BadInput(f"{shortened(node)} is no race; races are {', '.join(RACES)}")
+    return kind
 
 
 def identifier(node: ast.expr) -> str:
@@ -158,6 +166,7 @@ VALUES: dict[str, Callable[[ast.expr], Any]] = {
     "flags": flags,
     "orders": orders,
     "pages": pages,
+    "race": race,
     "sgl": scatterlist,
     "umem": identifier,
 }

@@ -15,6 +15,7 @@ from typing import overload
 
 from attrs import field, frozen
 
+from model.attributes import PLAIN, Attributes
 from model.errors import BadInput
 from model.semantics import KINDS, MAX_ORDER
 
@@ -138,6 +139,7 @@ class Mapping:
         ascend, and may have gaps.
     :param refs: References on each head that are not pins: one for each time the page is
         mapped, or the driver's own.
+    :param attributes: What its page table entries are like.
     :raises BadInput: if a value is out of bounds, a frame not aligned, or extents overlap.
     """
 
@@ -145,6 +147,7 @@ class Mapping:
     kind: str
     extents: tuple[Extent, ...] = field(converter=_joined)
     refs: int = 1
+    attributes: Attributes = PLAIN
 
     def __attrs_post_init__(self) -> None:
         complaint = self._complaint()
@@ -226,6 +229,8 @@ class Mapping:
             parts.append(f"pfn={self.extents[0].pfn:#x}")
         if self.refs != 1:
             parts.append(f"refs={self.refs}")
+        if self.attributes != PLAIN:
+            parts.append(self.attributes.text())
         return f"{self.name} = mapping({', '.join(parts)})"
 
 

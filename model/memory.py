@@ -8,6 +8,7 @@ Most methods stand for one load or one atomic operation of the kernel: a memory 
 
 from collections.abc import Iterable, Sequence
 
+from model.attributes import PLAIN, Attributes
 from model.frames import Frames
 from model.mapping import Mapping, side_by_side
 from model.page import MAX_COUNT, MIN_COUNT, Event, HeadState, Page, event, wrapped
@@ -57,6 +58,11 @@ class Memory:
         self.semantics = semantics
         self.stats = {NR_FOLL_PIN_ACQUIRED: 0, NR_FOLL_PIN_RELEASED: 0}
         self._journal = journal
+        mappings = tuple(mappings)
+        #: Whether any mapping is movable, so that long-term pins may have to move pages.
+        self.movable = any(mapping.attributes.movable for mapping in mappings)
+        #: Whether no mapping has attributes.
+        self.plain = all(mapping.attributes == PLAIN for mapping in mappings)
         self._frames = Frames(mappings)
         self._pages: dict[int, Page] = {}
         self._spent = self._allowed = self._fuel = 0
@@ -64,10 +70,12 @@ class Memory:
         # The `Block` of the last look-up, cached: the next look-up is mostly in the same one.
         self._start = self._stop = self._mask = self._order = self._refs = 0
         self._zero = self._special = self._exact = False
+        self._attributes: Attributes = PLAIN
 
     def begin_step(self, npages: int) -> None:
         """Clear the journal, and set the limits of operations for a step on *npages* pages."""
         self.touched: set[int] = set()
+        self._tried: set[int] = set()
         self.warnings: list[str] = []
         self.events: list[Event] = []
         self.puts = 0
@@ -148,7 +156,18 @@ class Memory:
 
     def huge_entry(self, page: int) -> bool:
         """Whether page table entries may map several pages of the compound page of *page*."""
-        return self.compound_order(page) >= PMD_ORDER
+        order = self.compound_order(page)
+        return min(order, self._attributes.largest) >= PMD_ORDER
+
+    def attributes(self, page: int) -> Attributes:
+        """The attributes of the mapping that *page* lies in."""
+        if not self._start <= page < self._stop:
+            self._look_up(page)
+        return self._attributes
+
+    def is_longterm_pinnable(self, head: int) -> bool:
+        """``folio_is_longterm_pinnable()``: whether a long-term pin may keep *head* where it is."""
+        return not self.attributes(head).movable or self._page(head).migrated
 
     def is_zero_page(self, page: int) -> bool:
         """``is_zero_page()``; always false in versions that count pins of the zero page."""
@@ -280,10 +299,30 @@ class Memory:
         """Number of times that the page at *head* is mapped."""
         return self._page(head).maps
 
-    def rebuild(self, pfn: int, orders: Sequence[int], *, refs: int, dirty: bool) -> None:
+    def isolate(self, head: int) -> bool:
+        """Take *head* off the LRU list; false in the first try of a step on pages isolated later.
+
+        (``folio_isolate_lru()``)
+        """
+        first = head not in self._tried
+        self._tried.add(head)
+        return not (first and self.attributes(head).isolates)
+
+    def set_migrated(self, head: int) -> None:
+        """Move *head* to where a long-term pin may keep it. Programs name it by the same frames."""
+        self._page(head).migrated = True
+
+    def migrated(self, head: int) -> bool:
+        """Whether *head* was moved by `set_migrated`."""
+        return self._page(head).migrated
+
+    def rebuild(
+        self, pfn: int, orders: Sequence[int], *, refs: int, dirty: bool, migrated: bool = False
+    ) -> None:
         """Replace the compound pages from *pfn* on by adjacent ones of *orders*.
 
-        Each new compound page is mapped *refs* times, has no other references, and may be *dirty*.
+        Each new compound page is mapped *refs* times, has no other references, and may be *dirty*
+        and *migrated*.
         """
         extents = side_by_side(orders, pfn)
         self._frames.replace(extents)
@@ -293,7 +332,9 @@ class Memory:
         for extent in extents:
             exact = self.semantics.exact(extent.order)
             heads = extent.heads()
-            self._pages.update((head, Page(refs, exact, 0, dirty, refs)) for head in heads)
+            self._pages.update(
+                (head, Page(refs, exact, 0, dirty, refs, migrated=migrated)) for head in heads
+            )
             self.touched.update(heads)
 
     # Internal.
@@ -304,7 +345,7 @@ class Memory:
             raise Oops("NULL has no struct page")
         if block is None:
             raise Oops(f"frame {page:#x} is in no mapping")
-        self._start, self._stop, self._order, self._refs, kind = block
+        self._start, self._stop, self._order, self._refs, kind, self._attributes = block
         self._special = kind == "zero"
         self._zero = self._special and self.semantics.uncounted(kind)
         self._exact = self._order >= self.semantics.exact_order

@@ -5,12 +5,13 @@
 from collections.abc import Callable, Sequence
 from types import MappingProxyType
 
-from model import iterators
+from model import entries, iterators, longterm
+from model.attributes import ATTRIBUTES
 from model.candidate import InProcess
 from model.memory import NR_FOLL_PIN_ACQUIRED, NR_FOLL_PIN_RELEASED
 from model.page import wrapped
 from model.pagelist import NULL
-from model.semantics import BIAS, PMD_ORDER, PUD_ORDER
+from model.semantics import BIAS
 from model.step import FOLL_LONGTERM, FOLL_WRITE, MIN_ERR_VALUE
 from model.umem import BATCH, Scatterlist, Umem, append_pages
 
@@ -27,6 +28,8 @@ class Optimised(InProcess):
 
     A sketch of a new path is a subclass that overrides one or more of the methods.
     """
+
+    attributes = ATTRIBUTES
 
     def compound_next(self, i: int, npages: int, pages: Sequence[int]) -> tuple[int, int]:
         """The run that begins at ``pages[i]``, for unpin calls: (head, number of entries)."""
@@ -97,11 +100,41 @@ class Optimised(InProcess):
         """
         if gup_flags is not None:
             self.memory.ask(gup_flags)
-        return self._grab_runs(pages, self.try_grab_compound_head)
+        flags = gup_flags or 0
+        pinned = self._grab_faulted(pages, self.try_grab_compound_head, flags)
+        if flags & FOLL_LONGTERM and self.memory.movable:
+            while pinned > 0:
+                moved = self.check_and_migrate_movable_pages(pages[:pinned])
+                if not moved:
+                    break
+                if moved < 0:
+                    return moved
+                pinned = self._grab_faulted(pages, self.try_grab_compound_head, flags)
+        return pinned
+
+    def check_and_migrate_movable_pages(self, pages: Sequence[int]) -> int:
+        """Let long-term pins keep *pages*: 0 if they may, else unpin all and move those that must.
+
+        Returns 1 if the caller has to pin again, or -errno if pages cannot be moved.
+        """
+        collected, isolated = longterm.collect(self.memory, pages)
+        if not collected:
+            return 0
+        self.unpin_user_pages(pages, len(pages))
+        return 1 if longterm.migrate(self.memory, isolated) else ENOMEM
 
     def get_user_pages(self, pages: Sequence[int], gup_flags: int | None = None) -> int:
         """Take plain references as `pin_user_pages` takes pins; return their number, or -errno."""
-        return self._grab_runs(pages, self.try_get_compound_head)
+        return self._grab_faulted(pages, self.try_get_compound_head, gup_flags or 0)
+
+    def _grab_faulted(
+        self, pages: Sequence[int], grab: Callable[[int, int], int], gup_flags: int
+    ) -> int:
+        """Grab *pages* up to one that its mapping or a fault refuses; the number, or -errno."""
+        refused, error = len(pages), 0
+        if not self.memory.plain:
+            refused, error = entries.refused(self.memory, pages, gup_flags)
+        return self._grab_runs(pages[:refused], grab) or error
 
     def _grab_runs(self, pages: Sequence[int], grab: Callable[[int, int], int]) -> int:
         i = 0
@@ -116,18 +149,36 @@ class Optimised(InProcess):
         return i
 
     def pin_user_pages_fast_only(
-        self, pages: Sequence[int], changed: int | None, gup_flags: int | None = None
+        self,
+        pages: Sequence[int],
+        changed: int | None,
+        gup_flags: int | None = None,
+        race: str = "entry",
     ) -> int:
         """Pin run by run without the slow path; return the number of pages pinned.
 
         If *changed* is not None, the page table entry of ``pages[changed]`` changes during the
-        call: the pages that this entry maps are unpinned in one put, and the walk ends there.
+        call: the pages that this entry maps are unpinned in one put, and the walk ends there. So
+        does its PMD if *race* is "collapse". If it is "fork", the process forks while the page is
+        pinned, which the call sees after the walk (``write_protect_seq``): it unpins all pages.
         """
+        if race == "fork":
+            pinned = self._walk_fast(pages, None, gup_flags or 0)
+            if changed is None or changed >= pinned:
+                return pinned
+            self.undo_walk(pages[:pinned])
+            return 0
+        return self._walk_fast(pages, changed, gup_flags or 0)
+
+    def _walk_fast(self, pages: Sequence[int], changed: int | None, gup_flags: int) -> int:
+        """Pin *pages* up to an entry at which the fast path stops; return how many."""
         start, stop = (-1, -1) if changed is None else self.page_table_entry(pages, changed)
         i = 0
         while i < len(pages):
             head, ntails = self._mapped(i, pages)
-            if self.memory.pte_special(head):
+            if self.memory.pte_special(head) or not entries.fast_allowed(
+                self.memory, head, gup_flags
+            ):
                 return i
             if i <= start < i + ntails:
                 # What other entries map of the run stays pinned (gup_pte_range()).
@@ -146,24 +197,13 @@ class Optimised(InProcess):
                 return i
         return i
 
-    def page_table_entry(self, pages: Sequence[int], position: int) -> tuple[int, int]:
-        """The positions (start, stop) of *pages* that the entry of ``pages[position]`` maps.
+    def undo_walk(self, pages: Sequence[int]) -> None:
+        """Unpin *pages*, all that the fast path has pinned: the process has forked meanwhile."""
+        self.unpin_user_pages(pages, len(pages))
 
-        The pages are mapped one after another, the first at an address that is its frame modulo the
-        pages of a PUD. A PUD or PMD maps neighbours that lie in it as in their compound page.
-        """
-        page, first = pages[position], pages[0]
-        order = self.memory.compound_order(page) if self.memory.huge_entry(page) else 0
-        for level in (PUD_ORDER, PMD_ORDER):
-            if order < level or (first + position - page) % (1 << level):
-                continue
-            at = (first + position) & -1 << level
-            start, stop = max(at - first, 0), min(at + (1 << level) - first, len(pages))
-            mapped = pages[start:stop]
-            neighbours = range(page - position + start, page - position + stop)
-            if mapped == (neighbours if isinstance(mapped, range) else [*neighbours]):
-                return start, stop
-        return position, position + 1
+    def page_table_entry(self, pages: Sequence[int], position: int) -> tuple[int, int]:
+        """The positions (start, stop) of *pages* that the entry of ``pages[position]`` maps."""
+        return entries.mapped_together(self.memory, pages, position)
 
     def undo_grab(self, head: int, refs: int) -> None:
         """Drop *refs* pins that the fast path has just taken: the page table entry has changed."""

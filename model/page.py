@@ -64,6 +64,7 @@ class Page:
 
     :param exact: Whether it has a pincount, separate from the refcount.
     :param maps: Number of times it is mapped.
+    :param migrated: Whether it was moved to where a long-term pin may keep it.
     """
 
     refcount: int
@@ -72,6 +73,7 @@ class Page:
     dirty: bool = False
     maps: int = 0
     allocated: bool = True
+    migrated: bool = False
 
     def state(self) -> HeadState:
         """What a snapshot shows of the page."""

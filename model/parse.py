@@ -12,8 +12,9 @@ import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from model.attributes import DEFAULTS, PLAIN, Attributes
 from model.contents import contents
 from model.errors import BadInput, about
 from model.literals import VALUES, boolean, brackets, shortened, string, whole_number
@@ -167,13 +168,13 @@ class _Reader:
         _check_name(name)
         if name in self._names:
             raise BadInput(f"{name} is defined twice")
-        arguments = _arguments(call, ["kind"], {"orders", "pfn", "refs"})
+        arguments = _arguments(call, ["kind"], {"orders", "pfn", "refs", *DEFAULTS})
         if "orders" not in arguments:
             raise BadInput("mapping(…) needs orders=[…]")
         groups = brackets(arguments["orders"])
         extents = self._place(groups, arguments.get("pfn"))
         refs = whole_number(arguments["refs"]) if "refs" in arguments else 1
-        mapping = Mapping(name, string(arguments["kind"]), extents, refs)
+        mapping = Mapping(name, string(arguments["kind"]), extents, refs, _attributes(arguments))
         if self.semantics is not None:
             check_kind(mapping, self.semantics)
         orders = (order for bracket in groups for order, _ in bracket)
@@ -222,6 +223,16 @@ class _Reader:
         step = _step(name, cls, call)
         self._checker.step(step)
         self.steps.append(step)
+
+
+def _attributes(arguments: dict[str, ast.expr]) -> Attributes:
+    """The attributes among the *arguments* of a mapping."""
+    given: dict[str, Any] = {
+        name: (boolean if isinstance(default, bool) else string)(arguments[name])
+        for name, default in DEFAULTS.items()
+        if name in arguments
+    }
+    return Attributes(**given) if given else PLAIN
 
 
 def _step(name: str, cls: type[Step], call: ast.Call) -> Step:

@@ -126,7 +126,7 @@ def check_frames(mappings: Sequence[Mapping], lines: Sequence[int] = ()) -> None
 
 
 def check_kind(mapping: Mapping, semantics: Semantics) -> None:
-    """Raise BadInput if *mapping* has an order that its kind does not have in *semantics*."""
+    """Raise BadInput if *mapping* has an order or attribute that *semantics* do not allow it."""
     allowed = semantics.orders[mapping.kind]
     for extent in mapping.extents:
         if extent.order not in allowed:
@@ -135,6 +135,10 @@ def check_kind(mapping: Mapping, semantics: Semantics) -> None:
                 f"mapping {mapping.name}: {mapping.kind} pages of order {extent.order} do not "
                 f"exist in {semantics.version}; existing orders are {listed}"
             )
+    highest = max(extent.order for extent in mapping.extents)
+    complaint = mapping.attributes.complaint(mapping.kind, highest, semantics)
+    if complaint:
+        raise BadInput(f"mapping {mapping.name}: {complaint}")
 
 
 class Checker:

@@ -9,10 +9,12 @@ from collections.abc import Sequence
 
 from attrs import define
 
+from model.attributes import ATTRIBUTES
 from model.candidate import InProcess
 from model.memory import NR_FOLL_PIN_ACQUIRED, NR_FOLL_PIN_RELEASED
 from model.pagelist import NULL
 from model.semantics import BIAS, PAGE_SIZE, PMD_ORDER, PUD_ORDER
+from model.step import FOLL_LONGTERM, FOLL_WRITE
 
 ENOMEM = 12
 EFAULT = 14
@@ -37,26 +39,87 @@ class Reference(InProcess):
     """The algorithms from before the series (mm/gup.c and umem.c in 5.11), page by page."""
 
     journal = False
+    attributes = ATTRIBUTES
 
     # Pinning.
 
     def pin_user_pages(self, pages: Sequence[int], gup_flags: int = 0) -> int:
-        """Pin pages until one is not mapped or cannot be pinned; return how many, or -errno."""
-        pinned = 0
+        """Pin pages until one cannot be had or pinned; return how many, or -errno if none.
+
+        A long-term pin must not keep pages that have to stay movable: if it got some of those, it
+        gives all pages back, has these moved, and starts again.
+        """
+        while True:
+            pinned = 0
+            error = 0
+            for page in pages:
+                error = self._cannot_be_had(page, gup_flags)
+                if not error and not self._pin(page):
+                    error = ENOMEM
+                if error:
+                    break
+                pinned += 1
+            if pinned == 0:
+                return -error
+            if not gup_flags & FOLL_LONGTERM:
+                return pinned
+            if not any(self._must_move(page) for page in pages[:pinned]):
+                return pinned
+            isolated = self._isolated(pages[:pinned])
+            for page in pages[:pinned]:
+                self._unpin(page)
+            for head in isolated:
+                if not self._can_move(head):
+                    return -ENOMEM
+            for head in isolated:
+                self.memory.set_migrated(head)
+
+    def _cannot_be_had(self, page: int, gup_flags: int) -> int:
+        """The error of the slow path if it cannot get at *page*, else 0.
+
+        What is shared after a fork it copies, what is PROT_NONE it makes accessible, and what is
+        not present it faults in, a second time if the first try says so.
+        """
+        if not self.memory.page_mapped(page):
+            return EFAULT
+        attributes = self.memory.attributes(page)
+        if gup_flags & FOLL_WRITE and not attributes.writable:
+            return EFAULT
+        if not attributes.present and attributes.fault == "bus":
+            return EFAULT
+        if not attributes.present and attributes.fault == "oom":
+            return ENOMEM
+        return 0
+
+    def _must_move(self, page: int) -> bool:
+        """Whether a long-term pin must not keep *page* where it is."""
+        head = self.memory.compound_head(page)
+        return self.memory.attributes(page).movable and not self.memory.migrated(head)
+
+    def _can_move(self, head: int) -> bool:
+        """Whether *head* can be moved: nothing may refer to it but its mappings."""
+        if not self.memory.attributes(head).migrates:
+            return False
+        return self.memory.page_ref_count(head) == self.memory.page_mapcount(head)
+
+    def _isolated(self, pages: Sequence[int]) -> list[int]:
+        """The heads that must move and could be isolated; each run of pages is one try."""
+        heads = []
+        before = NULL
         for page in pages:
-            if not self.memory.page_mapped(page):
-                return pinned or -EFAULT
-            if not self._pin(page):
-                return pinned or -ENOMEM
-            pinned += 1
-        return pinned
+            head = self.memory.compound_head(page)
+            if head != before and self._must_move(page) and self.memory.isolate(head):
+                heads.append(head)
+            before = head
+        return heads
 
     def get_user_pages(self, pages: Sequence[int], gup_flags: int = 0) -> int:
         """Take plain references as `pin_user_pages` takes pins; return their number, or -errno."""
         taken = 0
         for page in pages:
-            if not self.memory.page_mapped(page):
-                return taken or -EFAULT
+            error = self._cannot_be_had(page, gup_flags)
+            if error:
+                return taken or -error
             head = self.memory.compound_head(page)
             if not self._may_grab(head):
                 return taken or -ENOMEM
@@ -65,32 +128,59 @@ class Reference(InProcess):
         return taken
 
     def pin_user_pages_fast_only(
-        self, pages: Sequence[int], changed: int | None, gup_flags: int = 0
+        self,
+        pages: Sequence[int],
+        changed: int | None,
+        gup_flags: int = 0,
+        race: str = "entry",
     ) -> int:
         """Pin each page without the slow path; return the number of pages pinned, never -errno.
 
         If *changed* is not None, the page table entry of ``pages[changed]`` changes during the
-        call: the pages that this entry maps are unpinned again, and the walk ends there.
+        call: the pages that this entry maps are unpinned again, and the walk ends there. If its
+        PMD changes (*race* is "collapse"), the same pages were pinned by what it was. If the
+        process forks, the walk goes on to its end, and then all pages are unpinned.
         """
+        if race == "fork":
+            return self._pin_while_forking(pages, changed, gup_flags)
         begins, ends = self._same_entry(pages, changed)
         pinned = 0
         for position, page in enumerate(pages):
             if position == begins:
                 grabbed = []
                 for later in range(begins, ends):
-                    if not self._pin_fast(pages[later]):
+                    if not self._pin_fast(pages[later], gup_flags):
                         break
                     grabbed.append(pages[later])
                 for back in grabbed:
                     self._unpin(back)
                 return pinned
-            if not self._pin_fast(page):
+            if not self._pin_fast(page, gup_flags):
                 return pinned
             pinned += 1
         return pinned
 
-    def _pin_fast(self, page: int) -> bool:
+    def _pin_while_forking(self, pages: Sequence[int], at: int | None, gup_flags: int) -> int:
+        """Pin *pages*; if that of position *at* is pinned, the process forks meanwhile."""
+        pinned = self.pin_user_pages_fast_only(pages, None, gup_flags)
+        if at is None or at >= pinned:
+            return pinned
+        for page in pages[:pinned]:
+            self._unpin(page)
+        return 0
+
+    def _pin_fast(self, page: int, gup_flags: int) -> bool:
+        """Pin *page* unless its page table entry is one at which the fast path stops."""
         if not self.memory.page_mapped(page) or self.memory.pte_special(page):
+            return False
+        attributes = self.memory.attributes(page)
+        if not attributes.present or attributes.protnone:
+            return False
+        if attributes.shared:
+            return False  # a pin needs a page of its own
+        if gup_flags & FOLL_WRITE and not attributes.writable:
+            return False
+        if gup_flags & FOLL_LONGTERM and self._must_move(page):
             return False
         return self._pin(page)
 
@@ -131,6 +221,8 @@ class Reference(InProcess):
         """
         page = pages[position]
         size = 1 << order
+        if self.memory.attributes(page).largest < order:
+            return False
         if self.memory.compound_order(self.memory.compound_head(page)) < order:
             return False
         return page % size == self._address(pages, position) % size
@@ -261,29 +353,22 @@ class Reference(InProcess):
         if len(pages) == 0:
             return -EINVAL
         entries: list[tuple[int, int]] = []
-        waiting: list[int] = []
+        gup_flags = FOLL_LONGTERM
+        if writable:
+            gup_flags = FOLL_LONGTERM | FOLL_WRITE
         batch = 0
-        error = 0
-        for page in pages:
-            if not self.memory.page_mapped(page):
-                error = -EFAULT
-            elif not self._pin(page):
-                error = -ENOMEM
-            else:
-                waiting.append(page)
-            if error or len(waiting) == 512:
-                if waiting and batch == append_fails:
-                    return self._undo(entries, waiting, -ENOMEM)
-                for one in waiting:
-                    self._append(entries, one, max_segment)
-                batch += 1 if waiting else 0
-                waiting = []
-            if error:
-                return self._undo(entries, waiting, error)
-        if waiting and batch == append_fails:
-            return self._undo(entries, waiting, -ENOMEM)
-        for one in waiting:
-            self._append(entries, one, max_segment)
+        done = 0
+        while done < len(pages):
+            pinned = self.pin_user_pages(pages[done : done + 512], gup_flags)
+            if pinned < 0:
+                return self._undo(entries, [], pinned)
+            waiting = pages[done : done + pinned]
+            if batch == append_fails:
+                return self._undo(entries, waiting, -ENOMEM)
+            for one in waiting:
+                self._append(entries, one, max_segment)
+            done += pinned
+            batch += 1
         if nmap == 0:
             return self._undo(entries, [], -ENOMEM)
         mapped = len(entries) if nmap is None else min(nmap, len(entries))
@@ -298,7 +383,7 @@ class Reference(InProcess):
                 return
         entries.append((page, PAGE_SIZE))
 
-    def _undo(self, entries: list[tuple[int, int]], waiting: list[int], error: int) -> int:
+    def _undo(self, entries: list[tuple[int, int]], waiting: Sequence[int], error: int) -> int:
         for page in waiting:
             self._unpin(page)
         for first, length in entries:

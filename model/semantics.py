@@ -60,6 +60,9 @@ class Semantics:
     :param in_section: Whether the struct pages of a range, and of a compound page, must be
         contiguous also without VMEMMAP, so that they lie in one section (``nth_page()`` is gone
         and ``MAX_FOLIO_ORDER`` has that limit, 6.18).
+    :param lacks: Attributes of mappings and kinds of races that do not exist: exclusive anonymous
+        pages came with 5.19 (6c287605fd56), migration out of ZONE_MOVABLE with 5.13 (d1e153fea2a8),
+        and GUP-fast looks at the PMD once more from 6.1 on (70cbc3cc78a9).
     :param tail_mask: Whether, under HVO, a tail holds a mask that makes the head's address of its
         own, and not the head's address (``compound_info``, 7.1).
     """
@@ -75,6 +78,7 @@ class Semantics:
     left_to_slow_path: frozenset[tuple[str, int]] = frozenset()
     in_section: bool = False
     tail_mask: bool = False
+    lacks: frozenset[str] = frozenset()
 
     def exact(self, order: int) -> bool:
         """Whether a compound page of *order* has a pincount of its own."""
@@ -112,6 +116,9 @@ _ORDERS_OF_LARGE_FOLIOS = MappingProxyType(
     _ORDERS_OF_FOLIOS | {"page-cache": frozenset(range(10)), "thp": frozenset(range(2, 10))}
 )
 
+#: What versions before 6.1 lack.
+_LACKED = frozenset({"shared", "collapse"})
+
 KINDS = tuple(_ORDERS_BEFORE_FOLIOS)
 
 _6_12 = Semantics(
@@ -128,9 +135,15 @@ SEMANTICS: Mapping[str, Semantics] = MappingProxyType(
     {
         row.version: row
         for row in (
-            Semantics("5.11", orders=_ORDERS_BEFORE_FOLIOS, exact_order=2, batched=False),
-            Semantics("5.13", orders=_ORDERS_BEFORE_FOLIOS, exact_order=2),
-            Semantics("5.18", orders=_ORDERS_OF_FOLIOS),
+            Semantics(
+                "5.11",
+                orders=_ORDERS_BEFORE_FOLIOS,
+                exact_order=2,
+                batched=False,
+                lacks=_LACKED | {"movable"},
+            ),
+            Semantics("5.13", orders=_ORDERS_BEFORE_FOLIOS, exact_order=2, lacks=_LACKED),
+            Semantics("5.18", orders=_ORDERS_OF_FOLIOS, lacks=_LACKED),
             Semantics("6.1", orders=_ORDERS_OF_FOLIOS, zero_skipped=True),
             _6_12,
             # On 32 bits, to the present. in_section holds from 6.18 on.

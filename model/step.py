@@ -31,6 +31,10 @@ FOLL_LONGTERM = 2
 #: The flags that a pin call may have, by name.
 FLAGS = MappingProxyType({"FOLL_WRITE": FOLL_WRITE, "FOLL_LONGTERM": FOLL_LONGTERM})
 
+#: What may happen while the fast path walks: an entry changes, a table of PTEs is collapsed to a
+#: huge page, or the process forks.
+RACES = ("entry", "collapse", "fork")
+
 #: ``ib_dma_max_seg_size()`` of a device without a limit, in bytes.
 MAX_SEGMENT = 0xFFFF_F000
 
@@ -102,6 +106,8 @@ def _written(kind: str, value: Any) -> str:
     """*value* as text, in the syntax *kind* (see `argument`)."""
     if kind == "orders":
         return orders_text(value)
+    if kind == "race":
+        return f'"{value}"'
     separators = {"flags": " | ", "sgl": " + "}
     return separators[kind].join(map(str, value)) if kind in separators else str(value)
 
@@ -252,7 +258,11 @@ class Step:
 
     def changes_page_table(self) -> bool:
         """Whether a page table entry changes during the call."""
-        return False
+        return bool(self.race_kind())
+
+    def race_kind(self) -> str:
+        """The kind of race during the call, one of `RACES`; empty if there is none."""
+        return ""
 
     def fails_append(self) -> bool:
         """Whether memory for scatterlist entries runs out during the call."""

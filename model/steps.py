@@ -77,6 +77,9 @@ class PinUserPagesFastOnly(_Pin):
 
     :param changed: Position of a page whose page table entry changes after the page has
         been pinned: all pages that the entry maps are unpinned again, and the walk ends there.
+    :param race: What happens at that moment. "entry": just this. "collapse": the PMD changes, as
+        a table of PTEs becomes a huge page; of pages mapped by PTEs the one is unpinned. "fork":
+        the process forks, which the call sees after the walk: it unpins all pages and returns 0.
     """
 
     call = "pin_user_pages_fast_only"
@@ -84,17 +87,22 @@ class PinUserPagesFastOnly(_Pin):
     position = "changed"
 
     changed: int | None = argument("int", default=None)
+    race: str = argument("race", default="entry")
 
-    def changes_page_table(self) -> bool:
-        return self.changed is not None
+    def race_kind(self) -> str:
+        return "" if self.changed is None else self.race
 
     def complaint(self, table: Table) -> str:
-        if self.changed is None or 0 <= self.changed < len(self.pages):
+        if self.changed is None:
+            return "" if self.race == "entry" else f'race="{self.race}" needs changed='
+        if 0 <= self.changed < len(self.pages):
             return ""
         return f"changed={self.changed} is not a position in the list"
 
     def arguments(self, table: Table) -> tuple[Any, ...]:
-        return (self.pages.resolve(table), self.changed, self.gup_flags)
+        # Sketches from before there were other races do not take the last argument.
+        race = () if self.race == "entry" else (self.race,)
+        return (self.pages.resolve(table), self.changed, self.gup_flags, *race)
 
 
 # Unpinning.

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from model.attributes import PLAIN
 from model.optimised import Optimised
 from model.parse import parse_program
 from model.semantics import SEMANTICS
@@ -66,6 +67,12 @@ def gone(pid):
         time.sleep(0.1)
     os.kill(pid, signal.SIGKILL)
     return False
+
+
+def plain(program):
+    """Whether no mapping of *program* has attributes, and no race is more than an entry's."""
+    races = {step.race_kind() for step in program.steps}
+    return races <= {"", "entry"} and all(m.attributes == PLAIN for m in program.mappings)
 
 
 class Last(Watcher):

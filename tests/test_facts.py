@@ -50,6 +50,7 @@ NOT_SHOWN = {
     "orders": "what exists is the choice of a configuration; programs draw from it, nothing counts",
     "folio_calls": "says which calls exist: a trace with one of them no longer applies to a tree",
     "adds_pins": "likewise",
+    "lacks": "what exists: programs draw from it, nothing counts",
     "left_to_slow_path": "no model reads it: see test_left_to_slow_path",
     "tail_mask": "no model reads it: of compiled trees it allows a configuration",
 }

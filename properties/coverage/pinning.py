@@ -8,6 +8,7 @@ from typing import Any
 
 from model.pagelist import PageList, Slice
 from model.semantics import PAGE_SIZE
+from properties.coverage.mapped import met
 from properties.coverage.points import MAX_EXAMINED
 from properties.judging.holdings import Held
 from properties.judging.oracles.record import Record
@@ -35,6 +36,7 @@ def pin(record: Record) -> Iterator[str]:
         first, *others = pages.slices()
         if any(piece.name != first.name for piece in others):
             yield "several-mappings"
+    yield from met(record)
     if step.changes_page_table() and returned <= getattr(step, step.position):
         yield "grab-undone"
     yield from counts(record)
@@ -65,6 +67,8 @@ def umem_get(record: Record) -> Iterator[str]:
     """The situations of ``ib_umem_get()``."""
     step: Any = record.step
     returned = record.returned or 0
+    if step.pages:
+        yield from met(record)
     if returned == ENOMEM:
         if step.append_fails is not None:
             yield "umem-append-fails"

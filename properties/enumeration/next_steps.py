@@ -142,8 +142,9 @@ class NextSteps:
 
     def _pin_user_pages_fast_only(self, make: Any) -> Iterator[Step]:
         for pages in self._lists():
-            for changed in (None, *range(len(pages))):
-                yield make(handle=f"h{self._nth}", pages=pages, changed=changed)
+            yield make(handle=f"h{self._nth}", pages=pages)
+            for changed, race in product(range(len(pages)), self._scope.values["race"]):
+                yield make(handle=f"h{self._nth}", pages=pages, changed=changed, race=race)
 
     def _unpin_user_page(self, make: Any) -> Iterator[Step]:
         for positions in self._pinned():

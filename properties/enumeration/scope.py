@@ -24,6 +24,7 @@ DEFAULT_VALUES: dict[str, tuple[Any, ...]] = {
     "nmap": (None,),
     "append_fails": (None,),
     "npages": (None,),
+    "race": ("entry",),
 }
 
 #: `one_step_less` allows lists of up to this many pages even if its *scope* does not.

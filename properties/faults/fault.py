@@ -16,6 +16,7 @@ GROUPS = (
     "dirty flag",
     "bias against exact",
     "grab and undo",
+    "entries",
     "statistics",
     "lifetime",
     "folios",

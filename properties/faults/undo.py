@@ -63,9 +63,13 @@ class UndoTakesEverything(Optimised):
     """
 
     def pin_user_pages_fast_only(
-        self, pages: Sequence[int], changed: int | None, gup_flags: int | None = None
+        self,
+        pages: Sequence[int],
+        changed: int | None,
+        gup_flags: int | None = None,
+        race: str = "entry",
     ) -> int:
-        pinned = super().pin_user_pages_fast_only(pages, changed, gup_flags)
+        pinned = super().pin_user_pages_fast_only(pages, changed, gup_flags, race)
         if changed is not None and pinned <= changed:
             self.unpin_user_pages(pages[:pinned], pinned)
             pinned = 0
@@ -80,7 +84,11 @@ class HugeEntryHalfUndone(Optimised):
     """
 
     def pin_user_pages_fast_only(
-        self, pages: Sequence[int], changed: int | None, gup_flags: int | None = None
+        self,
+        pages: Sequence[int],
+        changed: int | None,
+        gup_flags: int | None = None,
+        race: str = "entry",
     ) -> int:
         if changed is None:
             return super().pin_user_pages_fast_only(pages, None, gup_flags)
@@ -102,13 +110,17 @@ class EveryRunIsOneEntry(Optimised):
     """
 
     def pin_user_pages_fast_only(
-        self, pages: Sequence[int], changed: int | None, gup_flags: int | None = None
+        self,
+        pages: Sequence[int],
+        changed: int | None,
+        gup_flags: int | None = None,
+        race: str = "entry",
     ) -> int:
         if changed is not None:
             head = self.memory.compound_head(pages[changed])
             while changed > 0 and self.memory.compound_head(pages[changed - 1]) == head:
                 changed -= 1
-        return super().pin_user_pages_fast_only(pages, changed, gup_flags)
+        return super().pin_user_pages_fast_only(pages, changed, gup_flags, race)
 
 
 @fault("grab and undo", "C03, mutation", versions=("5.11", "5.13"))
@@ -119,9 +131,13 @@ class GoesOnAfterUndo(Optimised):
     """
 
     def pin_user_pages_fast_only(
-        self, pages: Sequence[int], changed: int | None, gup_flags: int | None = None
+        self,
+        pages: Sequence[int],
+        changed: int | None,
+        gup_flags: int | None = None,
+        race: str = "entry",
     ) -> int:
-        pinned = super().pin_user_pages_fast_only(pages, changed, gup_flags)
+        pinned = super().pin_user_pages_fast_only(pages, changed, gup_flags, race)
         if changed is not None and pinned == changed:
             pinned += super().pin_user_pages_fast_only(pages[changed + 1 :], None, gup_flags)
         return pinned

@@ -28,6 +28,8 @@ def inapplicable(program: Program, abilities: Abilities) -> str:
     for step in program.steps:
         if step.lacked_by(program.semantics):
             return f"{step.call}() does not exist in {version}"
+        if step.race_kind() in program.semantics.lacks:
+            return f'race="{step.race_kind()}" does not exist in {version}'
         if not (program.semantics.null_skipped or program.misuse) and NULL_NAME in step.uses():
             return f"{version} does not skip NULL"
         reason = beyond(step, abilities)
@@ -61,6 +63,9 @@ def beyond(step: Step, abilities: Abilities) -> str:
         return f"{abilities.name} has no append_fails= of more than {abilities.failing} pages"
     if not abilities.changes and step.changes_page_table():
         return f"{abilities.name} cannot change a page table during a call"
+    race = step.race_kind()
+    if race not in {"", "entry", *abilities.races}:
+        return f'{abilities.name} has no race="{race}"'
     for order in step.orders_made():
         if order not in abilities.orders:
             return f"{abilities.name} has no compound pages of order {order}"

@@ -21,6 +21,7 @@ class Held:
 
     :param each: The number that one pin adds to the refcount; 0 if pins are not counted.
     :param alive: Whether it is allocated.
+    :param migrated: Whether it was moved to where a long-term pin may keep it.
     """
 
     each: int
@@ -29,6 +30,7 @@ class Held:
     pins: int = 0
     dirty: bool = False
     alive: bool = True
+    migrated: bool = False
 
     @property
     def mapped(self) -> bool:

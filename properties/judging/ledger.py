@@ -13,6 +13,7 @@ Functions in `pins`, `folios`, `regions` and `world`, one for each call, enter s
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Self, TypeAlias
 
+from model.attributes import PLAIN, Attributes
 from model.errors import BadInput
 from model.frames import Block, Frames
 from model.mapping import Extent, Mapping, side_by_side
@@ -38,6 +39,9 @@ class Ledger:
     def __init__(self, semantics: Semantics, mappings: Sequence[Mapping]) -> None:
         self.semantics = semantics
         self.mappings = mappings
+        #: Whether any mapping has attributes, and whether any is movable.
+        self.special = any(m.attributes != PLAIN for m in mappings)
+        self.movable = any(m.attributes.movable for m in mappings)
         self.table = Table({m.name: m.pages for m in mappings})
         self.umems: dict[str, Region] = {}
         self.acquired = 0
@@ -95,10 +99,13 @@ class Ledger:
             held.dirty = False
             self.freed[head] = None
 
-    def rebuild(self, pfn: int, orders: Sequence[int], maps: int, *, dirty: bool) -> None:
+    def rebuild(
+        self, pfn: int, orders: Sequence[int], maps: int, *, dirty: bool, migrated: bool = False
+    ) -> None:
         """Replace the compound pages from *pfn* on by adjacent ones of *orders*.
 
         :param maps: Number of mappings that each compound page begins with.
+        :param migrated: Whether they lie where long-term pins may keep them, as what they were.
         """
         extents = side_by_side(orders, pfn)
         for page in range(pfn, extents[-1].stop):
@@ -111,7 +118,9 @@ class Ledger:
         for extent in extents:
             each = self._each(extent.order, self.kind(extent.pfn))
             heads = extent.heads()
-            self._held.update((head, Held(each, maps, 0, 0, dirty)) for head in heads)
+            self._held.update(
+                (head, Held(each, maps, dirty=dirty, migrated=migrated)) for head in heads
+            )
             self.touched.update(heads)
 
     def looks(self, head: int) -> tuple[HeadState, bool]:
@@ -172,6 +181,10 @@ class Ledger:
         """The state of *page* before any step touched it."""
         refs = self.first_refs(page) if self.head(page) == page else 0
         return HeadState(refs, 0, dirty=False, allocated=True)
+
+    def attributes(self, page: int) -> Attributes:
+        """The attributes of the mapping that *page* lies in."""
+        return self._block(page).attributes
 
     def kind(self, page: int) -> str:
         """The kind of mapping that *page* lies in."""

@@ -8,16 +8,18 @@ must return, or None if the call returns none. It raises the errors of `Ledger.t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from model import steps
+from model.attributes import Attributes
 from model.folios import UnpinFolios
 from model.page import wrapped
 from model.pagelist import NULL, NULL_NAME, PageList
 from model.semantics import PMD_ORDER, PUD_ORDER
 from model.step import contiguous
+from properties.judging import longterm
 from properties.judging.holdings import ContractBroken, Held, totals
 
 if TYPE_CHECKING:
@@ -61,7 +63,10 @@ def _get(ledger: Ledger, head: int, held: Held, entries: int) -> int:
 
 
 def pin(
-    ledger: Ledger, pages: Sequence[int], grab: Callable[[Ledger, int, Held, int], int] = _grab
+    ledger: Ledger,
+    pages: Sequence[int],
+    grab: Callable[[Ledger, int, Held, int], int] = _grab,
+    flags: Collection[str] = (),
 ) -> tuple[int, int]:
     """Pin *pages* up to the first that cannot be pinned; (number of pins, that page's error or 0).
 
@@ -72,11 +77,50 @@ def pin(
         held = ledger.held(head)
         if not held.mapped:
             return done, EFAULT
+        error = _fault(ledger.attributes(head), flags) if ledger.special else 0
+        if error:
+            return done, error
         taken = grab(ledger, head, held, entries)
         done += taken
         if taken < entries:
             return done, ENOMEM
     return done, 0
+
+
+def _fault(attributes: Attributes, flags: Collection[str]) -> int:
+    """The error with which the slow path ends at a page; 0 if it gets at the page."""
+    if "FOLL_WRITE" in flags and not attributes.writable:
+        return EFAULT
+    return {"bus": EFAULT, "oom": ENOMEM}.get(attributes.fault, 0)
+
+
+def pin_longterm(ledger: Ledger, pages: Sequence[int], flags: Collection[str]) -> tuple[int, int]:
+    """Pin *pages* for a long term, as `pin` does; none if some that would have to move cannot.
+
+    Each attempt to move pages is a walk whose pins are given back.
+    """
+    before = {head: ledger.held(head) for head, _ in ledger.runs(pages)}
+    pins = {head: held.pins for head, held in before.items()}
+    stuck = {head for head, held in before.items() if held.total != held.maps}
+    done, error = pin(ledger, pages, flags=flags)
+    pinned = pages[:done]
+    attempts, moved = longterm.moves(ledger, pinned, stuck)
+    if attempts:
+        counted = sum(n for head, n in ledger.runs(pinned) if ledger.held(head).each)
+        ledger.acquired += (attempts if moved else attempts - 1) * counted
+        ledger.released += attempts * counted
+    if moved:
+        return done, error
+    reset(ledger, pins)
+    return 0, ENOMEM
+
+
+def reset(ledger: Ledger, before: Mapping[int, int]) -> None:
+    """Let each head have as many pins as *before*."""
+    for head, pins in before.items():
+        ledger.held(head).pins = pins
+        if not pins:
+            ledger.pinned.pop(head, None)
 
 
 def _put_back(ledger: Ledger, head: int, held: Held, entries: int, *, dirty: bool = False) -> None:
@@ -90,19 +134,23 @@ def _put_back(ledger: Ledger, head: int, held: Held, entries: int, *, dirty: boo
 
 def _pin_user_pages(ledger: Ledger, step: steps.PinUserPages) -> int:
     pages = step.pages.resolve(ledger.table)
-    done, error = pin(ledger, pages)
+    keeps = "FOLL_LONGTERM" in step.flags and ledger.movable
+    done, error = (pin_longterm if keeps else pin)(ledger, pages, flags=step.flags)
     return _bound(ledger, step.handle, pages[:done]) or error
 
 
 def _get_user_pages(ledger: Ledger, step: steps.GetUserPages) -> int:
     pages = step.pages.resolve(ledger.table)
-    done, error = pin(ledger, pages, _get)
+    done, error = pin(ledger, pages, _get, step.flags)
     return _bound(ledger, step.handle, pages[:done]) or error
 
 
 def _pin_user_pages_fast_only(ledger: Ledger, step: steps.PinUserPagesFastOnly) -> int:
     pages = step.pages.resolve(ledger.table)
-    done = _pin_fast(ledger, pages, step.changed)
+    if step.race == "fork":
+        done = _pin_while_forking(ledger, pages, step)
+    else:
+        done = _pin_fast(ledger, pages, step.changed, step.flags)
     return _bound(ledger, step.handle, pages[:done])
 
 
@@ -113,13 +161,38 @@ def _bound(ledger: Ledger, handle: str, pages: Sequence[int]) -> int:
     return len(pages)
 
 
-def _pin_fast(ledger: Ledger, pages: Sequence[int], changed: int | None) -> int:
+def _pin_while_forking(
+    ledger: Ledger, pages: Sequence[int], step: steps.PinUserPagesFastOnly
+) -> int:
+    """Pin *pages*, and give all back if the page during whose grab the process forks is pinned."""
+    done = _pin_fast(ledger, pages, None, step.flags)
+    if step.changed is None or step.changed >= done:
+        return done
+    for head, entries in ledger.counts(pages[:done]).items():
+        _put_back(ledger, head, ledger.held(head), entries)
+    return 0
+
+
+def _stops(ledger: Ledger, head: int, flags: Collection[str]) -> bool:
+    """Whether the fast path stops before the page table entries of *head*."""
+    here = ledger.attributes(head)
+    plain = here.present and not here.protnone and not here.shared
+    writes = "FOLL_WRITE" in flags and not here.writable
+    return not plain or writes or ("FOLL_LONGTERM" in flags and longterm.must_move(ledger, head))
+
+
+def _pin_fast(
+    ledger: Ledger, pages: Sequence[int], changed: int | None, flags: Collection[str]
+) -> int:
+    """Pin *pages* up to an entry at which the fast path stops or that changes; their number."""
     done = 0
     changes, until = (len(pages), 0) if changed is None else _mapped_with(ledger, pages, changed)
     for head, entries in ledger.runs(pages):
         held = ledger.held(head)
         # The zero page's page table entry is special; the fast path stops at special entries.
         if not held.mapped or ledger.kind(head) == "zero":
+            return done
+        if ledger.special and _stops(ledger, head, flags):
             return done
         if changes < done + entries:
             kept = changes - done
@@ -143,13 +216,13 @@ def _mapped_with(ledger: Ledger, pages: Sequence[int], at: int) -> tuple[int, in
     distance from there that no such entry bridges.
     """
     page = pages[at]
-    order = ledger.order(page)
+    largest = min(ledger.order(page), ledger.attributes(page).largest)
     shift = page - pages[0] - at
-    low, high = _neighbours(pages, at) if order >= PMD_ORDER else (at, at + 1)
+    low, high = _neighbours(pages, at) if largest >= PMD_ORDER else (at, at + 1)
     for level in (PUD_ORDER, PMD_ORDER):
         begins = at - page % (1 << level)
         start, stop = max(begins, 0), min(begins + (1 << level), len(pages))
-        if order >= level and not shift % (1 << level) and low <= start and stop <= high:
+        if largest >= level and not shift % (1 << level) and low <= start and stop <= high:
             return start, stop
     return at, at + 1
 

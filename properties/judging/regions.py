@@ -11,7 +11,7 @@ from model.regions import IbUmem, IbUmemGet, IbUmemRelease
 from model.semantics import PAGE_SIZE
 from model.step import contiguous
 from properties.judging.holdings import ContractBroken, Region
-from properties.judging.pins import EINVAL, ENOMEM, pin, unpin
+from properties.judging.pins import EINVAL, ENOMEM, pin, pin_longterm, reset, unpin
 
 if TYPE_CHECKING:
     from properties.judging.ledger import Entries, Ledger
@@ -25,19 +25,33 @@ def _ib_umem_get(ledger: Ledger, step: IbUmemGet) -> int:
     if not pages:
         return EINVAL
     before = {head: ledger.held(head).pins for head, _ in ledger.runs(pages)}
-    acquired = ledger.acquired
+    outstanding = ledger.acquired - ledger.released
     # If there is no memory for a batch's scatterlist entries, later batches are not pinned.
     fails = step.append_fails
-    done, error = pin(ledger, pages if fails is None else pages[: (fails + 1) * BATCH])
+    flags = ("FOLL_LONGTERM", "FOLL_WRITE")[: 1 + step.writable]
+    done, error = _pin(ledger, pages if fails is None else pages[: (fails + 1) * BATCH], flags)
     if fails is not None and fails * BATCH < done:
-        _unwind(ledger, before, acquired)
+        _unwind(ledger, before, outstanding)
         return ENOMEM
     if error or step.nmap == 0:
-        _unwind(ledger, before, acquired)
+        _unwind(ledger, before, outstanding)
         return error or ENOMEM
     entries = _entries(pages, step.max_segment // PAGE_SIZE)
     ledger.umems[step.umem] = Region(entries, step.writable, step.nmap)
     return len(entries)
+
+
+def _pin(ledger: Ledger, pages: Sequence[int], flags: Sequence[str]) -> tuple[int, int]:
+    """Pin *pages* for a long term: batch by batch if some may have to move, else all at once."""
+    if not ledger.movable:
+        return pin(ledger, pages, flags=flags)
+    done = error = 0
+    while done < len(pages):
+        taken, error = pin_longterm(ledger, pages[done : done + BATCH], flags)
+        if not taken:
+            break
+        done += taken
+    return done, error
 
 
 def _entries(pages: Sequence[int], most: int) -> list[Sequence[int]]:
@@ -56,13 +70,10 @@ def _entries(pages: Sequence[int], most: int) -> list[Sequence[int]]:
     return entries
 
 
-def _unwind(ledger: Ledger, before: dict[int, int], acquired: int) -> None:
-    """Release the pins taken since *before* (pins by head) and *acquired* (their sum) were read."""
-    for head, pins in before.items():
-        ledger.held(head).pins = pins
-        if not pins:
-            ledger.pinned.pop(head, None)
-    ledger.released += ledger.acquired - acquired
+def _unwind(ledger: Ledger, before: dict[int, int], outstanding: int) -> None:
+    """Release what was pinned since *before* (pins by head) and *outstanding* (all) were read."""
+    reset(ledger, before)
+    ledger.released = ledger.acquired - outstanding
 
 
 def _ib_umem(ledger: Ledger, step: IbUmem) -> int:

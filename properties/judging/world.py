@@ -69,7 +69,8 @@ def _split_huge_page(ledger: Ledger, step: SplitHugePage) -> int:
     held = ledger.held(head)
     if held.total != held.maps:
         return EBUSY
-    ledger.rebuild(head, [0] * (1 << order), held.maps, dirty=held.dirty)
+    parts = [0] * (1 << order)
+    ledger.rebuild(head, parts, held.maps, dirty=held.dirty, migrated=held.migrated)
     return 0
 
 

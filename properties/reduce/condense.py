@@ -31,8 +31,8 @@ def condensed(program: Program, window: int) -> Iterator[Program]:
     """The last *window* steps of *program*, after a few steps that lead to the state before them.
 
     The yielded program may break the contract or lead to another state, so the caller has to
-    execute it: near a refcount of 2^31 the order of steps matters, and plain references replace
-    mappings of a page if more than MAX_MAPS were added to it.
+    execute it: near a refcount of 2^31 the order of steps matters, plain references replace
+    mappings of a page if more than MAX_MAPS were added to it, and no page has migrated yet.
 
     :raises CannotRewrite: if too many pages are held, or few steps cannot lead to that state.
     :raises BadInput: if *program* breaks the contract.

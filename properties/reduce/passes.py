@@ -50,6 +50,7 @@ without it, more than one program in a thousand ends larger; or if it saves more
 than it costs; or if it makes the result easier to read.
 """
 
+from properties.reduce.attributes import plain_attributes
 from properties.reduce.balance import balance, fewer_of_both, pin_in_vain
 from properties.reduce.drop import drop_compound, drop_steps, fewer_pages
 from properties.reduce.join import fail_alone, fail_mapped, join, register
@@ -64,6 +65,7 @@ from properties.reduce.shortcut import shortcut
 PASSES: tuple[Pass, ...] = (
     fail_alone,
     fail_mapped,
+    plain_attributes,
     at_limit,
     shortcut,
     begin_later,

@@ -16,6 +16,7 @@ from functools import partial
 from attrs import define, evolve, field
 
 from model.abilities import Abilities
+from model.attributes import PLAIN
 from model.candidate import Candidate
 from model.errors import BadInput
 from model.program import Program
@@ -85,6 +86,8 @@ def smallest(
         # It failed only after the other programs that were tried in reducing it.
         why = why_not(reduced.program, reduced.finding.signature, make)
         return evolve(reduced, repeats=False, why=why)
+    if any(mapping.attributes != PLAIN for mapping in reduced.program.mappings):
+        return reduced  # scopes have no attributes, and no flags
     proof = _Proof(reduced.program, reduced.finding, make, most, progress)
     proof.run()
     executions = reduced.executions

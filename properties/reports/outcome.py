@@ -9,6 +9,7 @@ from typing import Any
 from attrs import asdict, frozen
 
 from properties.coverage.covered import Coverage
+from properties.coverage.mapped import MAPPED, possible
 from properties.coverage.matrices import COMBINATIONS, MATRICES
 from properties.coverage.points import SITUATIONS
 from properties.judging.oddities import ODDITIES
@@ -98,6 +99,14 @@ class Outcome:
         )
         for name in coverage.missed(SITUATIONS):
             yield f"         not reached: {name} ({SITUATIONS[name]})"
+        if points := self._mapped():
+            yield f"mapped   {reached(coverage, points)} attributes of mappings and races"
+            for name in coverage.missed(points):
+                yield f"         not reached: {name} ({MAPPED[name]})"
+
+    def _mapped(self) -> list[str]:
+        """The coverage points of the attributes and races that the candidate can have."""
+        return possible(self.extent.mapped - self.search.semantics.lacks)
 
     def _oddities(self) -> Iterator[str]:
         told = (
@@ -122,6 +131,7 @@ class Outcome:
             "repeat": self.again,
             "planted_bugs_found_within": {"found": found, "of": planted},
             "situations": {name: coverage.reached[name] for name in SITUATIONS},
+            "mapped": {name: coverage.reached[name] for name in self._mapped()},
             "matrices": [
                 {
                     "name": matrix.name,

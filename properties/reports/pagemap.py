@@ -6,12 +6,13 @@
     range     ^^^^^^^^^^^^^^^^^
 
 For a list that is not a rising range, the second line has each entry's position in the list.
-The positions of NULL stand in a line of their own.
+The positions of NULL stand in a line of their own, and so do the attributes of a mapping.
 """
 
 from collections.abc import Sequence
 from itertools import groupby, pairwise
 
+from model.attributes import PLAIN
 from model.mapping import Mapping
 from model.pagelist import NULL, NULL_NAME
 from properties.judging.ledger import Ledger
@@ -47,6 +48,9 @@ def page_map(ledger: Ledger, pages: Sequence[int], label: str = "list") -> list[
         if found:
             name = "range" if rising and label == "list" else label
             lines += _draw(ledger, mapping, found, name, rising)
+            if mapping.attributes != PLAIN:
+                width = max(len(mapping.name), len(name)) + 2
+                lines.append(f"{mapping.name:{width}}{mapping.attributes.text()}"[:WIDTH])
     absent = [position for position in ends if pages[position] == NULL]
     if absent:
         width = max(len(NULL_NAME), len(label)) + 3

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from model.abilities import Unheard
 from model.under_test import Changed, Fate, UnderTest, ranges
@@ -29,11 +29,13 @@ class Extent:
     :param under: What of it ran; None if nobody knows.
     :param changed: What became of each changed line; None if nothing was changed.
     :param unheard: What a booted kernel's probes do not hear, so that it is not judged.
+    :param mapped: The attributes of mappings and kinds of races that it can have.
     """
 
     under: UnderTest | None = None
     changed: Sequence[Changed] | None = None
     unheard: Sequence[Unheard] = ()
+    mapped: frozenset[str] = frozenset()
 
     @property
     def lack(self) -> str:
@@ -70,11 +72,12 @@ class Extent:
 
 def extent(spec: Spec) -> Extent:
     """How much of the candidate of *spec* was under test so far."""
-    unheard = spec.make().abilities.unheard
+    abilities = spec.make().abilities
+    known = Extent(unheard=abilities.unheard, mapped=abilities.attributes | abilities.races)
     if spec.tested is None:
-        return Extent(unheard=unheard)
+        return known
     under = spec.tested.under_test()
-    return Extent(under, spec.tested.changes(under), unheard)
+    return evolve(known, under=under, changed=spec.tested.changes(under))
 
 
 def about_lines(spec: Spec) -> Iterator[str]:

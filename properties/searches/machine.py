@@ -27,6 +27,8 @@ from properties.judging.applicable import beyond
 from properties.judging.finding import Finding, diverged
 from properties.judging.judge import Run
 from properties.search import Search, attempt
+from properties.strategies.attributes import ATTRIBUTES_ONE_IN, draw_races, with_attributes
+from properties.strategies.dice import one_in
 from properties.strategies.layouts import draw_layout
 from properties.strategies.steps import RandomSteps
 
@@ -78,11 +80,14 @@ class Machine(RuleBasedStateMachine):
         """Draw the layout and make the Run."""
         search = self.search
         candidate = search.candidate()
-        drawn = draw_layout(random, search, candidate.abilities)
-        self.abilities = candidate.abilities
+        abilities = self.abilities = candidate.abilities
+        drawn = draw_layout(random, search, abilities)
+        if abilities.attributes and one_in(random, ATTRIBUTES_ONE_IN):
+            drawn = with_attributes(random, drawn, search.semantics, abilities)
+        races = draw_races(random, search.semantics, abilities) if abilities.races else ("entry",)
         self.run = self.runner(candidate, drawn, search.semantics)
         self.ledger = self.run.ledger
-        self.draw = RandomSteps(self.ledger)
+        self.draw = RandomSteps(self.ledger, races)
 
     def act(self, call: str, random: Random) -> None:
         """Draw a step of *call* and judge it; reject *call* if no step can be carried out."""

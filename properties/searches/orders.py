@@ -8,6 +8,8 @@ pages and yet are cheap: ranges of few, very large pages, which the ledger judge
 
 from typing import Any, TypeAlias
 
+from attrs import evolve
+
 from model.abilities import Abilities
 from model.folios import FolioAddPin, FolioAddPins, UnpinFolio, UnpinUserFolio
 from model.mapping import FIRST_PFN, Mapping, align_up, placed
@@ -20,7 +22,10 @@ from model.world import GetPage, PutPage, SetPageDirty, Unmap
 from properties.judging.judge import Run
 from properties.judging.pins import COUNT_LIMIT
 from properties.search import Search, attempts, report_end
+from properties.strategies.attributes import ATTRIBUTES_ONE_IN, dice_apart, with_attributes
 from properties.strategies.dice import Dice, among, one_in
+from properties.strategies.mapped import draw_mapped
+from properties.strategies.steps import FLAGS
 
 #: Kinds and orders of pages.
 Rows: TypeAlias = list[tuple[str, int]]
@@ -44,6 +49,9 @@ LISTED_POWERS = (7, 8, 9, 10, 11, 12, 14, 16, 16, 16, 17)
 #: From this number of pages on, the slow path would take long, as it grabs each page.
 MANY = 1 << 10
 
+#: One program in so many is about what page table entries map, and long-term pins.
+MAPPED_ONE_IN = 8
+
 #: Exponents of the lengths of regions, of which one is drawn for each region.
 REGION_POWERS = (8, 9, 10, 11, 12, 13, 16, 16)
 
@@ -56,19 +64,30 @@ MAX_HEADS = 130
 
 def orders(search: Search, number: int) -> None:
     """Draw PROGRAMS programs from *number* and judge them; stop at the first finding."""
-    dice = Dice(number)
+    dice, more = Dice(number), dice_apart(number)
     for _ in range(PROGRAMS):
-        if search.watcher.enough() or not _program(search, dice):
+        if search.watcher.enough() or not _program(search, dice, more):
             return
 
 
-def _program(search: Search, dice: Dice) -> bool:
-    """Draw and judge one program; True if nothing was found."""
+def _program(search: Search, dice: Dice, more: Dice) -> bool:
+    """Draw and judge one program; True if nothing was found.
+
+    :param more: The dice for attributes of the mapping, and for what entries map.
+    """
     candidate = search.candidate()
     abilities = candidate.abilities
     semantics = search.semantics
+    rows = _rows(semantics, abilities)
     form = among(dice, FORMS + FOLIO_FORMS if semantics.folio_calls else FORMS)
-    mapping, steps = form(dice, _rows(semantics, abilities), semantics)
+    mapping, steps = form(dice, rows, semantics)
+    attributes = abilities.attributes - semantics.lacks
+    if one_in(more, MAPPED_ONE_IN):
+        mapping, steps = draw_mapped(more, rows, movable="movable" in attributes)
+    elif attributes and one_in(more, ATTRIBUTES_ONE_IN):
+        (mapping,) = with_attributes(more, (mapping,), semantics, abilities)
+        flags = among(more, FLAGS)
+        steps = [_flagged(step, flags) for step in steps]
     if abilities.lacks((mapping,)):
         return True
     run = Run(candidate, (mapping,), search.semantics, alone=True)
@@ -77,6 +96,12 @@ def _program(search: Search, dice: Dice) -> bool:
             search.watcher.found(run.so_far, taken.finding)
             return False
     return report_end(search, run)
+
+
+def _flagged(step: Any, flags: tuple[str, ...]) -> Step:
+    """*step* with *flags*, if its call has flags."""
+    flagged: Step = evolve(step, flags=flags) if hasattr(step, "flags") else step
+    return flagged
 
 
 def _rows(semantics: Semantics, abilities: Abilities) -> Rows:

@@ -11,7 +11,7 @@ judging it.
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from model.abilities import Abilities
 from model.step import Step
@@ -20,7 +20,13 @@ from properties.judging.applicable import beyond
 from properties.judging.finding import Finding
 from properties.judging.judge import Run
 from properties.search import Search, attempt, report_end
-from properties.strategies.dice import Dice
+from properties.strategies.attributes import (
+    ATTRIBUTES_ONE_IN,
+    dice_apart,
+    draw_races,
+    with_attributes,
+)
+from properties.strategies.dice import Dice, one_in
 from properties.strategies.layouts import draw_layout, draw_small
 from properties.strategies.short import PINNING, UNPINNING, ShortSteps
 from properties.strategies.steps import RandomSteps
@@ -110,7 +116,7 @@ def soak(search: Search, number: int, steps: int = 0) -> None:
     small = dice.randrange(SMALL_LAYOUT_ONE_IN) == 0
     lengths = SMALL_LAYOUT_STEPS if small else ANY_LAYOUT_STEPS
     length = steps or lengths[dice.randrange(len(lengths))]
-    _Soak(search, dice, small=small).run(length)
+    _Soak(search, dice, number, small=small).run(length)
 
 
 def long(search: Search, number: int) -> None:
@@ -126,18 +132,23 @@ class _Soak:
     :ivar _wheel: Indices of forms, each as often as its weight.
     """
 
-    def __init__(self, search: Search, dice: Dice, *, small: bool) -> None:
+    def __init__(self, search: Search, dice: Dice, number: int = 0, *, small: bool) -> None:
         candidate = search.candidate()
         abilities = candidate.abilities
         self._search = search
         self._abilities = abilities
-        #: Whether the candidate cannot do all steps of its calls.
-        self._bounded = abilities != Abilities(abilities.name, calls=abilities.calls)
+        #: Whether the candidate cannot do all steps of its calls that are drawn.
+        plainly = evolve(abilities, attributes=frozenset(), races=frozenset())
+        self._bounded = plainly != Abilities(abilities.name, calls=abilities.calls)
         self._dice = dice
         mappings = draw_small(dice, search, abilities) if small else ()
         mappings = mappings or draw_layout(dice, search, abilities)
+        more = dice_apart(number)
+        if abilities.attributes and one_in(more, ATTRIBUTES_ONE_IN):
+            mappings = with_attributes(more, mappings, search.semantics, abilities)
+        races = draw_races(more, search.semantics, abilities)
         self._run = Run(candidate, mappings, search.semantics)
-        self._steps = RandomSteps(self._run.ledger)
+        self._steps = RandomSteps(self._run.ledger, races)
         self._short = ShortSteps(self._run.ledger, self._steps)
         self._calls = {
             c: None for c in sorted(abilities.calls) if not STEPS[c].lacked_by(search.semantics)

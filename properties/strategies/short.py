@@ -27,7 +27,7 @@ from properties.judging.ledger import Ledger
 from properties.strategies.dice import Dice, among
 from properties.strategies.lists import by_mapping
 from properties.strategies.nulls import with_nulls
-from properties.strategies.steps import RandomSteps
+from properties.strategies.steps import FLAGS, RandomSteps
 
 #: Forms that pin and make a handle.
 PINNING = frozenset({"pin", "pin_across", "pin_again", "pin_strided", "pin_two", "pin_fast"})
@@ -152,39 +152,46 @@ class ShortSteps:
         first = self._stretch(dice)
         return joined((first, self._stretch(dice) if dice.randrange(4) else first))
 
-    def _pin(self, pages: PageList) -> Step:
-        return Pin(handle=self._steps.name("h"), pages=pages)
+    def _flags(self, dice: Dice) -> tuple[str, ...]:
+        """Flags, where mappings have attributes: these let pins fail, or move pages."""
+        return FLAGS[dice.randrange(len(FLAGS))] if self._ledger.special else ()
+
+    def _pin(self, dice: Dice, pages: PageList) -> Step:
+        return Pin(handle=self._steps.name("h"), pages=pages, flags=self._flags(dice))
 
     # Forms that pin.
 
     def pin(self, dice: Dice) -> Step | None:
         """Pin neighbouring pages."""
-        return self._pin(self._stretch(dice))
+        return self._pin(dice, self._stretch(dice))
 
     def pin_across(self, dice: Dice) -> Step | None:
         """Pin the pages of several neighbouring compound pages."""
-        return self._pin(self._stretch(dice, MAX_ACROSS))
+        return self._pin(dice, self._stretch(dice, MAX_ACROSS))
 
     def pin_again(self, dice: Dice) -> Step | None:
         """Pin a page several times in one call."""
-        return self._pin(self._again(dice))
+        return self._pin(dice, self._again(dice))
 
     def pin_strided(self, dice: Dice) -> Step | None:
         """Pin every other one of some neighbouring pages, or all of them in reverse order."""
-        return self._pin(self._strided(dice))
+        return self._pin(dice, self._strided(dice))
 
     def pin_two(self, dice: Dice) -> Step | None:
         """Pin neighbouring pages at two places in one call."""
-        return self._pin(self._two(dice))
+        return self._pin(dice, self._two(dice))
 
     def pin_fast(self, dice: Dice) -> Step | None:
         """Pin without the slow path; a page table entry may change meanwhile."""
         pages = self._list(dice)
         changed = dice.randrange(len(pages) + 1)
+        at = changed if changed < len(pages) else None
         return PinFast(
             handle=self._steps.name("h"),
             pages=pages,
-            changed=changed if changed < len(pages) else None,
+            flags=self._flags(dice),
+            changed=at,
+            race=self._steps.race(dice, at),
         )
 
     def register(self, dice: Dice) -> Step | None:
@@ -273,7 +280,7 @@ class ShortSteps:
         if form == 0:
             return Unpin(pages=nothing)
         if form == 1:
-            return self._pin(nothing)
+            return self._pin(dice, nothing)
         if form == 2:
             return GetUserPages(handle=self._steps.name("h"), pages=nothing)
         if form == 3:

@@ -6,7 +6,7 @@ A method returns None if there is no such step. The few drawn steps that break t
 contract are refused when they are executed.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from random import Random
 
 from model.folios import FolioAddPin, FolioAddPins, UnpinFolio, UnpinFolios, UnpinUserFolio
@@ -63,10 +63,12 @@ class RandomSteps:
     :ivar handles: Handles of pins, oldest first.
     :ivar gets: Handles of plain references, oldest first.
     :ivar splittable: Mappings with transparent huge pages or large page cache pages.
+    :ivar races: The kinds of races to choose from, the plainest first.
     """
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, races: Sequence[str] = ("entry",)) -> None:
         self.ledger = ledger
+        self.races = races
         self.handles: list[str] = []
         self.gets: list[str] = []
         self.splittable = [
@@ -117,8 +119,18 @@ class RandomSteps:
         pages = draw_pins(random, self.ledger, self.handles)
         changed = random.randrange(len(pages)) if one_in(random, 2) else None
         return PinUserPagesFastOnly(
-            handle=self.name("h"), pages=pages, flags=among(random, FLAGS), changed=changed
+            handle=self.name("h"),
+            pages=pages,
+            flags=among(random, FLAGS),
+            changed=changed,
+            race=self.race(random, changed),
         )
+
+    def race(self, random: Random, changed: int | None) -> str:
+        """The kind of race of a step with *changed*; only programs of several kinds draw one."""
+        if changed is None or len(self.races) == 1:
+            return "entry"
+        return among(random, self.races)
 
     # Unpinning.
 

@@ -6,6 +6,7 @@ import pytest
 from attrs import evolve
 
 from model.abilities import FIELDS, Abilities
+from model.attributes import ATTRIBUTES
 from model.candidate import Candidate, InProcess, counted
 from model.errors import BadInput
 from model.memory import NR_FOLL_PIN_ACQUIRED, ArgumentChanged
@@ -15,6 +16,7 @@ from model.pagelist import span
 from model.parse import parse_layout, parse_program
 from model.program import Program
 from model.semantics import KINDS, SEMANTICS
+from model.step import RACES
 from model.steps import STEPS
 from model.world import Map, Unmap
 from tests.helpers import program
@@ -30,7 +32,8 @@ def test_abilities():
     """A candidate in this process can do all that a program may ask, and shows it all."""
     abilities = Optimised().abilities
 
-    assert abilities == Abilities("Optimised", calls=frozenset(STEPS))
+    more = {"attributes": ATTRIBUTES, "races": frozenset(RACES) - {"entry"}}
+    assert abilities == Abilities("Optimised", calls=frozenset(STEPS), **more)
     assert set(SEMANTICS) == abilities.semantics
     assert set(STEPS) == abilities.calls
     assert set(KINDS) == abilities.kinds

@@ -22,6 +22,10 @@ OVERRIDABLE = {
 }
 
 
+#: Faults that need what 5.13 lacks.
+NEWER = {"CollapseKeepsOne"}
+
+
 def test_enough():
     """The table has faults and right variants enough to measure a search by."""
     right = [fault for fault in FAULTS.values() if fault.equivalent]
@@ -56,7 +60,7 @@ def test_versions(fault):
 
     assert set(fault.versions) <= SEMANTICS.keys()
     assert fault.versions[-1] in having
-    assert "5.13" in fault.versions or "5.13" not in having
+    assert "5.13" in fault.versions or "5.13" not in having or fault.name in NEWER
 
 
 @every

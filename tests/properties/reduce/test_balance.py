@@ -9,7 +9,7 @@ from model.program import check
 from model.world import GetPage
 from properties.judging.ledger import Ledger
 from properties.reduce.balance import MAX_PAGES_BALANCED, MAX_STEPS_BALANCED, balance
-from tests.helpers import soaked
+from tests.helpers import plain, soaked
 from tests.properties.reduce import programs
 
 PAGES = 'a = mapping("driver", orders=[2, 0])\n'
@@ -144,6 +144,9 @@ def test_same_state(seeds):
         whole = soaked(seed, MAX_STEPS_BALANCED - 4)
         if any(isinstance(s, GetPage) and s.n > 1 << 20 for s in whole.steps):
             # Near 2^31 fewer references mean more pins.
+            continue
+        if not plain(whole):
+            # Long-term pins fail, or move pages, by what is held.
             continue
         before = counts(whole)
         for offer in balance(whole):

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: MIT
+
+"""How long-term pins are entered in the ledger: which pages move, and what that counts.
+
+The pages that must move are known before anything is pinned: references that others hold then are
+what keeps a page where it is.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Container, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from properties.judging.ledger import Ledger
+
+
+def moves(ledger: Ledger, pages: Sequence[int], stuck: Container[int]) -> tuple[int, bool]:
+    """Move those of *pages* that a long-term pin must not keep: (attempts, whether all could move).
+
+    Each attempt pins all *pages* and unpins them again. Of a page that is isolated later the first
+    run gives a failed try; a second run in the same list gives it another one.
+
+    :param stuck: The heads that others hold.
+    """
+    runs = Counter(head for head, _ in ledger.runs(pages) if must_move(ledger, head))
+    late = [head for head, n in runs.items() if n == 1 and ledger.attributes(head).isolates]
+    attempts = 0
+    for heads in ([head for head in runs if head not in late], late):
+        if heads or (late and not attempts):
+            attempts += 1
+        if any(head in stuck or not ledger.attributes(head).migrates for head in heads):
+            return attempts, False
+        for head in heads:
+            ledger.held(head).migrated = True
+    return attempts, True
+
+
+def must_move(ledger: Ledger, head: int) -> bool:
+    """Whether a long-term pin may not keep *head* where it is."""
+    return ledger.attributes(head).movable and not ledger.held(head).migrated

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: MIT
+
+"""Random attributes of mappings, and kinds of races, in a minority of programs.
+
+Most bugs need neither, and a pin that is refused finds none of them.
+"""
+
+from collections.abc import Sequence
+from random import Random
+from typing import Any
+
+from attrs import evolve
+
+from model.abilities import Abilities
+from model.attributes import PLAIN, Attributes
+from model.mapping import Mapping
+from model.semantics import Semantics
+from properties.strategies.dice import Dice, among, one_in
+
+#: One program in so many has mappings with attributes, and one in so many has other races.
+ATTRIBUTES_ONE_IN = 6
+RACES_ONE_IN = 4
+
+#: What the dice for attributes and races add to a program's number: no other program has it.
+SEPARATE = 1 << 80
+
+#: What a mapping gets together. What only few kinds of pages can have is here more often.
+SETS: tuple[dict[str, Any], ...] = (
+    *({"movable": True},) * 4,
+    *({"movable": True, "isolates": "later"},) * 2,
+    *({"movable": True, "migrates": False},) * 2,
+    *({"shared": True},) * 4,
+    {"mapped": "pte"},
+    {"mapped": "pmd"},
+    {"mapped": "pud"},
+    {"writable": False},
+    {"present": False},
+    {"present": False, "fault": "retry"},
+    {"present": False, "fault": "bus"},
+    {"present": False, "fault": "oom"},
+    {"protnone": True},
+)
+
+
+def dice_apart(number: int) -> Dice:
+    """Dice for attributes and races, so that other programs do not depend on what there is."""
+    return Dice(number + SEPARATE)
+
+
+def with_attributes(
+    random: Random, mappings: Sequence[Mapping], semantics: Semantics, abilities: Abilities
+) -> tuple[Mapping, ...]:
+    """*mappings*, two of three with attributes that *semantics* and *abilities* allow them."""
+    return tuple(
+        m if one_in(random, 3) else evolve(m, attributes=_drawn(random, m, semantics, abilities))
+        for m in mappings
+    )
+
+
+def _drawn(
+    random: Random, mapping: Mapping, semantics: Semantics, abilities: Abilities
+) -> Attributes:
+    """One or two sets of attributes that *mapping* can have; none if it can have none."""
+    highest = max(extent.order for extent in mapping.extents)
+    attributes = PLAIN
+    for _ in range(1 + one_in(random, 3)):
+        usable = [
+            more
+            for more in (evolve(attributes, **one) for one in SETS)
+            if abilities.attributes.issuperset(more.given())
+            and not more.complaint(mapping.kind, highest, semantics)
+        ]
+        attributes = among(random, usable) if usable else attributes
+    return attributes
+
+
+def draw_races(random: Random, semantics: Semantics, abilities: Abilities) -> tuple[str, ...]:
+    """The kinds of races of a program, the plainest first: only entries change in most."""
+    races = sorted(abilities.races - semantics.lacks) if one_in(random, RACES_ONE_IN) else ()
+    return ("entry", *races)
