@@ -57,7 +57,7 @@ def test_pins_added_to_folios(version):
 
     assert [] == listener.failures
     assert {"folio_add_pin", "unpin_folio", "unpin_folios"} <= listener.calls.keys()
-    assert most > 1 << 12
+    assert most > 1 << 10
     assert listener.reached["count-wrapped"]
 
 
