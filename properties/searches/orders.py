@@ -55,9 +55,12 @@ MAPPED_ONE_IN = 8
 #: Exponents of the lengths of regions, of which one is drawn for each region.
 REGION_POWERS = (8, 9, 10, 11, 12, 13, 16, 16)
 
-#: Numbers of pins that are added to a folio are near powers of two, up to this one. Without
-#: folio_add_pins() they come from lists, of up to 2^MAX_LISTED_POWER pages.
+#: Numbers of pins that are added to a folio are near powers of two. The exponent is at most
+#: MAX_PINS_POWER; as adding them one by one takes long, it is so high one time in MANY_PINS_ONE_IN
+#: only, else at most USUAL_PINS_POWER. Without folio_add_pins() they come from a list.
 MAX_PINS_POWER = 21
+USUAL_PINS_POWER = 16
+MANY_PINS_ONE_IN = 16
 
 #: Maximum number of compound pages of the drawn order in a mapping.
 MAX_HEADS = 130
@@ -246,8 +249,8 @@ def _folio(dice: Dice, rows: Rows, semantics: Semantics) -> tuple[Mapping, list[
     at = dice.randrange(1 << order)
     page = span("a", at, at + 1)
     adds = semantics.adds_pins
-    power = MAX_PINS_POWER if adds else MAX_LISTED_POWER
-    pins = _near(dice, dice.randrange(power + 1))
+    power = MAX_PINS_POWER if one_in(dice, MANY_PINS_ONE_IN) else USUAL_PINS_POWER
+    pins = _near(dice, dice.randrange((power if adds else MAX_LISTED_POWER) + 1))
     often = PageList((Slice("a", range(at, at + 1), pins),))
     get = GetPage(pages=page, n=COUNT_LIMIT - 1 - mapping.refs - dice.randrange(4 * pins))
     filled = one_in(dice, 3) and get.n > 0
