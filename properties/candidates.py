@@ -16,6 +16,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from attrs import evolve, frozen
 
+from model.attributes import ATTRIBUTES
 from model.candidate import Candidate, InProcess, Unavailable
 from model.errors import BadInput
 from model.optimised import PARTS, Optimised
@@ -271,6 +272,11 @@ def _checked(make: type, where: str, name: str) -> Callable[[], Candidate]:
         raise BadInput(f"{name} cannot be used: {what}", file=where) from None
     if not some:
         raise BadInput(f"{name} cannot be used: its abilities leave nothing to do", file=where)
+    unknown = sorted(abilities.attributes - ATTRIBUTES)
+    if unknown:
+        listed = ", ".join(sorted(ATTRIBUTES))
+        msg = f"{name} honours {', '.join(unknown)}; attributes of mappings are {listed}"
+        raise BadInput(msg, file=where)
     for old, new in RENAMED.items():
         if hasattr(make, old):
             raise BadInput(f"{name} has a method {old}(), which is called {new}() now", file=where)

@@ -80,6 +80,11 @@ def test_file(home):
             "from model import optimised as o\nclass Mine(o.Optimised): _ib_umem_release = print\n",
             "Mine has a method _ib_umem_release(), which is called release_umem() now",
         ),
+        (
+            "sketch.py:Mine",
+            "from model.optimised import *\nclass Mine(Optimised): attributes = ('writeable',)\n",
+            "Mine honours writeable; attributes of mappings are fault, isolates, mapped,",
+        ),
         ("no.such.module:Mine", None, "no.such.module: cannot be imported: ModuleNotFoundError"),
     ],
 )

@@ -519,6 +519,21 @@ def listed(text):
     return pages(ast.parse(text, mode="eval").body)
 
 
+def test_races():
+    """Each race of the scope happens at each position; that of an entry always does."""
+    scope = rich()
+    mapping = Mapping("a", "driver", placed([(1, 1)], 0x1000))
+    found = {}
+    for races in (("entry",), ("entry", "fork")):
+        some = evolve(scope, values={**scope.values, "race": races})
+        every = NextSteps(some, mapping, Ledger(DEFAULT, (mapping,)), 1, UNBOUNDED)
+        steps = [s for s in every.steps("pin_user_pages_fast_only") if len(s.pages) == 2]
+        found[races] = {(s.changed, s.race) for s in steps}
+
+    assert {(None, "entry"), (0, "entry"), (1, "entry")} == found["entry",]
+    assert found["entry",] | {(0, "fork"), (1, "fork")} == found["entry", "fork"]
+
+
 @pytest.mark.parametrize("call", ["pin_user_pages", "get_user_pages", "ib_umem_get"])
 def test_lists_are_made_one_by_one(call, monkeypatch):
     """Of endlessly many lists only as many are made as are asked for."""
