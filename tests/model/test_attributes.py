@@ -397,6 +397,7 @@ REGION = 'a = mapping("base", orders=[0]*1030{})'
         (", movable=True", "a[0:3] + b[0:1] + a[4:6]", EFAULT, (6, 6)),
         (", writable=False", "a[0:3]", EFAULT, (0, 0)),
         (", writable=False", "a[0:3], writable=False", 1, (3, 0)),
+        ("", "a[0:0]", -22, (0, 0)),
         ("", "a[0:600] + b[0:1]", EFAULT, (600, 600)),
         ("", "a[0:600] + c[0:1]", ENOMEM, (600, 600)),
     ],
