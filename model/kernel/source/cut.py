@@ -60,14 +60,19 @@ USUAL = ("#ifdef HC_COUNTED", "#pragma GCC pop_options", "#endif")
 #: Names of page flag tests, which the kernel generates by macro from the flag's name.
 FLAG = re.compile(r"(?:Page([A-Z]\w*)|folio_test_(\w+))$")
 
+
+def _tested(prefix: str, file: str) -> list[str]:
+    """The names that *file* of the shim has behind *prefix*."""
+    return re.findall(rf"{prefix}(\w+)", COMMENT.sub("", (SHIM / file).read_text()))
+
+
 #: Functions that only some kernels have: the shim tests ``HC_HAS_NAME`` for them.
 PROBES = sorted(
-    {
-        name
-        for file in (*SECOND, INJECT, *LAST, *MEASURED)
-        for name in re.findall(r"HC_HAS_(\w+)", COMMENT.sub("", (SHIM / file).read_text()))
-    }
+    {name for file in (*SECOND, INJECT, *LAST, *MEASURED) for name in _tested("HC_HAS_", file)}
 )
+
+#: Functions whose declaration says what they return: the shim tests ``HC_BOOL_NAME`` for bool.
+BOOLS = sorted({name for file in SECOND for name in _tested("HC_BOOL_", file)})
 
 #: Calls of ``mm/gup.c`` that every tree must have: those that unpin, and are in all versions.
 NEEDED = [c for c, s in STEPS.items() if s.unpins and not s.releases_umem and not s.only_with]
@@ -104,9 +109,17 @@ def cut(tree: Tree, compiler: str, flags: Iterable[str] = (), last: Sequence[str
             raise BadInput(msg, file=tree.where)
     supplied = _supplied() if PIN in last else _supplied() | {*PINS}
     chosen = dict(_closure(roots, known, supplied))
-    source = "\n".join(_emit(list(dict.fromkeys(chosen.values())), known, last)) + "\n"
+    bools = [name for name in BOOLS if _returns_bool(name, tree)]
+    all_items = list(dict.fromkeys(chosen.values()))
+    source = "\n".join([*(f"#define HC_BOOL_{name}" for name in bools), *_emit(all_items, known, last)])
+    source += "\n"
     names = {name: f"{item.file}:{item.line}" for name, item in chosen.items()}
     return Cut(source, names, frozenset(known))
+
+
+def _returns_bool(name: str, tree: Tree) -> bool:
+    """Whether the function *name* is declared in *tree* to return a bool."""
+    return any(re.search(rf"\bbool\s+{name}\(", text) for text in tree.files.values())
 
 
 def index(tree: Tree, compiler: str, flags: tuple[str, ...]) -> dict[str, Item]:

@@ -1,12 +1,81 @@
 /* SPDX-License-Identifier: MIT */
 /* What answers the walks for the rest of the kernel: faults, migration, devices, locks, races. */
 
-/* A page that is not mapped is nowhere: an access to it is an error. */
+/* Pages that were made exclusive in this step. */
+static struct page **unshared;
+static long nunshared, unshared_room;
+static bool pinning; /* in a step that pins */
+
+bool hc_exclusive(const void *page)
+{
+	return !pinning || !(attributes(hc_pfn(page)) & HC_A_SHARED) || *hc_flags(page) & HC_UNSHARED;
+}
+
+static void unshare(struct page *page)
+{
+	if (nunshared == unshared_room) {
+		unshared_room = 2 * unshared_room + 64;
+		unshared = realloc(unshared, unshared_room * sizeof(*unshared));
+		if (!unshared)
+			hc_end(HC_SHORT, "there is no memory for a list of pages");
+	}
+	*hc_flags(page) |= HC_UNSHARED;
+	unshared[nunshared++] = page;
+}
+
+/*
+ * The page is put where the table has none, written to, or made exclusive. One that is not mapped is
+ * nowhere: an access to it is an error.
+ */
 vm_fault_t hc_fault(struct vm_area_struct *vma, unsigned long address, unsigned int flags)
 {
+	static const int orders[] = {PUD_ORDER, PMD_ORDER, 0};
+	int64_t position = (int64_t)(address >> PAGE_SHIFT) - first_page, stop, at_first = position, given;
+	struct page *page, *head = NULL;
+	bool again = flags & FAULT_FLAG_ALLOW_RETRY && !(flags & FAULT_FLAG_TRIED), shared;
+	int order;
+	u64 bits, *entry;
+
 	if (hc_fuel-- <= 0)
 		hc_spent_all();
-	return VM_FAULT_SIGBUS;
+	page = position >= 0 && position < positions ? at(position) : NULL;
+	if (!page || !mapped(page))
+		return VM_FAULT_SIGBUS;
+	given = attributes(hc_pfn(page));
+	if (given & HC_A_RETRY && again && !(position & 1)) {
+		hc_mmap_lock(&process, -1);
+		return VM_FAULT_RETRY;
+	}
+	if (given & HC_A_ABSENT && given & (HC_A_BUS | HC_A_OOM))
+		return given & HC_A_BUS ? VM_FAULT_SIGBUS : VM_FAULT_OOM;
+	for (int i = 0; i < 3; i++) {
+		int64_t n = 1L << orders[i];
+
+		at_first = (first_page + position & -n) - first_page;
+		if (at_first < 0)
+			at_first = 0;
+		page = at(at_first);
+		head = page ? hc_head(page) : NULL;
+		order = head ? order_at(at_first, page, head, &stop) : -1;
+		if (order == orders[i])
+			break;
+	}
+	/* A page that is shared becomes this process's own by a write, or to be pinned for reading. */
+	shared = given & HC_A_SHARED;
+	if (shared && flags & (FAULT_FLAG_WRITE | FAULT_FLAG_UNSHARE))
+		unshare(order ? head : page);
+	bits = bits_of(head, vma->vm_flags & VM_WRITE && (!shared || flags & FAULT_FLAG_WRITE));
+	if (vma->vm_flags & VM_HUGETLB)
+		bits |= HC_E_HUGETLB;
+	entry = entry_of((unsigned long)(first_page + at_first) << PAGE_SHIFT, PAGE_SHIFT + order);
+	*entry = entry_for(page, order, bits);
+#ifdef HC_HAS_VM_FAULT_COMPLETED
+	if (given & HC_A_RETRY && again) {
+		hc_mmap_lock(&process, -1);
+		return VM_FAULT_COMPLETED;
+	}
+#endif
+	return 0;
 }
 
 static struct dev_pagemap device;
@@ -16,8 +85,86 @@ struct dev_pagemap *hc_pagemap(struct dev_pagemap *held)
 	device.hc_refs += !held;
 	return &device;
 }
-int hc_migrate(struct list_head *folios) { return 0; }
-void hc_putback(struct list_head *folios) {}
+
+/*
+ * Long-term pins. What may not stay is isolated and moved; headcount's names for frames move with
+ * it, so that a page has the same struct page after that, and is just free to be pinned. If one
+ * cannot move, none is.
+ */
+static bool later, failed; /* isolation fails in the first round of a step; it did */
+
+bool hc_pinnable(const void *page)
+{
+	const struct page *head = hc_head(page);
+
+	return !(attributes(hc_pfn(head)) & HC_A_MOVABLE) || *hc_flags(head) & HC_MIGRATED;
+}
+bool hc_isolate(void *page)
+{
+	struct page *head = hc_head(page);
+
+	/* The pages are collected after a walk; the next walk begins another round. */
+	if (failed && looked_up)
+		later = false;
+	if (later) {
+		failed = true;
+		looked_up = false;
+		return false;
+	}
+	atomic_inc(&head->_refcount);
+	return true;
+}
+bool hc_isolate_hugetlb(void *page, struct list_head *to)
+{
+	if (!hc_isolate(page))
+		return false;
+	list_add_tail(&hc_head(page)->lru, to);
+	return true;
+}
+void hc_putback(struct list_head *list)
+{
+	while (!list_empty(list)) {
+		struct page *page = container_of(list->next, struct page, lru);
+
+		list_del(&page->lru);
+		page->lru = (struct list_head){NULL, NULL};
+		drop(page, 1);
+	}
+}
+int hc_migrate(struct list_head *list)
+{
+	int stay = 0;
+
+	if (hc_fuel-- <= 0)
+		hc_spent_all();
+	for (struct list_head *at = list->next; at != list; at = at->next) {
+		struct page *page = container_of(at, struct page, lru);
+
+		stay += attributes(hc_pfn(page)) & HC_A_STAYS ||
+			atomic_read(&page->_refcount) != page->_mapcount.counter + 1;
+	}
+	if (stay)
+		return stay;
+	for (struct list_head *at = list->next; at != list; at = at->next)
+		*hc_flags(container_of(at, struct page, lru)) |= HC_MIGRATED;
+	hc_putback(list);
+	return 0;
+}
+
+/* A step that pins begins, and ends. */
+static void begin_pins(int64_t n)
+{
+	pinning = true;
+	later = failed = false;
+	for (int64_t i = 0; i < n && !later; i++)
+		later = at(i) && attributes(hc_pfn(at(i))) & HC_A_LATER;
+}
+static void end_pins(void)
+{
+	pinning = false;
+	while (nunshared)
+		*hc_flags(unshared[--nunshared]) &= ~HC_UNSHARED;
+}
 
 /* Locks. */
 static int irqs_off;
@@ -58,8 +205,8 @@ static void check_locks(bool held)
 }
 
 /*
- * A page table entry that changes under the fast path, once its pages are grabbed. A walk grabs
- * the pages of an entry with one add-unless-zero, those of a device's huge page one by one, up to
+ * A page table entry that changes under the fast path once its pages are grabbed, its table that
+ * becomes a huge page, or a fork. A walk grabs the pages of an entry with one add-unless-zero, those of a device's huge page one by one, up to
  * 6.11 with an addition.
  */
 #ifdef HC_HAS_try_grab_folio_fast
@@ -68,12 +215,13 @@ static void check_locks(bool held)
 #define HC_DEVICE_SPECULATES false
 #endif
 int hc_racing, hc_speculative;
-static int64_t raced, passed;
+static int64_t raced, passed, kind_of_race;
 
-static void race(int64_t position)
+static void race(int64_t position, int64_t kind)
 {
 	raced = position;
 	passed = 0;
+	kind_of_race = kind;
 	hc_racing = position >= 0;
 }
 
@@ -87,7 +235,12 @@ void hc_grabbed(const void *refcount)
 	    refcount != &hc_head(pfn_to_page(hc_frame(*entry)))->_refcount)
 		return;
 	if (raced < stop) {
-		*entry ^= HC_E_RACED;
+		if (kind_of_race == HC_RACE_FORK)
+			process.write_protect_seq.sequence += 2;
+		else if (kind_of_race == HC_RACE_COLLAPSE && !hc_leaf(*entry))
+			*entry_of((unsigned long)(first_page + passed) << PAGE_SHIFT, PMD_SHIFT) ^= HC_E_RACED;
+		else
+			*entry ^= HC_E_RACED;
 		hc_racing = 0;
 	}
 	passed = single ? passed + 1 : stop;

@@ -28,6 +28,13 @@
 #define HC_HUGETLB (8UL << HC_OWN_FLAGS)
 #define HC_ANON (16UL << HC_OWN_FLAGS)
 #define HC_DEVICE (32UL << HC_OWN_FLAGS)
+#ifdef __LP64__
+#define HC_MIGRATED (64UL << HC_OWN_FLAGS) /* moved to where a long-term pin may keep it */
+#define HC_UNSHARED (128UL << HC_OWN_FLAGS) /* made exclusive in this step */
+#else
+#define HC_MIGRATED 0UL /* no attributes: 32 bits have no room for these flags */
+#define HC_UNSHARED 0UL
+#endif
 #define HC_KIND (HC_ZERO | HC_HUGETLB | HC_ANON | HC_DEVICE)
 
 #include "shared.h"

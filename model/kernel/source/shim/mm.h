@@ -234,6 +234,8 @@ enum lru_cache_drained { LRU_CACHE_NOT_DRAINED };
 #define MR_LONGTERM_PIN 0
 #define MR_CONTIG_RANGE 0
 #define MIGRATE_SYNC 0
+#define LIST_POISON1 NULL
+#define LIST_POISON2 NULL
 int hc_migrate(struct list_head *folios);
 void hc_putback(struct list_head *folios);
 #define migrate_pages(folios, ...) hc_migrate(folios)

@@ -83,6 +83,8 @@ void hc_freed(void *page);
 
 static inline void hc_stat(int item, long refs)
 {
+	if (item != NR_FOLL_PIN_ACQUIRED && item != NR_FOLL_PIN_RELEASED)
+		return;
 	hc_stats[item == NR_FOLL_PIN_RELEASED] += refs;
 	if (hc_recording)
 		hc_note(HC_EV_STAT, NULL, refs, false);
@@ -102,7 +104,6 @@ static inline void hc_stat(int item, long refs)
 #define PageHuge(page) (!!(*hc_flags(hc_head(page)) & HC_HUGETLB))
 #define folio_test_anon(folio) (!!(*hc_flags(folio) & HC_ANON))
 #define PageAnon(page) (!!(*hc_flags(hc_head(page)) & HC_ANON))
-#define PageAnonExclusive(page) 1
 #define PagePoisoned(page) 0
 #define page_poison_check(page) ((void)0)
 
@@ -132,9 +133,6 @@ static inline void hc_stat(int item, long refs)
 #define folio_pgdat(folio) NULL
 
 #define is_migrate_cma_page(page) 0
-#define is_pinnable_page(page) 1
-#define is_longterm_pinnable_page(page) 1
-#define folio_is_longterm_pinnable(folio) 1
 #define is_pci_p2pdma_page(page) 0
 #define folio_is_pci_p2pdma(folio) 0
 #define folio_is_device_coherent(folio) 0

@@ -21,15 +21,21 @@ static struct page **empty(int64_t n)
 }
 
 /* What a call filled in are the pages that the tables map there. */
-static int64_t filled(int64_t n)
+static int64_t filled(int64_t n, unsigned int flags)
 {
 	for (int64_t i = 0; i < n; i++)
 		if (list[i] != at(i)) {
 			hc_warn(NULL, 0, "an entry of pages[] is not the page that is mapped there");
 			break;
 		}
+	for (int64_t i = 0; i < n && flags & FOLL_PIN; i++)
+		if (PageAnon(list[i]) && !hc_exclusive(list[i]) && !hc_exclusive(hc_head(list[i]))) {
+			hc_warn(NULL, 0, "an anonymous page is pinned that is not exclusive");
+			break;
+		}
 	if (n > positions)
 		hc_warn(NULL, 0, "more pages are pinned than were asked for");
+	end_pins();
 	return n;
 }
 
@@ -41,6 +47,7 @@ static int64_t slow(int64_t n, unsigned int flags)
 		return own_slow(0, n, flags, NULL);
 	lay_out(n);
 	empty(n);
+	begin_pins(n);
 	mmap_read_lock(&process);
 	/* The call itself sets the other flag. */
 	if (flags & FOLL_PIN)
@@ -48,10 +55,10 @@ static int64_t slow(int64_t n, unsigned int flags)
 	else
 		done = hc_get_user_pages(first_address, n, flags & ~FOLL_GET, list, NULL);
 	check_locks(true);
-	return filled(done);
+	return filled(done, flags);
 }
 
-static int64_t fast(int64_t n, int64_t changed, unsigned int flags)
+static int64_t fast(int64_t n, int64_t changed, int64_t kind, unsigned int flags)
 {
 	long done;
 
@@ -59,9 +66,10 @@ static int64_t fast(int64_t n, int64_t changed, unsigned int flags)
 	if (walks_here(n))
 		return own_fast(n, changed, flags);
 	empty(n);
-	race(changed);
+	begin_pins(n);
+	race(changed, kind);
 	done = HC_FAST(first_address, n, flags | FOLL_FAST_ONLY, list);
 	end_race(done);
 	check_locks(false);
-	return filled(done);
+	return filled(done, flags);
 }

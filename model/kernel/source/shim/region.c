@@ -51,9 +51,11 @@ static int64_t umem_get(const int64_t *arg)
 		place(frames());
 	else
 		lay_out(frames());
+	begin_pins(walks_here(frames()) ? 0 : frames());
 	umem = HC_UMEM_GET(&r->device, first_address, frames() << PAGE_SHIFT,
 			   arg[1] ? IB_ACCESS_LOCAL_WRITE : 0);
 	check_locks(false);
+	end_pins();
 	if (IS_ERR(umem))
 		return PTR_ERR(umem);
 	r->umem = umem;

@@ -14,7 +14,20 @@ enum hc_event_kind { HC_EV_GRAB, HC_EV_PUT, HC_EV_DIRTY, HC_EV_FREE, HC_EV_STAT,
 /* Kinds of pages that the kernel treats differently. */
 enum hc_kind { HC_KIND_PLAIN, HC_KIND_ZERO, HC_KIND_HUGETLB, HC_KIND_ANON, HC_KIND_DEVICE };
 
-/* Pages: start, start + step, ..., count in all. For HC_BEGIN: an extent of compound pages. */
+/* Attributes of a mapping (model/attributes.py): what its page table entries are like. */
+enum hc_attribute {
+	HC_A_PTE = 1, HC_A_PMD = 2, HC_A_READ_ONLY = 4, HC_A_ABSENT = 8, HC_A_BUS = 16, HC_A_OOM = 32,
+	HC_A_RETRY = 64, HC_A_SHARED = 128, HC_A_PROTNONE = 256, HC_A_MOVABLE = 512, HC_A_STAYS = 1024,
+	HC_A_LATER = 2048
+};
+
+/* What happens while GUP-fast walks, in the order of RACES in model/step.py. */
+enum hc_race { HC_RACE_ENTRY, HC_RACE_COLLAPSE, HC_RACE_FORK };
+
+/*
+ * Pages: start, start + step, ..., count in all. For HC_BEGIN: an extent of compound pages, whose
+ * attributes are in step.
+ */
 struct hc_seg {
 	int64_t start, count, step, order, refs, kind;
 };

@@ -42,7 +42,7 @@ static void watch(bool report)
 				before.refcount == watched[i].refcount))
 			continue;
 		show(before.page);
-		changed = (before.flags ^ watched[i].flags) & ~(1UL << PG_dirty | HC_FREE);
+		changed = (before.flags ^ watched[i].flags) & ~(1UL << PG_dirty | HC_FREE | HC_MIGRATED);
 		if (changed == 1UL << PG_locked)
 			hc_warn(NULL, 0, "a page is left locked");
 		else if (changed || before.head != watched[i].head)

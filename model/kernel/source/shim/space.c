@@ -75,11 +75,13 @@ static struct file file = {&in_memory};
 static struct hstate huge_sizes[] = {{PMD_ORDER, PMD_MASK}, {PUD_ORDER, PUD_MASK}};
 
 /* Extend the last mapping to end, or begin another one if the pages are not alike. */
-static void in_vma(unsigned long address, unsigned long end, struct hstate *hstate, bool anonymous)
+static void in_vma(unsigned long address, unsigned long end, struct hstate *hstate, bool anonymous,
+		   int64_t given)
 {
 	struct vm_area_struct *last = nvmas ? &vmas[nvmas - 1] : NULL;
-	unsigned long flags = VM_READ | VM_WRITE | VM_MAYREAD | VM_MAYWRITE |
-			      (hstate ? VM_HUGETLB : 0) | (anonymous ? 0 : VM_SHARED | VM_MAYSHARE);
+	unsigned long flags = VM_READ | VM_MAYREAD | VM_MAYWRITE |
+			      (given & HC_A_READ_ONLY ? 0 : VM_WRITE) | (hstate ? VM_HUGETLB : 0) |
+			      (anonymous ? 0 : VM_SHARED | VM_MAYSHARE);
 
 	if (last && last->vm_end == address && last->vm_flags == flags && last->hc_hstate == hstate) {
 		last->vm_end = end;
@@ -96,10 +98,13 @@ static void in_vma(unsigned long address, unsigned long end, struct hstate *hsta
 		.hc_hstate = hstate};
 }
 
+static bool looked_up; /* a mapping, as a walk does that begins */
+
 struct vm_area_struct *hc_vma(unsigned long address, bool or_above)
 {
 	long low = 0, high = nvmas;
 
+	looked_up = true;
 	while (low < high) {
 		long middle = (low + high) / 2;
 
@@ -141,9 +146,17 @@ static bool neighbours(int64_t first, int64_t stop)
 #define HC_DEVMAP 0
 #endif
 
-static u64 bits_of(struct page *head)
+/* The attributes of the mapping of a frame. */
+static int64_t attributes(int64_t pfn)
 {
-	return HC_E_PRESENT | HC_E_WRITE | HC_E_DIRTY | HC_E_YOUNG |
+	known_head(pfn);
+	return extent ? extent->step : 0;
+}
+
+/* The bits of a present entry. */
+static u64 bits_of(struct page *head, bool writable)
+{
+	return HC_E_PRESENT | HC_E_DIRTY | HC_E_YOUNG | (writable ? HC_E_WRITE : 0) |
 	       (*hc_flags(head) & HC_ZERO ? HC_E_SPECIAL : 0) |
 	       (*hc_flags(head) & HC_DEVICE ? HC_DEVMAP : 0);
 }
@@ -169,28 +182,33 @@ static u64 *entry_at(int64_t position, int64_t *stop)
 	return entry;
 }
 
-/* Map the pages from a position on by one entry, if it is there: its order; otherwise -1. */
-static int enter(int64_t position, struct page *page, struct page *head, int64_t *stop)
+/*
+ * The order of the entry that maps a position, if its slot begins there or the list does; then stop
+ * is the first position that it does not map.
+ */
+static int order_at(int64_t position, struct page *page, struct page *head, int64_t *stop)
 {
 	static const int shifts[] = {PUD_SHIFT, PMD_SHIFT};
-	int64_t address = first_page + position, pfn = hc_pfn(page);
+	int64_t address = first_page + position, pfn = hc_pfn(page), limits = attributes(pfn);
 	int order = compound_order(head);
 
-	for (int i = 0; i < 2; i++) {
+	for (int i = limits & HC_A_PTE ? 2 : limits & HC_A_PMD ? 1 : 0; i < 2; i++) {
 		int64_t n = 1L << (shifts[i] - PAGE_SHIFT), slot = address & -n;
-		int64_t first = slot < first_page ? 0 : slot - first_page;
 
 		*stop = slot + n - first_page < positions ? slot + n - first_page : positions;
-		if (order < shifts[i] - PAGE_SHIFT || (pfn - address) & (n - 1) || first != position ||
-		    !neighbours(first, *stop))
-			continue;
-		*entry_of(address << PAGE_SHIFT, shifts[i]) =
-			hc_entry(page_to_pfn(page) & -n, bits_of(head) | HC_E_LEAF);
-		return shifts[i] - PAGE_SHIFT;
+		if (order >= shifts[i] - PAGE_SHIFT && !((pfn - address) & (n - 1)) &&
+		    position == (slot < first_page ? 0 : slot - first_page) &&
+		    neighbours(position, *stop))
+			return shifts[i] - PAGE_SHIFT;
 	}
 	*stop = position + 1;
-	*entry_of(address << PAGE_SHIFT, PAGE_SHIFT) = hc_entry(page_to_pfn(page), bits_of(head));
 	return 0;
+}
+
+/* The value of an entry of an order that maps a page and those around it. */
+static u64 entry_for(struct page *page, int order, u64 bits)
+{
+	return hc_entry(page_to_pfn(page) & -(1L << order), bits | (order ? HC_E_LEAF : 0));
 }
 
 /*
@@ -214,6 +232,9 @@ static void place(int64_t n)
 	positions = n;
 }
 
+/* Any value of an entry whose page is elsewhere; odd positions have it, even ones have none. */
+#define SWAPPED hc_entry(1, 0)
+
 /* Lay out the address space of a step's list of n pages. */
 static void lay_out(int64_t n)
 {
@@ -225,22 +246,38 @@ static void lay_out(int64_t n)
 	for (int64_t i = 0; i < n; i = stop) {
 		struct page *page = at(i), *head;
 		unsigned long start = (unsigned long)(first_page + i) << PAGE_SHIFT;
-		int order = -1;
+		int64_t given = 0;
+		int order = 0;
 
-		/* Access only heads where there are many pages: a terabyte has 16 GiB of struct pages. */
+		/* Access only heads where there are many pages: a terabyte has 16 GiB of them. */
 		head = page ? hc_head(hc_page(known_head(hc_pfn(page)))) : NULL;
 		stop = i + 1;
-		if (head && mapped(head))
-			order = enter(i, page, head, &stop);
-		if (order >= PMD_ORDER && like_hugetlb(head, order)) {
-			unsigned long size = PAGE_SIZE << order;
+		if (head && mapped(head)) {
+			bool huge, writable;
+			u64 bits, *entry;
 
-			*entry_of(start, PAGE_SHIFT + order) |= HC_E_HUGETLB;
-			in_vma(start & -size, (start & -size) + size, &huge_sizes[order == PUD_ORDER], false);
-		} else {
-			in_vma(start, (unsigned long)(first_page + stop) << PAGE_SHIFT, NULL,
-			       head && *hc_flags(head) & HC_ANON);
+			order = order_at(i, page, head, &stop);
+			given = attributes(hc_pfn(page));
+			writable = !(given & (HC_A_READ_ONLY | HC_A_SHARED));
+			huge = order && like_hugetlb(head, order);
+			bits = bits_of(head, writable) | (huge ? HC_E_HUGETLB : 0) |
+			       (given & HC_A_PROTNONE ? HC_E_NONE : 0);
+			entry = entry_of(start, PAGE_SHIFT + order);
+			if (!(given & HC_A_ABSENT))
+				*entry = entry_for(page, order, bits);
+			else if (!order && i & 1)
+				*entry = SWAPPED;
+			if (huge) {
+				/* A mapping of hugetlb pages has whole ones. */
+				unsigned long size = PAGE_SIZE << order;
+
+				in_vma(start & -size, (start & -size) + size,
+				       &huge_sizes[order == PUD_ORDER], false, given);
+				continue;
+			}
 		}
+		in_vma(start, (unsigned long)(first_page + stop) << PAGE_SHIFT, NULL,
+		       head && *hc_flags(head) & HC_ANON, given);
 	}
 	extent = NULL;
 }

@@ -37,11 +37,27 @@ static inline pte_t *hc_huge_entry(struct mm_struct *mm, unsigned long address, 
 #define folio_is_file_lru(folio) 0
 #define PageMlocked(page) 0
 #define PageSlab(page) 0
-#define folio_isolate_lru(folio) 0
-#define isolate_lru_page(page) 0
-#define isolate_huge_page(page, list) 0
-#define isolate_hugetlb(page, list) 0
-#define folio_isolate_hugetlb(folio, list) 0
+
+/* Anonymous pages that are shared after a fork, and pages that a long-term pin may not keep. */
+bool hc_exclusive(const void *page);
+bool hc_pinnable(const void *page);
+#define PageAnonExclusive(page) hc_exclusive(page)
+#define is_pinnable_page(page) hc_pinnable(page)
+#define is_longterm_pinnable_page(page) hc_pinnable(page)
+#define folio_is_longterm_pinnable(folio) hc_pinnable(folio)
+
+/* Takes a page off its list, with a reference. Up to 6.2 success is 0. */
+bool hc_isolate(void *page);
+bool hc_isolate_hugetlb(void *page, struct list_head *to);
+#ifdef HC_BOOL_folio_isolate_lru
+#define folio_isolate_lru(folio) hc_isolate(folio)
+#else
+#define folio_isolate_lru(folio) (hc_isolate(folio) ? 0 : -EBUSY)
+#endif
+#define isolate_lru_page(page) (hc_isolate(page) ? 0 : -EBUSY)
+#define isolate_huge_page(page, list) hc_isolate_hugetlb(page, list)
+#define isolate_hugetlb(page, list) hc_isolate_hugetlb(page, list)
+#define folio_isolate_hugetlb(folio, list) hc_isolate_hugetlb(folio, list)
 struct dev_pagemap *hc_pagemap(struct dev_pagemap *held);
 #define get_dev_pagemap(pfn, held) hc_pagemap(held)
 #define put_dev_pagemap(map) ((void)((map) && (map)->hc_refs--))

@@ -66,8 +66,12 @@ static int64_t split(void)
 	struct page *head = hc_head(at(0));
 	int64_t pfn = hc_pfn(head), maps = head->_mapcount.counter;
 	struct hc_seg single = {pfn, 1L << compound_order(head), 1, 0, maps, 0};
+	unsigned long migrated = *hc_flags(head) & HC_MIGRATED;
 
 	if (atomic_read(&head->_refcount) != maps)
 		return -EBUSY;
-	return rebuild(pfn, &single, 1, hc_is_dirty(head));
+	rebuild(pfn, &single, 1, hc_is_dirty(head));
+	for (int64_t i = 0; i < single.count; i++)
+		*hc_flags(hc_page(pfn + i)) |= migrated;
+	return 0;
 }
