@@ -12,7 +12,7 @@ from typing import Any
 from attrs import field, fields, frozen
 
 from model.errors import BadInput
-from model.semantics import MAX_ORDER, PMD_ORDER, PUD_ORDER, Semantics
+from model.semantics import ANONYMOUS, MAX_ORDER, PMD_ORDER, PUD_ORDER, Semantics
 
 #: The values of each attribute that is a word; empty if the attribute is not given.
 WORDS: dict[str, tuple[str, ...]] = {
@@ -26,8 +26,8 @@ LARGEST = {"": MAX_ORDER, "pte": 0, "pmd": PMD_ORDER, "pud": PUD_ORDER}
 
 #: The kinds that an attribute is for, where it is not for all.
 KINDS_OF = {
-    "shared": ("base", "thp"),
-    "movable": ("base", "thp", "hugetlb", "page-cache"),
+    "shared": ANONYMOUS,
+    "movable": (*ANONYMOUS, "hugetlb", "page-cache"),
 }
 
 #: The attribute, and its value, without which another makes no sense.

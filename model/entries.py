@@ -59,8 +59,19 @@ def fast_allowed(memory: Memory, head: int, gup_flags: int) -> bool:
     attributes = memory.attributes(head)
     if attributes is PLAIN:
         return True
-    if attributes.protnone or attributes.shared or not attributes.present:
+    if attributes.protnone or not attributes.present:
         return False
     if gup_flags & FOLL_LONGTERM and not memory.is_longterm_pinnable(head):
         return False
-    return attributes.writable or not gup_flags & FOLL_WRITE
+    return not gup_flags & FOLL_WRITE or (attributes.writable and not attributes.shared)
+
+
+def must_unshare(memory: Memory, head: int, gup_flags: int) -> bool:
+    """Whether the fast path leaves what it grabbed of *head*: ``gup_must_unshare()``."""
+    attributes = memory.attributes(head)
+    if attributes is PLAIN or gup_flags & FOLL_WRITE:
+        return False
+    if memory.page_anon(head):
+        return attributes.shared
+    reads = memory.semantics.reads_apart and gup_flags & FOLL_LONGTERM
+    return bool(reads) and not attributes.writable

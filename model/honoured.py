@@ -15,6 +15,7 @@ PIN_PARTS = frozenset(
     {
         *(call for call, cls in STEPS.items() if cls.slow_path or cls.position),
         "check_and_migrate_movable_pages",
+        "pin_user_pages_fast",
         "page_table_entry",
         "try_grab_compound_head",
         "try_get_compound_head",

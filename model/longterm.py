@@ -20,6 +20,7 @@ def collect(memory: Memory, pages: Sequence[int]) -> tuple[int, list[int]]:
             collected += 1
             if memory.isolate(head):
                 isolated.append(head)
+    memory.end_round()
     return collected, isolated
 
 

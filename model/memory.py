@@ -13,7 +13,7 @@ from model.frames import Frames
 from model.mapping import Mapping, side_by_side
 from model.page import MAX_COUNT, MIN_COUNT, Event, HeadState, Page, event, wrapped
 from model.pagelist import NULL
-from model.semantics import PMD_ORDER, Semantics
+from model.semantics import ANONYMOUS, PMD_ORDER, Semantics
 
 NR_FOLL_PIN_ACQUIRED = "nr_foll_pin_acquired"
 NR_FOLL_PIN_RELEASED = "nr_foll_pin_released"
@@ -69,13 +69,14 @@ class Memory:
         self.begin_step(0)
         # The `Block` of the last look-up, cached: the next look-up is mostly in the same one.
         self._start = self._stop = self._mask = self._order = self._refs = 0
-        self._zero = self._special = self._exact = False
+        self._zero = self._special = self._exact = self._anon = False
         self._attributes: Attributes = PLAIN
 
     def begin_step(self, npages: int) -> None:
         """Clear the journal, and set the limits of operations for a step on *npages* pages."""
         self.touched: set[int] = set()
         self._tried: set[int] = set()
+        self._tried_before: set[int] = set()
         self.warnings: list[str] = []
         self.events: list[Event] = []
         self.puts = 0
@@ -174,6 +175,12 @@ class Memory:
         if not self._start <= page < self._stop:
             self._look_up(page)
         return self._zero
+
+    def page_anon(self, page: int) -> bool:
+        """Whether *page* is anonymous memory (``PageAnon()``)."""
+        if not self._start <= page < self._stop:
+            self._look_up(page)
+        return self._anon
 
     def pte_special(self, page: int) -> bool:
         """``pte_special()`` of the page table entry of *page*; if set, GUP-fast stops before it.
@@ -300,13 +307,16 @@ class Memory:
         return self._page(head).maps
 
     def isolate(self, head: int) -> bool:
-        """Take *head* off the LRU list; false in the first try of a step on pages isolated later.
+        """Take *head* off the LRU list; false in the first round of tries on pages isolated later.
 
-        (``folio_isolate_lru()``)
+        (``folio_isolate_lru()``) A round of a step ends with `end_round`.
         """
-        first = head not in self._tried
         self._tried.add(head)
-        return not (first and self.attributes(head).isolates)
+        return head in self._tried_before or not self.attributes(head).isolates
+
+    def end_round(self) -> None:
+        """The pages of a long-term pin were collected; the next round tries those again."""
+        self._tried_before |= self._tried
 
     def set_migrated(self, head: int) -> None:
         """Move *head* to where a long-term pin may keep it. Programs name it by the same frames."""
@@ -347,6 +357,7 @@ class Memory:
             raise Oops(f"frame {page:#x} is in no mapping")
         self._start, self._stop, self._order, self._refs, kind, self._attributes = block
         self._special = kind == "zero"
+        self._anon = kind in ANONYMOUS
         self._zero = self._special and self.semantics.uncounted(kind)
         self._exact = self._order >= self.semantics.exact_order
         self._mask = -(1 << self._order)

@@ -163,15 +163,35 @@ class Optimised(InProcess):
         pinned, which the call sees after the walk (``write_protect_seq``): it unpins all pages.
         """
         if race == "fork":
-            pinned = self._walk_fast(pages, None, gup_flags or 0)
-            if changed is None or changed >= pinned:
+            pinned, grabbed = self._walk_fast(pages, None, gup_flags or 0)
+            if changed is None or changed >= grabbed:
                 return pinned
             self.undo_walk(pages[:pinned])
             return 0
-        return self._walk_fast(pages, changed, gup_flags or 0)
+        return self._walk_fast(pages, changed, gup_flags or 0)[0]
 
-    def _walk_fast(self, pages: Sequence[int], changed: int | None, gup_flags: int) -> int:
-        """Pin *pages* up to an entry at which the fast path stops; return how many."""
+    def pin_user_pages_fast(self, pages: Sequence[int], gup_flags: int) -> int:
+        """Pin by the fast path, and the rest by the slow path; return the number, or -errno.
+
+        Only the statistics show which path took which page, and only if pages have to be moved or
+        are shared.
+        """
+        if self.memory.plain:
+            return self.pin_user_pages(pages, gup_flags)
+        pinned, _ = self._walk_fast(pages, None, gup_flags)
+        if pinned == len(pages):
+            self.memory.ask(gup_flags)
+            return pinned
+        more = self.pin_user_pages(pages[pinned:], gup_flags)
+        return pinned + more if more > 0 else pinned or more
+
+    def _walk_fast(
+        self, pages: Sequence[int], changed: int | None, gup_flags: int
+    ) -> tuple[int, int]:
+        """Pin *pages* up to an entry at which the fast path stops, or that it leaves again.
+
+        Returns how many stay pinned, and how many were.
+        """
         start, stop = (-1, -1) if changed is None else self.page_table_entry(pages, changed)
         i = 0
         while i < len(pages):
@@ -179,23 +199,25 @@ class Optimised(InProcess):
             if self.memory.pte_special(head) or not entries.fast_allowed(
                 self.memory, head, gup_flags
             ):
-                return i
+                return i, i
+            if ntails and entries.must_unshare(self.memory, head, gup_flags):
+                start, stop = i, self.page_table_entry(pages, i)[1]
             if i <= start < i + ntails:
                 # What other entries map of the run stays pinned (gup_pte_range()).
                 before = start - i
                 grabbed = self.try_grab_compound_head(head, before) if before else 0
                 i += grabbed
                 if grabbed < before:
-                    return i
+                    return i, i
                 grabbed = self.try_grab_compound_head(head, min(stop - start, ntails - before))
                 if grabbed:
                     self.undo_grab(head, grabbed)
-                return i
+                return i, i + grabbed
             grabbed = self.try_grab_compound_head(head, ntails) if ntails else 0
             i += grabbed
             if not ntails or grabbed < ntails:
-                return i
-        return i
+                return i, i
+        return i, i
 
     def undo_walk(self, pages: Sequence[int]) -> None:
         """Unpin *pages*, all that the fast path has pinned: the process has forked meanwhile."""
@@ -356,7 +378,7 @@ class Optimised(InProcess):
         batch = 0
         while done < len(pages):
             page_list = pages[done : done + BATCH]
-            pinned = self.pin_user_pages(page_list, gup_flags)
+            pinned = self.pin_user_pages_fast(page_list, gup_flags)
             if pinned < 0:
                 self.umem_pin_failed(umem)
                 return pinned

@@ -103,14 +103,13 @@ class Reference(InProcess):
         return self.memory.page_ref_count(head) == self.memory.page_mapcount(head)
 
     def _isolated(self, pages: Sequence[int]) -> list[int]:
-        """The heads that must move and could be isolated; each run of pages is one try."""
+        """The heads that must move and can be isolated in this round."""
         heads = []
-        before = NULL
         for page in pages:
             head = self.memory.compound_head(page)
-            if head != before and self._must_move(page) and self.memory.isolate(head):
+            if self._must_move(page) and self.memory.isolate(head):
                 heads.append(head)
-            before = head
+        self.memory.end_round()
         return heads
 
     def get_user_pages(self, pages: Sequence[int], gup_flags: int = 0) -> int:
@@ -142,47 +141,81 @@ class Reference(InProcess):
         process forks, the walk goes on to its end, and then all pages are unpinned.
         """
         if race == "fork":
-            return self._pin_while_forking(pages, changed, gup_flags)
-        begins, ends = self._same_entry(pages, changed)
+            pinned, grabbed = self._walk_fast(pages, None, gup_flags)
+            if changed is None or changed >= grabbed:
+                return pinned
+            for page in pages[:pinned]:
+                self._unpin(page)
+            return 0
+        pinned, _ = self._walk_fast(pages, changed, gup_flags)
+        return pinned
+
+    def _walk_fast(
+        self, pages: Sequence[int], changed: int | None, gup_flags: int
+    ) -> tuple[int, int]:
+        """Pin pages up to an entry at which the fast path stops, or that it has to leave again.
+
+        It leaves one again that has changed, and one of a page that a pin for reading must not keep
+        (``gup_must_unshare()``): it sees this only when the entry's pages are pinned.
+        Returns the number of pages that stay pinned, and of those that were, from the first on.
+        """
+        begins, _ = self._same_entry(pages, changed)
         pinned = 0
         for position, page in enumerate(pages):
-            if position == begins:
+            if not self._fast_path_takes(page, gup_flags):
+                return pinned, pinned
+            if position == begins or self._leaves_again(page, gup_flags):
+                _, ends = self._same_entry(pages, position)
                 grabbed = []
-                for later in range(begins, ends):
-                    if not self._pin_fast(pages[later], gup_flags):
+                for later in range(position, ends):
+                    if not self._pin(pages[later]):
                         break
                     grabbed.append(pages[later])
                 for back in grabbed:
                     self._unpin(back)
-                return pinned
-            if not self._pin_fast(page, gup_flags):
-                return pinned
+                return pinned, pinned + len(grabbed)
+            if not self._pin(page):
+                return pinned, pinned
             pinned += 1
-        return pinned
+        return pinned, pinned
 
-    def _pin_while_forking(self, pages: Sequence[int], at: int | None, gup_flags: int) -> int:
-        """Pin *pages*; if that of position *at* is pinned, the process forks meanwhile."""
-        pinned = self.pin_user_pages_fast_only(pages, None, gup_flags)
-        if at is None or at >= pinned:
+    def _pin_fast_first(self, pages: Sequence[int], gup_flags: int) -> int:
+        """``pin_user_pages_fast()``: pin without the slow path, and with it what that left.
+
+        What the fast path has pinned stays pinned, also if the slow path ends in an error.
+        """
+        pinned, _ = self._walk_fast(pages, None, gup_flags)
+        if pinned == len(pages):
             return pinned
-        for page in pages[:pinned]:
-            self._unpin(page)
-        return 0
+        more = self.pin_user_pages(pages[pinned:], gup_flags)
+        if more < 0:
+            return pinned or more
+        return pinned + more
 
-    def _pin_fast(self, page: int, gup_flags: int) -> bool:
-        """Pin *page* unless its page table entry is one at which the fast path stops."""
+    def _fast_path_takes(self, page: int, gup_flags: int) -> bool:
+        """Whether the page table entry of *page* is none at which the fast path stops."""
         if not self.memory.page_mapped(page) or self.memory.pte_special(page):
             return False
         attributes = self.memory.attributes(page)
         if not attributes.present or attributes.protnone:
             return False
+        if gup_flags & FOLL_WRITE and (attributes.shared or not attributes.writable):
+            return False
+        return not (gup_flags & FOLL_LONGTERM and self._must_move(page))
+
+    def _leaves_again(self, page: int, gup_flags: int) -> bool:
+        """Whether a pin of *page* for reading must be of another page, perhaps: of a copy.
+
+        That is so of a page that is shared after a fork and, for long-term pins, of one that may
+        belong to a private mapping of a file.
+        """
+        attributes = self.memory.attributes(page)
         if attributes.shared:
-            return False  # a pin needs a page of its own
-        if gup_flags & FOLL_WRITE and not attributes.writable:
+            return True
+        if self.memory.page_anon(page) or attributes.writable:
             return False
-        if gup_flags & FOLL_LONGTERM and self._must_move(page):
-            return False
-        return self._pin(page)
+        for_long = gup_flags & FOLL_LONGTERM and not gup_flags & FOLL_WRITE
+        return bool(for_long) and self.memory.semantics.reads_apart
 
     def _same_entry(self, pages: Sequence[int], changed: int | None) -> tuple[int, int]:
         """The part (start, stop) of *pages* that the page table entry of ``pages[changed]`` maps.
@@ -359,7 +392,7 @@ class Reference(InProcess):
         batch = 0
         done = 0
         while done < len(pages):
-            pinned = self.pin_user_pages(pages[done : done + 512], gup_flags)
+            pinned = self._pin_fast_first(pages[done : done + 512], gup_flags)
             if pinned < 0:
                 return self._undo(entries, [], pinned)
             waiting = pages[done : done + pinned]

@@ -60,6 +60,9 @@ class Semantics:
     :param in_section: Whether the struct pages of a range, and of a compound page, must be
         contiguous also without VMEMMAP, so that they lie in one section (``nth_page()`` is gone
         and ``MAX_FOLIO_ORDER`` has that limit, 6.18).
+    :param reads_apart: Whether GUP-fast grabs pages that are not anonymous and not writable, and
+        leaves them again, if it is to pin them for reading and for a long term: they may be of a
+        private mapping, which needs a copy (84209e87c696, 6.2).
     :param lacks: Attributes of mappings and kinds of races that do not exist: exclusive anonymous
         pages came with 5.19 (6c287605fd56), migration out of ZONE_MOVABLE with 5.13 (d1e153fea2a8),
         and GUP-fast looks at the PMD once more from 6.1 on (70cbc3cc78a9).
@@ -78,6 +81,7 @@ class Semantics:
     left_to_slow_path: frozenset[tuple[str, int]] = frozenset()
     in_section: bool = False
     tail_mask: bool = False
+    reads_apart: bool = False
     lacks: frozenset[str] = frozenset()
 
     def exact(self, order: int) -> bool:
@@ -121,12 +125,16 @@ _LACKED = frozenset({"shared", "collapse"})
 
 KINDS = tuple(_ORDERS_BEFORE_FOLIOS)
 
+#: The kinds of anonymous pages.
+ANONYMOUS = ("base", "thp")
+
 _6_12 = Semantics(
     "6.12",
     orders=_ORDERS_OF_LARGE_FOLIOS,
     zero_skipped=True,
     null_skipped=True,
     folio_calls=True,
+    reads_apart=True,
     left_to_slow_path=frozenset({("driver", 0)}),
 )
 _6_18 = evolve(_6_12, version="6.18", adds_pins=True, in_section=True)

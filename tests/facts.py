@@ -105,6 +105,12 @@ PROGRAMS = (
     {FULL.format("a[0:1]")}
     h1 = pin_user_pages_fast_only(a[0:2])
     """,
+    # A page of a file that may not be written to: the fast path pins it, and leaves it again, if it
+    # is to be read for a long term.
+    """
+    a = mapping("page-cache", orders=[0], writable=False)
+    h1 = pin_user_pages_fast_only(a[0:1], FOLL_LONGTERM)
+    """,
     # Counts wrap after 2^31 - 1.
     f"""
     a = mapping("base", orders=[0])

@@ -88,7 +88,9 @@ class FastKeepsMovable(Optimised):
 
     attributes = ATTRIBUTES
 
-    def _walk_fast(self, pages: Sequence[int], changed: int | None, gup_flags: int) -> int:
+    def _walk_fast(
+        self, pages: Sequence[int], changed: int | None, gup_flags: int
+    ) -> tuple[int, int]:
         return super()._walk_fast(pages, changed, gup_flags & ~FOLL_LONGTERM)
 
 

@@ -8,7 +8,6 @@ what keeps a page where it is.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING
 
@@ -19,15 +18,15 @@ if TYPE_CHECKING:
 def moves(ledger: Ledger, pages: Sequence[int], stuck: Container[int]) -> tuple[int, bool]:
     """Move those of *pages* that a long-term pin must not keep: (attempts, whether all could move).
 
-    Each attempt pins all *pages* and unpins them again. Of a page that is isolated later the first
-    run gives a failed try; a second run in the same list gives it another one.
+    Each attempt pins all *pages* and unpins them again. A page that is isolated later is not
+    isolated in the first.
 
     :param stuck: The heads that others hold.
     """
-    runs = Counter(head for head, _ in ledger.runs(pages) if must_move(ledger, head))
-    late = [head for head, n in runs.items() if n == 1 and ledger.attributes(head).isolates]
+    move = dict.fromkeys(head for head, _ in ledger.runs(pages) if must_move(ledger, head))
+    late = [head for head in move if ledger.attributes(head).isolates]
     attempts = 0
-    for heads in ([head for head in runs if head not in late], late):
+    for heads in ([head for head in move if head not in late], late):
         if heads or (late and not attempts):
             attempts += 1
         if any(head in stuck or not ledger.attributes(head).migrates for head in heads):

@@ -47,24 +47,26 @@ class Oddity:
 
 
 def _one_grab(ledger: Ledger, step: Any) -> bool:
-    without_lock = step.one_walk and not step.slow_path
-    return (without_lock or (step.pins and step.binds_umem)) and _grabs_past(ledger, step)
+    # Regions pin by the fast path first.
+    fast = step.one_walk and not step.slow_path
+    return (fast or (step.pins and step.binds_umem)) and _grabs_past(ledger, step)
 
 
 def _one_grab_slow(ledger: Ledger, step: Any) -> bool:
-    return step.one_walk and step.slow_path and _grabs_past(ledger, step)
+    if not (step.one_walk and step.slow_path):
+        return False
+    # Up to 6.11 this is so of hugetlb mappings alone, which a tree's shim makes of all compound
+    # pages that have several entries.
+    return _grabs_past(ledger, step, hugetlb=not ledger.semantics.null_skipped)
 
 
-def _grabs_past(ledger: Ledger, step: Any) -> bool:
-    # Since 6.12 one grab is for all huge pages, before it is for those of hugetlb mappings, which a
-    # tree's shim makes of all that have several entries.
-    all_huge = not step.slow_path or ledger.semantics.null_skipped
+def _grabs_past(ledger: Ledger, step: Any, *, hugetlb: bool = False) -> bool:
     for head, entries in ledger.counts(step.pages.resolve(ledger.table)).items():
         count = wrapped(ledger.held(head).total)
         if count > 0 and entries > 1 and count + entries > COUNT_LIMIT:
             order = ledger.order(head)
             of_hugetlb = ledger.kind(head) == "hugetlb" or order != PMD_ORDER
-            return order >= PMD_ORDER and (all_huge or of_hugetlb)
+            return order >= PMD_ORDER and (of_hugetlb or not hugetlb)
     return False
 
 
@@ -73,6 +75,22 @@ def _devmap_longterm(ledger: Ledger, step: Any) -> bool:
         return False
     heads = ledger.counts(step.pages.resolve(ledger.table))
     return any(ledger.kind(head) == "device-dax" for head in heads)
+
+
+def _hugetlb_longterm(ledger: Ledger, step: Any) -> bool:
+    if not step.pins or not (step.slow_path or step.binds_umem):
+        return False
+    if not step.binds_umem and "FOLL_LONGTERM" not in step.flags:
+        return False
+    heads = ledger.counts(step.pages.resolve(ledger.table))
+    return any(ledger.attributes(head).movable and ledger.kind(head) == "hugetlb" for head in heads)
+
+
+def _read_only_region(ledger: Ledger, step: Any) -> bool:
+    if not (step.pins and step.binds_umem) or step.writable:
+        return False
+    found = map(ledger.attributes, ledger.counts(step.pages.resolve(ledger.table)))
+    return any(one.shared or not one.writable for one in found)
 
 
 def _sections(ledger: Ledger, step: Any) -> bool:
@@ -175,6 +193,18 @@ ODDITIES = {
             "GUP-fast leaves a device's pages to the slow path if the pin is a long-term "
             "one (up to 6.16)",
             _devmap_longterm,
+        ),
+        Oddity(
+            "hugetlb-longterm",
+            "a long-term pin of a hugetlb page that would have to move fails on the slow path "
+            "(5.13 to 6.9, fixed by f442fa614137)",
+            _hugetlb_longterm,
+        ),
+        Oddity(
+            "read-only-region",
+            "to read, ib_umem_get() pins with FOLL_WRITE and FOLL_FORCE, which a read-only mapping "
+            "of a file refuses (up to 6.1)",
+            _read_only_region,
         ),
         Oddity(
             "sections",

@@ -17,7 +17,7 @@ from model.attributes import Attributes
 from model.folios import UnpinFolios
 from model.page import wrapped
 from model.pagelist import NULL, NULL_NAME, PageList
-from model.semantics import PMD_ORDER, PUD_ORDER
+from model.semantics import ANONYMOUS, PMD_ORDER, PUD_ORDER
 from model.step import contiguous
 from properties.judging import longterm
 from properties.judging.holdings import ContractBroken, Held, totals
@@ -147,10 +147,14 @@ def _get_user_pages(ledger: Ledger, step: steps.GetUserPages) -> int:
 
 def _pin_user_pages_fast_only(ledger: Ledger, step: steps.PinUserPagesFastOnly) -> int:
     pages = step.pages.resolve(ledger.table)
-    if step.race == "fork":
-        done = _pin_while_forking(ledger, pages, step)
-    else:
-        done = _pin_fast(ledger, pages, step.changed, step.flags)
+    if step.race != "fork":
+        done, _ = pin_fast(ledger, pages, step.changed, step.flags)
+        return _bound(ledger, step.handle, pages[:done])
+    done, grabbed = pin_fast(ledger, pages, None, step.flags)
+    if step.changed is not None and step.changed < grabbed:
+        for head, entries in ledger.counts(pages[:done]).items():
+            _put_back(ledger, head, ledger.held(head), entries)
+        done = 0
     return _bound(ledger, step.handle, pages[:done])
 
 
@@ -161,51 +165,54 @@ def _bound(ledger: Ledger, handle: str, pages: Sequence[int]) -> int:
     return len(pages)
 
 
-def _pin_while_forking(
-    ledger: Ledger, pages: Sequence[int], step: steps.PinUserPagesFastOnly
-) -> int:
-    """Pin *pages*, and give all back if the page during whose grab the process forks is pinned."""
-    done = _pin_fast(ledger, pages, None, step.flags)
-    if step.changed is None or step.changed >= done:
-        return done
-    for head, entries in ledger.counts(pages[:done]).items():
-        _put_back(ledger, head, ledger.held(head), entries)
-    return 0
-
-
 def _stops(ledger: Ledger, head: int, flags: Collection[str]) -> bool:
     """Whether the fast path stops before the page table entries of *head*."""
     here = ledger.attributes(head)
-    plain = here.present and not here.protnone and not here.shared
-    writes = "FOLL_WRITE" in flags and not here.writable
-    return not plain or writes or ("FOLL_LONGTERM" in flags and longterm.must_move(ledger, head))
+    writes = "FOLL_WRITE" in flags and (here.shared or not here.writable)
+    keeps = "FOLL_LONGTERM" in flags and longterm.must_move(ledger, head)
+    return writes or keeps or here.protnone or not here.present
 
 
-def _pin_fast(
+def _gives_back(ledger: Ledger, head: int, flags: Collection[str]) -> bool:
+    """Whether the fast path gives back the first entry of *head*, for which a copy may be due."""
+    here = ledger.attributes(head)
+    long_read = "FOLL_LONGTERM" in flags and "FOLL_WRITE" not in flags
+    of_file = ledger.kind(head) not in ANONYMOUS and not here.writable
+    return here.shared or (of_file and long_read and ledger.semantics.reads_apart)
+
+
+def pin_fast(
     ledger: Ledger, pages: Sequence[int], changed: int | None, flags: Collection[str]
-) -> int:
-    """Pin *pages* up to an entry at which the fast path stops or that changes; their number."""
+) -> tuple[int, int]:
+    """Pin *pages* up to an entry at which the fast path stops, or that it gives back.
+
+    It gives back what an entry maps that changes, or whose page is shared. Returns the number of
+    pages that stay pinned, and the number of those that were pinned for a moment.
+    """
     done = 0
     changes, until = (len(pages), 0) if changed is None else _mapped_with(ledger, pages, changed)
     for head, entries in ledger.runs(pages):
         held = ledger.held(head)
         # The zero page's page table entry is special; the fast path stops at special entries.
         if not held.mapped or ledger.kind(head) == "zero":
-            return done
+            return done, done
         if ledger.special and _stops(ledger, head, flags):
-            return done
+            return done, done
+        if ledger.special and _gives_back(ledger, head, flags):
+            changes, until = _mapped_with(ledger, pages, done)
         if changes < done + entries:
             kept = changes - done
             taken = _grab(ledger, head, held, kept) if kept else 0
+            undone = 0
             if taken == kept:
                 undone = _grab(ledger, head, held, until - changes)
                 _put_back(ledger, head, held, undone)
-            return done + taken
+            return done + taken, done + taken + undone
         taken = _grab(ledger, head, held, entries)
         done += taken
         if taken < entries:
-            return done
-    return done
+            return done, done
+    return done, done
 
 
 def _mapped_with(ledger: Ledger, pages: Sequence[int], at: int) -> tuple[int, int]:

@@ -11,7 +11,7 @@ from model.regions import IbUmem, IbUmemGet, IbUmemRelease
 from model.semantics import PAGE_SIZE
 from model.step import contiguous
 from properties.judging.holdings import ContractBroken, Region
-from properties.judging.pins import EINVAL, ENOMEM, pin, pin_longterm, reset, unpin
+from properties.judging.pins import EINVAL, ENOMEM, pin, pin_fast, pin_longterm, reset, unpin
 
 if TYPE_CHECKING:
     from properties.judging.ledger import Entries, Ledger
@@ -42,12 +42,16 @@ def _ib_umem_get(ledger: Ledger, step: IbUmemGet) -> int:
 
 
 def _pin(ledger: Ledger, pages: Sequence[int], flags: Sequence[str]) -> tuple[int, int]:
-    """Pin *pages* for a long term: batch by batch if some may have to move, else all at once."""
-    if not ledger.movable:
+    """Pin *pages* for a long term: all at once if all are plain, else batch by batch."""
+    if not ledger.special:
         return pin(ledger, pages, flags=flags)
     done = error = 0
     while done < len(pages):
-        taken, error = pin_longterm(ledger, pages[done : done + BATCH], flags)
+        batch = pages[done : done + BATCH]
+        taken, _ = pin_fast(ledger, batch, None, flags)
+        if taken < len(batch):
+            more, error = pin_longterm(ledger, batch[taken:], flags)
+            taken += more
         if not taken:
             break
         done += taken

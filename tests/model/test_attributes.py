@@ -307,8 +307,8 @@ def test_moves(run):
             "a[0:1] + a[512:513] + a[1:2]",
             3,
             (9, 6),
-        ),  # the first twice, so once
-        (', isolates="later"', "a[0:1] + a[512:513] + a[1:2] + a[513:514]", 4, (8, 4)),
+        ),
+        (', isolates="later"', "a[0:1] + a[512:513] + a[1:2] + a[513:514]", 4, (12, 8)),
         (", migrates=False", "a[0:1] + a[512:513]", ENOMEM, (2, 2)),
         (', migrates=False, isolates="later"', "a[0:2]", ENOMEM, (4, 4)),
     ],

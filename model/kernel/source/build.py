@@ -76,14 +76,17 @@ ERAS_32: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("6.15-32", ("gup_put_folio", "try_grab_folio_fast", "folio_large_order")),
 )
 
+#: Known oddities of versions before 6.2, of those from 5.13 to 6.9, and of those since 6.12.
+_BEFORE_6_2 = ("one-grab", "devmap-longterm", "read-only-region")
+_BEFORE_6_10 = ("one-grab-slow", "hugetlb-longterm")
 _OF_6_12 = ("one-grab", "one-grab-slow", "null-in-run", "uncounted-pin")
 
 #: Known oddities of each version's source: names in `properties.judging.oddities`.
 ODDITIES_BY_VERSION = {
-    "5.11": ("one-grab", "devmap-longterm"),
-    "5.13": ("one-grab", "one-grab-slow", "devmap-longterm", "product", "run-of-zero"),
-    "5.18": ("one-grab", "one-grab-slow", "devmap-longterm", "run-of-zero"),
-    "6.1": ("one-grab", "one-grab-slow", "devmap-longterm", "run-of-zero"),
+    "5.11": _BEFORE_6_2,
+    "5.13": (*_BEFORE_6_2, *_BEFORE_6_10, "product", "run-of-zero"),
+    "5.18": (*_BEFORE_6_2, *_BEFORE_6_10, "run-of-zero"),
+    "6.1": (*_BEFORE_6_2, *_BEFORE_6_10, "run-of-zero"),
     "6.12": (*_OF_6_12, "devmap-longterm", "run-of-zero"),
     "6.15-32": _OF_6_12,
     "6.18": (*_OF_6_12, "run-of-zero"),

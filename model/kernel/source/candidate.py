@@ -13,6 +13,7 @@ from typing import Any
 from attrs import evolve, field, frozen
 
 from model.abilities import UNBOUNDED, Abilities
+from model.attributes import ATTRIBUTES
 from model.candidate import Candidate, Snapshot
 from model.contents import expanded
 from model.errors import BadInput
@@ -20,6 +21,7 @@ from model.kernel.source.build import CONFIGS, MODELS, Library, build, compiler
 from model.kernel.source.changes import Changes
 from model.kernel.source.coverage import Counts
 from model.kernel.source.patch import edited, patched
+from model.kernel.source.process import ATTRIBUTES as _BITS
 from model.kernel.source.process import EVENTS, FFI, KINDS, Worker
 from model.kernel.source.segments import Segment, operation, segments, signed
 from model.kernel.source.tree import FILES, Tree, read
@@ -27,7 +29,7 @@ from model.mapping import Mapping, side_by_side
 from model.page import Event, decoded
 from model.program import Program
 from model.semantics import MAX_ORDER, SECTION, SEMANTICS
-from model.step import Need, Step, Table
+from model.step import RACES, Need, Step, Table
 from model.steps import STEPS
 from model.umem import BATCH
 from model.under_test import Changed, UnderTest
@@ -65,6 +67,23 @@ KIND_OF = {
     "base": KINDS["HC_KIND_ANON"],
     "thp": KINDS["HC_KIND_ANON"],
     "device-dax": KINDS["HC_KIND_DEVICE"],
+}
+
+
+#: Attributes of mappings with a value other than the default, and their bits in the shim.
+BITS = {
+    ("mapped", "pte"): _BITS["HC_A_PTE"],
+    ("mapped", "pmd"): _BITS["HC_A_PMD"],
+    ("writable", False): _BITS["HC_A_READ_ONLY"],
+    ("present", False): _BITS["HC_A_ABSENT"],
+    ("fault", "bus"): _BITS["HC_A_BUS"],
+    ("fault", "oom"): _BITS["HC_A_OOM"],
+    ("fault", "retry"): _BITS["HC_A_RETRY"],
+    ("shared", True): _BITS["HC_A_SHARED"],
+    ("protnone", True): _BITS["HC_A_PROTNONE"],
+    ("movable", True): _BITS["HC_A_MOVABLE"],
+    ("migrates", False): _BITS["HC_A_STAYS"],
+    ("isolates", "later"): _BITS["HC_A_LATER"],
 }
 
 
@@ -141,7 +160,7 @@ class KernelSource(Candidate):
             segs = [Segment(page, length) for page, length in first]
         else:
             segs = segments([first] if isinstance(first, int) else first)
-        return segs, (*made, *(-1 if number is None else signed(number) for number in rest))
+        return segs, (*made, *map(_number, rest))
 
 
 @frozen
@@ -152,12 +171,22 @@ class Region:
     sg_nents: int
 
 
+def _number(argument: int | str | None) -> int:
+    """*argument* of a step as a number: -1 for None, the place in `RACES` for a race."""
+    if argument is None:
+        return -1
+    return RACES.index(argument) if isinstance(argument, str) else signed(argument)
+
+
 def _extents(mappings: Sequence[Mapping]) -> list[Segment]:
     """The extents of *mappings*, lowest frame first."""
     found = []
     for m in mappings:
         kind = KIND_OF.get(m.kind, KINDS["HC_KIND_PLAIN"])
-        found += [Segment(e.pfn, e.count, order=e.order, refs=m.refs, kind=kind) for e in m.extents]
+        given = sum(
+            bit for (name, value), bit in BITS.items() if getattr(m.attributes, name) == value
+        )
+        found += [Segment(e.pfn, e.count, given, e.order, m.refs, kind) for e in m.extents]
     return sorted(found)
 
 
@@ -219,6 +248,7 @@ class Source:
         row = SEMANTICS[library.semantics]
         whole = library.model == "vmemmap" or not row.in_section
         narrow = "m32" in library.configs
+        walks = not (library.unwalked or narrow)
         model = "flatmem" if narrow and library.model == "vmemmap" else library.model
         config = ", ".join((model, *library.configs))
         span = (SPAN_32 if narrow else SPAN)[library.model]
@@ -236,6 +266,8 @@ class Source:
             failing=BATCH if narrow else UNBOUNDED,
             orders=frozenset(range(MAX_ORDER + 1 if whole else SECTION.bit_length())),
             oddities=library.oddities,
+            attributes=ATTRIBUTES if walks else frozenset(),
+            races=frozenset(RACES) - {"entry"} if walks else frozenset(),
         )
 
     def __call__(self) -> KernelSource:

@@ -111,7 +111,9 @@ def cut(tree: Tree, compiler: str, flags: Iterable[str] = (), last: Sequence[str
     chosen = dict(_closure(roots, known, supplied))
     bools = [name for name in BOOLS if _returns_bool(name, tree)]
     all_items = list(dict.fromkeys(chosen.values()))
-    source = "\n".join([*(f"#define HC_BOOL_{name}" for name in bools), *_emit(all_items, known, last)])
+    source = "\n".join(
+        [*(f"#define HC_BOOL_{name}" for name in bools), *_emit(all_items, known, last)]
+    )
     source += "\n"
     names = {name: f"{item.file}:{item.line}" for name, item in chosen.items()}
     return Cut(source, names, frozenset(known))

@@ -53,6 +53,7 @@ CANNOT_BEGIN: int = _LIBC.HC_CANNOT_BEGIN
 #: Values of the shim's enums, by name.
 OPS: dict[str, int] = FFI.typeof("enum hc_op").relements
 KINDS: dict[str, int] = FFI.typeof("enum hc_kind").relements
+ATTRIBUTES: dict[str, int] = FFI.typeof("enum hc_attribute").relements
 EVENTS: dict[str, int] = FFI.typeof("enum hc_event_kind").relements
 _STATUS: dict[str, int] = FFI.typeof("enum hc_status").relements
 _ARRAYS = ("events", "heads", "segs", "ran")
@@ -121,7 +122,7 @@ class Worker:
             flat = [number for seg in segs for number in seg]
             start = _OFFSETS["segs"] // 8
             self._words[start : start + len(flat)] = array("q", flat)
-        for i, value in enumerate(arg):
+        for i, value in enumerate((*arg, 0)):  # the last argument of some calls may be left out
             shared.arg[i] = value
         try:
             self._channel.send(request)

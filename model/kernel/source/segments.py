@@ -22,7 +22,7 @@ class Segment(NamedTuple):
 
     :param start: The first frame.
     :param length: Number of pages; of an extent, number of compound pages.
-    :param step: From one frame to the next; not used for an extent.
+    :param step: From one frame to the next; of an extent, its attributes (``enum hc_attribute``).
     :param order: Of an extent, the order of its compound pages.
     :param refs: Of an extent, the refcount and mapcount that each head starts with.
     :param kind: Of an extent, a value of ``enum hc_kind``.

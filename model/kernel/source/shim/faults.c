@@ -1,26 +1,39 @@
 /* SPDX-License-Identifier: MIT */
 /* What answers the walks for the rest of the kernel: faults, migration, devices, locks, races. */
 
-/* Pages that were made exclusive in this step. */
-static struct page **unshared;
-static long nunshared, unshared_room;
+/* Before 5.19 no page is shared. */
+#ifndef HC_HAS_FAULT_FLAG_UNSHARE
+#define FAULT_FLAG_UNSHARE 0
+#endif
+
+/* Pages with flags that last until the end of the step. */
+static struct page **marked;
+static long nmarked, marked_room;
 static bool pinning; /* in a step that pins */
+
+static void mark(struct page *page, unsigned long flag)
+{
+	if (nmarked == marked_room) {
+		marked_room = 2 * marked_room + 64;
+		marked = realloc(marked, marked_room * sizeof(*marked));
+		if (!marked)
+			hc_end(HC_SHORT, "there is no memory for a list of pages");
+	}
+	*hc_flags(page) |= flag;
+	marked[nmarked++] = page;
+}
+
+static void begin_pins(void) { pinning = true; }
+static void end_pins(void)
+{
+	pinning = false;
+	while (nmarked)
+		*hc_flags(marked[--nmarked]) &= ~(HC_UNSHARED | HC_TRIED | HC_TRIED_BEFORE);
+}
 
 bool hc_exclusive(const void *page)
 {
 	return !pinning || !(attributes(hc_pfn(page)) & HC_A_SHARED) || *hc_flags(page) & HC_UNSHARED;
-}
-
-static void unshare(struct page *page)
-{
-	if (nunshared == unshared_room) {
-		unshared_room = 2 * unshared_room + 64;
-		unshared = realloc(unshared, unshared_room * sizeof(*unshared));
-		if (!unshared)
-			hc_end(HC_SHORT, "there is no memory for a list of pages");
-	}
-	*hc_flags(page) |= HC_UNSHARED;
-	unshared[nunshared++] = page;
 }
 
 /*
@@ -63,7 +76,7 @@ vm_fault_t hc_fault(struct vm_area_struct *vma, unsigned long address, unsigned 
 	/* A page that is shared becomes this process's own by a write, or to be pinned for reading. */
 	shared = given & HC_A_SHARED;
 	if (shared && flags & (FAULT_FLAG_WRITE | FAULT_FLAG_UNSHARE))
-		unshare(order ? head : page);
+		mark(order ? head : page, HC_UNSHARED);
 	bits = bits_of(head, vma->vm_flags & VM_WRITE && (!shared || flags & FAULT_FLAG_WRITE));
 	if (vma->vm_flags & VM_HUGETLB)
 		bits |= HC_E_HUGETLB;
@@ -91,8 +104,6 @@ struct dev_pagemap *hc_pagemap(struct dev_pagemap *held)
  * it, so that a page has the same struct page after that, and is just free to be pinned. If one
  * cannot move, none is.
  */
-static bool later, failed; /* isolation fails in the first round of a step; it did */
-
 bool hc_pinnable(const void *page)
 {
 	const struct page *head = hc_head(page);
@@ -103,14 +114,17 @@ bool hc_isolate(void *page)
 {
 	struct page *head = hc_head(page);
 
-	/* The pages are collected after a walk; the next walk begins another round. */
-	if (failed && looked_up)
-		later = false;
-	if (later) {
-		failed = true;
-		looked_up = false;
+	/* Pages are collected after a walk: a round of tries ends with the next walk. */
+	for (long i = 0; i < nmarked && walked; i++)
+		if (*hc_flags(marked[i]) & HC_TRIED)
+			*hc_flags(marked[i]) |= HC_TRIED_BEFORE;
+	walked = false;
+	if (attributes(hc_pfn(head)) & HC_A_LATER && !(*hc_flags(head) & HC_TRIED_BEFORE)) {
+		mark(head, HC_TRIED);
 		return false;
 	}
+	if (head->lru.next) /* is isolated already: a list may name a page twice */
+		return false;
 	atomic_inc(&head->_refcount);
 	return true;
 }
@@ -149,21 +163,6 @@ int hc_migrate(struct list_head *list)
 		*hc_flags(container_of(at, struct page, lru)) |= HC_MIGRATED;
 	hc_putback(list);
 	return 0;
-}
-
-/* A step that pins begins, and ends. */
-static void begin_pins(int64_t n)
-{
-	pinning = true;
-	later = failed = false;
-	for (int64_t i = 0; i < n && !later; i++)
-		later = at(i) && attributes(hc_pfn(at(i))) & HC_A_LATER;
-}
-static void end_pins(void)
-{
-	pinning = false;
-	while (nunshared)
-		*hc_flags(unshared[--nunshared]) &= ~HC_UNSHARED;
 }
 
 /* Locks. */

@@ -31,7 +31,11 @@
 #ifdef __LP64__
 #define HC_MIGRATED (64UL << HC_OWN_FLAGS) /* moved to where a long-term pin may keep it */
 #define HC_UNSHARED (128UL << HC_OWN_FLAGS) /* made exclusive in this step */
+#define HC_TRIED (256UL << HC_OWN_FLAGS) /* could not be isolated in a round of this step */
+#define HC_TRIED_BEFORE (512UL << HC_OWN_FLAGS) /* in a round before */
 #else
+#define HC_TRIED 0UL
+#define HC_TRIED_BEFORE 0UL
 #define HC_MIGRATED 0UL /* no attributes: 32 bits have no room for these flags */
 #define HC_UNSHARED 0UL
 #endif

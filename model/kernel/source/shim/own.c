@@ -21,6 +21,18 @@ static unsigned int gup_flags(int64_t asked)
 	return (asked & 1 ? FOLL_WRITE : 0) | (asked & 2 ? FOLL_LONGTERM : 0);
 }
 
+/* The error of a page at which the slow path ends, by its attributes. */
+static int64_t refused(int64_t pfn, unsigned int flags)
+{
+	int64_t given = attributes(pfn);
+
+	if (given & HC_A_READ_ONLY && flags & FOLL_WRITE)
+		return -EFAULT;
+	if (given & HC_A_MOVABLE && flags & FOLL_LONGTERM)
+		hc_end(HC_TROUBLE, "a list is too long to be moved");
+	return given & HC_A_BUS ? -EFAULT : given & HC_A_OOM ? -ENOMEM : 0;
+}
+
 static int64_t own_slow(int64_t from, int64_t n, unsigned int flags, struct page **pages)
 {
 	int64_t i;
@@ -32,12 +44,27 @@ static int64_t own_slow(int64_t from, int64_t n, unsigned int flags, struct page
 			page = hc_page(known_head(hc_pfn(page)));
 		if (!mapped(page))
 			return i ? i : -EFAULT;
+		if (refused(hc_pfn(page), flags))
+			return i ? i : refused(hc_pfn(page), flags);
 		if (!HC_GRAB_SLOW(page, flags))
 			return i ? i : -ENOMEM;
 		if (pages)
 			pages[i] = page;
 	}
 	return i;
+}
+
+/* Whether GUP-fast keeps a page that it grabbed: a copy may be due (gup_must_unshare()). */
+static bool own_keeps(u64 entry, struct page *page, unsigned int flags)
+{
+#ifdef HC_HAS_try_grab_folio_fast
+	bool reads = flags & FOLL_LONGTERM; /* of files */
+#else
+	bool reads = false;
+#endif
+	if (entry & HC_E_WRITE)
+		return true;
+	return PageAnon(page) ? !(attributes(hc_pfn(page)) & HC_A_SHARED) : !reads;
 }
 
 static int64_t own_fast(int64_t n, int64_t changed, unsigned int flags)
@@ -48,12 +75,12 @@ static int64_t own_fast(int64_t n, int64_t changed, unsigned int flags)
 		const u64 *entry = entry_at(i, &stop);
 		struct page *head;
 
-		if (!entry || !(*entry & HC_E_PRESENT) || *entry & HC_E_SPECIAL)
+		if (!entry || !hc_permitted(*entry, flags & FOLL_WRITE) || *entry & HC_E_SPECIAL)
 			return i;
 		head = (struct page *)HC_GRAB_FAST(at(i), stop - i, flags);
 		if (!head)
 			return i;
-		if (changed >= i && changed < stop) {
+		if ((changed >= i && changed < stop) || !own_keeps(*entry, at(i), flags)) {
 			HC_PUT(head, stop - i, flags & (FOLL_PIN | FOLL_GET));
 			return i;
 		}

@@ -47,7 +47,7 @@ static int64_t slow(int64_t n, unsigned int flags)
 		return own_slow(0, n, flags, NULL);
 	lay_out(n);
 	empty(n);
-	begin_pins(n);
+	begin_pins();
 	mmap_read_lock(&process);
 	/* The call itself sets the other flag. */
 	if (flags & FOLL_PIN)
@@ -66,7 +66,7 @@ static int64_t fast(int64_t n, int64_t changed, int64_t kind, unsigned int flags
 	if (walks_here(n))
 		return own_fast(n, changed, flags);
 	empty(n);
-	begin_pins(n);
+	begin_pins();
 	race(changed, kind);
 	done = HC_FAST(first_address, n, flags | FOLL_FAST_ONLY, list);
 	end_race(done);

@@ -51,7 +51,7 @@ static int64_t umem_get(const int64_t *arg)
 		place(frames());
 	else
 		lay_out(frames());
-	begin_pins(walks_here(frames()) ? 0 : frames());
+	begin_pins();
 	umem = HC_UMEM_GET(&r->device, first_address, frames() << PAGE_SHIFT,
 			   arg[1] ? IB_ACCESS_LOCAL_WRITE : 0);
 	check_locks(false);

@@ -98,13 +98,13 @@ static void in_vma(unsigned long address, unsigned long end, struct hstate *hsta
 		.hc_hstate = hstate};
 }
 
-static bool looked_up; /* a mapping, as a walk does that begins */
+static bool walked; /* a walk has looked up a mapping */
 
 struct vm_area_struct *hc_vma(unsigned long address, bool or_above)
 {
 	long low = 0, high = nvmas;
 
-	looked_up = true;
+	walked = true;
 	while (low < high) {
 		long middle = (low + high) / 2;
 

@@ -9,7 +9,7 @@ static int64_t fast(int64_t n, int64_t changed, int64_t kind, unsigned int flags
 }
 
 static void check_locks(bool held) {}
-static void begin_pins(int64_t n) {}
+static void begin_pins(void) {}
 static void end_pins(void) {}
 bool hc_exclusive(const void *page) { return true; }
 bool hc_pinnable(const void *page) { return true; }

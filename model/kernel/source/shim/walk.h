@@ -37,6 +37,7 @@ static inline pte_t *hc_huge_entry(struct mm_struct *mm, unsigned long address, 
 #define folio_is_file_lru(folio) 0
 #define PageMlocked(page) 0
 #define PageSlab(page) 0
+#define PageLRU(page) 1
 
 /* Anonymous pages that are shared after a fork, and pages that a long-term pin may not keep. */
 bool hc_exclusive(const void *page);

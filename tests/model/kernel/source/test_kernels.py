@@ -45,6 +45,8 @@ KERNELS = {
 ODD = {
     "one-grab": {"5.11", "5.13", "5.18", "6.1", "6.12", "6.18", "7.1", "7.3"},
     "one-grab-slow": {"5.13", "5.18", "6.1", "6.12", "6.18", "7.1", "7.3"},
+    "hugetlb-longterm": {"5.13", "5.18", "6.1"},
+    "read-only-region": {"5.11", "5.13", "5.18", "6.1"},
     "devmap-longterm": {"5.11", "5.13", "5.18", "6.1", "6.12"},
     "uncounted-pin": {"6.12", "6.18", "7.1", "7.3"},
     "null-in-run": {"6.12", "6.18", "7.1", "7.3"},
@@ -167,6 +169,7 @@ def test_recognised(kernels, version, model):
 
     counts = COUNTS_32.get(version, version) if model == "m32" else version
     assert counts == source.library.semantics
+    assert "" == source.library.unwalked
     get = "__ib_umem_get_va" if version == "7.3" else "ib_umem_get"
     assert {"unpin_user_page", "__ib_umem_release", get} <= source.library.names.keys()
 
