@@ -25,6 +25,10 @@ def inapplicable(program: Program, abilities: Abilities) -> str:
     reason = abilities.lacks(program.mappings)
     if reason:
         return reason
+    for mapping in program.mappings:
+        for name in mapping.attributes.given():
+            if name in program.semantics.lacks:
+                return f"{mapping.attributes.text_of(name)} does not exist in {version}"
     for step in program.steps:
         if step.lacked_by(program.semantics):
             return f"{step.call}() does not exist in {version}"

@@ -11,8 +11,9 @@ from model.errors import BadInput
 from model.optimised import Optimised
 from model.parse import parse_program
 from model.reference import Reference
+from model.semantics import SEMANTICS
 from properties.judging.judge import judge
-from tests.helpers import HEADER
+from tests.helpers import HEADER, program
 
 PINNED = HEADER + 'a = mapping("driver", orders=[2, 0])\nh1 = pin_user_pages(a[3:5])\n'
 RANGE = PINNED + "unpin_user_page_range_dirty_lock(h1[0:2], make_dirty=True)\n"
@@ -341,6 +342,29 @@ def test_call_before_its_time():
     said = verdict(RANGE.replace("5.13", "5.11"), Optimised())
 
     assert "does not exist in 5.11" in said.inapplicable
+
+
+@pytest.mark.parametrize(
+    ("lines", "lacks"),
+    [
+        (
+            ('a = mapping("base", orders=[0], shared=True)', "h1 = pin_user_pages(a[0:1])"),
+            "shared=True",
+        ),
+        (
+            (
+                'a = mapping("base", orders=[0])',
+                'h1 = pin_user_pages_fast_only(a[0:1], changed=0, race="collapse")',
+            ),
+            'race="collapse"',
+        ),
+    ],
+)
+def test_not_in_an_older_version(lines, lacks):
+    """A trace of a newer version is not judged by an older one that lacks what it has."""
+    made = evolve(program(*lines, semantics="6.1"), semantics=SEMANTICS["5.13"])
+
+    assert f"{lacks} does not exist in 5.13" == judge(made, Optimised()).inapplicable
 
 
 def test_only_shown_fields_are_compared(sketches):

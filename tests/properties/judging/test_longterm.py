@@ -29,7 +29,7 @@ LATER = ', isolates="later"'
     ],
 )
 def test_tries(attributes, pages, returned, counts):
-    """Each try pins and unpins the whole list; a page of two runs is isolated by the second."""
+    """Each try pins and unpins the whole list; what is isolated later needs one more."""
     made = program(
         MOVABLE.format(attributes),
         'b = mapping("base", orders=[0])',

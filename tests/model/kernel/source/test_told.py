@@ -69,6 +69,11 @@ REWORDED = sub("gup_folio_next", r"= nr - i", "= 0 + nr - i")
 #: Edits, by what they are: version, what is edited, and what must be told.
 TOLD = {
     "walk": ("6.12", [sub("follow_page_pte", FIRST, SOME)], AGREED),
+    "walk that does not compile": (
+        "6.12",
+        [sub("follow_page_mask", FIRST, "{\n\tvma->vm_mm->no_such_member = 1;\n")],
+        NOT,
+    ),
     "fast walk": ("6.1", [sub("gup_pte_range", FIRST, SOME)], AGREED),
     "fault in": ("7.3", [sub("fault_in_writeable", FIRST, SOME)], NOT),
     "long-term": ("7.3", [sub("collect_longterm_unpinnable_folios", FIRST, SOME)], AGREED),
