@@ -72,6 +72,7 @@ class Abilities:
     :param mixes: The kinds whose adjacent compound pages may differ in order; pages of
         different kinds may not be adjacent. None: neither is restricted.
     :param attributes: Names of the attributes of mappings that it honours.
+    :param walked: Maximum number of pages of a list that pins in a program with such mappings.
     :param races: Kinds of races that it can have, besides "entry".
     :param changes: Whether a page table can change during ``pin_user_pages_fast_only()``.
     :param timed: Whether it has its own time limit for steps that do not return.
@@ -97,6 +98,7 @@ class Abilities:
     refs: int = UNBOUNDED
     mixes: frozenset[str] | None = None
     attributes: frozenset[str] = frozenset()
+    walked: int = UNBOUNDED
     races: frozenset[str] = frozenset()
     changes: bool = True
     timed: bool = False

@@ -25,10 +25,13 @@ def inapplicable(program: Program, abilities: Abilities) -> str:
     reason = abilities.lacks(program.mappings)
     if reason:
         return reason
-    for mapping in program.mappings:
-        for name in mapping.attributes.given():
-            if name in program.semantics.lacks:
-                return f"{mapping.attributes.text_of(name)} does not exist in {version}"
+    given = [(m.attributes, name) for m in program.mappings for name in m.attributes.given()]
+    for attributes, name in given:
+        if name in program.semantics.lacks:
+            return f"{attributes.text_of(name)} does not exist in {version}"
+    most = abilities.walked
+    if given and any(step.pins and step.npages_named > most for step in program.steps):
+        return f"{abilities.name} pins at most {most} pages where mappings have attributes"
     for step in program.steps:
         if step.lacked_by(program.semantics):
             return f"{step.call}() does not exist in {version}"

@@ -21,6 +21,9 @@ from properties.strategies.dice import Dice, among, one_in
 ATTRIBUTES_ONE_IN = 6
 RACES_ONE_IN = 4
 
+#: Lists name their pages up to about 2^REPEATED times.
+REPEATED = 4
+
 #: What the dice for attributes and races add to a program's number: no other program has it.
 SEPARATE = 1 << 80
 
@@ -63,6 +66,8 @@ def _drawn(
     """One or two sets of attributes that *mapping* can have; none if it can have none."""
     highest = max(extent.order for extent in mapping.extents)
     attributes = PLAIN
+    if mapping.npages > abilities.walked >> REPEATED:
+        return PLAIN
     for _ in range(1 + one_in(random, 3)):
         usable = [
             more

@@ -44,6 +44,9 @@ SPAN = {"vmemmap": (1 << 38) - SECTION, "classic": (1 << 37) - SECTION}
 #: The same on 32 bits. The array has up to 1 GiB of address space, for 64 GiB of memory.
 LISTED_32, SPAN_32 = 1 << 26, {"vmemmap": (1 << 24) - SECTION, "classic": (1 << 23) - SECTION}
 
+#: Maximum number of pages of a list that a tree's own walks pin (shim/own.c).
+MOST_WALKED = (1 << 20) - 1
+
 #: Maximum number of pages of a region on 32 bits: 2 GiB of a process (shim/region.c).
 REGION_32 = 1 << 19
 
@@ -267,6 +270,7 @@ class Source:
             orders=frozenset(range(MAX_ORDER + 1 if whole else SECTION.bit_length())),
             oddities=library.oddities,
             attributes=ATTRIBUTES if walks else frozenset(),
+            walked=MOST_WALKED,
             races=frozenset(RACES) - {"entry"} if walks else frozenset(),
         )
 

@@ -344,6 +344,27 @@ def test_call_before_its_time():
     assert "does not exist in 5.11" in said.inapplicable
 
 
+def test_too_long_to_be_walked():
+    """Where mappings have attributes, a candidate may pin no list beyond its own limit."""
+
+    class Short(Optimised):
+        attributes = ("writable",)
+
+        @property
+        def abilities(self):
+            return evolve(super().abilities, walked=2)
+
+    lines = 'a = mapping("base", orders=[0]*4{})', "h1 = pin_user_pages(a[0:{}])"
+    said = "Short pins at most 2 pages where mappings have attributes"
+    for attribute, npages, expected in (
+        (", writable=False", 3, said),
+        (", writable=False", 2, ""),
+        ("", 3, ""),
+    ):
+        made = program(lines[0].format(attribute), lines[1].format(npages))
+        assert expected == judge(made, Short()).inapplicable
+
+
 @pytest.mark.parametrize(
     ("lines", "lacks"),
     [
