@@ -467,3 +467,14 @@ def test_special_entries():
     assert Memory(SEMANTICS["5.13"], mappings).pte_special(0x20)
     assert Memory(SEMANTICS["6.1"], mappings).pte_special(0x20)
     assert not Memory(SEMANTICS["6.1"], mappings).pte_special(0x10)
+
+
+def test_anonymous_pages():
+    """The pages of some kinds of mappings are anonymous, also if another page was looked up."""
+    mappings = parse_layout(
+        '# headcount 1\nsemantics("6.1")\na = mapping("thp", orders=[9], pfn=0x200)\n'
+        'b = mapping("page-cache", orders=[0], pfn=0x10)\n'
+    )
+    memory = Memory(SEMANTICS["6.1"], mappings)
+
+    assert [False, True, True] == [memory.page_anon(page) for page in (0x10, 0x200, 0x3FF)]

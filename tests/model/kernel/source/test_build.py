@@ -46,13 +46,21 @@ def test_an_edit_is_compiled(edited, toy):
         ),
     ],
 )
-def test_what_cannot_be_compiled(edited, old, new, complaint):
+@pytest.mark.parametrize("measured", [False, True])
+def test_what_cannot_be_compiled(edited, old, new, complaint, measured):
     """The first thing that is missing, or wrong, is told in one line with the tree's own."""
     with pytest.raises(BadInput) as told:
-        build(edited((old, new)), "vmemmap")
+        build(edited((old, new)), "vmemmap", measured=measured)
 
     assert complaint in str(told.value)
     assert 1 == len(str(told.value).splitlines())
+
+
+def test_a_tree_without_walks(toy):
+    """Where a tree has no walks that are known, headcount's are compiled, and that is said."""
+    assert build(toy, "vmemmap").unwalked == (
+        "it has none of gup_fast_fallback(), internal_get_user_pages_fast()"
+    )
 
 
 @pytest.mark.parametrize(
