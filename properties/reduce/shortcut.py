@@ -8,6 +8,7 @@ of these steps is dropped, later steps release what is not held, or too much sta
 
 from attrs import evolve
 
+from model.attributes import PLAIN
 from model.program import Program
 from properties.judging.ledger import Ledger
 from properties.reduce.proposals import Proposals
@@ -21,7 +22,12 @@ MAX_STANDINGS = 100_000
 
 
 def shortcut(program: Program) -> Proposals:
-    """Replace consecutive steps by fewer steps with the same net effect; long sequences first."""
+    """Replace consecutive steps by fewer steps with the same net effect; long sequences first.
+
+    Not where mappings have attributes: the fewer steps may be refused, or not move what has moved.
+    """
+    if any(mapping.attributes != PLAIN for mapping in program.mappings):
+        return
     size = len(program.steps) - 1
     while size > 1:
         stop = len(program.steps) - 1
