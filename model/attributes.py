@@ -53,7 +53,8 @@ class Attributes:
     :param movable: Whether its pages lie where a long-term pin must not keep them (ZONE_MOVABLE,
         CMA), so that it moves them first.
     :param migrates: Whether they can be moved at all.
-    :param isolates: "later": the first try to isolate a page in a step fails; empty: none does.
+    :param isolates: "later": its pages cannot be isolated in the first round of a step that moves
+        pages; empty: they can.
     """
 
     mapped: str = field(default="")

@@ -32,14 +32,17 @@ def compound_range_next(memory: Memory, i: int, npages: int, page: int) -> tuple
     return head, min(head + nr - following, npages - i)
 
 
+def run_at(memory: Memory, i: int, pages: Sequence[int]) -> tuple[int, int]:
+    """The run at ``pages[i]``, by `compound_range_next` if *pages* are contiguous frames."""
+    if isinstance(pages, range) and pages.step == 1:
+        return compound_range_next(memory, i, len(pages), pages[0])
+    return compound_next(memory, i, len(pages), pages)
+
+
 def runs(memory: Memory, pages: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """All runs of *pages*, a range or a list."""
-    i, npages = 0, len(pages)
-    contiguous = isinstance(pages, range) and pages.step == 1
-    while i < npages:
-        if contiguous:
-            head, ntails = compound_range_next(memory, i, npages, pages[0])
-        else:
-            head, ntails = compound_next(memory, i, npages, pages)
+    """All runs of *pages*, from the first on."""
+    i = 0
+    while i < len(pages):
+        head, ntails = run_at(memory, i, pages)
         yield head, ntails
         i += ntails

@@ -86,11 +86,7 @@ class Optimised(InProcess):
 
     def _mapped(self, i: int, pages: Sequence[int]) -> tuple[int, int]:
         """The run at ``pages[i]``: (head, number of entries); (head, 0) if the head is unmapped."""
-        if isinstance(pages, range) and pages.step == 1:
-            # GUP grabs contiguous pages of one compound page together (follow_page_mask()).
-            head, ntails = iterators.compound_range_next(self.memory, i, len(pages), pages[0])
-        else:
-            head, ntails = iterators.compound_next(self.memory, i, len(pages), pages)
+        head, ntails = iterators.run_at(self.memory, i, pages)
         return head, ntails if self.memory.page_mapped(head) else 0
 
     def pin_user_pages(self, pages: Sequence[int], gup_flags: int | None = None) -> int:

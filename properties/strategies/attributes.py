@@ -64,6 +64,8 @@ def _drawn(
     random: Random, mapping: Mapping, semantics: Semantics, abilities: Abilities
 ) -> Attributes:
     """One or two sets of attributes that *mapping* can have; none if it can have none."""
+    # Pages that move are not drawn with what a region's first batch changes in the page tables of a
+    # kernel tree: its second batch meets other entries than the models.
     highest = max(extent.order for extent in mapping.extents)
     attributes = PLAIN
     if mapping.npages > abilities.walked >> REPEATED:

@@ -28,14 +28,12 @@ typedef u64 pudval_t;
 typedef struct {
 	unsigned long val;
 } swp_entry_t;
-typedef swp_entry_t softleaf_t;
 
 #define PMD_SHIFT 21
 #define PUD_SHIFT 30
 #define P4D_SHIFT PGDIR_SHIFT
 #define PTRS_PER_PTE 512
 #define PTRS_PER_PMD 512
-#define PTRS_PER_P4D 1
 #ifdef __LP64__
 #define PGDIR_SHIFT 39
 #define PTRS_PER_PUD 512
@@ -55,7 +53,6 @@ typedef swp_entry_t softleaf_t;
 #define PUD_SIZE (1UL << PUD_SHIFT)
 #define PUD_MASK (~(PUD_SIZE - 1))
 #define P4D_SIZE PGDIR_SIZE
-#define P4D_MASK (~(P4D_SIZE - 1))
 #define PGDIR_MASK (~(PGDIR_SIZE - 1))
 #define PMD_ORDER (PMD_SHIFT - PAGE_SHIFT)
 #define PUD_ORDER (PUD_SHIFT - PAGE_SHIFT)
@@ -150,7 +147,6 @@ typedef swp_entry_t softleaf_t;
 #define pte_page(e) pfn_to_page(pte_pfn(e))
 #define pmd_page(e) pfn_to_page(pmd_pfn(e))
 #define pud_page(e) pfn_to_page(pud_pfn(e))
-#define p4d_page(e) pfn_to_page(hc_frame(p4d_val(e)))
 #define pgd_page(e) pfn_to_page(hc_frame(pgd_val(e)))
 #define pte_mkdirty(e) __pte(pte_val(e) | HC_E_DIRTY)
 #define pmd_mkdirty(e) __pmd(pmd_val(e) | HC_E_DIRTY)
@@ -162,8 +158,6 @@ typedef swp_entry_t softleaf_t;
 #define pmd_same(a, b) (pmd_val(a) == pmd_val(b))
 #define pte_soft_dirty(e) 1
 #define pmd_soft_dirty(e) 1
-#define pmd_uffd_wp(e) 0
-#define pte_uffd_wp(e) 0
 #define is_hugepd(e) 0
 #define __hugepd(value) (value)
 #define huge_pte_none(e) pte_none(e)
@@ -171,7 +165,6 @@ typedef swp_entry_t softleaf_t;
 #define huge_pte_dirty(e) pte_dirty(e)
 #define is_huge_zero_pmd(e) 0
 #define is_huge_zero_page(page) 0
-#define is_huge_zero_folio(folio) 0
 
 /* Entries are read once, and an access through a pointer is one. */
 #define ptep_get(ptep) READ_ONCE(*(ptep))

@@ -18,9 +18,6 @@ typedef struct {
 struct rw_semaphore {
 	int hc_readers;
 };
-struct mutex {
-	int hc;
-};
 struct folio;
 struct vm_operations_struct {
 	void *fault, *huge_fault, *page_mkwrite, *pfn_mkwrite;
@@ -67,21 +64,15 @@ struct migration_target_control {
 	void *nmask;
 };
 
-#define VMA_READ_BIT 0
-#define VMA_WRITE_BIT 1
 #define VMA_SHARED_BIT 3
-#define VMA_MAYREAD_BIT 4
 #define VMA_MAYWRITE_BIT 5
-#define VMA_MAYSHARE_BIT 7
 #define VMA_UFFD_RWP EMPTY_VMA_FLAGS
-#define VM_NONE 0UL
 #define VM_READ 0x1UL
 #define VM_WRITE 0x2UL
 #define VM_EXEC 0x4UL
 #define VM_SHARED 0x8UL
 #define VM_MAYREAD 0x10UL
 #define VM_MAYWRITE 0x20UL
-#define VM_MAYEXEC 0x40UL
 #define VM_MAYSHARE 0x80UL
 #define VM_GROWSDOWN 0x100UL
 #define VM_PFNMAP 0x400UL
@@ -90,7 +81,6 @@ struct migration_target_control {
 #define VM_HUGETLB 0x400000UL
 #define VM_SHADOW_STACK 0UL
 #define MMF_HAS_PINNED 28
-#define MMF_UNSTABLE 22
 
 /* Locks. All tables have one; one that is taken twice or not taken is never given. */
 #define hc_ptl(mm) (&(mm)->page_table_lock)
@@ -126,8 +116,6 @@ void hc_mmap_lock(struct mm_struct *mm, int by);
 #define mmap_assert_locked(mm) WARN_ON((mm)->mmap_lock.hc_readers != 1)
 #define might_lock_read(lock) ((void)0)
 #define might_fault() ((void)0)
-#define mutex_lock(lock) ((void)0)
-#define mutex_unlock(lock) ((void)0)
 void hc_irqs(int by);
 #define local_irq_save(flags) ((flags) = 0, hc_irqs(1))
 #define local_irq_restore(flags) ((void)(flags), hc_irqs(-1))
@@ -148,7 +136,6 @@ struct vm_area_struct *hc_vma(unsigned long address, bool or_above);
 #define hstate_vma(vma) ((vma)->hc_hstate)
 #define vma_is_secretmem(vma) 0
 #define vma_is_fsdax(vma) 0
-#define vma_is_dax(vma) 0
 #define vma_needs_dirty_tracking(vma) 0
 #define vma_pgtable_walk_begin(vma) ((void)0)
 #define vma_pgtable_walk_end(vma) ((void)0)
@@ -170,7 +157,6 @@ struct vm_area_struct *hc_vma(unsigned long address, bool or_above);
 #define access_ok(address, length) 1
 #define pfn_valid(pfn) 1
 #define shmem_mapping(mapping) ((mapping) != NULL)
-#define shmem_file(file) 1
 #define secretmem_mapping(mapping) 0
 #define page_is_secretmem(page) 0
 #define mm_flags_test(bit, mm) test_bit(bit, &(mm)->flags)
@@ -191,15 +177,10 @@ vm_fault_t hc_fault(struct vm_area_struct *vma, unsigned long address, unsigned 
 
 /* Entries of pages on the move or in swap: there are none, nor other forms of huge pages. */
 #define is_swap_pte(e) 0
-#define is_swap_pmd(e) 0
 #define is_pmd_migration_entry(e) 0
 #define is_migration_entry(e) 0
 #define is_hugetlb_entry_migration(e) 0
 #define pte_to_swp_entry(e) ((swp_entry_t){0})
-#define softleaf_from_pte(e) ((softleaf_t){0})
-#define softleaf_is_migration(e) 0
-#define pmd_is_migration_entry(e) 0
-#define pmd_is_valid_softleaf(e) 0
 #define migration_entry_wait(mm, pmd, address) ((void)0)
 #define pmd_migration_entry_wait(mm, pmd) ((void)0)
 #define __migration_entry_wait_huge(...) ((void)0)
@@ -227,12 +208,8 @@ enum lru_cache_drained { LRU_CACHE_NOT_DRAINED };
 #define folio_expected_ref_count(folio) 1
 #define NUMA_NO_NODE (-1)
 #define GFP_USER 0U
-#define GFP_HIGHUSER 0U
 #define __GFP_NOWARN 0U
-#define __GFP_HIGHMEM 0U
-#define __GFP_MOVABLE 0U
 #define MR_LONGTERM_PIN 0
-#define MR_CONTIG_RANGE 0
 #define MIGRATE_SYNC 0
 #define LIST_POISON1 NULL
 #define LIST_POISON2 NULL
@@ -241,6 +218,5 @@ void hc_putback(struct list_head *folios);
 #define migrate_pages(folios, ...) hc_migrate(folios)
 #define putback_movable_pages(folios) hc_putback(folios)
 #define alloc_migration_target 0
-#define alloc_migration_target_by_mpol 0
 #define migrate_device_coherent_page(page) 1
 #define migrate_device_coherent_folio(folio) 1

@@ -6,7 +6,6 @@ static inline struct page *vm_normal_page(struct vm_area_struct *vma, unsigned l
 {
 	return pte_devmap(e) || pte_special(e) ? NULL : pte_page(e);
 }
-#define vm_normal_page_pmd(vma, address, e) pmd_page(e)
 
 /* The entry of a hugetlb page, at the level of its size. */
 static inline pte_t *hc_huge_entry(struct mm_struct *mm, unsigned long address, unsigned long size)
@@ -25,8 +24,6 @@ static inline pte_t *hc_huge_entry(struct mm_struct *mm, unsigned long address, 
 #define hugetlb_walk(vma, address, size) hc_huge_entry((vma)->vm_mm, address, size)
 
 #define folio_test_slab(folio) 0
-#define folio_test_swapbacked(folio) 0
-#define folio_test_swapcache(folio) 0
 #define ClearPageReferenced(page) ((void)0)
 #define SetPageReferenced(page) ((void)0)
 #define folio_set_referenced(folio) ((void)0)
@@ -35,7 +32,6 @@ static inline pte_t *hc_huge_entry(struct mm_struct *mm, unsigned long address, 
 #define mark_page_accessed(page) ((void)0)
 #define page_is_file_lru(page) 0
 #define folio_is_file_lru(folio) 0
-#define PageMlocked(page) 0
 #define PageSlab(page) 0
 #define PageLRU(page) 1
 
