@@ -61,8 +61,6 @@ def fast_allowed(memory: Memory, head: int, gup_flags: int) -> bool:
         return True
     if attributes.protnone or not attributes.present:
         return False
-    if gup_flags & FOLL_LONGTERM and not memory.is_longterm_pinnable(head):
-        return False
     return not gup_flags & FOLL_WRITE or (attributes.writable and not attributes.shared)
 
 

@@ -196,6 +196,9 @@ class Optimised(InProcess):
                 self.memory, head, gup_flags
             ):
                 return i, i
+            if ntails and gup_flags & FOLL_LONGTERM and not self.memory.is_longterm_pinnable(head):
+                grabs = self.memory.semantics.grabs_movable and self._room(head, 1, 1)
+                return i, self.page_table_entry(pages, i)[1] if grabs else i
             if ntails and entries.must_unshare(self.memory, head, gup_flags):
                 start, stop = i, self.page_table_entry(pages, i)[1]
             if i <= start < i + ntails:

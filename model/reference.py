@@ -164,6 +164,8 @@ class Reference(InProcess):
         for position, page in enumerate(pages):
             if not self._fast_path_takes(page, gup_flags):
                 return pinned, pinned
+            if gup_flags & FOLL_LONGTERM and self._must_move(page):
+                return pinned, self._looked_at(pages, position)
             if position == begins or self._leaves_again(page, gup_flags):
                 _, ends = self._same_entry(pages, position)
                 grabbed = []
@@ -199,9 +201,19 @@ class Reference(InProcess):
         attributes = self.memory.attributes(page)
         if not attributes.present or attributes.protnone:
             return False
-        if gup_flags & FOLL_WRITE and (attributes.shared or not attributes.writable):
-            return False
-        return not (gup_flags & FOLL_LONGTERM and self._must_move(page))
+        return not (gup_flags & FOLL_WRITE and (attributes.shared or not attributes.writable))
+
+    def _looked_at(self, pages: Sequence[int], position: int) -> int:
+        """How far the fast path grabs pages if it stops at one that has to move.
+
+        If it takes references first, it takes them on all that the entry maps, and drops them.
+        """
+        if not self.memory.semantics.grabs_movable:
+            return position
+        if not self._may_grab(self.memory.compound_head(pages[position])):
+            return position
+        _, ends = self._same_entry(pages, position)
+        return ends
 
     def _leaves_again(self, page: int, gup_flags: int) -> bool:
         """Whether a pin of *page* for reading must be of another page, perhaps: of a copy.

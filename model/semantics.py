@@ -63,6 +63,9 @@ class Semantics:
     :param reads_apart: Whether GUP-fast grabs pages that are not anonymous and not writable, and
         leaves them again, if it is to pin them for reading and for a long term: they may be of a
         private mapping, which needs a copy (84209e87c696, 6.2).
+    :param grabs_movable: Whether GUP-fast takes references on a page before it looks whether a
+        long-term pin may keep it where it is, and so warns if it cannot take any (6.12.117 does,
+        6.1.192 looks first).
     :param lacks: Attributes of mappings and kinds of races that do not exist: exclusive anonymous
         pages came with 5.19 (6c287605fd56), migration out of ZONE_MOVABLE with 5.13 (d1e153fea2a8),
         and GUP-fast looks at the PMD once more from 6.1 on (70cbc3cc78a9).
@@ -82,6 +85,7 @@ class Semantics:
     in_section: bool = False
     tail_mask: bool = False
     reads_apart: bool = False
+    grabs_movable: bool = False
     lacks: frozenset[str] = frozenset()
 
     def exact(self, order: int) -> bool:
@@ -135,6 +139,7 @@ _6_12 = Semantics(
     null_skipped=True,
     folio_calls=True,
     reads_apart=True,
+    grabs_movable=True,
     left_to_slow_path=frozenset({("driver", 0)}),
 )
 _6_18 = evolve(_6_12, version="6.18", adds_pins=True, in_section=True)

@@ -18,6 +18,7 @@ from model.parse import read_program
 from model.program import Program
 from properties.apart import apart
 from properties.candidates import Spec
+from properties.draws import by_seed_alone
 from properties.judging.finding import Finding, diverged
 from properties.judging.replay import replayed
 from properties.processes.crew import Tell
@@ -89,7 +90,8 @@ class MachineItem(SearchItem):
         quiet = quietly(self.parent.profile)
 
         def run() -> None:
-            run_state_machine_as_test(drawn, settings=quiet)
+            with by_seed_alone():
+                run_state_machine_as_test(drawn, settings=quiet)
 
         # Hypothesis's own plugin gathers statistics of tests with these attributes.
         run.is_hypothesis_test = True  # type: ignore[attr-defined]

@@ -111,6 +111,14 @@ PROGRAMS = (
     a = mapping("page-cache", orders=[0], writable=False)
     h1 = pin_user_pages_fast_only(a[0:1], FOLL_LONGTERM)
     """,
+    # A page that a long-term pin must not keep, without room for a pin: the fast path looks for the
+    # one or the other first.
+    f"""
+    a = mapping("base", orders=[0], movable=True)
+    {FULL.format("a[0:1]")}
+    h1 = pin_user_pages(a[0:1])
+    h2 = pin_user_pages_fast_only(a[0:1], FOLL_LONGTERM)
+    """,
     # Counts wrap after 2^31 - 1.
     f"""
     a = mapping("base", orders=[0])

@@ -71,6 +71,8 @@ NO_DIFFERENCE = {
     ("5.11", "in_section"): "has no range call",
     ("5.13", "in_section"): "leaves sections anyway",
     ("6.15-32", "reads_apart"): "on 32 bits mappings have no attributes",
+    ("6.15-32", "grabs_movable"): "likewise",
+    ("5.11", "grabs_movable"): "does not know pages that have to move",
 }
 
 #: The constants that are facts, and the wrong values planted: the sum with each, or half or twice.

@@ -82,10 +82,7 @@ def block(document, first):
 
 
 def printed_by(command, cwd):
-    """What *command*, a line with ``headcount`` in it, prints; it must report a finding.
-
-    In a process of its own: Hypothesis draws constants from what is imported here.
-    """
+    """What *command*, a line with ``headcount`` in it, prints; it must report a finding."""
     result = subprocess.run(
         [sys.executable, "-m", "properties", *command.split("headcount ", 1)[1].split()],
         cwd=cwd,

@@ -49,6 +49,8 @@ class Ledger:
         #: Heads that the last step touched, and whether its call must warn.
         self.touched: set[int] = set()
         self.warned = False
+        #: Heads that the last step tried to isolate.
+        self.tried: set[int] = set()
         #: The frames that the last step unpinned: one sequence for a list (one for each part
         #: between NULLs) or a range, one for each entry of a region; and whether they are dirtied.
         self.unpinned: Sequence[Sequence[int]] = []
@@ -87,6 +89,7 @@ class Ledger:
         """
         self.touched = set()
         self.warned = False
+        self.tried = set()
         self.unpinned = []
         self.unpinned_runs = []
         self.dirties = False

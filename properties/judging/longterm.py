@@ -19,12 +19,13 @@ def moves(ledger: Ledger, pages: Sequence[int], stuck: Container[int]) -> tuple[
     """Move those of *pages* that a long-term pin must not keep: (attempts, whether all could move).
 
     Each attempt pins all *pages* and unpins them again. A page that is isolated later is not
-    isolated in the first.
+    isolated in the first of the step.
 
     :param stuck: The heads that others hold.
     """
     move = dict.fromkeys(head for head, _ in ledger.runs(pages) if must_move(ledger, head))
-    late = [head for head in move if ledger.attributes(head).isolates]
+    late = [head for head in move if ledger.attributes(head).isolates and head not in ledger.tried]
+    ledger.tried.update(move)
     attempts = 0
     for heads in ([head for head in move if head not in late], late):
         if heads or (late and not attempts):

@@ -169,8 +169,7 @@ def _stops(ledger: Ledger, head: int, flags: Collection[str]) -> bool:
     """Whether the fast path stops before the page table entries of *head*."""
     here = ledger.attributes(head)
     writes = "FOLL_WRITE" in flags and (here.shared or not here.writable)
-    keeps = "FOLL_LONGTERM" in flags and longterm.must_move(ledger, head)
-    return writes or keeps or here.protnone or not here.present
+    return writes or here.protnone or not here.present
 
 
 def _gives_back(ledger: Ledger, head: int, flags: Collection[str]) -> bool:
@@ -198,6 +197,13 @@ def pin_fast(
             return done, done
         if ledger.special and _stops(ledger, head, flags):
             return done, done
+        if "FOLL_LONGTERM" in flags and longterm.must_move(ledger, head):
+            if not ledger.semantics.grabs_movable:
+                return done, done
+            if wrapped(held.total) <= 0:
+                ledger.warned = True
+                return done, done
+            return done, _mapped_with(ledger, pages, done)[1]
         if ledger.special and _gives_back(ledger, head, flags):
             changes, until = _mapped_with(ledger, pages, done)
         if changes < done + entries:

@@ -23,6 +23,7 @@ from hypothesis.stateful import (
 )
 
 from model.steps import STEPS
+from properties.draws import by_seed_alone
 from properties.judging.applicable import beyond
 from properties.judging.finding import Finding, diverged
 from properties.judging.judge import Run
@@ -158,5 +159,5 @@ def explore(search: Search, number: int, programs: int = PROGRAMS) -> None:
         verbosity=Verbosity.quiet,
     )
     # The watcher already has the findings that are raised. Flaky: a finding did not recur.
-    with suppress(AssertionError, Flaky):
+    with by_seed_alone(), suppress(AssertionError, Flaky):
         run_state_machine_as_test(seed(number)(machine(search)), settings=quiet)

@@ -75,7 +75,6 @@ def _drawn(
             more
             for more in (evolve(attributes, **one) for one in SETS)
             if abilities.attributes.issuperset(more.given())
-            and not (more.movable and (more.shared or more.protnone or not more.present))
             and not more.complaint(mapping.kind, highest, semantics)
         ]
         attributes = among(random, usable) if usable else attributes

@@ -321,6 +321,42 @@ def test_tries(run, attributes, pages, returned, stats):
     assert stats == world.stats()
 
 
+@pytest.mark.parametrize(
+    ("version", "changed", "returned", "stats"),
+    [("6.1", 1, 1, (1, 0)), ("6.12", 512, 0, (1, 1)), ("6.12", 513, 1, (1, 0))],
+)
+def test_fork_where_a_page_has_to_move(run, version, changed, returned, stats):
+    """From 6.12 on the fast path takes references on a page, and looks then whether it may stay.
+
+    A fork during that counts; all pages of the entry are taken at once.
+    """
+    world = run(
+        'a = mapping("base", orders=[0], pfn=0x11ff)',
+        'b = mapping("hugetlb", orders=[9], movable=True, pfn=0x1200)',
+        f"h1 = pin_user_pages_fast_only(a[0:1] + b[0:512] + a[0:1], FOLL_LONGTERM, "
+        f'changed={changed}, race="fork")',
+        semantics=version,
+    )
+
+    assert returned == world.last.returned
+    assert stats == world.stats()
+
+
+@pytest.mark.parametrize(("version", "warns"), [("6.1", 0), ("6.12", 1)])
+def test_full_page_that_has_to_move(run, version, warns):
+    """A grab that fails warns, if the page is grabbed before it is looked at."""
+    world = run(
+        'a = mapping("base", orders=[0], movable=True)',
+        "get_page(a[0:1], n=2147483646)",
+        "h1 = pin_user_pages(a[0:1])",
+        "h2 = pin_user_pages_fast_only(a[0:1], FOLL_LONGTERM)",
+        semantics=version,
+    )
+
+    assert [1, 0] == world.returned[1:]
+    assert warns == len(world.last.warnings)
+
+
 def test_held_pages_stay(run):
     """A page that others hold cannot move, nor then any other of the call."""
     world = run(

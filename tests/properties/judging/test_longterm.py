@@ -13,6 +13,7 @@ from tests.helpers import program
 
 MOVABLE = 'a = mapping("hugetlb", orders=[9, 9], movable=True{})'
 LATER = ', isolates="later"'
+ENOMEM = -12
 
 
 @pytest.mark.parametrize(
@@ -39,6 +40,23 @@ def test_tries(attributes, pages, returned, counts):
 
     assert returned == ledger.take(made.steps[0])
     assert counts == (ledger.acquired, ledger.released)
+    assert judge(made, Optimised()).finding is None
+
+
+def test_tries_of_a_region():
+    """What one batch of a region has tried to isolate the next isolates at once.
+
+    The first batch pins one page, and the other twice in vain; the second begins with that.
+    """
+    made = program(
+        MOVABLE.format(LATER + ", migrates=False"),
+        'b = mapping("base", orders=[0])',
+        "m1 = ib_umem_get(b[0:1] + a[0:1])",
+    )
+    ledger = Ledger(made.semantics, made.mappings)
+
+    assert ENOMEM == ledger.take(made.steps[0])
+    assert (4, 4) == (ledger.acquired, ledger.released)
     assert judge(made, Optimised()).finding is None
 
 

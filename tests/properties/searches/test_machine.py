@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import pickle
-import subprocess
-import sys
-from pathlib import Path
+import importlib
 
 import pytest
 from hypothesis import HealthCheck, Phase, Verbosity, settings
@@ -13,7 +10,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from model.optimised import Optimised
 from model.parse import parse_program
-from model.program import Program, check
+from model.program import check
 from model.semantics import KINDS, SEMANTICS
 from model.steps import STEPS
 from properties import layouts
@@ -38,15 +35,9 @@ def listen(rounds):
 
 
 @pytest.fixture(scope="module", params=[3, pytest.param(8, marks=MORE_SEEDS)])
-def heard(request, tmp_path_factory):
-    """The same from a process of its own: Hypothesis draws constants of what is imported here."""
-    told = tmp_path_factory.mktemp("machine") / "told"
-    subprocess.run([sys.executable, __file__, str(request.param), str(told)], check=True)
-    listener = Listener()
-    *counted, programs = pickle.loads(told.read_bytes())  # noqa: S301 - ours, from a moment ago
-    listener.calls, listener.reached, listener.refused, listener.failures = counted
-    listener.programs = [Program(*program) for program in programs]
-    return listener
+def heard(request):
+    """What so many rounds tell."""
+    return listen(request.param)
 
 
 def test_nothing_found_in_what_is_right(heard):
@@ -116,6 +107,21 @@ def test_same_seed_same_programs():
         texts.append([program.text() for program in listener.programs])
 
     assert texts[0] == texts[1] != texts[2]
+
+
+def test_imports_change_no_program(tmp_path, monkeypatch):
+    """A seed draws the same programs if modules with numbers are imported in between."""
+    texts = []
+    for name in ("", "numbers_of_a_sketch"):
+        if name:
+            (tmp_path / f"{name}.py").write_text(f"NUMBERS = {[*range(101, 1000)]}\n")
+            monkeypatch.syspath_prepend(tmp_path)
+            importlib.import_module(name)
+        listener = Listener()
+        explore(Search(Optimised, watcher=listener), 5, 60)
+        texts.append([program.text() for program in listener.programs])
+
+    assert texts[0] == texts[1]
 
 
 def test_captured_only():
@@ -204,12 +210,3 @@ def test_every_call_has_a_rule():
     rules = {rule.function.__name__ for rule in Machine.setup_state().rules}
 
     assert set(STEPS) == rules
-
-
-if __name__ == "__main__":
-    said = listen(int(sys.argv[1]))
-    summaries = [finding.summary for _, finding in said.failures]
-    # Rows of the semantics cannot be pickled; all these programs are of the default one.
-    kept = [(program.mappings, program.steps) for program in said.programs]
-    counters = (said.calls, said.reached, said.refused, summaries)
-    Path(sys.argv[2]).write_bytes(pickle.dumps((*counters, kept)))

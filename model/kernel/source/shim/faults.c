@@ -10,6 +10,7 @@
 static struct page **marked;
 static long nmarked, marked_room;
 static bool pinning; /* in a step that pins */
+static int irqs_off;
 
 static void mark(struct page *page, unsigned long flag)
 {
@@ -23,7 +24,30 @@ static void mark(struct page *page, unsigned long flag)
 	marked[nmarked++] = page;
 }
 
-static void begin_pins(void) { pinning = true; }
+/* Page table entries that faults have changed since GUP-fast last began, and what they were. */
+static struct {
+	u64 *entry, before;
+} *faulted;
+static long nfaulted, faulted_room;
+
+static void fault_in(u64 *entry, u64 value)
+{
+	if (nfaulted == faulted_room) {
+		faulted_room = 2 * faulted_room + 64;
+		faulted = realloc(faulted, faulted_room * sizeof(*faulted));
+		if (!faulted)
+			hc_end(HC_SHORT, "there is no memory for a list of entries");
+	}
+	faulted[nfaulted].entry = entry;
+	faulted[nfaulted++].before = *entry;
+	*entry = value;
+}
+
+static void begin_pins(void)
+{
+	pinning = true;
+	nfaulted = 0;
+}
 static void end_pins(void)
 {
 	pinning = false;
@@ -31,9 +55,24 @@ static void end_pins(void)
 		*hc_flags(marked[--nmarked]) &= ~(HC_UNSHARED | HC_TRIED | HC_TRIED_BEFORE);
 }
 
-bool hc_exclusive(const void *page)
+/* GUP-fast begins, in a memory region with each batch: all mappings are again as the program says. */
+static void as_mapped(void)
+{
+	for (; nfaulted; nfaulted--)
+		*faulted[nfaulted - 1].entry = faulted[nfaulted - 1].before;
+	for (long i = 0; i < nmarked; i++)
+		*hc_flags(marked[i]) &= ~HC_UNSHARED;
+}
+
+static bool exclusive(const void *page)
 {
 	return !pinning || !(attributes(hc_pfn(page)) & HC_A_SHARED) || *hc_flags(page) & HC_UNSHARED;
+}
+
+/* Outside of the walks pins are given back, also those of batches before, and were exclusive. */
+bool hc_exclusive(const void *page)
+{
+	return !(irqs_off || process.mmap_lock.hc_readers) || exclusive(page);
 }
 
 /*
@@ -81,7 +120,7 @@ vm_fault_t hc_fault(struct vm_area_struct *vma, unsigned long address, unsigned 
 	if (vma->vm_flags & VM_HUGETLB)
 		bits |= HC_E_HUGETLB;
 	entry = entry_of((unsigned long)(first_page + at_first) << PAGE_SHIFT, PAGE_SHIFT + order);
-	*entry = entry_for(page, order, bits);
+	fault_in(entry, entry_for(page, order, bits));
 #ifdef HC_HAS_VM_FAULT_COMPLETED
 	if (given & HC_A_RETRY && again) {
 		hc_mmap_lock(&process, -1);
@@ -166,8 +205,6 @@ int hc_migrate(struct list_head *list)
 }
 
 /* Locks. */
-static int irqs_off;
-
 void hc_spin(spinlock_t *lock, int by)
 {
 	lock->hc += by;
@@ -186,6 +223,8 @@ void hc_irqs(int by)
 	irqs_off += by;
 	if (irqs_off != (by > 0))
 		hc_warn(NULL, 0, "interrupts are disabled or enabled twice");
+	if (by > 0)
+		as_mapped();
 }
 
 /* After a call all locks are as before. */

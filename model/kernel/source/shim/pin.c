@@ -29,7 +29,7 @@ static int64_t filled(int64_t n, unsigned int flags)
 			break;
 		}
 	for (int64_t i = 0; i < n && flags & FOLL_PIN; i++)
-		if (PageAnon(list[i]) && !hc_exclusive(list[i]) && !hc_exclusive(hc_head(list[i]))) {
+		if (PageAnon(list[i]) && !exclusive(list[i]) && !exclusive(hc_head(list[i]))) {
 			hc_warn(NULL, 0, "an anonymous page is pinned that is not exclusive");
 			break;
 		}

@@ -46,6 +46,7 @@ REFUSED = {
     "hugetlb-longterm": "has no mappings with movable=True",
     "longterm": "has no mappings with movable=True",
     "longterm-stays": "has no hugetlb pages of order 2",
+    "mapped-again": "has no mappings with present=False",
     "mapped-pmd": "has no hugetlb pages of order 18",
     "mapped-pte": 'has no mappings with mapped="pte"',
     "mapped-pud": "has no hugetlb pages of order 18",
