@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from unittest.mock import patch
 
 from hypothesis.internal.conjecture import providers
+from hypothesis.internal.constants_ast import Constants
 
 
 @contextmanager
@@ -18,7 +19,7 @@ def by_seed_alone() -> Iterator[None]:
     setting for it; a Hypothesis that lacks the two names is left as it is.
     """
     with (
-        patch.object(providers, "_get_local_constants", providers.Constants, create=True),
+        patch.object(providers, "_get_local_constants", Constants, create=True),
         patch.object(providers, "CONSTANTS_CACHE", {}, create=True),
     ):
         yield
