@@ -146,11 +146,15 @@ def hunted(library, budgets=(("soak", 30), ("wide", 6), ("machine", 6), ("laws",
 def main(where, *words):
     """Put the mutants of the tree at *where* under test.
 
-    :param words: Memory models, and functions: without any function all are changed.
+    :param words: Memory models, and functions: without any function all of FUNCTIONS are changed;
+        ``walks`` is the rest of what is cut from mm/gup.c.
     """
     tree = read(where)
     models = [word for word in words if word in MODELS]
     functions = {word for word in words if word not in MODELS} or FUNCTIONS
+    if "walks" in functions:
+        places = build(tree, "vmemmap").names.items()
+        functions = {name for name, place in places if place.startswith("mm/gup.c:")} - FUNCTIONS
     alive = found = broken = 0
     began = time.monotonic()
     for mutant in mutants(tree, functions):
