@@ -71,10 +71,14 @@ def _grabs_past(ledger: Ledger, step: Any, *, hugetlb: bool = False) -> bool:
 
 
 def _devmap_longterm(ledger: Ledger, step: Any) -> bool:
-    if not (step.pins and step.one_walk) or step.slow_path or "FOLL_LONGTERM" not in step.flags:
+    region = step.pins and step.binds_umem
+    fast = step.pins and step.one_walk and not step.slow_path
+    if not (region or (fast and "FOLL_LONGTERM" in step.flags)):
         return False
     heads = ledger.counts(step.pages.resolve(ledger.table))
-    return any(ledger.kind(head) == "device-dax" for head in heads)
+    # In a region the slow path pins them again with the pages that have to move.
+    moves = fast or any(ledger.attributes(head).movable for head in heads)
+    return moves and any(ledger.kind(head) == "device-dax" for head in heads)
 
 
 def _hugetlb_longterm(ledger: Ledger, step: Any) -> bool:

@@ -18,6 +18,9 @@ from properties.reports.unheard import unheard_lines
 #: Fates of changed lines of code that did not run, in the order in which they are named.
 LEFT = (Fate.OFF, Fate.OUTSIDE, Fate.NEVER)
 
+#: Which walks of a kernel tree are never its own (model/kernel/source/shim/own.c).
+LONG_LISTS = "walks of lists of 2^20 pages and more (2^19 with ,m32), which were headcount's own"
+
 #: Maximum number of changed functions to name; --uncovered and --json name all.
 MOST_NAMED = 20
 
@@ -57,6 +60,9 @@ class Extent:
             yield from labelled("edits", self.under.notes)
             if self.under.unwalked:
                 said = f"headcount's own, not the tree's: {self.under.unwalked}"
+                yield from labelled("walks", _wrapped("", said))
+            elif self.under.long_lists:
+                said = f"the tree's, but for {self.under.long_lists:,} {LONG_LISTS}"
                 yield from labelled("walks", _wrapped("", said))
         if self.changed is not None:
             yield from labelled("changed", changes(self.changed, listed=listed))
@@ -155,6 +161,7 @@ def as_json(under: UnderTest, changed: Sequence[Changed] | None) -> dict[str, An
         "sample": under.sample,
         "edits": list(under.notes),
         "unwalked": under.unwalked,
+        "long_lists": under.long_lists,
         "lines": under.lines,
         "ran": under.ran,
         "functions": [

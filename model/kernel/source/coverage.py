@@ -27,6 +27,9 @@ from model.under_test import Function, UnderTest
 #: Name of the compiled extract, of the compiler's notes on it, and of the file of its counts.
 OBJECT, NOTES, DATA = "cut.o", "cut.gcno", "cut.gcda"
 
+#: The walks of lists that are too long for the tree's (shim/own.c).
+OWN_WALKS = ("own_slow", "own_fast")
+
 #: A symbol in the output of ``nm -S``: address, size and name of an array of counters, or the
 #: address of the function from which the client counts distances.
 SYMBOL = re.compile(r"^(\w+) (\w+) \w (?:__gcov0\.(\S+)|(hc_serve))$", re.MULTILINE)
@@ -111,7 +114,10 @@ class Counts:
             return UnderTest(unknown=f"gcov cannot read the counts: {said}")
         functions = [one for file in found["files"] if file["file"] in files for one in _of(file)]
         where = {file: number for number, file in enumerate(files)}
-        return UnderTest(sorted(functions, key=lambda one: (where[one.file], one.line)))
+        functions.sort(key=lambda one: (where[one.file], one.line))
+        others = (one for file in found["files"] for one in file["functions"])
+        walks = sum(one["execution_count"] for one in others if one["name"] in OWN_WALKS)
+        return UnderTest(functions, long_lists=walks)
 
 
 def _of(file: dict[str, Any]) -> list[Function]:

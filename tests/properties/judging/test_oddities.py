@@ -36,6 +36,8 @@ FULL = "get_page(a[0:1], n=2147483646)"
 PAIR = "h1 = pin_user_pages(a[0:2])"
 RANGE = "unpin_user_page_range_dirty_lock(h1[0:2], make_dirty=True)"
 ONE = 'a = mapping("base", orders=[0])'
+DAX = 'd = mapping("device-dax", orders=[0])'
+MOVES = 'a = mapping("base", orders=[0], movable=True)'
 PIN = "h1 = pin_user_pages(a[0:1])"
 MANY = "h1 = pin_user_pages(a[0:1]*2097152)"
 GIANT = 'a = mapping("hugetlb", orders=[18]*16384)'
@@ -54,6 +56,11 @@ GIANT = 'a = mapping("hugetlb", orders=[18]*16384)'
         ("one-grab", False, [HUGE, FULL, "h1 = pin_user_pages_fast_only(a[0:1] + a[512:514])"]),
         ("one-grab", False, [ONE, FULL, "h1 = pin_user_pages_fast_only(a[0:1]*2)"]),
         ("sections", True, [TWO, PAIR, RANGE]),
+        ("devmap-longterm", True, [DAX, "h1 = pin_user_pages_fast_only(d[0:1], FOLL_LONGTERM)"]),
+        ("devmap-longterm", False, [DAX, "h1 = pin_user_pages(d[0:1], FOLL_LONGTERM)"]),
+        ("devmap-longterm", False, [DAX, ONE, "m1 = ib_umem_get(d[0:1] + a[0:1])"]),
+        ("devmap-longterm", True, [DAX, MOVES, "m1 = ib_umem_get(d[0:1] + a[0:1])"]),
+        ("devmap-longterm", False, [DAX, MOVES, "m1 = ib_umem_get(a[0:1])"]),
         ("wrapped-put", True, [ONE, FULL, PIN, "unpin_user_page(h1[0:1])"]),
         ("wrapped-put", True, [ONE, FULL, PIN, "unpin_user_pages(h1[0:1])"]),
         ("wrapped-put", True, [ONE, FULL, "m1 = ib_umem_get(a[0:1])", "ib_umem_release(m1)"]),

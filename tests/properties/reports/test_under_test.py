@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from attrs import evolve
 
 from model.under_test import Changed, Fate, Function, UnderTest
 from properties.reports.under_test import Extent, as_json, changes, coverage_lines
@@ -87,6 +88,18 @@ def test_notes():
 
     assert "edits    mm/gup.c: Hunk #1 succeeded at 7 with fuzz 1" == first
     assert as_json(under, None)["edits"] == under.notes
+
+
+def test_long_lists():
+    """Walks that were not the tree's are told, where any were."""
+    under = evolve(UNDER, long_lists=1234)
+    told = [" ".join(line.split()) for line in Extent(under).lines()]
+
+    assert (
+        "walks the tree's, but for 1,234 walks of lists of 2^20 pages and more (2^19 with ,m32), "
+        "which were headcount's own"
+    ) in " ".join(told)
+    assert not any("walks" in line for line in Extent(UNDER).lines())
 
 
 def test_many_changes():

@@ -22,7 +22,7 @@ from properties.judging.judge import judge
 from properties.search import Search, Tally
 from properties.searches import registry
 from tests.facts import FACTS, record
-from tests.helpers import RECORDINGS, TESTS
+from tests.helpers import RECORDINGS, TESTS, program
 from tests.model.kernel.source.needs import lacking_32
 from tests.recording_reader import parse_recording, read_texts
 
@@ -172,6 +172,23 @@ def test_recognised(kernels, version, model):
     assert "" == source.library.unwalked
     get = "__ib_umem_get_va" if version == "7.3" else "ib_umem_get"
     assert {"unpin_user_page", "__ib_umem_release", get} <= source.library.names.keys()
+
+
+@pytest.mark.slow("pins four GiB")
+@pytest.mark.parametrize(("pages", "walks"), [((1 << 20) - 1, 0), (1 << 20, 2)])
+def test_long_lists(kernels, pages, walks):
+    """A list that is too long for the tree's walks is told."""
+    tested = kernels(*QUICK)
+    before = tested.under_test().long_lists
+    made = program(
+        'a = mapping("hugetlb", orders=[18]*4)',
+        f"h1 = pin_user_pages(a[0:{pages}])",
+        f"h2 = pin_user_pages_fast_only(a[0:{pages}])",
+        semantics="6.1",
+    )
+
+    assert judge(made, tested()).finding is None
+    assert walks == tested.under_test().long_lists - before
 
 
 @each_kernel
