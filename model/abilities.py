@@ -72,6 +72,7 @@ class Abilities:
     :param mixes: The kinds whose adjacent compound pages may differ in order; pages of
         different kinds may not be adjacent. None: neither is restricted.
     :param attributes: Names of the attributes of mappings that it honours.
+    :param attributes_of: For each kind whose mappings can have only some of them, these.
     :param walked: Maximum number of pages of a list that pins in a program with such mappings.
     :param races: Kinds of races that it can have, besides "entry".
     :param changes: Whether a page table can change during ``pin_user_pages_fast_only()``.
@@ -98,6 +99,7 @@ class Abilities:
     refs: int = UNBOUNDED
     mixes: frozenset[str] | None = None
     attributes: frozenset[str] = frozenset()
+    attributes_of: Mapping[str, frozenset[str]] = MappingProxyType({})
     walked: int = UNBOUNDED
     races: frozenset[str] = frozenset()
     changes: bool = True
@@ -107,6 +109,10 @@ class Abilities:
     def makes(self, kind: str) -> frozenset[int]:
         """The orders that compound pages of *kind* can have in the candidate."""
         return self.orders & self.orders_of.get(kind, self.orders)
+
+    def honours(self, kind: str) -> frozenset[str]:
+        """Names of the attributes that mappings of *kind* can have in the candidate."""
+        return self.attributes & self.attributes_of.get(kind, self.attributes)
 
     def lacks(self, mappings: Sequence[Pages]) -> str:
         """Why the candidate cannot make *mappings*; empty if it can."""
@@ -123,6 +129,9 @@ class Abilities:
             for name in mapping.attributes.given():
                 if name not in self.attributes:
                     return f"{self.name} has no mappings with {mapping.attributes.text_of(name)}"
+                if name not in self.honours(kind):
+                    text = mapping.attributes.text_of(name)
+                    return f"{self.name} has no {kind} mappings with {text}"
             if mapping.refs > self.refs:
                 return f"{self.name} maps no page {mapping.refs} times"
             pages[kind] += mapping.npages

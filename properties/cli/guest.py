@@ -84,6 +84,7 @@ def prepare(version: str) -> int:
 @kernel_option
 @click.option("--gigantic", is_flag=True, help="Record on pages of 1 GiB only; the guest has 2.")
 @options.count("--each", default=EACH, help="Recordings of each kind of page, and of all together.")
+@click.option("--group", default="", help="Record this group only, for example attributes.")
 @click.option(
     "--seed", type=options.Seed(), default=1, show_default=True, help="Seed of the programs."
 )
@@ -97,21 +98,28 @@ def prepare(version: str) -> int:
 )
 @click.option("--force", is_flag=True, help="Replace recordings that are there.")
 @reported
-def record_(version: str, gigantic: bool, each: int, seed: int, output: Path, force: bool) -> int:
+def record_(
+    version: str, gigantic: bool, each: int, group: str, seed: int, output: Path, force: bool
+) -> int:
     """Record the kernel's results of random programs, to compare models without booting."""
     booted = load(f"{version},1g" if gigantic else version)
     search = Search(booted, semantics(version))
-    chosen = [*groups(booted.abilities)]
-    files = {name: output / f"{version}-{name}.recording" for name, _ in chosen}
+    chosen = [*enumerate(groups(booted.abilities))]
+    names = [name for _, (name, _) in chosen]
+    if group:
+        if group not in names:
+            raise BadInput(f"--group {group}: groups are {', '.join(names)}")
+        chosen, names = [chosen[names.index(group)]], [group]
+    files = {name: output / f"{version}-{name}.recording" for name in names}
     there = next((path for path in files.values() if path.exists()), None)
     if there and not force:
         raise BadInput("is there already; --force replaces it", file=str(there))
     grid = table("recordings", "steps", "bytes", first="file")
     total = 0
     with Bar("record", len(chosen) * each) as bar:
-        for group, (name, abilities) in enumerate(chosen):
+        for number, (name, abilities) in chosen:
             found: list[Recording] = []
-            for i in range(group * each, (group + 1) * each):
+            for i in range(number * each, (number + 1) * each):
                 program = draw(search, abilities, seed * SEED_STRIDE + i)
                 try:
                     snapshots = tuple(booted().execute(program))
@@ -133,6 +141,7 @@ def record_(version: str, gigantic: bool, each: int, seed: int, output: Path, fo
     steps_of = f"recorded {total:,} steps on {booted.image.abi}"
     console.print(f"\n{steps_of}; the models agree with all of them")
     words = ["--kernel", version, *(["--gigantic"] if gigantic else [])]
+    words += ["--group", group] if group else []
     words += ["--each", str(each), "--seed", str(seed), "-o", str(output), "--force"]
     console.print(f"repeat   headcount guest record {' '.join(words)}")
     return 0

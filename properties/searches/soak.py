@@ -138,7 +138,7 @@ class _Soak:
         self._search = search
         self._abilities = abilities
         #: Whether the candidate cannot do all steps of its calls that are drawn.
-        plainly = evolve(abilities, attributes=frozenset(), races=frozenset())
+        plainly = evolve(abilities, attributes=frozenset(), attributes_of={}, races=frozenset())
         self._bounded = plainly != Abilities(abilities.name, calls=abilities.calls)
         self._dice = dice
         mappings = draw_small(dice, search, abilities) if small else ()

@@ -74,7 +74,7 @@ def _drawn(
         usable = [
             more
             for more in (evolve(attributes, **one) for one in SETS)
-            if abilities.attributes.issuperset(more.given())
+            if abilities.honours(mapping.kind).issuperset(more.given())
             and not more.complaint(mapping.kind, highest, semantics)
         ]
         attributes = among(random, usable) if usable else attributes

@@ -444,6 +444,8 @@ NARROW = Abilities(
     room={"base": 3, "hugetlb": 1024},
     refs=1,
     mixes=frozenset({"driver"}),
+    attributes=frozenset({"writable", "mapped"}),
+    attributes_of={"base": frozenset({"mapped"})},
 )
 
 
@@ -461,6 +463,16 @@ NARROW = Abilities(
         ),
         (['a = mapping("base", orders=[0], refs=2)'], "narrow maps no page 2 times"),
         (['a = mapping("driver", orders=[1, 0])'], ""),
+        (['a = mapping("driver", orders=[1, 0], writable=False)'], ""),
+        (['a = mapping("base", orders=[0], mapped="pte")'], ""),
+        (
+            ['a = mapping("driver", orders=[0], protnone=True)'],
+            "narrow has no mappings with protnone=True",
+        ),
+        (
+            ['a = mapping("base", orders=[0], writable=False)'],
+            "narrow has no base mappings with writable=False",
+        ),
         (
             [
                 'a = mapping("base", orders=[0], pfn=0x1001)',

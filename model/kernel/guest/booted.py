@@ -45,6 +45,16 @@ ORDERS = {
 }
 GIGANTIC_ORDERS = ORDERS | {"hugetlb": frozenset({18})}
 
+#: Attributes of mappings, by kind. PTEs map the pages of a driver, and PMDs those of hugetlb.
+ATTRIBUTES = {
+    "base": frozenset({"mapped", "writable"}),
+    "thp": frozenset({"mapped", "writable"}),
+    "hugetlb": frozenset({"writable"}),
+    "page-cache": frozenset({"mapped", "writable"}),
+    "driver": frozenset({"writable"}),
+    "zero": frozenset(),
+}
+
 #: Calls that a version does not export to modules.
 GONE = dict.fromkeys(("6.12", "7.3"), frozenset({"pin_user_pages_fast_only"}))
 
@@ -54,6 +64,10 @@ BOOTED_ODDITIES = {
     "6.12": ("one-grab-slow", "null-in-run"),
     "7.3": ("one-grab-slow", "null-in-run"),
 }
+
+#: Pages of which GUP-fast takes several with one grab, but the slow path one by one: the known
+#: oddity `one-grab-slow` is not one of them there.
+APART = {"6.1": frozenset({("thp", 9)})}
 
 FORMS = f"kernel-guest[:{'|'.join(VERSIONS)}][,1g]"
 
@@ -94,6 +108,8 @@ class Booted:
             orders_of=MappingProxyType(GIGANTIC_ORDERS if self.gigantic else ORDERS),
             room=MappingProxyType(GIGANTIC_ROOM if self.gigantic else ROOM),
             mixes=frozenset({"driver"}),
+            attributes=frozenset().union(*ATTRIBUTES.values()),
+            attributes_of=MappingProxyType(ATTRIBUTES),
             changes=False,
             timed=True,
             takes_whole_programs=True,
@@ -119,7 +135,8 @@ class Booted:
 
     def __call__(self) -> KernelGuest:
         """A new candidate."""
-        slow = SEMANTICS[self.image.version].left_to_slow_path
+        version = self.image.version
+        slow = SEMANTICS[version].left_to_slow_path | APART.get(version, frozenset())
         return KernelGuest(self.guest, self.abilities, slow)
 
 

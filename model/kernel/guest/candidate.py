@@ -115,9 +115,6 @@ class _Translation:
         # Without FOLL_PIN, FOLL_LONGTERM is an error (6.1: a WARN, and -EINVAL).
         flags = gup_flags & (FOLL_WRITE | FOLL_LONGTERM if step.pins else FOLL_WRITE)
         kinds = self.layout.kinds(pages)
-        if ("zero", 0) in kinds:
-            # With FOLL_WRITE the kernel would put a new page in place of the zero page.
-            flags = 0
         fast = not step.slow_path
         if step.slow_path and step.pins and not gup_flags:
             # About half of the pins use pin_user_pages_fast(), whose page table walk is different.

@@ -15,7 +15,7 @@ from model.kernel.guest.packages import Unpacked
 from model.leftovers import temporary
 
 INSIDE = Path(__file__).with_name("inside")
-AGENT = ("agent.c", "requests.c", "place.c", "area.c", "pools.c", "ask.c", "port.c")
+AGENT = ("agent.c", "requests.c", "entries.c", "place.c", "area.c", "pools.c", "ask.c", "port.c")
 
 #: Maximum number of initramfs archives in the cache for one kernel.
 KEPT = 8

@@ -13,6 +13,7 @@ from itertools import groupby
 
 from attrs import frozen
 
+from model.attributes import Attributes
 from model.kernel.source.segments import segments
 from model.mapping import Extent, Mapping, align_up
 from model.pagelist import NULL
@@ -29,6 +30,10 @@ POOLS = {
 }
 
 
+#: What differs from the usual in page table entries, as in inside/headcount.h.
+BY_PTES, READ_ONLY = 1, 2
+
+
 @frozen
 class Placed:
     """An extent, and the number of its first page."""
@@ -36,6 +41,14 @@ class Placed:
     extent: Extent
     kind: str
     number: int
+    attributes: Attributes
+
+    @property
+    def entries(self) -> int:
+        """What the page table entries are like."""
+        attributes = self.attributes
+        by_ptes = attributes.largest < PMD_ORDER <= self.extent.order
+        return by_ptes * BY_PTES | (not attributes.writable) * READ_ONLY
 
 
 class Layout:
@@ -48,7 +61,7 @@ class Layout:
             for extent in mapping.extents:
                 if extent.order >= PMD_ORDER and mapping.kind != "driver":
                     number = align_up(number, extent.order)
-                self._placed.append(Placed(extent, mapping.kind, number))
+                self._placed.append(Placed(extent, mapping.kind, number, mapping.attributes))
                 number += extent.count << extent.order
         self._by_number = [one.number for one in self._placed]
         self._lying = sorted(self._placed, key=lambda one: one.extent.pfn)
@@ -68,6 +81,10 @@ class Layout:
             yield f"place {POOLS[first.kind, first.extent.order]} {count} {' '.join(words)}"
         if driver:
             yield _driver(driver)
+        for one in self._placed:
+            if one.entries:
+                extent = one.extent
+                yield f"entries {one.entries} {one.number}:{extent.order}:{extent.count}"
 
     def _stretches(self) -> Iterator[list[Placed]]:
         """Groups of extents: each has consecutive frames and needs one pool. Lowest frame first."""

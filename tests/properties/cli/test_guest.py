@@ -146,6 +146,32 @@ def test_record(monkeypatch, home):
     assert before == [file.read_bytes() for file in files]
 
 
+def test_record_attributes(monkeypatch, home):
+    """Programs in which mappings have attributes are a group of their own."""
+    honours = {kind: frozenset() for kind in ROOM} | {"driver": frozenset({"writable"})}
+    able = evolve(ABLE, attributes=frozenset({"writable"}), attributes_of=honours)
+
+    class Takes(Able):
+        abilities = able
+
+    booted = Booted(Takes)
+    booted.abilities = able
+    monkeypatch.setattr(GUEST, "load", lambda _text: booted)
+    result = run("guest", "record", "--group", "attributes", "--each", 2, "-o", "out")
+
+    assert 0 == result.exit_code, result.output
+    (file,) = Path("out").iterdir()
+    assert "6.1-attributes.recording" == file.name
+    assert "--kernel 6.1 --group attributes --each 2" in result.output
+    for text in read_texts(file):
+        mappings = parse_recording(text).program.mappings
+        assert any(not m.attributes.writable for m in mappings)
+        assert all(m.attributes.writable for m in mappings if m.kind != "driver")
+    result = run("guest", "record", "--group", "none", "-o", "out")
+    assert 2 == result.exit_code
+    assert result.output.startswith("headcount: --group none: groups are base, driver, hugetlb, ")
+
+
 def test_record_gigantic(monkeypatch, home):
     """Pages of 1 GiB have a file of their own."""
     asked = []

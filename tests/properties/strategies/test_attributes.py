@@ -60,6 +60,12 @@ def test_only_what_is_honoured():
 
     assert {"writable"} == given  # a fault needs present=
 
+    of_kind = evolve(ALL, attributes_of={"thp": frozenset({"mapped"})})
+    given = {
+        name for m in drawn("6.1", of_kind) if m.kind == "thp" for name in m.attributes.given()
+    }
+    assert {"mapped"} == given
+
 
 @pytest.mark.parametrize(
     ("version", "abilities", "races"),

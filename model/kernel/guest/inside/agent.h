@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Declarations that the agent's files share. Each file calls only files above it:
- * port.c and ask.c, pools.c, area.c and place.c, requests.c, agent.c.
+ * port.c and ask.c, pools.c, area.c and place.c, entries.c, requests.c, agent.c.
  */
 #ifndef AGENT_H
 #define AGENT_H
@@ -44,6 +44,9 @@ void place(char *text);
 void place_driver(char *text);
 void unmap(const uint32_t *numbers, uint32_t count);
 void put_back(void);
+
+/* entries.c */
+void entries(char *text);
 
 /* requests.c */
 void request(char *line);

@@ -11,10 +11,11 @@
 static struct page *hc_got[HC_MAX_LIST];
 
 static long hc_gup(enum hc_op op, const struct hc_ask *ask, unsigned long start, u32 n,
-		   struct page **got)
+		   bool zero, struct page **got)
 {
-	unsigned int flags = (ask->flags & HC_WRITE ? FOLL_WRITE : 0) |
-			     (ask->flags & HC_LONGTERM ? FOLL_LONGTERM : 0);
+	/* With FOLL_WRITE the kernel would put a new page in place of the zero page. */
+	unsigned int flags = zero ? 0 : (ask->flags & HC_WRITE ? FOLL_WRITE : 0) |
+					(ask->flags & HC_LONGTERM ? FOLL_LONGTERM : 0);
 	long done;
 
 	if (op == HC_PIN && ask->arg)
@@ -35,20 +36,27 @@ static long hc_gup(enum hc_op op, const struct hc_ask *ask, unsigned long start,
 	return done;
 }
 
+static bool hc_is_zero(u32 number)
+{
+	return is_zero_pfn(page_to_pfn(hc.pages[number]));
+}
+
 /* Pin or get one stretch of consecutive pages after another, until one is pinned only in part. */
 static int hc_take(const u32 *list, u32 count, struct hc_ask *ask)
 {
 	u32 at = 0, n, i;
 
 	if (!count)
-		ask->ret = hc_gup(ask->op, ask, HC_WINDOW, 0, hc_got);
+		ask->ret = hc_gup(ask->op, ask, HC_WINDOW, 0, false, hc_got);
 	while (at < count) {
+		bool zero = hc_is_zero(list[at]);
 		long done;
 
 		for (n = 1; at + n < count && list[at + n] == list[at] + n; n++)
-			;
+			if (hc_is_zero(list[at + n]) != zero)
+				break;
 		done = hc_gup(ask->op, ask, HC_WINDOW + ((unsigned long)list[at] << PAGE_SHIFT),
-			      n, hc_got);
+			      n, zero, hc_got);
 		for (i = 0; i < n && (long)i < done; i++) {
 			struct page *page = hc.pages[list[at + i]];
 			struct hc_watched *head = page ? hc_of(compound_head(hc_got[i])) : NULL;

@@ -21,6 +21,7 @@
 enum hc_op {
 	HC_WATCH,	/* list: number, pfn (low, high), order, kind of each compound page */
 	HC_ARENA,	/* list: offset, number, order of each; arg: pages */
+	HC_ENTRIES,	/* list: number of each head whose entries are as flags say: enum hc_entries */
 	HC_SETTLE,	/* all is mapped: count one reference for each mapping */
 	HC_PIN,		/* list of pages, flags; arg: 1 for pin_user_pages_fast() */
 	HC_PIN_FAST_ONLY,
@@ -42,6 +43,12 @@ enum hc_op {
 };
 
 enum hc_kind { HC_BASE, HC_THP, HC_HUGETLB, HC_GIGANTIC, HC_MEMFD, HC_ZERO, HC_DRIVER };
+
+/* How the page table entries of a compound page differ from the usual (attributes of mappings). */
+enum hc_entries {
+	HC_BY_PTES = 1,		/* PTEs map a page that a PMD could map */
+	HC_READ_ONLY = 2,
+};
 
 /* Flags of HC_PIN. */
 #define HC_WRITE 1

@@ -26,6 +26,8 @@ static int hc_do(struct hc_ask *ask)
 		return hc_watch(list, ask->count, ask);
 	case HC_ARENA:
 		return hc_arena(list, ask->count, ask);
+	case HC_ENTRIES:
+		return hc_entries(list, ask->count, ask);
 	case HC_SETTLE:
 		return hc_settle(ask);
 	case HC_UNMAPPING:

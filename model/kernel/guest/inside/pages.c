@@ -59,6 +59,16 @@ int hc_watch(const u32 *list, u32 count, struct hc_ask *ask)
 	return 0;
 }
 
+/* What the page table entries of compound pages are like. */
+int hc_entries(const u32 *list, u32 count, struct hc_ask *ask)
+{
+	u32 i;
+
+	for (i = 0; i < count; i++)
+		hc_of(hc.pages[list[i]])->entries = ask->flags;
+	return 0;
+}
+
 /* Number of references that a mapping holds on a compound page. */
 static int hc_held(const struct hc_watched *head)
 {
@@ -72,6 +82,8 @@ static int hc_held(const struct hc_watched *head)
 		return 2;
 	case HC_DRIVER:
 		return 1 << head->order;	/* one per page table entry */
+	case HC_THP:
+		return head->entries & HC_BY_PTES ? 1 << head->order : 1;
 	default:
 		return 1;
 	}

@@ -30,6 +30,7 @@ static int move(struct pool *pool, uint32_t i, uint32_t number)
 	}
 	pool->slots[i].number = number;
 	pool->slots[i].state = PLACED;
+	pool->slots[i].entries = 0;
 	return 1;
 }
 
@@ -130,7 +131,8 @@ void place_driver(char *text)
 	}
 }
 
-static struct slot *placed(uint32_t number, struct pool **pool)
+/* The slot whose page has this number in the program, and its pool; NULL: a driver's page. */
+struct slot *placed(uint32_t number, struct pool **pool)
 {
 	uint32_t i;
 
@@ -169,6 +171,26 @@ void unmap(const uint32_t *numbers, uint32_t count)
 	module(HC_UNMAPPED, 0, 0, heads, count);
 }
 
+/* Return a page of the program to its pool, or let it go if it cannot be as it was. */
+static void return_slot(struct pool *pool, uint32_t i)
+{
+	struct slot *slot = &pool->slots[i];
+	char *at = window(slot->number);
+
+	slot->state = WAITING;
+	if (slot->entries & HC_READ_ONLY)
+		mprotect(at, size(pool), PROT_READ | PROT_WRITE);
+	if (of_file(pool)) {
+		munmap(at, size(pool));
+	} else if (slot->entries & HC_BY_PTES) {
+		munmap(at, size(pool));
+		slot->state = LOST;
+	} else if (mremap(at, size(pool), size(pool), MREMAP_MAYMOVE | MREMAP_FIXED,
+			  home(pool, i)) != home(pool, i)) {
+		slot->state = LOST;
+	}
+}
+
 /* Return the pages of the program to the pools. */
 void put_back(void)
 {
@@ -179,13 +201,7 @@ void put_back(void)
 		for (i = 0; i < pool->nslots; i++) {
 			if (pool->slots[i].state != PLACED)
 				continue;
-			pool->slots[i].state = WAITING;
-			if (of_file(pool))
-				munmap(window(pool->slots[i].number), size(pool));
-			else if (mremap(window(pool->slots[i].number), size(pool), size(pool),
-					MREMAP_MAYMOVE | MREMAP_FIXED,
-					home(pool, i)) != home(pool, i))
-				pool->slots[i].state = LOST;
+			return_slot(pool, i);
 		}
 	for (i = 0; i < nstretches; i++)
 		munmap(window(stretches[i].number), stretches[i].npages * PAGE);

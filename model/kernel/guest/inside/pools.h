@@ -15,6 +15,7 @@ struct slot {
 	uint64_t pfn;
 	uint32_t number;	/* of its first page in the program, if PLACED */
 	enum state state;
+	unsigned entries;	/* enum hc_entries, while it is PLACED */
 };
 
 struct pool {
@@ -39,5 +40,8 @@ int map_file(const struct pool *pool, uint32_t i, char *at);
 struct pool *named(const char *name);
 void anew(struct pool *pool);
 long stretch(struct pool *pool, uint32_t wanted);
+
+/* place.c */
+struct slot *placed(uint32_t number, struct pool **pool);
 
 #endif

@@ -197,6 +197,9 @@ void request(char *line)
 	} else if (!strcmp(word, "driver")) {
 		if (!trouble[0])
 			place_driver(rest);
+	} else if (!strcmp(word, "entries")) {
+		if (!trouble[0])
+			entries(rest);
 	} else if (!strcmp(word, "settle")) {
 		settled = !trouble[0];
 		settle();

@@ -18,6 +18,7 @@ struct hc_watched {
 	u32 number;
 	u32 order;
 	enum hc_kind kind;
+	u32 entries;		/* enum hc_entries */
 	bool mapped;
 	bool gone;		/* freed: its frames may have another user now */
 	bool was_dirty;
@@ -60,6 +61,7 @@ struct hc_watched *hc_of(struct page *page);
 /* pages.c */
 int hc_add(u32 number, struct page *page, u32 order, enum hc_kind kind, struct hc_ask *ask);
 int hc_watch(const u32 *list, u32 count, struct hc_ask *ask);
+int hc_entries(const u32 *list, u32 count, struct hc_ask *ask);
 int hc_settle(struct hc_ask *ask);
 void hc_unmapping(const u32 *list, u32 count);
 void hc_unmapped(const u32 *list, u32 count);

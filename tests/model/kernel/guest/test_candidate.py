@@ -60,8 +60,8 @@ def asked():
         ("h2 = pin_user_pages(a[0:4], FOLL_WRITE)", "pin 1 0 0:4:1"),
         ("h2 = pin_user_pages(a[0:4], FOLL_LONGTERM)", "pin 2 0 0:4:1"),
         ("h2 = pin_user_pages(b[0:1], FOLL_WRITE | FOLL_LONGTERM)", "pin 3 0 4:1:1"),
-        # Of the zero page nobody gets a pin to write.
-        ("h2 = pin_user_pages(a[0:1] + z[0:1], FOLL_WRITE)", "pin 0 0 0:2:6"),
+        # The module gives the zero page to no pin to write.
+        ("h2 = pin_user_pages(a[0:1] + z[0:1], FOLL_WRITE)", "pin 1 0 0:2:6"),
         ("h2 = pin_user_pages_fast_only(a[1:2]*3, FOLL_WRITE)", "pin-fast-only 1 1 1:3:0"),
         ("h2 = get_user_pages(a[0:2], FOLL_WRITE | FOLL_LONGTERM)", "get 1 0 0:2:1"),
         ("unpin_user_page(h1[2:3])", "unpin-page 0 0 2"),

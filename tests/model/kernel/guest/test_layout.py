@@ -64,6 +64,24 @@ def layout(*lines):
             ],
             ["driver 16 0:0:0:1 8:1:3:1"],
         ),
+        # Attributes of mappings change entries when all pages are placed.
+        (
+            [
+                'a = mapping("base", orders=[0, 0], writable=False)',
+                'b = mapping("thp", orders=[9, 9], mapped="pte", pfn=[0x1200])',
+                'c = mapping("thp", orders=[9], mapped="pmd", writable=False)',
+                'd = mapping("base", orders=[0], mapped="pte")',
+            ],
+            [
+                "place base 2 0:2",
+                "place thp 2 512:2",
+                "place thp 1 1536:1",
+                "place base 1 2048:1",
+                "entries 2 0:0:2",
+                "entries 1 512:9:2",
+                "entries 2 1536:9:1",
+            ],
+        ),
         # Two mappings side by side are one stretch.
         (
             [
