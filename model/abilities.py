@@ -29,7 +29,7 @@ FIELDS = (
 )
 
 #: The calls that every candidate has. Those on folios came later: a candidate has to name them.
-USUAL_CALLS = frozenset(call for call, cls in STEPS.items() if not cls.takes_folios)
+USUAL_CALLS = frozenset(call for call, cls in STEPS.items() if not cls.optional)
 
 #: An ability's value if it sets no limit: only the limits of `model.program` apply.
 UNBOUNDED = 1 << 64

@@ -73,3 +73,18 @@ def must_unshare(memory: Memory, head: int, gup_flags: int) -> bool:
         return attributes.shared
     reads = memory.semantics.reads_apart and gup_flags & FOLL_LONGTERM
     return bool(reads) and not attributes.writable
+
+
+def not_cached(memory: Memory, folio: int) -> int:
+    """The -errno if *folio* is not in the page cache and cannot be put there, else 0.
+
+    A new folio comes from where a long-term pin may keep it; one that somebody else has put there
+    meanwhile ("retry") may not.
+    """
+    attributes = memory.attributes(folio)
+    if attributes.present or attributes.fault == "retry":
+        return 0
+    if attributes.fault:
+        return FAILED["oom"]
+    memory.set_migrated(folio)
+    return 0

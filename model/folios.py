@@ -17,6 +17,7 @@ from model.unpin import UnpinMany, passed
 @frozen(kw_only=True)
 class _OneFolio(Step):
     takes_folios = True
+    optional = True
     takes_one_page = True
     only_with = "folio_calls"
     needs = Need.PINS
@@ -64,6 +65,7 @@ class UnpinFolios(UnpinMany):
     call = "unpin_folios"
     takes_array = True
     takes_folios = True
+    optional = True
     skips_null = True
     only_with = "folio_calls"
     draw_weight = 6

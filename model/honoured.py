@@ -13,8 +13,11 @@ from model.steps import STEPS, PinFast
 #: The methods that pin, and the parts of the optimised model's that walk or grab.
 PIN_PARTS = frozenset(
     {
-        *(call for call, cls in STEPS.items() if cls.slow_path or cls.position),
+        *(call for call, cls in STEPS.items() if cls.slow_path or cls.binds_handle),
         "check_and_migrate_movable_pages",
+        "check_and_migrate_movable_folios",
+        "grab_found",
+        "pin_found",
         "pin_user_pages_fast",
         "page_table_entry",
         "try_grab_compound_head",

@@ -16,7 +16,14 @@ from model.step import FOLL_LONGTERM, FOLL_WRITE, MIN_ERR_VALUE
 from model.umem import BATCH, Scatterlist, Umem, append_pages
 
 #: Methods that are part of a call which not all versions have, and the call.
-PARTS = MappingProxyType({"folios_next": "unpin_folios"})
+PARTS = MappingProxyType(
+    {
+        "folios_next": "unpin_folios",
+        "check_and_migrate_movable_folios": "memfd_pin_folios",
+        "grab_found": "memfd_pin_folios",
+        "pin_found": "memfd_pin_folios",
+    }
+)
 
 ENOMEM, EFAULT, EINVAL = -12, -14, -22
 #: The lowest refcount that a signed 32-bit integer cannot hold.
@@ -359,6 +366,50 @@ class Optimised(InProcess):
         if pins and not self.memory.is_zero_page(folio):
             self.add_pins(folio, pins)
         return 0
+
+    def memfd_pin_folios(self, page: int, npages: int, max_folios: int) -> list[int] | int:
+        """Pin each folio of a file's *npages* frames from *page* on; the folios, or -errno."""
+        if not max_folios:
+            return EINVAL
+        while True:
+            folios = self.pin_found(page, npages, max_folios)
+            if isinstance(folios, int):
+                return folios
+            moved = self.check_and_migrate_movable_folios(folios) if self.memory.movable else 0
+            if moved <= 0:
+                return moved or folios
+
+    def pin_found(self, page: int, npages: int, max_folios: int) -> list[int] | int:
+        """Find or make each folio of a file's frames, and pin it; none if that fails for one."""
+        folios: list[int] = []
+        i = 0
+        while i < npages and len(folios) < max_folios:
+            folio, ntails = iterators.compound_range_next(self.memory, i, npages, page)
+            error = entries.not_cached(self.memory, folio)
+            if not error and not self.grab_found(folio):
+                error = EINVAL
+            if error:
+                self.unpin_folios(folios, len(folios))
+                return error
+            folios.append(folio)
+            i += ntails
+        return folios
+
+    def grab_found(self, folio: int) -> int:
+        """Pin *folio* once, with the reference of its look-up in the page cache held meanwhile."""
+        self.memory.page_ref_add(folio, 1)
+        pins = self.try_grab_compound_head(folio, 1)
+        self.put_page_refs(folio, 1)
+        return pins
+
+    def check_and_migrate_movable_folios(self, folios: Sequence[int]) -> int:
+        """`check_and_migrate_movable_pages` for *folios*, each of which is pinned once."""
+        collected, isolated = longterm.collect(self.memory, folios)
+        if not collected:
+            return 0
+        for folio in folios:
+            self.unpin_folio(folio)
+        return 1 if longterm.migrate(self.memory, isolated) else ENOMEM
 
     def ib_umem_get(
         self,

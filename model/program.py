@@ -174,7 +174,7 @@ class Checker:
         if len(step.text()) > LINE_LIMIT:
             raise BadInput(f"the line is longer than {LINE_LIMIT} bytes as headcount writes it")
         self._counts(step)
-        arguments = step.arguments(self._table)
+        step.arguments(self._table)
         complaint = step.complaint(self._table)
         if complaint:
             raise BadInput(complaint)
@@ -183,7 +183,7 @@ class Checker:
                 raise BadInput(f"{step.makes} is defined twice")
             self._made.add(step.makes)
             if step.binds_handle:
-                self._table[step.makes] = arguments[0]
+                self._table[step.makes] = next(step.lists()).resolve(self._table)
             else:
                 self._table.umems[step.makes] = step
 

@@ -380,6 +380,67 @@ class Reference(InProcess):
             self._take_pin(folio)
         return 0
 
+    # Files in memory.
+
+    def memfd_pin_folios(self, page: int, npages: int, max_folios: int) -> list[int] | int:
+        """Pin the folio of each page of a range of a file once; return the folios, or -errno.
+
+        If one cannot be pinned, none is. As for a long-term pin of pages, all are given back and
+        pinned again if some had to be moved first.
+        """
+        if max_folios == 0:
+            return -EINVAL
+        while True:
+            folios: list[int] = []
+            error = 0
+            for each in range(page, page + npages):
+                head = self.memory.compound_head(each)
+                if head in folios[-1:]:
+                    continue
+                if len(folios) == max_folios:
+                    break
+                error = self._put_into_page_cache(head)
+                if not error and not self._pin_found(head):
+                    error = EINVAL
+                if error:
+                    break
+                folios.append(head)
+            must_move = any(self._must_move(folio) for folio in folios)
+            if not error and not must_move:
+                return folios
+            isolated = [] if error else self._isolated(folios)
+            for folio in folios:
+                self._unpin(folio)
+            if error:
+                return -error
+            for head in isolated:
+                if not self._can_move(head):
+                    return -ENOMEM
+            for head in isolated:
+                self.memory.set_migrated(head)
+
+    def _put_into_page_cache(self, head: int) -> int:
+        """Make the folio *head*, if it is not in the page cache yet; return the error, or 0.
+
+        It is made where a long-term pin may keep it. If somebody else has made it meanwhile (the
+        fault has to be tried again), it may have to be moved.
+        """
+        attributes = self.memory.attributes(head)
+        if attributes.present:
+            return 0
+        if attributes.fault == "bus" or attributes.fault == "oom":
+            return ENOMEM
+        if attributes.fault != "retry":
+            self.memory.set_migrated(head)
+        return 0
+
+    def _pin_found(self, head: int) -> bool:
+        """Pin a folio while the look-up in the page cache holds a reference to it."""
+        self.memory.page_ref_add(head, 1)
+        pinned = self._pin(head)
+        self.memory.page_ref_sub_and_test(head, 1)
+        return pinned
+
     # RDMA memory regions.
 
     def ib_umem_get(

@@ -54,6 +54,7 @@ class Need(Enum):
     REGION = "a memory region"
     FREE = "free pages"
     SPLITTABLE = "a mapping of huge pages that can be split"
+    FILE = "a mapping of a file in memory"
 
 
 @frozen
@@ -137,6 +138,8 @@ class Step:
 
     #: The call makes a handle, named by the field ``handle``: the pages that it pinned or got.
     binds_handle: ClassVar[bool] = False
+    #: The handle holds the folios of these pages, each once, and a candidate's method returns them.
+    holds_folios: ClassVar[bool] = False
     #: The call makes a region, named by the field ``umem``.
     binds_umem: ClassVar[bool] = False
     #: The call releases the region that the field ``umem`` names, and names no pages.
@@ -183,6 +186,8 @@ class Step:
     needs: ClassVar[Need | None] = None
     #: The field of `Semantics` that is true in the versions that have the call; empty: all have it.
     only_with: ClassVar[str] = ""
+    #: Candidates have the call only if they say so; the trees of a version may lack it.
+    optional: ClassVar[bool] = False
     #: The search exhaustive uses the call unless other calls are asked for.
     enumerated: ClassVar[bool] = False
     #: Searches name only few pages in a step of this call, even in a large layout.

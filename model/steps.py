@@ -2,8 +2,9 @@
 
 """The steps that pin and unpin, one class for each call, and `STEPS`: all calls.
 
-Steps have the names of kernel functions. Those of folios are in `model.folios`, those of RDMA
-memory regions in `model.regions`, those of other kernel code in `model.world`.
+Steps have the names of kernel functions. Those of folios are in `model.folios`, those of files in
+memory in `model.memfd`, those of RDMA memory regions in `model.regions`, those of other kernel
+code in `model.world`.
 """
 
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from attrs import frozen
 
 from model.folios import FOLIO_STEPS
+from model.memfd import FILE_STEPS
 from model.pagelist import PageList
 from model.regions import REGION_STEPS
 from model.semantics import Semantics
@@ -198,6 +200,7 @@ _CALLS: tuple[type[Step], ...] = (
     UnpinUserPagesDirtyLock,
     UnpinUserPageRangeDirtyLock,
     *FOLIO_STEPS,
+    *FILE_STEPS,
     *REGION_STEPS,
     *WORLD_STEPS,
 )

@@ -50,6 +50,7 @@ class UnderTest:
     :param sample: Of which part of a search it is known; empty if of all.
     :param notes: Where a patch did not fit exactly, and files that were not looked at.
     :param unwalked: Why the walks of the page tables were headcount's own; empty if they were not.
+    :param left_out: Which call was left out as it cannot be compiled, and why; else empty.
     :param long_lists: How many walks were headcount's own because their lists are too long for the
         tree's.
     :param calls: How often each method that a sketch overrides was called; None if nobody counted.
@@ -60,6 +61,7 @@ class UnderTest:
     sample: str = ""
     notes: Sequence[str] = ()
     unwalked: str = ""
+    left_out: str = ""
     long_lists: int = 0
     calls: Mapping[str, int] | None = None
     files: tuple[str, ...] = field(init=False)

@@ -36,6 +36,10 @@ FLAGS_OF = {
 }
 
 
+#: Attributes that are of page tables, and nothing to a call that pins a file's folios.
+OF_PAGE_TABLES = frozenset({"mapped", "shared", "protnone"})
+
+
 def possible(names: Collection[str]) -> list[str]:
     """The points of the attributes and races *names*."""
     values = ((point, *point.split("=")) for point in MAPPED)
@@ -56,7 +60,8 @@ def met(record: Record) -> Iterator[str]:
         yield f'race="{step.race}"'
     if not ledger.special:
         return
-    flags = {"FOLL_LONGTERM", "FOLL_WRITE"} if step.binds_umem else set(step.flags)
+    flags = {"FOLL_LONGTERM", "FOLL_WRITE"} if step.binds_umem else {"FOLL_LONGTERM"}
+    flags = flags if step.binds_umem or step.holds_folios else set(step.flags)
     slices = [*islice(step.pages.slices(), MAX_EXAMINED)]
     starts = accumulate((len(piece) for piece in slices), initial=0)
     for piece, start in zip(slices, starts, strict=False):
@@ -65,6 +70,8 @@ def met(record: Record) -> Iterator[str]:
         page = ledger.table[piece.name][piece.indices[0]]
         attributes = ledger.attributes(page)
         for name in attributes.given():
+            if step.holds_folios and name in OF_PAGE_TABLES:
+                continue
             if name == "mapped" and ledger.order(page) < max(attributes.largest, 9):
                 continue
             if FLAGS_OF.get(name) in {None, *flags}:

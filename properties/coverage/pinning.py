@@ -30,7 +30,7 @@ def pin(record: Record) -> Iterator[str]:
         held = _first(record)
         if held.alive and not held.maps:
             yield "pin-unmapped"
-    elif returned < len(pages):
+    elif returned < len(pages) and not step.holds_folios:
         yield "partial-pin"
     if len(pages.terms) > 1 or not isinstance(pages.terms[0], Slice):
         first, *others = pages.slices()

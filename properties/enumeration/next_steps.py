@@ -14,6 +14,7 @@ from typing import Any
 from attrs import NOTHING
 
 from model.mapping import Mapping
+from model.memfd import FILE_KINDS
 from model.pagelist import PageList, from_entries, span
 from model.semantics import PAGE_SIZE
 from model.step import SgEntry, Step, shown
@@ -110,16 +111,22 @@ class NextSteps:
             if self._ledger.head(page) == page and self._ledger.held(page).pins:
                 yield self._named((i,)), self._ledger.held(page).pins
 
-    def _ranges(self) -> Iterator[PageList]:
-        """Every range that the contract lets a step unpin."""
+    def _stretches(self) -> Iterator[range]:
+        """The longest range that begins with each page, as positions in the mapping."""
         pages = self._pages
         for start in range(len(pages)):
             stop = start
             end = min(start + self._most, len(pages))
             while stop < end and pages[stop] == pages[start] + stop - start:
                 stop += 1
-            for npages in range(self._ledger.releasable(pages[start:stop])):
-                yield self._named(range(start, start + npages + 1))
+            yield range(start, stop)
+
+    def _ranges(self) -> Iterator[PageList]:
+        """Every range that the contract lets a step unpin."""
+        for longest in self._stretches():
+            frames = self._pages[longest.start : longest.stop]
+            for npages in range(self._ledger.releasable(frames)):
+                yield self._named(longest[: npages + 1])
 
     def _heads(self, what: str = "alive", least: int = 1) -> Iterator[PageList]:
         """Every set of allocated heads, each with *least* or more in field *what* of `Held`."""
@@ -186,6 +193,13 @@ class NextSteps:
         for page, _ in self._folios():
             for n in self._scope.values["n"]:
                 yield make(page=page, n=n)
+
+    def _memfd_pin_folios(self, make: Any) -> Iterator[Step]:
+        ranges = self._stretches() if self._kind in FILE_KINDS else ()
+        for longest, most in product(ranges, self._scope.values["max_folios"]):
+            for stop in range(1, len(longest) + 1):
+                pages = self._named(longest[:stop])
+                yield make(handle=f"h{self._nth}", pages=pages, max_folios=most)
 
     def _ib_umem_get(self, make: Any) -> Iterator[Step]:
         names = ("writable", "max_segment", "nmap", "append_fails")

@@ -9,9 +9,10 @@ from typing import Any
 from attrs import evolve, field, frozen
 
 from model.mapping import FIRST_PFN, Mapping, align_up, placed
+from model.memfd import FILE_KINDS
 from model.program import Program
 from model.semantics import DEFAULT, Semantics
-from model.step import MAX_SEGMENT, shown
+from model.step import MAX_SEGMENT, Need, shown
 from model.steps import STEPS, Pin
 
 #: The calls of a scope, unless the scope is given others.
@@ -25,6 +26,7 @@ DEFAULT_VALUES: dict[str, tuple[Any, ...]] = {
     "append_fails": (None,),
     "npages": (None,),
     "race": ("entry",),
+    "max_folios": (None,),
 }
 
 #: `one_step_less` allows lists of up to this many pages even if its *scope* does not.
@@ -122,8 +124,11 @@ def scope_of(program: Program) -> Scope:
 
     The bounds are *program*'s numbers of steps, compound pages and named pages, its highest order
     and its longest list. Steps may also call pin_user_pages, and arguments may have their default
-    values. One compound page of a higher order may replace several compound pages.
+    values. One compound page of a higher order may replace several compound pages. The mapping is of
+    a file if a step needs one.
     """
+    files = any(step.needs is Need.FILE for step in program.steps)
+    kinds = [m.kind for m in program.mappings if files and m.kind in FILE_KINDS]
     values = DEFAULT_VALUES.copy()
     for step in program.steps:
         for a in shown(step):
@@ -142,6 +147,7 @@ def scope_of(program: Program) -> Scope:
         calls=tuple(calls),
         values=values,
         refs=tuple(dict.fromkeys((1, *(m.refs for m in program.mappings)))),
+        kind=next(iter(kinds), "driver"),
         semantics=program.semantics,
     )
 

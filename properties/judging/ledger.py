@@ -7,7 +7,8 @@ references and pins; from these follow the only legal refcount, pincount and
 statistics. A step that would release more than is held breaks the contract: batched
 and unbatched code may then lawfully differ, so the ledger refuses the step.
 
-Functions in `pins`, `folios`, `regions` and `world`, one for each call, enter steps in the ledger.
+Functions in `pins`, `folios`, `memfd`, `regions` and `world`, one for each call, enter steps in the
+ledger.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,7 +23,7 @@ from model.pagelist import NULL
 from model.program import Program
 from model.semantics import BIAS, Semantics
 from model.step import Step, Table
-from properties.judging import folios, pins, regions, world
+from properties.judging import folios, memfd, pins, regions, world
 from properties.judging.holdings import ContractBroken, Held, Region, totals
 from properties.judging.pins import COUNT_LIMIT
 
@@ -30,7 +31,8 @@ from properties.judging.pins import COUNT_LIMIT
 #: number that the call must return, or None.
 Entries: TypeAlias = dict[str, Callable[["Ledger", Any], int | None]]
 
-ENTRIES: Entries = {**pins.ENTRIES, **folios.ENTRIES, **regions.ENTRIES, **world.ENTRIES}
+_PARTS = (pins, folios, memfd, regions, world)
+ENTRIES: Entries = {call: enter for part in _PARTS for call, enter in part.ENTRIES.items()}
 
 
 class Ledger:

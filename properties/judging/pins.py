@@ -35,7 +35,7 @@ EINVAL = -22
 # Pinning.
 
 
-def _grab(ledger: Ledger, head: int, held: Held, entries: int) -> int:
+def grab(ledger: Ledger, head: int, held: Held, entries: int) -> int:
     """Pin *head* up to *entries* times, as its refcount allows; the number of pins taken."""
     count = wrapped(held.total)
     # Pins of the zero page do not change its refcount, so there is room for any number.
@@ -65,7 +65,7 @@ def _get(ledger: Ledger, head: int, held: Held, entries: int) -> int:
 def pin(
     ledger: Ledger,
     pages: Sequence[int],
-    grab: Callable[[Ledger, int, Held, int], int] = _grab,
+    grab: Callable[[Ledger, int, Held, int], int] = grab,
     flags: Collection[str] = (),
 ) -> tuple[int, int]:
     """Pin *pages* up to the first that cannot be pinned; (number of pins, that page's error or 0).
@@ -208,13 +208,13 @@ def pin_fast(
             changes, until = _mapped_with(ledger, pages, done)
         if changes < done + entries:
             kept = changes - done
-            taken = _grab(ledger, head, held, kept) if kept else 0
+            taken = grab(ledger, head, held, kept) if kept else 0
             undone = 0
             if taken == kept:
-                undone = _grab(ledger, head, held, until - changes)
+                undone = grab(ledger, head, held, until - changes)
                 _put_back(ledger, head, held, undone)
             return done + taken, done + taken + undone
-        taken = _grab(ledger, head, held, entries)
+        taken = grab(ledger, head, held, entries)
         done += taken
         if taken < entries:
             return done, done

@@ -94,4 +94,4 @@ def _rebuilt(step: Step, ledger: Ledger) -> Step:
         entries = iter(parts)
         return with_lists(step, lambda _: named(next(entries), ledger))
     pages = named([frame for part in parts for frame in part], ledger)
-    return pin_step(name, pages) if step.one_walk and step.pins else with_pages(step, pages)
+    return pin_step(name, pages) if step.binds_handle and step.pins else with_pages(step, pages)

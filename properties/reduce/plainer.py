@@ -35,6 +35,7 @@ PLAINEST: dict[str, Any] = {
     "dirty": True,
     "n": 1,
     "npages": None,
+    "max_folios": None,
 }
 
 

@@ -4,7 +4,7 @@
 
 If a step that makes a handle is removed, so is every use of the handle. If only some entries
 of the step's list are removed, uses of the handle get lower positions for the entries that
-came after the removed ones.
+came after the removed ones; but a handle of folios has no entry for each page.
 """
 
 from collections.abc import Sequence
@@ -57,7 +57,7 @@ def without_entries(program: Program, index: int, start: int, stop: int) -> Prog
     terms = (*(pages.prefix(start).terms if start else ()), *suffix(pages, stop))
     kept = PageList(terms) if terms else span(next(pages.slices()).name, 0, 0)
     changed = with_pages(_repositioned(step, [(start, stop)]), kept)
-    gone = {step.makes: [(start, stop)]} if step.binds_handle else {}
+    gone = {step.makes: [(start, stop)]} if step.binds_handle and not step.holds_folios else {}
     rest = without_pages(evolve(program, steps=program.steps[index + 1 :]), gone)
     return evolve(rest, steps=(*program.steps[:index], changed, *rest.steps))
 
@@ -77,7 +77,7 @@ def _step_without(step: Any, gone: Gone) -> Step | None:
     if "orders" in kinds:
         orders = _orders_without(step.orders, removed)
         return None if orders is None else evolve(step, pages=kept, orders=orders)
-    if removed and step.binds_handle:
+    if removed and step.binds_handle and not step.holds_folios:
         gone[step.makes] = removed
     return with_pages(_repositioned(step, removed), kept)
 

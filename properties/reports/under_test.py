@@ -64,6 +64,8 @@ class Extent:
             elif self.under.long_lists:
                 said = f"the tree's, but for {self.under.long_lists:,} {LONG_LISTS}"
                 yield from labelled("walks", _wrapped("", said))
+            if self.under.left_out:
+                yield from labelled("left out", _wrapped("", self.under.left_out))
         if self.changed is not None:
             yield from labelled("changed", changes(self.changed, listed=listed))
         if self.under and self.under.calls is not None:
@@ -161,6 +163,7 @@ def as_json(under: UnderTest, changed: Sequence[Changed] | None) -> dict[str, An
         "sample": under.sample,
         "edits": list(under.notes),
         "unwalked": under.unwalked,
+        "left_out": under.left_out,
         "long_lists": under.long_lists,
         "lines": under.lines,
         "ran": under.ran,

@@ -24,6 +24,7 @@ from properties.judging.pins import COUNT_LIMIT
 from properties.search import Search, attempts, report_end
 from properties.strategies.attributes import ATTRIBUTES_ONE_IN, dice_apart, with_attributes
 from properties.strategies.dice import Dice, among, one_in
+from properties.strategies.files import draw_file
 from properties.strategies.mapped import draw_mapped
 from properties.strategies.steps import FLAGS
 
@@ -49,7 +50,8 @@ LISTED_POWERS = (7, 8, 9, 10, 11, 12, 14, 16, 16, 16, 17)
 #: From this number of pages on, the slow path would take long, as it grabs each page.
 MANY = 1 << 10
 
-#: One program in so many is about what page table entries map, and long-term pins.
+#: One program in so many is about what page table entries map, and long-term pins; where there is
+#: memfd_pin_folios(), half of these are about files in memory.
 MAPPED_ONE_IN = 8
 
 #: Exponents of the lengths of regions, of which one is drawn for each region.
@@ -87,7 +89,10 @@ def _program(search: Search, dice: Dice, more: Dice) -> bool:
     mapping, steps = form(dice, rows, semantics)
     attributes = abilities.attributes - semantics.lacks
     if one_in(more, MAPPED_ONE_IN):
-        mapping, steps = draw_mapped(more, rows, movable="movable" in attributes)
+        if semantics.folio_calls and attributes and one_in(more, 2):
+            mapping, steps = draw_file(more, rows)
+        else:
+            mapping, steps = draw_mapped(more, rows, movable="movable" in attributes)
     elif attributes and one_in(more, ATTRIBUTES_ONE_IN):
         (mapping,) = with_attributes(more, (mapping,), semantics, abilities)
         flags = among(more, FLAGS)

@@ -263,12 +263,17 @@ def draw_range(random: Random, ledger: Ledger, handles: list[str]) -> PageList |
         mapping, first = place(ledger, _held_page(random, ledger, ledger.pinned))
         length = draw_length(random, mapping.npages - first)
         pages = span(mapping.name, first, first + length)
+    return releasable(ledger, up_to_gap(ledger, pages))
+
+
+def up_to_gap(ledger: Ledger, pages: PageList) -> PageList:
+    """The longest prefix of *pages* whose frames are contiguous."""
     frames = pages.resolve(ledger.table)
     # Frames that are a Python range with step 1 need not be compared one by one.
     follow = len(frames) if isinstance(frames, range) and frames.step == 1 else 1
     while follow < len(frames) and frames[follow] == frames[follow - 1] + 1:
         follow += 1
-    return releasable(ledger, pages.prefix(follow))
+    return pages.prefix(follow)
 
 
 def _across(random: Random, ledger: Ledger, handles: list[str]) -> PageList | None:

@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 from random import Random
 
 from model.folios import FolioAddPin, FolioAddPins, UnpinFolio, UnpinFolios, UnpinUserFolio
+from model.memfd import FILE_KINDS, MemfdPinFolios
 from model.pagelist import PageList, span
 from model.regions import IbUmem, IbUmemGet, IbUmemRelease
 from model.semantics import PAGE_SIZE
@@ -42,6 +43,7 @@ from properties.strategies.lists import (
     live,
     place,
     releasable,
+    up_to_gap,
 )
 from properties.strategies.nulls import with_nulls
 
@@ -63,6 +65,7 @@ class RandomSteps:
     :ivar handles: Handles of pins, oldest first.
     :ivar gets: Handles of plain references, oldest first.
     :ivar splittable: Mappings with transparent huge pages or large page cache pages.
+    :ivar files: Mappings of files in memory.
     :ivar races: The kinds of races to choose from, the plainest first.
     """
 
@@ -76,6 +79,7 @@ class RandomSteps:
             for m in ledger.mappings
             if m.kind in SplitHugePage.kinds and any(e.order for e in m.extents)
         ]
+        self.files = [m for m in ledger.mappings if m.kind in FILE_KINDS]
         self._made = {"h": 0, "m": 0}
         held: dict[Need | None, Collection[object]] = {
             Need.PINS: ledger.pinned,
@@ -83,6 +87,7 @@ class RandomSteps:
             Need.REGION: ledger.umems,
             Need.FREE: ledger.freed,
             Need.SPLITTABLE: self.splittable,
+            Need.FILE: self.files,
         }
         self._lacked = {c for c, cls in STEPS.items() if cls.lacked_by(ledger.semantics)}
         self._needed = {c: held[cls.needs] for c, cls in STEPS.items() if cls.needs}
@@ -226,6 +231,17 @@ class RandomSteps:
         page = self._pinned_page(random)
         n = 0 if one_in(random, 16) else 1 + random.randrange(among(random, REPEATS))
         return FolioAddPins(page=page, n=n) if page else None
+
+    # Files in memory.
+
+    def memfd_pin_folios(self, random: Random) -> Step | None:
+        """Pin the folios of a few neighbouring pages; one time in 4 there is room for fewer."""
+        if not self.files:
+            return None
+        pages = draw_stretch(random, among(random, self.files), longest=1024)
+        pages = up_to_gap(self.ledger, pages)
+        most = random.randrange(1 + len(pages)) if one_in(random, 4) else None
+        return MemfdPinFolios(handle=self.name("h"), pages=pages, max_folios=most)
 
     # RDMA memory regions.
 

@@ -20,10 +20,11 @@ from attrs import astuple, frozen
 from model.errors import BadInput
 from model.kernel.command import digest, run
 from model.kernel.source.coverage import NOTES, OBJECT, Counters, counters, reader
-from model.kernel.source.cut import FAST, LAST, MEASURED, SHIM, UNWALKED, WALK, Cut, cut
+from model.kernel.source.cut import FAST, FILELESS, LAST, MEASURED, SHIM, UNWALKED, WALK, Cut, cut
 from model.kernel.source.segments import OPERATIONS
 from model.kernel.source.tree import Tree, cache
 from model.leftovers import temporary
+from model.memfd import MemfdPinFolios
 from model.semantics import SEMANTICS, Semantics
 
 #: As in the kernel: integers wrap, pointers may alias, NULL checks after a use are kept.
@@ -94,6 +95,9 @@ ODDITIES_BY_VERSION = {
     "7.3": (*_OF_6_12, "run-of-zero"),
 }
 
+#: The call that is left out if a tree's cannot be compiled.
+PINS_FOLIOS = MemfdPinFolios.call
+
 #: A program that needs what a worker needs.
 SMALL = "#include <unistd.h>\nint main(void) { _exit(0); }\n"
 
@@ -113,6 +117,7 @@ class Library:
     :param oddities: Names of the oddities that the tree is known for.
     :param names: The file and line of each extracted definition, ``mm/gup.c:264``, by its name.
     :param unwalked: Why headcount walks page tables in the place of the tree; else empty.
+    :param fileless: Why memfd_pin_folios() of the tree is not called, though it has it; else empty.
     :param counters: Where its counters of executed lines lie; None if it has none.
     :param gcov: The program that reads them; None if there is none for the compiler.
     """
@@ -125,6 +130,7 @@ class Library:
     oddities: tuple[str, ...]
     names: dict[str, str]
     unwalked: str = ""
+    fileless: str = ""
     counters: Counters | None = None
     gcov: str | None = None
 
@@ -228,7 +234,7 @@ def _make(
     if "hvo" in configs and not SEMANTICS[semantics].tail_mask:
         msg = f"hvo: tails hold a mask from 7.1 on, and this tree counts as {semantics}"
         raise BadInput(msg, file=tree.where)
-    unwalked = ""
+    unwalked = fileless = ""
     if not measured and not extracted.known.intersection(FAST):
         unwalked = f"it has none of {', '.join(f'{name}()' for name in FAST)}"
     with temporary(stem.parent) as work:
@@ -238,7 +244,13 @@ def _make(
             unwalked = _compile(cc, walked, extracted.source, made, program=not measured)
         if unwalked and measured:
             raise BadInput(unwalked, file=tree.where)
+        if unwalked and PINS_FOLIOS in extracted.names:
+            # Perhaps it is this call alone that cannot be compiled.
+            extracted = cut(tree, cc, config_flags(model, configs), FILELESS)
+            fileless = unwalked
+            unwalked = _compile(cc, walked, extracted.source, made, program=True)
         if unwalked:
+            fileless = ""
             extracted = cut(tree, cc, config_flags(model, configs), UNWALKED)
             again = _compile(cc, flags, extracted.source, made, program=True)
             if again:
@@ -248,6 +260,7 @@ def _make(
             "oddities": known_for(SEMANTICS[semantics], model, configs),
             "names": extracted.names,
             "unwalked": unwalked,
+            "fileless": fileless,
             "hash": hash_of([made, notes] if notes.exists() else [made]),
         }
         if notes.exists():

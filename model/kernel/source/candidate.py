@@ -17,7 +17,7 @@ from model.attributes import ATTRIBUTES
 from model.candidate import Candidate, Snapshot
 from model.contents import expanded
 from model.errors import BadInput
-from model.kernel.source.build import CONFIGS, MODELS, Library, build, compiler
+from model.kernel.source.build import CONFIGS, MODELS, PINS_FOLIOS, Library, build, compiler
 from model.kernel.source.changes import Changes
 from model.kernel.source.coverage import Counts
 from model.kernel.source.patch import edited, patched
@@ -130,8 +130,11 @@ class KernelSource(Candidate):
         if step.binds_umem and outcome >= 0:
             outcome = Region(self._regions, outcome)
             self._regions += 1
-        returned = step.bind(table, arguments, outcome)
         heads, maybe_pinned = decoded(self._worker.heads())
+        if step.holds_folios and outcome > 0:
+            # The look-up has touched each folio, and found them in the order of their frames.
+            outcome = sorted(heads)[:outcome]
+        returned = step.bind(table, arguments, outcome)
         warnings = FFI.string(shared.warnings)
         return Snapshot(
             returned=returned,
@@ -233,7 +236,9 @@ class Source:
         else:
             self.worker.dump()
             found = self.counts.read(FILES)
-        return evolve(found, notes=library.tree.edits.notes, unwalked=library.unwalked)
+        why = library.fileless and f"{PINS_FOLIOS}(): {library.fileless}"
+        notes = library.tree.edits.notes
+        return evolve(found, notes=notes, unwalked=library.unwalked, left_out=why)
 
     def changes(self, ran: UnderTest) -> list[Changed] | None:
         """Each changed line of the tree, and what became of it; None if nothing was changed."""
@@ -261,7 +266,7 @@ class Source:
             calls=frozenset(
                 call
                 for call, cls in STEPS.items()
-                if not cls.lacked_by(row) and (call in library.names or not cls.takes_folios)
+                if not cls.lacked_by(row) and (call in library.names or not cls.optional)
             ),
             listed=LISTED_32 if narrow else MOST_LISTED,
             span=span - ("hvo" in library.configs) * HVO_ROOM,

@@ -24,7 +24,7 @@ from model.steps import STEPS
 SHIM = Path(__file__).with_name("shim")
 
 #: Shim headers: FIRST before all extracted definitions, SECOND between types and functions.
-FIRST = ("kernel.h", "entries.h", "mm.h", "umem.h")
+FIRST = ("kernel.h", "entries.h", "mm.h", "file.h", "umem.h")
 SECOND = ("pages.h", "walk.h")
 
 #: The functions of UMEM come last, after INJECT, whose macros make their allocations fail.
@@ -33,15 +33,16 @@ INJECT = "inject.h"
 
 #: Files of the shim that come after the extracted definitions: they carry out the steps. PIN calls
 #: the tree's walks of the page tables, and FAULTS answers them; in a tree without walks, OWN stands
-#: in their place.
-PIN, FAULTS, OWN = "pin.c", "faults.c", "unwalked.c"
+#: in their place. MEMFD calls memfd_pin_folios().
+PIN, FAULTS, OWN, MEMFD = "pin.c", "faults.c", "unwalked.c", "memfd.c"
 LAST = (
-    *("era.h", "heads.c", "space.c", FAULTS, "own.c", PIN, "region.c"),
+    *("era.h", "heads.c", "space.c", FAULTS, "own.c", PIN, MEMFD, "region.c"),
     *("world.c", "show.c", "unpin.h", "driver.c"),
 )
 #: What regions call to pin, which INJECT supplies where the tree's walks are not called.
 PINS = ("pin_user_pages", "pin_user_pages_fast")
-UNWALKED = tuple(OWN if name == PIN else name for name in LAST if name != FAULTS)
+FILELESS = tuple(name for name in LAST if name != MEMFD)
+UNWALKED = tuple(OWN if name == PIN else name for name in FILELESS if name != FAULTS)
 
 #: The compiler's flag for `LAST`.
 WALK = "-DHC_WALK"

@@ -56,6 +56,9 @@ FILES = (
     "include/linux/swapops.h",
     "include/linux/leafops.h",
     "include/linux/pgtable_api.h",
+    "mm/memfd.c",
+    "include/linux/pagevec.h",
+    "include/linux/folio_batch.h",
 )
 
 #: A tree without these is rejected.

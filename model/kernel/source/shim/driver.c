@@ -63,6 +63,11 @@ static void do_step(void)
 		s->returned = folio_add_pins((struct folio *)at(0), arg[0]);
 		return;
 #endif
+#ifdef HC_MEMFD
+	case HC_MEMFD_PIN_FOLIOS:
+		s->returned = memfd_pin(arg[0], arg[1]);
+		return;
+#endif
 	case HC_IB_UMEM_GET:
 		s->returned = umem_get(arg);
 		return;

@@ -52,7 +52,7 @@ static void end_pins(void)
 {
 	pinning = false;
 	while (nmarked)
-		*hc_flags(marked[--nmarked]) &= ~(HC_UNSHARED | HC_TRIED | HC_TRIED_BEFORE);
+		*hc_flags(marked[--nmarked]) &= ~(HC_UNSHARED | HC_CACHED | HC_TRIED | HC_TRIED_BEFORE);
 }
 
 /* GUP-fast begins, in a memory region with each batch: all mappings are again as the program says. */

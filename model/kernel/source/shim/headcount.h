@@ -33,7 +33,9 @@
 #define HC_UNSHARED (128UL << HC_OWN_FLAGS) /* made exclusive in this step */
 #define HC_TRIED (256UL << HC_OWN_FLAGS) /* could not be isolated in a round of this step */
 #define HC_TRIED_BEFORE (512UL << HC_OWN_FLAGS) /* in a round before */
+#define HC_CACHED (1024UL << HC_OWN_FLAGS) /* put into the page cache in this step */
 #else
+#define HC_CACHED 0UL
 #define HC_TRIED 0UL
 #define HC_TRIED_BEFORE 0UL
 #define HC_MIGRATED 0UL /* no attributes: 32 bits have no room for these flags */

@@ -45,6 +45,9 @@ void hc_make(void *memory, int64_t pfn, const struct hc_seg *extent)
 	*hc_flags(page) |= kinds[extent->kind];
 #ifdef HC_WALK
 	HC_MAPPING(page) = extent->kind == HC_KIND_ANON ? (void *)ANONYMOUS : &in_memory;
+#ifdef HC_HAS_memfd_pin_folios
+	((struct folio *)page)->index = pfn - HC_BELOW;
+#endif
 #endif
 }
 

@@ -19,19 +19,14 @@ struct rw_semaphore {
 	int hc_readers;
 };
 struct folio;
+struct hstate;
+struct file;
 struct vm_operations_struct {
 	void *fault, *huge_fault, *page_mkwrite, *pfn_mkwrite;
-};
-struct hstate {
-	unsigned int order;
-	unsigned long mask;
 };
 /* The object of a file; all pages but anonymous ones are of one in memory. */
 struct address_space {
 	int hc;
-};
-struct file {
-	struct address_space *f_mapping;
 };
 struct mm_struct {
 	pgd_t *pgd;
