@@ -393,20 +393,14 @@ class Reference(InProcess):
         while True:
             folios: list[int] = []
             error = 0
-            for each in range(page, page + npages):
-                head = self.memory.compound_head(each)
-                if head in folios[-1:]:
-                    continue
-                if len(folios) == max_folios:
-                    break
+            for head in self._folios_of(page, npages, max_folios):
                 error = self._put_into_page_cache(head)
                 if not error and not self._pin_found(head):
                     error = EINVAL
                 if error:
                     break
                 folios.append(head)
-            must_move = any(self._must_move(folio) for folio in folios)
-            if not error and not must_move:
+            if not error and not any(self._must_move(folio) for folio in folios):
                 return folios
             isolated = [] if error else self._isolated(folios)
             for folio in folios:
@@ -419,6 +413,15 @@ class Reference(InProcess):
             for head in isolated:
                 self.memory.set_migrated(head)
 
+    def _folios_of(self, page: int, npages: int, most: int) -> list[int]:
+        """The folios that *npages* frames from *page* on lie in, each once; the first *most*."""
+        folios: list[int] = []
+        for each in range(page, page + npages):
+            head = self.memory.compound_head(each)
+            if head not in folios[-1:]:
+                folios.append(head)
+        return folios[:most]
+
     def _put_into_page_cache(self, head: int) -> int:
         """Make the folio *head*, if it is not in the page cache yet; return the error, or 0.
 
@@ -428,7 +431,7 @@ class Reference(InProcess):
         attributes = self.memory.attributes(head)
         if attributes.present:
             return 0
-        if attributes.fault == "bus" or attributes.fault == "oom":
+        if attributes.fault in {"bus", "oom"}:
             return ENOMEM
         if attributes.fault != "retry":
             self.memory.set_migrated(head)

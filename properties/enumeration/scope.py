@@ -124,8 +124,8 @@ def scope_of(program: Program) -> Scope:
 
     The bounds are *program*'s numbers of steps, compound pages and named pages, its highest order
     and its longest list. Steps may also call pin_user_pages, and arguments may have their default
-    values. One compound page of a higher order may replace several compound pages. The mapping is of
-    a file if a step needs one.
+    values. One compound page of a higher order may replace several compound pages. The mapping is
+    of a file if a step needs one.
     """
     files = any(step.needs is Need.FILE for step in program.steps)
     kinds = [m.kind for m in program.mappings if files and m.kind in FILE_KINDS]

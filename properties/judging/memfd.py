@@ -51,7 +51,9 @@ def _folios(ledger: Ledger, step: MemfdPinFolios, heads: list[int]) -> list[int]
         if ledger.kind(head) != kind or kind not in FILE_KINDS:
             msg = f"{step.call} of {name}, which is {ledger.kind(head)} memory and not {kind}"
             if kind not in FILE_KINDS:
-                msg = f"{step.call} of {name}, which is {kind} memory, not {' or '.join(FILE_KINDS)}"
+                msg = (
+                    f"{step.call} of {name}, which is {kind} memory, not {' or '.join(FILE_KINDS)}"
+                )
             raise ContractBroken(msg)
         if kind == "hugetlb" and ledger.order(head) != order:
             raise ContractBroken(f"{step.call} of {name}, whose order is not {order}: two files")

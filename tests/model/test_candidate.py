@@ -55,7 +55,7 @@ def test_a_method_for_each_call(call):
     """There is a method for each call, the world's in the base of all."""
     assert callable(getattr(Optimised, call))
     assert hasattr(InProcess, call) == (
-        not call.startswith(("pin_user", "get_user", "unpin_", "folio_add", "ib_umem"))
+        not call.startswith(("pin_user", "get_user", "unpin_", "folio_add", "memfd_", "ib_umem"))
     )
 
 
@@ -317,7 +317,7 @@ def test_calls_that_came_later():
     class Newer(Older):
         unpin_folio = Optimised.unpin_folio
 
-    folios = {call for call, cls in STEPS.items() if cls.takes_folios}
+    folios = {call for call, cls in STEPS.items() if cls.optional}
 
     assert set(STEPS) - folios == Older().abilities.calls == Abilities("bare").calls
     assert {"unpin_folio"} == Newer().abilities.calls & folios

@@ -444,7 +444,10 @@ def rich():
 def test_every_call(call):
     """Each call has its enumerator; what that yields is all different, reads back, and is legal."""
     scope = rich()
-    kind, orders = ("page-cache", [(9, 1)]) if call == "split_huge_page" else ("driver", [(1, 2)])
+    kind, orders = {
+        "split_huge_page": ("page-cache", [(9, 1)]),
+        "memfd_pin_folios": ("hugetlb", [(1, 2)]),
+    }.get(call, ("driver", [(1, 2)]))
     mapping = Mapping("a", kind, placed(orders, 0x1000))
     first = {
         "alloc_pages": "unmap(a[0:1])",

@@ -49,6 +49,7 @@ REFUSED = {
     "mapped-again": "has no mappings with present=False",
     "mapped-pmd": "has no hugetlb pages of order 18",
     "mapped-pud": "has no hugetlb pages of order 18",
+    "memfd": "has no mappings with movable=True",
     "one-tebibyte": "has no hugetlb pages of order 18",
     "product": "passes no list of more than 524288 pages",
     "read-only-region": "has no ib_umem_get()",
