@@ -32,6 +32,7 @@ class MemfdPinFolios(Step):
     only_with = "folio_calls"
     returns = "pages"
     needs = Need.FILE
+    names_few = True
     draw_weight = 4
 
     handle: str

@@ -238,7 +238,7 @@ class RandomSteps:
         """Pin the folios of a few neighbouring pages; one time in 4 there is room for fewer."""
         if not self.files:
             return None
-        pages = draw_stretch(random, among(random, self.files), longest=1024)
+        pages = draw_stretch(random, among(random, self.files), longest=600)
         pages = up_to_gap(self.ledger, pages)
         most = random.randrange(1 + len(pages)) if one_in(random, 4) else None
         return MemfdPinFolios(handle=self.name("h"), pages=pages, max_folios=most)
