@@ -8,7 +8,7 @@ from model.attributes import PLAIN
 from model.iterators import runs
 from model.memory import Memory
 from model.semantics import PMD_ORDER, PUD_ORDER
-from model.step import FOLL_LONGTERM, FOLL_WRITE
+from model.step import FOLL_LONGTERM, FOLL_PIN, FOLL_WRITE
 
 #: The error of a fault that fails, by `model.attributes.Attributes.fault`.
 FAILED = {"bus": -14, "oom": -12}
@@ -67,7 +67,7 @@ def fast_allowed(memory: Memory, head: int, gup_flags: int) -> bool:
 def must_unshare(memory: Memory, head: int, gup_flags: int) -> bool:
     """Whether the fast path leaves what it grabbed of *head*: ``gup_must_unshare()``."""
     attributes = memory.attributes(head)
-    if attributes is PLAIN or gup_flags & FOLL_WRITE:
+    if attributes is PLAIN or not gup_flags & FOLL_PIN or gup_flags & FOLL_WRITE:
         return False
     if memory.page_anon(head):
         return attributes.shared

@@ -8,7 +8,7 @@ from typing import Any
 
 from model.abilities import Abilities
 from model.step import RACES
-from model.steps import STEPS, PinFast
+from model.steps import STEPS
 
 #: The methods that pin, and the parts of the optimised model's that walk or grab.
 PIN_PARTS = frozenset(
@@ -18,7 +18,7 @@ PIN_PARTS = frozenset(
         "check_and_migrate_movable_folios",
         "grab_found",
         "pin_found",
-        "pin_user_pages_fast",
+        "lockless_pages_from_mm",
         "page_table_entry",
         "try_grab_compound_head",
         "try_get_compound_head",
@@ -41,8 +41,9 @@ def abilities_of(cls: type[Any]) -> Abilities:
         for base in cls.__mro__
         if "attributes" in base.__dict__ or not PIN_PARTS.isdisjoint(base.__dict__)
     )
-    method = getattr(cls, PinFast.call, None)
-    takes_race = callable(method) and "race" in signature(method).parameters
+    methods = [getattr(cls, call, None) for call, step in STEPS.items() if step.position]
+    taking = [signature(method).parameters for method in methods if callable(method)]
+    takes_race = bool(taking) and all("race" in parameters for parameters in taking)
     return Abilities(
         cls.__name__,
         attributes=frozenset(knows.__dict__.get("attributes", ())),

@@ -12,7 +12,7 @@ from model.memory import NR_FOLL_PIN_ACQUIRED, NR_FOLL_PIN_RELEASED
 from model.page import wrapped
 from model.pagelist import NULL
 from model.semantics import BIAS
-from model.step import FOLL_LONGTERM, FOLL_WRITE, MIN_ERR_VALUE
+from model.step import FOLL_LONGTERM, FOLL_PIN, FOLL_WRITE, MIN_ERR_VALUE
 from model.umem import BATCH, Scatterlist, Umem, append_pages
 
 #: Methods that are part of a call which not all versions have, and the call.
@@ -165,36 +165,77 @@ class Optimised(InProcess):
         does its PMD if *race* is "collapse". If it is "fork", the process forks while the page is
         pinned, which the call sees after the walk (``write_protect_seq``): it unpins all pages.
         """
-        if race == "fork":
-            pinned, grabbed = self._walk_fast(pages, None, gup_flags or 0)
-            if changed is None or changed >= grabbed:
-                return pinned
-            self.undo_walk(pages[:pinned])
-            return 0
-        return self._walk_fast(pages, changed, gup_flags or 0)[0]
+        return self.lockless_pages_from_mm(pages, changed, (gup_flags or 0) | FOLL_PIN, race)
 
-    def pin_user_pages_fast(self, pages: Sequence[int], gup_flags: int) -> int:
-        """Pin by the fast path, and the rest by the slow path; return the number, or -errno.
-
-        Only the statistics show which path took which page, and only if pages have to be moved or
-        are shared.
-        """
-        if self.memory.plain:
+    def pin_user_pages_fast(
+        self,
+        pages: Sequence[int],
+        changed: int | None,
+        gup_flags: int | None = None,
+        race: str = "entry",
+    ) -> int:
+        """Pin by the fast path, and the rest by the slow path; return the number, or -errno."""
+        if changed is None and self.memory.plain:
+            # Nothing shows which path took which page.
             return self.pin_user_pages(pages, gup_flags)
-        pinned, _ = self._walk_fast(pages, None, gup_flags)
+        flags = gup_flags or 0
+        pinned = self.lockless_pages_from_mm(pages, changed, flags | FOLL_PIN, race)
         if pinned == len(pages):
-            self.memory.ask(gup_flags)
+            self.memory.ask(flags)
             return pinned
-        more = self.pin_user_pages(pages[pinned:], gup_flags)
+        more = self.pin_user_pages(pages[pinned:], flags)
         return pinned + more if more > 0 else pinned or more
+
+    def get_user_pages_fast_only(
+        self,
+        pages: Sequence[int],
+        changed: int | None,
+        gup_flags: int | None = None,
+        race: str = "entry",
+    ) -> int:
+        """Take plain references run by run without the slow path; return their number."""
+        return self.lockless_pages_from_mm(pages, changed, gup_flags or 0, race)
+
+    def get_user_pages_fast(
+        self,
+        pages: Sequence[int],
+        changed: int | None,
+        gup_flags: int | None = None,
+        race: str = "entry",
+    ) -> int:
+        """Take plain references by the fast path, then by the slow path; the number, or -errno."""
+        flags = gup_flags or 0
+        taken = self.lockless_pages_from_mm(pages, changed, flags, race)
+        if taken == len(pages):
+            return taken
+        more = self.get_user_pages(pages[taken:], flags)
+        return taken + more if more > 0 else taken or more
+
+    def lockless_pages_from_mm(
+        self, pages: Sequence[int], changed: int | None, gup_flags: int, race: str
+    ) -> int:
+        """Grab *pages* by the fast path; the number of those that stay grabbed.
+
+        :param gup_flags: With FOLL_PIN it takes pins, without it plain references.
+        """
+        if race != "fork":
+            return self._walk_fast(pages, changed, gup_flags)[0]
+        kept, grabbed = self._walk_fast(pages, None, gup_flags)
+        if changed is None or changed >= grabbed or not gup_flags & FOLL_PIN:
+            return kept
+        self.undo_walk(pages[:kept])
+        return 0
 
     def _walk_fast(
         self, pages: Sequence[int], changed: int | None, gup_flags: int
     ) -> tuple[int, int]:
-        """Pin *pages* up to an entry at which the fast path stops, or that it leaves again.
+        """Grab *pages* up to an entry at which the fast path stops, or that it leaves again.
 
-        Returns how many stay pinned, and how many were.
+        Returns how many stay grabbed, and how many were.
         """
+        pins = gup_flags & FOLL_PIN
+        grab = self.try_grab_compound_head if pins else self.try_get_compound_head
+        undo = self.undo_grab if pins else self.undo_get
         start, stop = (-1, -1) if changed is None else self.page_table_entry(pages, changed)
         i = 0
         while i < len(pages):
@@ -203,7 +244,8 @@ class Optimised(InProcess):
                 self.memory, head, gup_flags
             ):
                 return i, i
-            if ntails and gup_flags & FOLL_LONGTERM and not self.memory.is_longterm_pinnable(head):
+            moves = pins and gup_flags & FOLL_LONGTERM
+            if ntails and moves and not self.memory.is_longterm_pinnable(head):
                 grabs = self.memory.semantics.grabs_movable and self._room(head, 1, 1)
                 return i, self.page_table_entry(pages, i)[1] if grabs else i
             if ntails and entries.must_unshare(self.memory, head, gup_flags):
@@ -211,15 +253,15 @@ class Optimised(InProcess):
             if i <= start < i + ntails:
                 # What other entries map of the run stays pinned (gup_pte_range()).
                 before = start - i
-                grabbed = self.try_grab_compound_head(head, before) if before else 0
+                grabbed = grab(head, before) if before else 0
                 i += grabbed
                 if grabbed < before:
                     return i, i
-                grabbed = self.try_grab_compound_head(head, min(stop - start, ntails - before))
+                grabbed = grab(head, min(stop - start, ntails - before))
                 if grabbed:
-                    self.undo_grab(head, grabbed)
+                    undo(head, grabbed)
                 return i, i + grabbed
-            grabbed = self.try_grab_compound_head(head, ntails) if ntails else 0
+            grabbed = grab(head, ntails) if ntails else 0
             i += grabbed
             if not ntails or grabbed < ntails:
                 return i, i
@@ -236,6 +278,10 @@ class Optimised(InProcess):
     def undo_grab(self, head: int, refs: int) -> None:
         """Drop *refs* pins that the fast path has just taken: the page table entry has changed."""
         self.put_compound_head(head, refs)
+
+    def undo_get(self, head: int, refs: int) -> None:
+        """Drop *refs* plain references that the fast path has just taken, likewise."""
+        self.put_page_refs(head, refs)
 
     def put_compound_head(self, head: int, refs: int) -> None:
         """Drop *refs* pins of *head* in one put; free the page if it has no reference left."""
@@ -428,7 +474,7 @@ class Optimised(InProcess):
         batch = 0
         while done < len(pages):
             page_list = pages[done : done + BATCH]
-            pinned = self.pin_user_pages_fast(page_list, gup_flags)
+            pinned = self.pin_user_pages_fast(page_list, None, gup_flags)
             if pinned < 0:
                 self.umem_pin_failed(umem)
                 return pinned

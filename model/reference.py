@@ -14,7 +14,7 @@ from model.candidate import InProcess
 from model.memory import NR_FOLL_PIN_ACQUIRED, NR_FOLL_PIN_RELEASED
 from model.pagelist import NULL
 from model.semantics import BIAS, PAGE_SIZE, PMD_ORDER, PUD_ORDER
-from model.step import FOLL_LONGTERM, FOLL_WRITE
+from model.step import FOLL_LONGTERM, FOLL_PIN, FOLL_WRITE
 
 ENOMEM = 12
 EFAULT = 14
@@ -119,10 +119,8 @@ class Reference(InProcess):
             error = self._cannot_be_had(page, gup_flags)
             if error:
                 return taken or -error
-            head = self.memory.compound_head(page)
-            if not self._may_grab(head):
+            if not self._grab(page, gup_flags):
                 return taken or -ENOMEM
-            self.memory.page_ref_add(head, 1)
             taken += 1
         return taken
 
@@ -140,6 +138,7 @@ class Reference(InProcess):
         PMD changes (*race* is "collapse"), the same pages were pinned by what it was. If the
         process forks, the walk goes on to its end, and then all pages are unpinned.
         """
+        gup_flags |= FOLL_PIN
         if race == "fork":
             pinned, grabbed = self._walk_fast(pages, None, gup_flags)
             if changed is None or changed >= grabbed:
@@ -150,49 +149,106 @@ class Reference(InProcess):
         pinned, _ = self._walk_fast(pages, changed, gup_flags)
         return pinned
 
-    def _walk_fast(
-        self, pages: Sequence[int], changed: int | None, gup_flags: int
-    ) -> tuple[int, int]:
-        """Pin pages up to an entry at which the fast path stops, or that it has to leave again.
-
-        It leaves one again that has changed, and one of a page that a pin for reading must not keep
-        (``gup_must_unshare()``): it sees this only when the entry's pages are pinned.
-        Returns the number of pages that stay pinned, and of those that were, from the first on.
-        """
-        begins, _ = self._same_entry(pages, changed)
-        pinned = 0
-        for position, page in enumerate(pages):
-            if not self._fast_path_takes(page, gup_flags):
-                return pinned, pinned
-            if gup_flags & FOLL_LONGTERM and self._must_move(page):
-                return pinned, self._looked_at(pages, position)
-            if position == begins or self._leaves_again(page, gup_flags):
-                _, ends = self._same_entry(pages, position)
-                grabbed = []
-                for later in range(position, ends):
-                    if not self._pin(pages[later]):
-                        break
-                    grabbed.append(pages[later])
-                for back in grabbed:
-                    self._unpin(back)
-                return pinned, pinned + len(grabbed)
-            if not self._pin(page):
-                return pinned, pinned
-            pinned += 1
-        return pinned, pinned
-
-    def _pin_fast_first(self, pages: Sequence[int], gup_flags: int) -> int:
-        """``pin_user_pages_fast()``: pin without the slow path, and with it what that left.
+    def pin_user_pages_fast(
+        self,
+        pages: Sequence[int],
+        changed: int | None,
+        gup_flags: int = 0,
+        race: str = "entry",
+    ) -> int:
+        """Pin without the slow path, and with it what that left; return the number, or -errno.
 
         What the fast path has pinned stays pinned, also if the slow path ends in an error.
         """
-        pinned, _ = self._walk_fast(pages, None, gup_flags)
+        pinned = self.pin_user_pages_fast_only(pages, changed, gup_flags, race)
         if pinned == len(pages):
             return pinned
         more = self.pin_user_pages(pages[pinned:], gup_flags)
         if more < 0:
             return pinned or more
         return pinned + more
+
+    def get_user_pages_fast_only(
+        self,
+        pages: Sequence[int],
+        changed: int | None,
+        gup_flags: int = 0,
+        race: str = "entry",
+    ) -> int:
+        """Take plain references as `pin_user_pages_fast_only` takes pins; return their number.
+
+        A child that shares the pages may write to those with plain references as to all others, so
+        a fork undoes none, and FOLL_LONGTERM is for pins alone.
+        """
+        gup_flags &= ~FOLL_LONGTERM
+        if race == "fork":
+            changed = None
+        taken, _ = self._walk_fast(pages, changed, gup_flags)
+        return taken
+
+    def get_user_pages_fast(
+        self,
+        pages: Sequence[int],
+        changed: int | None,
+        gup_flags: int = 0,
+        race: str = "entry",
+    ) -> int:
+        """Take plain references as `pin_user_pages_fast` takes pins; their number, or -errno."""
+        taken = self.get_user_pages_fast_only(pages, changed, gup_flags, race)
+        if taken == len(pages):
+            return taken
+        more = self.get_user_pages(pages[taken:], gup_flags)
+        if more < 0:
+            return taken or more
+        return taken + more
+
+    def _walk_fast(
+        self, pages: Sequence[int], changed: int | None, gup_flags: int
+    ) -> tuple[int, int]:
+        """Grab pages up to an entry at which the fast path stops, or that it has to leave again.
+
+        It leaves one again that has changed, and one of a page that a pin for reading must not keep
+        (``gup_must_unshare()``): it sees this only when the entry's pages are grabbed.
+        Returns the number of pages that stay grabbed, and of those that were, from the first on.
+        """
+        begins, _ = self._same_entry(pages, changed)
+        kept = 0
+        for position, page in enumerate(pages):
+            if not self._fast_path_takes(page, gup_flags):
+                return kept, kept
+            if gup_flags & FOLL_LONGTERM and self._must_move(page):
+                return kept, self._looked_at(pages, position)
+            if position == begins or self._leaves_again(page, gup_flags):
+                _, ends = self._same_entry(pages, position)
+                grabbed = []
+                for later in range(position, ends):
+                    if not self._grab(pages[later], gup_flags):
+                        break
+                    grabbed.append(pages[later])
+                for back in grabbed:
+                    self._give_back(back, gup_flags)
+                return kept, kept + len(grabbed)
+            if not self._grab(page, gup_flags):
+                return kept, kept
+            kept += 1
+        return kept, kept
+
+    def _grab(self, page: int, gup_flags: int) -> bool:
+        """Take one pin of *page*, or one plain reference if *gup_flags* has no FOLL_PIN."""
+        if gup_flags & FOLL_PIN:
+            return self._pin(page)
+        head = self.memory.compound_head(page)
+        if not self._may_grab(head):
+            return False
+        self.memory.page_ref_add(head, 1)
+        return True
+
+    def _give_back(self, page: int, gup_flags: int) -> None:
+        """Drop what `_grab` took."""
+        if gup_flags & FOLL_PIN:
+            self._unpin(page)
+        else:
+            self._drop(self.memory.compound_head(page), 1)
 
     def _fast_path_takes(self, page: int, gup_flags: int) -> bool:
         """Whether the page table entry of *page* is none at which the fast path stops."""
@@ -219,8 +275,10 @@ class Reference(InProcess):
         """Whether a pin of *page* for reading must be of another page, perhaps: of a copy.
 
         That is so of a page that is shared after a fork and, for long-term pins, of one that may
-        belong to a private mapping of a file.
+        belong to a private mapping of a file. Plain references ask for no copy.
         """
+        if not gup_flags & FOLL_PIN:
+            return False
         attributes = self.memory.attributes(page)
         if attributes.shared:
             return True
@@ -468,7 +526,7 @@ class Reference(InProcess):
         batch = 0
         done = 0
         while done < len(pages):
-            pinned = self._pin_fast_first(pages[done : done + 512], gup_flags)
+            pinned = self.pin_user_pages_fast(pages[done : done + 512], None, gup_flags)
             if pinned < 0:
                 return self._undo(entries, [], pinned)
             waiting = pages[done : done + pinned]

@@ -27,6 +27,7 @@ class IbUmemGet(Step):
     binds_umem = True
     may_be_empty = True
     pins = True
+    fast_path = True
     slow_path = True
     returns = "entries"
 

@@ -27,6 +27,8 @@ from model.semantics import Semantics
 #: differ between versions.
 FOLL_WRITE = 1
 FOLL_LONGTERM = 2
+#: What GUP-fast is called with to take pins; without it, it takes plain references. No step has it.
+FOLL_PIN = 4
 
 #: The flags that a pin call may have, by name.
 FLAGS = MappingProxyType({"FOLL_WRITE": FOLL_WRITE, "FOLL_LONGTERM": FOLL_LONGTERM})
@@ -153,6 +155,10 @@ class Step:
     unpins: ClassVar[bool] = False
     #: The call grabs all pages of its list in one walk of the page tables, not in batches of 512.
     one_walk: ClassVar[bool] = False
+    #: The call begins with GUP-fast, the walk without locks that leaves what it cannot grab.
+    fast_path: ClassVar[bool] = False
+    #: The call that grabs the same pages by the slow path alone; empty if there is none.
+    slower: ClassVar[str] = ""
     #: The call has a slow path, which returns -errno, not 0, if it cannot grab the first page.
     slow_path: ClassVar[bool] = False
     #: The call has an argument that says whether to dirty the pages.
@@ -188,6 +194,8 @@ class Step:
     only_with: ClassVar[str] = ""
     #: Candidates have the call only if they say so; the trees of a version may lack it.
     optional: ClassVar[bool] = False
+    #: The call in the place of whose steps searches draw this one, in a part of the programs.
+    drawn_for: ClassVar[str] = ""
     #: The search exhaustive uses the call unless other calls are asked for.
     enumerated: ClassVar[bool] = False
     #: Searches name only few pages in a step of this call, even in a large layout.

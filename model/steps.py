@@ -70,8 +70,8 @@ class GetUserPages(_Pin):
 
 
 @frozen(kw_only=True)
-class PinUserPagesFastOnly(_Pin):
-    """``pin_user_pages_fast_only()``: returns the number of pages pinned, possibly 0.
+class _Fast(_Pin):
+    """A call that begins with GUP-fast.
 
     The pages of the list are mapped at addresses that follow each other. The first address lies in
     its PUD as the frame of the first page lies in 2^18 frames, so that a list of neighbours in one
@@ -81,11 +81,11 @@ class PinUserPagesFastOnly(_Pin):
         been pinned: all pages that the entry maps are unpinned again, and the walk ends there.
     :param race: What happens at that moment. "entry": just this. "collapse": the PMD changes, as
         a table of PTEs becomes a huge page; of pages mapped by PTEs the one is unpinned. "fork":
-        the process forks, which the call sees after the walk: it unpins all pages and returns 0.
+        the process forks, which a call that pins sees after the walk: it unpins all pages.
+        Plain references it keeps.
     """
 
-    call = "pin_user_pages_fast_only"
-    pins = True
+    fast_path = True
     position = "changed"
 
     changed: int | None = argument("int", default=None)
@@ -105,6 +105,42 @@ class PinUserPagesFastOnly(_Pin):
         # Sketches from before there were other races do not take the last argument.
         race = () if self.race == "entry" else (self.race,)
         return (self.pages.resolve(table), self.changed, self.gup_flags, *race)
+
+
+class PinUserPagesFastOnly(_Fast):
+    """``pin_user_pages_fast_only()``: returns the number of pages pinned, possibly 0."""
+
+    call = "pin_user_pages_fast_only"
+    pins = True
+    slower = PinUserPages.call
+
+
+class PinUserPagesFast(_Fast):
+    """``pin_user_pages_fast()``: then the slow path pins the rest; returns as `PinUserPages`."""
+
+    call = "pin_user_pages_fast"
+    optional = True
+    drawn_for = PinUserPagesFastOnly.call
+    pins = True
+    slow_path = True
+    slower = PinUserPages.call
+
+
+class GetUserPagesFastOnly(_Fast):
+    """``get_user_pages_fast_only()``: as `PinUserPagesFastOnly`, but takes plain references."""
+
+    call = "get_user_pages_fast_only"
+    optional = True
+    drawn_for = PinUserPagesFastOnly.call
+    gets = True
+    slower = GetUserPages.call
+
+
+class GetUserPagesFast(GetUserPagesFastOnly):
+    """``get_user_pages_fast()``: then the slow path gets the rest; returns as `GetUserPages`."""
+
+    call = "get_user_pages_fast"
+    slow_path = True
 
 
 # Unpinning.
@@ -194,7 +230,10 @@ class UnpinUserPageRangeDirtyLock(UnpinMany):
 _CALLS: tuple[type[Step], ...] = (
     PinUserPages,
     PinUserPagesFastOnly,
+    PinUserPagesFast,
     GetUserPages,
+    GetUserPagesFastOnly,
+    GetUserPagesFast,
     UnpinUserPage,
     UnpinUserPages,
     UnpinUserPagesDirtyLock,

@@ -47,6 +47,11 @@ def calls_of(version="5.13"):
     return {call for call, cls in STEPS.items() if not cls.lacked_by(SEMANTICS[version])}
 
 
+def drawn_apart(version="5.13"):
+    """Those of them that searches do not draw in the place of another one."""
+    return {call for call in calls_of(version) if not STEPS[call].drawn_for}
+
+
 def text_of(program):
     """The text of *program* without its header."""
     return program.text().removeprefix(HEADER)

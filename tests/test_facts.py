@@ -88,6 +88,7 @@ CONSTANTS = {
 NO_FACTS = {
     "FIRST_PFN": "where a mapping lies if it does not say",
     "FOLL_LONGTERM": "a number of headcount's own: no two kernels agree on it",
+    "FOLL_PIN": "likewise",
     "FOLL_WRITE": "likewise",
     "LINE_LIMIT": "the format of traces",
     "MAX_COUNT": "the largest count of `wrapped`, see test_counts_wrap",

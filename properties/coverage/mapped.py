@@ -54,9 +54,7 @@ def met(record: Record) -> Iterator[str]:
     """The points of a step that pins: what the page table entries are that its walk met."""
     step: Any = record.step
     ledger = record.ledger
-    other = step.race_kind() not in {"", "entry"}
-    # Fewer pages are pinned than up to the race, and some were touched: they were undone.
-    if other and (record.returned or 0) <= step.changed and record.reference.heads:
+    if ledger.raced and step.race != "entry":
         yield f'race="{step.race}"'
     if not ledger.special:
         return

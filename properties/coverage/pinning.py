@@ -37,7 +37,7 @@ def pin(record: Record) -> Iterator[str]:
         if any(piece.name != first.name for piece in others):
             yield "several-mappings"
     yield from met(record)
-    if step.changes_page_table() and returned <= getattr(step, step.position):
+    if ledger.raced:
         yield "grab-undone"
     yield from counts(record)
     again = record.history.again

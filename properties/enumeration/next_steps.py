@@ -153,6 +153,10 @@ class NextSteps:
             for changed, race in product(range(len(pages)), self._scope.values["race"]):
                 yield make(handle=f"h{self._nth}", pages=pages, changed=changed, race=race)
 
+    _pin_user_pages_fast = _pin_user_pages_fast_only
+    _get_user_pages_fast_only = _pin_user_pages_fast_only
+    _get_user_pages_fast = _pin_user_pages_fast_only
+
     def _unpin_user_page(self, make: Any) -> Iterator[Step]:
         for positions in self._pinned():
             if len(positions) == 1:

@@ -23,7 +23,7 @@ from model.pagelist import NULL
 from model.program import Program
 from model.semantics import BIAS, Semantics
 from model.step import Step, Table
-from properties.judging import folios, memfd, pins, regions, world
+from properties.judging import fast, folios, memfd, pins, regions, world
 from properties.judging.holdings import ContractBroken, Held, Region, totals
 from properties.judging.pins import COUNT_LIMIT
 
@@ -31,7 +31,7 @@ from properties.judging.pins import COUNT_LIMIT
 #: number that the call must return, or None.
 Entries: TypeAlias = dict[str, Callable[["Ledger", Any], int | None]]
 
-_PARTS = (pins, folios, memfd, regions, world)
+_PARTS = (pins, fast, folios, memfd, regions, world)
 ENTRIES: Entries = {call: enter for part in _PARTS for call, enter in part.ENTRIES.items()}
 
 
@@ -53,6 +53,8 @@ class Ledger:
         self.warned = False
         #: Heads that the last step tried to isolate.
         self.tried: set[int] = set()
+        #: Whether the race of the last step happened while pages were grabbed.
+        self.raced = False
         #: The frames that the last step unpinned: one sequence for a list (one for each part
         #: between NULLs) or a range, one for each entry of a region; and whether they are dirtied.
         self.unpinned: Sequence[Sequence[int]] = []
@@ -92,6 +94,7 @@ class Ledger:
         self.touched = set()
         self.warned = False
         self.tried = set()
+        self.raced = False
         self.unpinned = []
         self.unpinned_runs = []
         self.dirties = False

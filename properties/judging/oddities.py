@@ -47,9 +47,7 @@ class Oddity:
 
 
 def _one_grab(ledger: Ledger, step: Any) -> bool:
-    # Regions pin by the fast path first.
-    fast = step.one_walk and not step.slow_path
-    return (fast or (step.pins and step.binds_umem)) and _grabs_past(ledger, step)
+    return step.fast_path and _grabs_past(ledger, step)
 
 
 def _one_grab_slow(ledger: Ledger, step: Any) -> bool:
@@ -71,14 +69,15 @@ def _grabs_past(ledger: Ledger, step: Any, *, hugetlb: bool = False) -> bool:
 
 
 def _devmap_longterm(ledger: Ledger, step: Any) -> bool:
-    region = step.pins and step.binds_umem
-    fast = step.pins and step.one_walk and not step.slow_path
-    if not (region or (fast and "FOLL_LONGTERM" in step.flags)):
+    if not (step.pins and step.fast_path):
+        return False
+    if not step.binds_umem and "FOLL_LONGTERM" not in step.flags:
         return False
     heads = ledger.counts(step.pages.resolve(ledger.table))
-    # In a region the slow path pins them again with the pages that have to move.
-    moves = fast or any(ledger.attributes(head).movable for head in heads)
-    return moves and any(ledger.kind(head) == "device-dax" for head in heads)
+    # The slow path pins them then: a race undoes none, and they count again with pages that move.
+    shown = not step.slow_path or step.changes_page_table()
+    shown = shown or any(ledger.attributes(head).movable for head in heads)
+    return shown and any(ledger.kind(head) == "device-dax" for head in heads)
 
 
 def _hugetlb_longterm(ledger: Ledger, step: Any) -> bool:
@@ -106,7 +105,7 @@ def _sections(ledger: Ledger, step: Any) -> bool:
 
 
 def _sections_walk(ledger: Ledger, step: Any) -> bool:
-    if not step.one_walk or step.slow_path:
+    if not step.fast_path:
         return False
     pages = step.pages.resolve(ledger.table)
     if isinstance(pages, range):
@@ -148,7 +147,7 @@ def _null_in_run(ledger: Ledger, step: Any) -> bool:
 def _wrapped_put(ledger: Ledger, step: Any) -> bool:
     if step.releases_umem:
         pages = ledger.umems[step.umem].pages() if step.umem in ledger.umems else ()
-    elif step.unpins or (step.pins and (step.binds_umem or not step.slow_path)):
+    elif step.unpins or step.fast_path:
         # A region that fails unpins what it has pinned, and so does the fast path.
         named = step.page if step.takes_one_page else step.pages
         pages = named.resolve(ledger.table)
@@ -158,7 +157,8 @@ def _wrapped_put(ledger: Ledger, step: Any) -> bool:
         pages = [page for page in pages if page != NULL]
     for head, entries in ledger.counts(pages).items():
         held = ledger.held(head)
-        if held.total + entries * held.each * step.pins >= COUNT_LIMIT:
+        more = held.each * step.pins + step.gets
+        if held.total + entries * more >= COUNT_LIMIT:
             return True
     return False
 

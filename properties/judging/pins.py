@@ -17,7 +17,6 @@ from model.attributes import Attributes
 from model.folios import UnpinFolios
 from model.page import wrapped
 from model.pagelist import NULL, NULL_NAME, PageList
-from model.semantics import ANONYMOUS, PMD_ORDER, PUD_ORDER
 from model.step import contiguous
 from properties.judging import longterm
 from properties.judging.holdings import ContractBroken, Held, totals
@@ -50,7 +49,7 @@ def grab(ledger: Ledger, head: int, held: Held, entries: int) -> int:
     return taken
 
 
-def _get(ledger: Ledger, head: int, held: Held, entries: int) -> int:
+def get(ledger: Ledger, head: int, held: Held, entries: int) -> int:
     """Add up to *entries* plain references to *head*, as its refcount allows; the number added."""
     count = wrapped(held.total)
     taken = min(entries, COUNT_LIMIT - count) if count > 0 else 0
@@ -70,7 +69,7 @@ def pin(
 ) -> tuple[int, int]:
     """Pin *pages* up to the first that cannot be pinned; (number of pins, that page's error or 0).
 
-    :param grab: Enters the pins of one run; `_get` enters plain references instead.
+    :param grab: Enters the pins of one run; `get` enters plain references instead.
     """
     done = 0
     for head, entries in ledger.runs(pages):
@@ -123,7 +122,8 @@ def reset(ledger: Ledger, before: Mapping[int, int]) -> None:
             ledger.pinned.pop(head, None)
 
 
-def _put_back(ledger: Ledger, head: int, held: Held, entries: int, *, dirty: bool = False) -> None:
+def put_back(ledger: Ledger, head: int, held: Held, entries: int, *, dirty: bool = False) -> None:
+    """Drop *entries* pins of *head*; free it if these were the last of it."""
     held.pins -= entries
     held.dirty = held.dirty or dirty
     ledger.released += entries if held.each else 0
@@ -132,128 +132,29 @@ def _put_back(ledger: Ledger, head: int, held: Held, entries: int, *, dirty: boo
     ledger.free_if_last(head, held)
 
 
+def pin_slow(ledger: Ledger, pages: Sequence[int], flags: Collection[str]) -> tuple[int, int]:
+    """Pin *pages* by the slow path; (number of pins, the error at the first that has none or 0)."""
+    keeps = "FOLL_LONGTERM" in flags and ledger.movable
+    return (pin_longterm if keeps else pin)(ledger, pages, flags=flags)
+
+
 def _pin_user_pages(ledger: Ledger, step: steps.PinUserPages) -> int:
     pages = step.pages.resolve(ledger.table)
-    keeps = "FOLL_LONGTERM" in step.flags and ledger.movable
-    done, error = (pin_longterm if keeps else pin)(ledger, pages, flags=step.flags)
-    return _bound(ledger, step.handle, pages[:done]) or error
+    done, error = pin_slow(ledger, pages, step.flags)
+    return bound(ledger, step.handle, pages[:done]) or error
 
 
 def _get_user_pages(ledger: Ledger, step: steps.GetUserPages) -> int:
     pages = step.pages.resolve(ledger.table)
-    done, error = pin(ledger, pages, _get, step.flags)
-    return _bound(ledger, step.handle, pages[:done]) or error
+    done, error = pin(ledger, pages, get, step.flags)
+    return bound(ledger, step.handle, pages[:done]) or error
 
 
-def _pin_user_pages_fast_only(ledger: Ledger, step: steps.PinUserPagesFastOnly) -> int:
-    pages = step.pages.resolve(ledger.table)
-    if step.race != "fork":
-        done, _ = pin_fast(ledger, pages, step.changed, step.flags)
-        return _bound(ledger, step.handle, pages[:done])
-    done, grabbed = pin_fast(ledger, pages, None, step.flags)
-    if step.changed is not None and step.changed < grabbed:
-        for head, entries in ledger.counts(pages[:done]).items():
-            _put_back(ledger, head, ledger.held(head), entries)
-        done = 0
-    return _bound(ledger, step.handle, pages[:done])
-
-
-def _bound(ledger: Ledger, handle: str, pages: Sequence[int]) -> int:
+def bound(ledger: Ledger, handle: str, pages: Sequence[int]) -> int:
     """Bind *handle* to *pages*, unless there are none; their number."""
     if pages:
         ledger.table[handle] = pages
     return len(pages)
-
-
-def _stops(ledger: Ledger, head: int, flags: Collection[str]) -> bool:
-    """Whether the fast path stops before the page table entries of *head*."""
-    here = ledger.attributes(head)
-    writes = "FOLL_WRITE" in flags and (here.shared or not here.writable)
-    return writes or here.protnone or not here.present
-
-
-def _gives_back(ledger: Ledger, head: int, flags: Collection[str]) -> bool:
-    """Whether the fast path gives back the first entry of *head*, for which a copy may be due."""
-    here = ledger.attributes(head)
-    long_read = "FOLL_LONGTERM" in flags and "FOLL_WRITE" not in flags
-    of_file = ledger.kind(head) not in ANONYMOUS and not here.writable
-    return here.shared or (of_file and long_read and ledger.semantics.reads_apart)
-
-
-def pin_fast(
-    ledger: Ledger, pages: Sequence[int], changed: int | None, flags: Collection[str]
-) -> tuple[int, int]:
-    """Pin *pages* up to an entry at which the fast path stops, or that it gives back.
-
-    It gives back what an entry maps that changes, or whose page is shared. Returns the number of
-    pages that stay pinned, and the number of those that were pinned for a moment.
-    """
-    done = 0
-    changes, until = (len(pages), 0) if changed is None else _mapped_with(ledger, pages, changed)
-    for head, entries in ledger.runs(pages):
-        held = ledger.held(head)
-        # The zero page's page table entry is special; the fast path stops at special entries.
-        if not held.mapped or ledger.kind(head) == "zero":
-            return done, done
-        if ledger.special and _stops(ledger, head, flags):
-            return done, done
-        if "FOLL_LONGTERM" in flags and longterm.must_move(ledger, head):
-            if not ledger.semantics.grabs_movable:
-                return done, done
-            if wrapped(held.total) <= 0:
-                ledger.warned = True
-                return done, done
-            return done, _mapped_with(ledger, pages, done)[1]
-        if ledger.special and _gives_back(ledger, head, flags):
-            changes, until = _mapped_with(ledger, pages, done)
-        if changes < done + entries:
-            kept = changes - done
-            taken = grab(ledger, head, held, kept) if kept else 0
-            undone = 0
-            if taken == kept:
-                undone = grab(ledger, head, held, until - changes)
-                _put_back(ledger, head, held, undone)
-            return done + taken, done + taken + undone
-        taken = grab(ledger, head, held, entries)
-        done += taken
-        if taken < entries:
-            return done, done
-    return done, done
-
-
-def _mapped_with(ledger: Ledger, pages: Sequence[int], at: int) -> tuple[int, int]:
-    """The positions (start, stop) of *pages* whose pages the entry of ``pages[at]`` maps, too.
-
-    A PUD or PMD maps an aligned piece of a compound page, or what the list has of it at its ends.
-    The list begins at an address as aligned as its first page; another piece of it may lie at a
-    distance from there that no such entry bridges.
-    """
-    page = pages[at]
-    largest = min(ledger.order(page), ledger.attributes(page).largest)
-    shift = page - pages[0] - at
-    low, high = _neighbours(pages, at) if largest >= PMD_ORDER else (at, at + 1)
-    for level in (PUD_ORDER, PMD_ORDER):
-        begins = at - page % (1 << level)
-        start, stop = max(begins, 0), min(begins + (1 << level), len(pages))
-        if largest >= level and not shift % (1 << level) and low <= start and stop <= high:
-            return start, stop
-    return at, at + 1
-
-
-def _neighbours(pages: Sequence[int], at: int) -> tuple[int, int]:
-    """The positions (start, stop) around *at* of *pages* with ascending frames, each the next.
-
-    No more of them are looked at than a PUD can map.
-    """
-    if isinstance(pages, range) and pages.step == 1:
-        return 0, len(pages)
-    start, stop = at, at + 1
-    first, end = max(at - (1 << PUD_ORDER), 0), min(at + (1 << PUD_ORDER), len(pages))
-    while start > first and pages[start - 1] == pages[start] - 1:
-        start -= 1
-    while stop < end and pages[stop] == pages[stop - 1] + 1:
-        stop += 1
-    return start, stop
 
 
 # Unpinning.
@@ -289,7 +190,7 @@ def release(
             raise ContractBroken(msg)
         released.append((head, held, entries))
     for head, held, entries in released:
-        _put_back(ledger, head, held, entries, dirty=dirty)
+        put_back(ledger, head, held, entries, dirty=dirty)
     ledger.unpinned = lists
     ledger.unpinned_runs = runs
     ledger.dirties = dirty
@@ -334,7 +235,6 @@ def _unpin_user_page_range_dirty_lock(
 ENTRIES: Entries = {
     steps.PinUserPages.call: _pin_user_pages,
     steps.GetUserPages.call: _get_user_pages,
-    steps.PinUserPagesFastOnly.call: _pin_user_pages_fast_only,
     steps.UnpinUserPage.call: _unpin_user_page,
     steps.UnpinUserPages.call: unpin_list,
     steps.UnpinUserPagesDirtyLock.call: _unpin_user_pages_dirty_lock,

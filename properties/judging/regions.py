@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from model.regions import IbUmem, IbUmemGet, IbUmemRelease
 from model.semantics import PAGE_SIZE
 from model.step import contiguous
+from properties.judging.fast import pin_fast
 from properties.judging.holdings import ContractBroken, Region
-from properties.judging.pins import EINVAL, ENOMEM, pin, pin_fast, pin_longterm, reset, unpin
+from properties.judging.pins import EINVAL, ENOMEM, pin, pin_longterm, reset, unpin
 
 if TYPE_CHECKING:
     from properties.judging.ledger import Entries, Ledger

@@ -18,7 +18,7 @@ from model.step import Step
 from properties.judging.ledger import Ledger
 from properties.judging.pins import COUNT_LIMIT
 from properties.reduce.lists import CannotRewrite, with_lists, with_pages
-from properties.reduce.standing import Standing, bridge, named, new_handles, pin_step
+from properties.reduce.standing import Standing, bridge, named, new_handles, pin_step, slower_step
 
 #: Maximum number of pages of a handle or region that the new steps make again.
 MAX_PAGES_REBUILT = 4_096
@@ -94,4 +94,6 @@ def _rebuilt(step: Step, ledger: Ledger) -> Step:
         entries = iter(parts)
         return with_lists(step, lambda _: named(next(entries), ledger))
     pages = named([frame for part in parts for frame in part], ledger)
-    return pin_step(name, pages) if step.binds_handle and step.pins else with_pages(step, pages)
+    if step.binds_handle and step.pins:
+        return pin_step(name, pages)
+    return with_pages(slower_step(step) if step.slower else step, pages)

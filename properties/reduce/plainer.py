@@ -22,7 +22,7 @@ from properties.reduce.lists import (
 from properties.reduce.mappings import at_default_frames
 from properties.reduce.proposals import Proposals, first_accepted
 from properties.reduce.remove import with_step
-from properties.reduce.standing import pin_step
+from properties.reduce.standing import slower_step
 
 #: The plainest value of each argument.
 PLAINEST: dict[str, Any] = {
@@ -64,8 +64,8 @@ def _plainer(step: Any) -> Iterator[Step]:
         yield with_lists(step, rising)
     if step.position:
         yield evolve(step, **{step.position: None})
-    if step.pins and step.binds_handle and not step.slow_path:
-        yield pin_step(step.handle, step.pages)
+    if step.slower:
+        yield slower_step(step)
     for name, value in PLAINEST.items():
         if getattr(step, name, value) != value:
             yield evolve(step, **{name: value})

@@ -8,13 +8,19 @@ Passes that replace many steps by few make the new steps here.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import count
-from typing import Self
+from typing import Any, Self
 
 from attrs import evolve, frozen
 
 from model.pagelist import PageList, Slice, from_entries
 from model.step import Step
-from model.steps import PinUserPages, UnpinUserPage, UnpinUserPages, UnpinUserPagesDirtyLock
+from model.steps import (
+    STEPS,
+    PinUserPages,
+    UnpinUserPage,
+    UnpinUserPages,
+    UnpinUserPagesDirtyLock,
+)
 from model.world import Clean, GetPage, Map, PutPage, SetPageDirty, Unmap
 from properties.judging.ledger import Ledger
 from properties.reduce.lists import CannotRewrite, adjoined
@@ -132,6 +138,13 @@ def get_step(pages: PageList, n: int) -> Step:
 def pin_step(handle: str, pages: PageList) -> Step:
     """A step that pins *pages*."""
     return PinUserPages(handle=handle, pages=pages)
+
+
+def slower_step(step: Any) -> Step:
+    """A step that grabs the pages of *step* by the slow path alone, not by GUP-fast first."""
+    make: Any = STEPS[step.slower]
+    slower: Step = make(handle=step.handle, pages=step.pages)
+    return slower
 
 
 def unmaps(step: Step) -> bool:

@@ -28,7 +28,12 @@ from properties.judging.applicable import beyond
 from properties.judging.finding import Finding, diverged
 from properties.judging.judge import Run
 from properties.search import Search, attempt
-from properties.strategies.attributes import ATTRIBUTES_ONE_IN, draw_races, with_attributes
+from properties.strategies.attributes import (
+    ATTRIBUTES_ONE_IN,
+    draw_fast,
+    draw_races,
+    with_attributes,
+)
 from properties.strategies.dice import one_in
 from properties.strategies.layouts import draw_layout
 from properties.strategies.steps import RandomSteps
@@ -62,6 +67,8 @@ def _call(name: str) -> Any:
 class Machine(RuleBasedStateMachine):
     """A state machine that judges each step as soon as it is drawn, with a rule for each call.
 
+    Calls that are drawn in the place of another one have no rule of their own.
+
     :ivar reached: The situations that steps reached.
     :ivar refused: Calls for which, at least once, no step was drawn or carried out.
     """
@@ -88,7 +95,8 @@ class Machine(RuleBasedStateMachine):
         races = draw_races(random, search.semantics, abilities) if abilities.races else ("entry",)
         self.run = self.runner(candidate, drawn, search.semantics)
         self.ledger = self.run.ledger
-        self.draw = RandomSteps(self.ledger, races)
+        fast = draw_fast(random, search.semantics, abilities)
+        self.draw = RandomSteps(self.ledger, races, fast)
 
     def act(self, call: str, random: Random) -> None:
         """Draw a step of *call* and judge it; reject *call* if no step can be carried out."""
@@ -131,8 +139,9 @@ class Machine(RuleBasedStateMachine):
         self.search.watcher.ended(self.run)
 
 
-for _name in STEPS:
-    setattr(Machine, _name, _call(_name))
+for _name, _cls in STEPS.items():
+    if not _cls.drawn_for:
+        setattr(Machine, _name, _call(_name))
 
 
 def machine(search: Search) -> type[Machine]:

@@ -23,6 +23,7 @@ from properties.search import Search, attempt, report_end
 from properties.strategies.attributes import (
     ATTRIBUTES_ONE_IN,
     dice_apart,
+    draw_fast,
     draw_races,
     with_attributes,
 )
@@ -148,7 +149,8 @@ class _Soak:
             mappings = with_attributes(more, mappings, search.semantics, abilities)
         races = draw_races(more, search.semantics, abilities)
         self._run = Run(candidate, mappings, search.semantics)
-        self._steps = RandomSteps(self._run.ledger, races)
+        fast = draw_fast(dice_apart(number, 2), search.semantics, abilities)
+        self._steps = RandomSteps(self._run.ledger, races, fast)
         self._short = ShortSteps(self._run.ledger, self._steps)
         self._calls = {
             c: None for c in sorted(abilities.calls) if not STEPS[c].lacked_by(search.semantics)
@@ -165,7 +167,7 @@ class _Soak:
         scale = 1 if npages <= SCALE_FROM_PAGES else min(npages // SCALE_FROM_PAGES, MAX_SCALE)
         for name, weight in SHORT_WEIGHTS.items():
             yield _Form(name, getattr(self._short, name), weight * scale)
-        calls = [*self._calls]
+        calls = [call for call in self._calls if not STEPS[call].drawn_for]
         draws = range(SWARM_CALLS if calls else 0)
         often = {calls[self._dice.randrange(len(calls))] for _ in draws}
         for call in calls:

@@ -15,11 +15,14 @@ from model.abilities import Abilities
 from model.attributes import PLAIN, Attributes
 from model.mapping import Mapping
 from model.semantics import Semantics
+from model.steps import STEPS, PinFast
 from properties.strategies.dice import Dice, among, one_in
 
-#: One program in so many has mappings with attributes, and one in so many has other races.
+#: One program in so many has mappings with attributes, and one in so many has other races, or
+#: other calls that begin with GUP-fast.
 ATTRIBUTES_ONE_IN = 6
 RACES_ONE_IN = 4
+FAST_ONE_IN = 4
 
 #: Lists name their pages up to about 2^REPEATED times.
 REPEATED = 4
@@ -45,9 +48,12 @@ SETS: tuple[dict[str, Any], ...] = (
 )
 
 
-def dice_apart(number: int) -> Dice:
-    """Dice for attributes and races, so that other programs do not depend on what there is."""
-    return Dice(number + SEPARATE)
+def dice_apart(number: int, which: int = 1) -> Dice:
+    """Dice for attributes and races, so that other programs do not depend on what there is.
+
+    :param which: 2: dice for the calls that begin with GUP-fast.
+    """
+    return Dice(number + which * SEPARATE)
 
 
 def with_attributes(
@@ -85,3 +91,13 @@ def draw_races(random: Random, semantics: Semantics, abilities: Abilities) -> tu
     """The kinds of races of a program, the plainest first: only entries change in most."""
     races = sorted(abilities.races - semantics.lacks) if one_in(random, RACES_ONE_IN) else ()
     return ("entry", *races)
+
+
+def draw_fast(random: Random, semantics: Semantics, abilities: Abilities) -> tuple[Any, ...]:
+    """The calls of a program that begin with GUP-fast: most programs have the plainest alone."""
+    others = [
+        cls
+        for call, cls in STEPS.items()
+        if cls.drawn_for and call in abilities.calls and not cls.lacked_by(semantics)
+    ]
+    return (PinFast, *others) if one_in(random, FAST_ONE_IN) else (PinFast,)

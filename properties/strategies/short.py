@@ -16,7 +16,6 @@ from model.step import SgEntry, Step
 from model.steps import (
     GetUserPages,
     Pin,
-    PinFast,
     Unpin,
     UnpinOne,
     UnpinUserPageRangeDirtyLock,
@@ -182,17 +181,18 @@ class ShortSteps:
         return self._pin(dice, self._two(dice))
 
     def pin_fast(self, dice: Dice) -> Step | None:
-        """Pin without the slow path; a page table entry may change meanwhile."""
+        """Pin by GUP-fast; a page table entry may change meanwhile."""
         pages = self._list(dice)
         changed = dice.randrange(len(pages) + 1)
         at = changed if changed < len(pages) else None
-        return PinFast(
+        step: Step = self._steps.fast_call(dice)(
             handle=self._steps.name("h"),
             pages=pages,
             flags=self._flags(dice),
             changed=at,
             race=self._steps.race(dice, at),
         )
+        return step
 
     def register(self, dice: Dice) -> Step | None:
         """Register a region of one to eight pages."""

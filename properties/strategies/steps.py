@@ -8,6 +8,7 @@ contract are refused when they are executed.
 
 from collections.abc import Collection, Sequence
 from random import Random
+from typing import Any
 
 from model.folios import FolioAddPin, FolioAddPins, UnpinFolio, UnpinFolios, UnpinUserFolio
 from model.memfd import FILE_KINDS, MemfdPinFolios
@@ -18,8 +19,11 @@ from model.step import MAX_SEGMENT, Need, SgEntry, Step
 from model.steps import (
     STEPS,
     GetUserPages,
+    GetUserPagesFast,
+    GetUserPagesFastOnly,
+    PinFast,
     PinUserPages,
-    PinUserPagesFastOnly,
+    PinUserPagesFast,
     UnpinUserPage,
     UnpinUserPageRangeDirtyLock,
     UnpinUserPages,
@@ -67,11 +71,15 @@ class RandomSteps:
     :ivar splittable: Mappings with transparent huge pages or large page cache pages.
     :ivar files: Mappings of files in memory.
     :ivar races: The kinds of races to choose from, the plainest first.
+    :ivar fast: The calls that begin with GUP-fast to choose from, the plainest first.
     """
 
-    def __init__(self, ledger: Ledger, races: Sequence[str] = ("entry",)) -> None:
+    def __init__(
+        self, ledger: Ledger, races: Sequence[str] = ("entry",), fast: Sequence[Any] = (PinFast,)
+    ) -> None:
         self.ledger = ledger
         self.races = races
+        self.fast = fast
         self.handles: list[str] = []
         self.gets: list[str] = []
         self.splittable = [
@@ -120,16 +128,36 @@ class RandomSteps:
         return GetUserPages(handle=self.name("h"), pages=pages, flags=among(random, FLAGS))
 
     def pin_user_pages_fast_only(self, random: Random) -> Step | None:
-        """Pin random pages without the slow path; half the time a page table entry changes."""
+        """Pin without the slow path, or by a call like it; half the time an entry changes."""
+        return self._fast(random, self.fast_call(random))
+
+    def pin_user_pages_fast(self, random: Random) -> Step | None:
+        """The same, and then by the slow path."""
+        return self._fast(random, PinUserPagesFast)
+
+    def get_user_pages_fast_only(self, random: Random) -> Step | None:
+        """Take plain references without the slow path."""
+        return self._fast(random, GetUserPagesFastOnly)
+
+    def get_user_pages_fast(self, random: Random) -> Step | None:
+        """The same, and then by the slow path."""
+        return self._fast(random, GetUserPagesFast)
+
+    def _fast(self, random: Random, make: Any) -> Step:
         pages = draw_pins(random, self.ledger, self.handles)
         changed = random.randrange(len(pages)) if one_in(random, 2) else None
-        return PinUserPagesFastOnly(
+        step: Step = make(
             handle=self.name("h"),
             pages=pages,
             flags=among(random, FLAGS),
             changed=changed,
             race=self.race(random, changed),
         )
+        return step
+
+    def fast_call(self, random: Random) -> Any:
+        """The class of a step that begins with GUP-fast; only programs of several draw one."""
+        return among(random, self.fast) if len(self.fast) > 1 else self.fast[0]
 
     def race(self, random: Random, changed: int | None) -> str:
         """The kind of race of a step with *changed*; only programs of several kinds draw one."""

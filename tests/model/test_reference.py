@@ -286,6 +286,94 @@ def test_small_entry_changed_at_the_limit(run, changed):
     assert world.last.warnings
 
 
+# GUP-fast, and the slow path after it.
+
+F = (
+    'a = mapping("base", orders=[0]*4)',
+    'b = mapping("hugetlb", orders=[9])',
+    'z = mapping("zero", orders=[0])',
+    "unmap(a[3:4])",
+)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "returned", "stats"),
+    [
+        ("a[0:3]", 3, (3, 0)),
+        ("a[0:3], changed=1", 3, (4, 1)),
+        ("b[0:3], changed=1", 3, (6, 3)),
+        ('a[0:3], changed=1, race="fork"', 3, (6, 3)),
+        ("a[0:4], changed=1", 3, (4, 1)),
+        ("a[0:1] + a[3:4] + a[1:2], changed=2", 1, (1, 0)),  # the slow path ends, too
+        ("a[3:4] + a[0:1]", EFAULT, (0, 0)),
+        ("a[0:1] + z[0:1] + a[1:2]", 3, (3, 0)),  # what the fast path stops at, the slow path pins
+        ("a[0:1] + z[0:1] + a[1:2], changed=2", 3, (3, 0)),
+    ],
+)
+def test_slow_path_pins_the_rest(run, arguments, returned, stats):
+    """What an entry or a fork undid is pinned by the slow path, and counted twice."""
+    world = run(*F, f"h1 = pin_user_pages_fast({arguments})")
+
+    assert returned == world.last.returned
+    assert stats == world.stats()
+
+
+def test_pins_stay_if_the_slow_path_fails(run):
+    """An error of the slow path is returned if the fast path pinned nothing."""
+    limit = f"get_page(a[0:1], n={LIMIT - 2})"
+    world = run(
+        *F, limit, "h1 = pin_user_pages_fast(a[1:2] + a[0:1]*2)", "h2 = pin_user_pages(a[0:1])"
+    )
+
+    assert [2, ENOMEM] == world.returned[2:]
+    world = run(*F, limit, "h1 = pin_user_pages(a[0:1])", "h2 = pin_user_pages_fast(a[0:2])")
+
+    assert [1, ENOMEM] == world.returned[2:]
+    assert world.last.warnings
+
+
+@pytest.mark.parametrize(
+    ("call", "arguments", "returned", "refs"),
+    [
+        ("get_user_pages_fast_only", "a[0:3]", 3, 4),
+        ("get_user_pages_fast_only", "a[0:3], changed=1", 1, 2),
+        ("get_user_pages_fast_only", "b[0:3], changed=1", 0, 1),
+        ("get_user_pages_fast_only", 'a[0:3], changed=1, race="collapse"', 1, 2),
+        ("get_user_pages_fast_only", 'a[0:3], changed=1, race="fork"', 3, 4),  # is for pins alone
+        ("get_user_pages_fast_only", "a[0:1] + z[0:1]", 1, 2),
+        ("get_user_pages_fast_only", "a[3:4]", 0, 1),
+        ("get_user_pages_fast", "a[0:3]", 3, 4),
+        ("get_user_pages_fast", "b[0:3], changed=1", 3, 4),
+        ("get_user_pages_fast", "a[0:1] + z[0:1] + a[0:1]", 3, 4),
+        ("get_user_pages_fast", "a[0:1] + a[3:4]", 1, 2),
+        ("get_user_pages_fast", "a[3:4]", EFAULT, 1),
+    ],
+)
+def test_plain_references_fast(run, call, arguments, returned, refs):
+    """Plain references are taken and undone as pins are, and no statistic shows them."""
+    world = run(*F, f"h1 = {call}({arguments})", semantics="6.1")
+
+    assert returned == world.last.returned
+    heads = world.last.heads.values()
+    assert refs == 1 + sum(head.refcount - 1 for head in heads if head.refcount)
+    assert (0, 0) == world.stats()
+
+
+def test_plain_references_ask_for_no_copy(run):
+    """Neither a page that is shared nor one that should move is in the way of a reference."""
+    world = run(
+        'a = mapping("base", orders=[0, 0], shared=True)',
+        'b = mapping("base", orders=[0, 0], movable=True)',
+        "h1 = get_user_pages_fast_only(a[0:1] + b[0:1], FOLL_LONGTERM)",
+        "h2 = get_user_pages_fast_only(b[0:1] + a[0:1], FOLL_WRITE)",
+        "h3 = pin_user_pages_fast_only(a[0:1])",
+        "h4 = get_user_pages_fast(a[0:1] + b[0:1], FOLL_WRITE | FOLL_LONGTERM)",
+        semantics="6.12",
+    )
+
+    assert [2, 1, 0, 2] == world.returned
+
+
 # Unpinning.
 
 

@@ -40,7 +40,7 @@ LAST = (
     *("world.c", "show.c", "unpin.h", "driver.c"),
 )
 #: What regions call to pin, which INJECT supplies where the tree's walks are not called.
-PINS = ("pin_user_pages", "pin_user_pages_fast")
+PINS = [call for call, cls in STEPS.items() if cls.pins and cls.binds_handle and cls.slow_path]
 FILELESS = tuple(name for name in LAST if name != MEMFD)
 UNWALKED = tuple(OWN if name == PIN else name for name in FILELESS if name != FAULTS)
 

@@ -69,6 +69,16 @@ def met(attributes, *steps):
             {'race="collapse"'},
         ),
         (
+            "",
+            'h1 = pin_user_pages_fast(a[0:2], changed=1, race="collapse")',
+            {'race="collapse"'},
+        ),
+        (
+            "",
+            'h1 = get_user_pages_fast(a[0:2], changed=1, race="fork")',
+            set(),  # it undoes nothing
+        ),
+        (
             ", protnone=True",
             'h1 = pin_user_pages_fast_only(b[0:2], changed=1, race="fork")',
             {"protnone=True"},

@@ -214,6 +214,7 @@ MANY_REFS = 'a = mapping("base", orders=[0])\nget_page(a[0:1], n={})\n'
             PIN + "h2 = pin_user_pages_fast_only(a[0:3], changed=1)\n",
             {"partial-pin", "grab-undone"},
         ),
+        (PIN + "h2 = pin_user_pages_fast(a[0:3], changed=1)\n", {"grab-undone"}),
         (MANY_REFS.format(2147483646), {"count-at-limit"}),
         (
             MANY_REFS.format(2147483600) + "h1 = pin_user_pages(a[0:1]*2)\n",

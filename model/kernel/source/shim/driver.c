@@ -42,7 +42,16 @@ static void do_step(void)
 		s->returned = slow(n, FOLL_GET | gup_flags(arg[0] & 1));
 		return;
 	case HC_PIN_USER_PAGES_FAST_ONLY:
-		s->returned = fast(n, arg[0], arg[2], FOLL_PIN | gup_flags(arg[1]));
+		s->returned = fast(n, arg[0], arg[2], FOLL_PIN | gup_flags(arg[1]), true);
+		return;
+	case HC_PIN_USER_PAGES_FAST:
+		s->returned = fast(n, arg[0], arg[2], FOLL_PIN | gup_flags(arg[1]), false);
+		return;
+	case HC_GET_USER_PAGES_FAST_ONLY:
+		s->returned = fast(n, arg[0], arg[2], FOLL_GET | gup_flags(arg[1] & 1), true);
+		return;
+	case HC_GET_USER_PAGES_FAST:
+		s->returned = fast(n, arg[0], arg[2], FOLL_GET | gup_flags(arg[1] & 1), false);
 		return;
 	case HC_UNPIN_USER_PAGE:
 	case HC_UNPIN_FOLIO:

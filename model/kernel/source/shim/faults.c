@@ -204,44 +204,6 @@ int hc_migrate(struct list_head *list)
 	return 0;
 }
 
-/* Locks. */
-void hc_spin(spinlock_t *lock, int by)
-{
-	lock->hc += by;
-	if (lock->hc != (by > 0))
-		hc_end(HC_STUCK, by > 0 ? "takes a lock that it holds" : "gives a lock that it does not hold");
-}
-void hc_mmap_lock(struct mm_struct *mm, int by)
-{
-	mm->mmap_lock.hc_readers += by;
-	if (mm->mmap_lock.hc_readers != (by > 0))
-		hc_end(HC_STUCK, by > 0 ? "takes mmap_lock, which it holds" :
-					  "gives mmap_lock, which it does not hold");
-}
-void hc_irqs(int by)
-{
-	irqs_off += by;
-	if (irqs_off != (by > 0))
-		hc_warn(NULL, 0, "interrupts are disabled or enabled twice");
-	if (by > 0)
-		as_mapped();
-}
-
-/* After a call all locks are as before. */
-static void check_locks(bool held)
-{
-	if (process.mmap_lock.hc_readers != held)
-		hc_warn(NULL, 0, held ? "mmap_lock, which the caller held, was given" :
-					"mmap_lock is still held");
-	if (process.page_table_lock.hc)
-		hc_warn(NULL, 0, "the lock of the page tables is still held");
-	if (irqs_off)
-		hc_warn(NULL, 0, "interrupts are still disabled");
-	if (device.hc_refs)
-		hc_warn(NULL, 0, "a reference on a device's pagemap is not dropped");
-	process.mmap_lock.hc_readers = process.page_table_lock.hc = irqs_off = device.hc_refs = 0;
-}
-
 /*
  * A page table entry that changes under the fast path once its pages are grabbed, its table that
  * becomes a huge page, or a fork. A walk grabs the pages of an entry with one add-unless-zero, those of a device's huge page one by one, up to
@@ -253,7 +215,8 @@ static void check_locks(bool held)
 #define HC_DEVICE_SPECULATES false
 #endif
 int hc_racing, hc_speculative;
-static int64_t raced, passed, kind_of_race;
+static int64_t raced, passed, kind_of_race, pins_before, walked_pins;
+static bool missed;
 
 static void race(int64_t position, int64_t kind)
 {
@@ -261,6 +224,7 @@ static void race(int64_t position, int64_t kind)
 	passed = 0;
 	kind_of_race = kind;
 	hc_racing = position >= 0;
+	pins_before = hc_stats[0] - hc_stats[1];
 }
 
 void hc_grabbed(const void *refcount)
@@ -284,10 +248,61 @@ void hc_grabbed(const void *refcount)
 	passed = single ? passed + 1 : stop;
 }
 
-/* The walk pinned as many pages: a race that did not happen must not be silent. */
+/* The slow path comes next, if any: nothing changes under it. */
+static void end_fast_walk(void)
+{
+	missed = hc_racing;
+	walked_pins = hc_stats[0] - hc_stats[1] - pins_before;
+	hc_racing = 0;
+}
+
+/*
+ * A walk without locks pinned or got as many pages, if that is known: a race that did not happen
+ * must not be silent.
+ */
 static void end_race(int64_t done)
 {
-	if (hc_racing && done > raced)
+	if (missed && (done > raced || walked_pins > raced))
 		hc_end(HC_TROUBLE, "the entry of position %ld did not change during the walk", (long)raced);
-	hc_racing = 0;
+	hc_racing = missed = 0;
+}
+
+/* Locks. */
+void hc_spin(spinlock_t *lock, int by)
+{
+	lock->hc += by;
+	if (lock->hc != (by > 0))
+		hc_end(HC_STUCK, by > 0 ? "takes a lock that it holds" : "gives a lock that it does not hold");
+}
+void hc_mmap_lock(struct mm_struct *mm, int by)
+{
+	mm->mmap_lock.hc_readers += by;
+	if (mm->mmap_lock.hc_readers != (by > 0))
+		hc_end(HC_STUCK, by > 0 ? "takes mmap_lock, which it holds" :
+					  "gives mmap_lock, which it does not hold");
+}
+void hc_irqs(int by)
+{
+	irqs_off += by;
+	if (by > 0)
+		as_mapped();
+	else
+		end_fast_walk();
+	if (irqs_off != (by > 0))
+		hc_warn(NULL, 0, "interrupts are disabled or enabled twice");
+}
+
+/* After a call all locks are as before. */
+static void check_locks(bool held)
+{
+	if (process.mmap_lock.hc_readers != held)
+		hc_warn(NULL, 0, held ? "mmap_lock, which the caller held, was given" :
+					"mmap_lock is still held");
+	if (process.page_table_lock.hc)
+		hc_warn(NULL, 0, "the lock of the page tables is still held");
+	if (irqs_off)
+		hc_warn(NULL, 0, "interrupts are still disabled");
+	if (device.hc_refs)
+		hc_warn(NULL, 0, "a reference on a device's pagemap is not dropped");
+	process.mmap_lock.hc_readers = process.page_table_lock.hc = irqs_off = device.hc_refs = 0;
 }

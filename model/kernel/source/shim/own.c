@@ -62,7 +62,7 @@ static bool own_keeps(u64 entry, struct page *page, unsigned int flags)
 #else
 	bool reads = false;
 #endif
-	if (entry & HC_E_WRITE)
+	if (entry & HC_E_WRITE || !(flags & FOLL_PIN))
 		return true;
 	return PageAnon(page) ? !(attributes(hc_pfn(page)) & HC_A_SHARED) : !reads;
 }
@@ -86,6 +86,17 @@ static int64_t own_fast(int64_t n, int64_t changed, unsigned int flags)
 		}
 	}
 	return i;
+}
+
+/* The same, and then the slow path for the rest unless only is true. */
+static int64_t own_fast_first(int64_t n, int64_t changed, unsigned int flags, bool only)
+{
+	int64_t done = own_fast(n, changed, flags), more;
+
+	if (only || done == n)
+		return done;
+	more = own_slow(done, n - done, flags, NULL);
+	return more > 0 ? done + more : done ? done : more;
 }
 
 /* Whether a list of n pages is walked here. */

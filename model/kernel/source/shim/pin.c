@@ -12,6 +12,14 @@ long hc_pin_user_pages(unsigned long start, unsigned long n, unsigned int flags,
 long hc_get_user_pages(unsigned long start, unsigned long n, unsigned int flags,
 		       struct page **pages, void *vmas) __asm__("get_user_pages");
 
+/* umem.c's calls of this are macros by now. */
+int hc_pin_user_pages_fast(unsigned long start, int n, unsigned int flags,
+			   struct page **pages) __asm__("pin_user_pages_fast");
+int hc_get_user_pages_fast(unsigned long start, int n, unsigned int flags,
+			   struct page **pages) __asm__("get_user_pages_fast");
+int hc_get_user_pages_fast_only(unsigned long start, int n, unsigned int flags,
+				struct page **pages) __asm__("get_user_pages_fast_only");
+
 static struct page **empty(int64_t n)
 {
 	make_room(n);
@@ -58,18 +66,27 @@ static int64_t slow(int64_t n, unsigned int flags)
 	return filled(done, flags);
 }
 
-static int64_t fast(int64_t n, int64_t changed, int64_t kind, unsigned int flags)
+/* only: without the slow path. */
+static int64_t fast(int64_t n, int64_t changed, int64_t kind, unsigned int flags, bool only)
 {
 	long done;
 
 	lay_out(n);
 	if (walks_here(n))
-		return own_fast(n, changed, flags);
+		return own_fast_first(n, changed, flags, only);
 	empty(n);
 	begin_pins();
 	race(changed, kind);
-	done = HC_FAST(first_address, n, flags | FOLL_FAST_ONLY, list);
-	end_race(done);
+	/* The calls themselves set the other flags. */
+	if (only && flags & FOLL_GET)
+		done = hc_get_user_pages_fast_only(first_address, n, flags & ~FOLL_GET, list);
+	else if (only)
+		done = HC_FAST(first_address, n, flags | FOLL_FAST_ONLY, list);
+	else if (flags & FOLL_PIN)
+		done = hc_pin_user_pages_fast(first_address, n, flags & ~FOLL_PIN, list);
+	else
+		done = hc_get_user_pages_fast(first_address, n, flags & ~FOLL_GET, list);
+	end_race(only ? done : 0);
 	check_locks(false);
 	return filled(done, flags);
 }

@@ -64,7 +64,15 @@ REFUSED = {
 
 #: Traces with calls that no machine makes, or not all of them.
 NOT_CALLED = (
-    *("error-npages-folio", "fork", "mapped-pte", "null-between-folios", "uncounted-pin"),
+    *(
+        "error-npages-folio",
+        "fast-then-slow",
+        "fork",
+        "gets-fast",
+        "mapped-pte",
+        "null-between-folios",
+        "uncounted-pin",
+    ),
     "zero-unpinned",
 )
 
