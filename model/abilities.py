@@ -28,7 +28,7 @@ FIELDS = (
     "warnings",
 )
 
-#: The calls that every candidate has. Those on folios came later: a candidate has to name them.
+#: The calls that every candidate has. Those that came later a candidate has to name.
 USUAL_CALLS = frozenset(call for call, cls in STEPS.items() if not cls.optional)
 
 #: An ability's value if it sets no limit: only the limits of `model.program` apply.

@@ -206,7 +206,7 @@ def test_each_signature_has_its_class():
 
 
 def test_every_call_has_a_rule():
-    """A new call without a rule would never be searched."""
+    """A new call would never be searched that has no rule, and is not drawn for one that has."""
     rules = {rule.function.__name__ for rule in Machine.setup_state().rules}
 
-    assert set(STEPS) == rules
+    assert {call for call, cls in STEPS.items() if cls.drawn_for not in rules} == rules
