@@ -74,10 +74,13 @@ def _devmap_longterm(ledger: Ledger, step: Any) -> bool:
     if not step.binds_umem and "FOLL_LONGTERM" not in step.flags:
         return False
     heads = ledger.counts(step.pages.resolve(ledger.table))
-    # The slow path pins them then: a race undoes none, and they count again with pages that move.
+    device = [head for head in heads if ledger.kind(head) == "device-dax"]
+    # The slow path pins them then: a race undoes none, they count again with pages that move, and
+    # read-only ones are not pinned in vain before.
     shown = not step.slow_path or step.changes_page_table()
     shown = shown or any(ledger.attributes(head).movable for head in heads)
-    return shown and any(ledger.kind(head) == "device-dax" for head in heads)
+    shown = shown or not all(ledger.attributes(head).writable for head in device)
+    return shown and bool(device)
 
 
 def _hugetlb_longterm(ledger: Ledger, step: Any) -> bool:

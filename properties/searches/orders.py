@@ -26,6 +26,7 @@ from properties.strategies.attributes import ATTRIBUTES_ONE_IN, dice_apart, with
 from properties.strategies.dice import Dice, among, one_in
 from properties.strategies.files import draw_file
 from properties.strategies.mapped import draw_mapped
+from properties.strategies.met import draw_met
 from properties.strategies.steps import FLAGS
 
 #: Kinds and orders of pages.
@@ -54,6 +55,9 @@ MANY = 1 << 10
 #: memfd_pin_folios(), half of these are about files in memory.
 MAPPED_ONE_IN = 8
 
+#: After so many programs there is one about pins of pages with attributes, where there are any.
+MET_ONE_IN = 3
+
 #: Exponents of the lengths of regions, of which one is drawn for each region.
 REGION_POWERS = (8, 9, 10, 11, 12, 13, 16, 16)
 
@@ -69,20 +73,24 @@ MAX_HEADS = 130
 
 
 def orders(search: Search, number: int) -> None:
-    """Draw PROGRAMS programs from *number* and judge them; stop at the first finding."""
+    """Draw PROGRAMS programs from *number* and judge them; stop at the first finding.
+
+    Some more, which are short, are about what pages with attributes do to pins.
+    """
     dice, more = Dice(number), dice_apart(number)
     for _ in range(PROGRAMS):
-        if search.watcher.enough() or not _program(search, dice, more):
+        if search.watcher.enough() or not _judged(search, *_program(search, dice, more)):
+            return
+        if one_in(more, MET_ONE_IN) and not _judged(search, *_met(search, more)):
             return
 
 
-def _program(search: Search, dice: Dice, more: Dice) -> bool:
-    """Draw and judge one program; True if nothing was found.
+def _program(search: Search, dice: Dice, more: Dice) -> tuple[tuple[Mapping, ...], list[Step]]:
+    """Mappings, and steps.
 
     :param more: The dice for attributes of the mapping, and for what entries map.
     """
-    candidate = search.candidate()
-    abilities = candidate.abilities
+    abilities = search.candidate().abilities
     semantics = search.semantics
     rows = _rows(semantics, abilities)
     form = among(dice, FORMS + FOLIO_FORMS if semantics.folio_calls else FORMS)
@@ -97,9 +105,24 @@ def _program(search: Search, dice: Dice, more: Dice) -> bool:
         (mapping,) = with_attributes(more, (mapping,), semantics, abilities)
         flags = among(more, FLAGS)
         steps = [_flagged(step, flags) for step in steps]
-    if abilities.lacks((mapping,)):
+    return (mapping,), steps
+
+
+def _met(search: Search, more: Dice) -> tuple[tuple[Mapping, ...], list[Step]]:
+    """Mappings with attributes, and steps that pin their pages; nothing if there are none."""
+    abilities = search.candidate().abilities
+    if not abilities.attributes - search.semantics.lacks:
+        return (), []
+    return draw_met(more, _rows(search.semantics, abilities), search.semantics, abilities)
+
+
+def _judged(search: Search, mappings: tuple[Mapping, ...], steps: list[Step]) -> bool:
+    """Judge a program; True if nothing was found."""
+    candidate = search.candidate()
+    abilities = candidate.abilities
+    if not mappings or abilities.lacks(mappings):
         return True
-    run = Run(candidate, (mapping,), search.semantics, alone=True)
+    run = Run(candidate, mappings, search.semantics, alone=True)
     for taken in attempts(search, run, steps, abilities):
         if taken.finding:
             search.watcher.found(run.so_far, taken.finding)

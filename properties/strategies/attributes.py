@@ -12,7 +12,7 @@ from typing import Any
 from attrs import evolve
 
 from model.abilities import Abilities
-from model.attributes import PLAIN, Attributes
+from model.attributes import PLAIN
 from model.mapping import Mapping
 from model.semantics import Semantics
 from model.steps import STEPS, PinFast
@@ -61,21 +61,16 @@ def with_attributes(
 ) -> tuple[Mapping, ...]:
     """*mappings*, two of three with attributes that *semantics* and *abilities* allow them."""
     return tuple(
-        m if one_in(random, 3) else evolve(m, attributes=_drawn(random, m, semantics, abilities))
-        for m in mappings
+        m if one_in(random, 3) else given(random, m, semantics, abilities) for m in mappings
     )
 
 
-def _drawn(
-    random: Random, mapping: Mapping, semantics: Semantics, abilities: Abilities
-) -> Attributes:
-    """One or two sets of attributes that *mapping* can have; none if it can have none."""
-    # Pages that move are not drawn with what a region's first batch changes in the page tables of a
-    # kernel tree: its second batch meets other entries than the models.
+def given(random: Random, mapping: Mapping, semantics: Semantics, abilities: Abilities) -> Mapping:
+    """*mapping* with one or two sets of attributes, if it can have any."""
     highest = max(extent.order for extent in mapping.extents)
     attributes = PLAIN
     if mapping.npages > abilities.walked >> REPEATED:
-        return PLAIN
+        return mapping
     for _ in range(1 + one_in(random, 3)):
         usable = [
             more
@@ -84,20 +79,29 @@ def _drawn(
             and not more.complaint(mapping.kind, highest, semantics)
         ]
         attributes = among(random, usable) if usable else attributes
-    return attributes
+    return evolve(mapping, attributes=attributes)
 
 
 def draw_races(random: Random, semantics: Semantics, abilities: Abilities) -> tuple[str, ...]:
     """The kinds of races of a program, the plainest first: only entries change in most."""
-    races = sorted(abilities.races - semantics.lacks) if one_in(random, RACES_ONE_IN) else ()
-    return ("entry", *races)
+    return races_of(semantics, abilities) if one_in(random, RACES_ONE_IN) else ("entry",)
+
+
+def races_of(semantics: Semantics, abilities: Abilities) -> tuple[str, ...]:
+    """All kinds of races that *semantics* and *abilities* allow, the plainest first."""
+    return ("entry", *sorted(abilities.races - semantics.lacks))
 
 
 def draw_fast(random: Random, semantics: Semantics, abilities: Abilities) -> tuple[Any, ...]:
     """The calls of a program that begin with GUP-fast: most programs have the plainest alone."""
+    return fast_of(semantics, abilities) if one_in(random, FAST_ONE_IN) else (PinFast,)
+
+
+def fast_of(semantics: Semantics, abilities: Abilities) -> tuple[Any, ...]:
+    """All calls that begin with GUP-fast, the plainest first."""
     others = [
         cls
         for call, cls in STEPS.items()
         if cls.drawn_for and call in abilities.calls and not cls.lacked_by(semantics)
     ]
-    return (PinFast, *others) if one_in(random, FAST_ONE_IN) else (PinFast,)
+    return (PinFast, *others)

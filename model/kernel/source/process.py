@@ -79,6 +79,8 @@ class Worker:
         self._pid = 0
         self._alive = False
         self._endless = False
+        #: The requests of the program, with the one that began it.
+        self._said: list[tuple[Any, ...]] = []
         #: The candidate whose program is running.
         self.owner: object = None
         self._end: Callable[[], object] = lambda: None
@@ -103,6 +105,32 @@ class Worker:
         :raises Panic: if the process ended in another way, by itself.
         :raises Unavailable: if this machine lacks what the worker needs, or somebody killed it.
         """
+        request = (op, segs, npages, arg, distinct, folios)
+        if op == "HC_BEGIN":
+            self._said = []
+        if op != "HC_DUMP":
+            self._said.append(request)
+        known = self._endless
+        try:
+            return self._ask(*request)
+        except NoProgress:
+            if known or not self._endless:
+                raise
+        # Processor time is also charged for what the machine does: memory that the host has to find
+        # has made a step of three pages too long. An endless step is too long the second time, too.
+        self._endless = False
+        self._set_limit()
+        return [self._ask(*again) for again in self._said][-1]
+
+    def _ask(
+        self,
+        op: str,
+        segs: Sequence[Segment],
+        npages: int,
+        arg: Sequence[int],
+        distinct: bool,
+        folios: bool,
+    ) -> Any:
         if self._process is None or self._pid != os.getpid():
             # A forked process has a worker of its own.
             try:

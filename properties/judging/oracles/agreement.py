@@ -45,11 +45,12 @@ def agreement(record: Record) -> Finding | None:
 def _rows(record: Record) -> Iterator[Row]:
     ours, theirs = record.reference, record.candidate
     # Candidates word warnings differently, so only whether there is a warning is compared.
+    unknown = None in (ours.nmap, theirs.nmap)
     both_warn = ours.warnings and theirs.warnings
     yield from differing(
         (
             ("returned", ours.returned, theirs.returned),
-            ("nmap", ours.nmap, ours.nmap if theirs.nmap is None else theirs.nmap),
+            ("nmap", ours.nmap, ours.nmap if unknown else theirs.nmap),
             (NR_FOLL_PIN_ACQUIRED, ours.acquired, theirs.acquired),
             (NR_FOLL_PIN_RELEASED, ours.released, theirs.released),
             ("warnings", _some(ours.warnings), _some((ours if both_warn else theirs).warnings)),

@@ -14,6 +14,7 @@ from model.memory import Memory
 from model.optimised import Optimised
 from model.parse import parse_program, read_program
 from model.reference import Reference
+from model.semantics import SEMANTICS
 from properties import layouts
 from properties.cli import main
 from properties.faults import FAULTS
@@ -49,6 +50,19 @@ def test_one_tebibyte(tebibyte):
     assert "agrees" == verdict.kind
     assert verdict.alone
     assert 3 == verdict.steps
+
+
+def test_region_of_the_zero_page():
+    """What the ledger does not say of a region is no difference, if a page was not changed."""
+    made = program(
+        'a = mapping("base", orders=[0])',
+        'b = mapping("zero", orders=[0])',
+        "m1 = ib_umem_get(a[0:1] + b[0:1])",
+    )
+    made = evolve(made, semantics=SEMANTICS["6.1"])
+    run = Run(Optimised(), made.mappings, made.semantics, alone=True)
+
+    assert run.step(made.steps[0]) is None
 
 
 def test_one_tebibyte_wrong(tebibyte):

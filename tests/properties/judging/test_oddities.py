@@ -37,6 +37,7 @@ PAIR = "h1 = pin_user_pages(a[0:2])"
 RANGE = "unpin_user_page_range_dirty_lock(h1[0:2], make_dirty=True)"
 ONE = 'a = mapping("base", orders=[0])'
 DAX = 'd = mapping("device-dax", orders=[0])'
+READ_ONLY_DAX = 'd = mapping("device-dax", orders=[0], writable=False)'
 MOVES = 'a = mapping("base", orders=[0], movable=True)'
 PIN = "h1 = pin_user_pages(a[0:1])"
 MANY = "h1 = pin_user_pages(a[0:1]*2097152)"
@@ -60,6 +61,7 @@ GIANT = 'a = mapping("hugetlb", orders=[18]*16384)'
         ("devmap-longterm", False, [DAX, "h1 = pin_user_pages(d[0:1], FOLL_LONGTERM)"]),
         ("devmap-longterm", False, [DAX, ONE, "m1 = ib_umem_get(d[0:1] + a[0:1])"]),
         ("devmap-longterm", True, [DAX, MOVES, "m1 = ib_umem_get(d[0:1] + a[0:1])"]),
+        ("devmap-longterm", True, [READ_ONLY_DAX, "m1 = ib_umem_get(d[0:1], writable=False)"]),
         ("devmap-longterm", False, [DAX, MOVES, "m1 = ib_umem_get(a[0:1])"]),
         ("wrapped-put", True, [ONE, FULL, PIN, "unpin_user_page(h1[0:1])"]),
         ("wrapped-put", True, [ONE, FULL, PIN, "unpin_user_pages(h1[0:1])"]),

@@ -35,7 +35,8 @@ def right():
 def test_nothing_found_in_what_is_right(right):
     """The optimised model fails on no program, nor is it dearer; each program is a good trace."""
     assert [] == right.failures
-    assert 12 * PROGRAMS == len(right.programs)
+    # One in MET_ONE_IN is followed by one more.
+    assert 12 * PROGRAMS < len(right.programs) < 12 * 2 * PROGRAMS
     assert all(check(program) is None for program in right.programs)
 
 

@@ -17,7 +17,7 @@ from attrs import evolve
 from model.candidate import Unavailable
 from model.errors import BadInput
 from model.kernel.source.candidate import chosen, load
-from model.kernel.source.process import SECONDS_AGAIN, Worker
+from model.kernel.source.process import SECONDS, SECONDS_AGAIN, Worker
 from model.kernel.source.segments import segments
 from model.memory import NoProgress, Oops, Panic
 from model.parse import parse_program
@@ -648,6 +648,27 @@ def test_who_reads_on_finds_nothing(compiled, edited):
     )
 
     assert ["oops", "oops"] == [judge(program(*lines), source()).finding.what for _ in range(2)]
+
+
+def test_a_slow_machine_is_no_endless_loop(compiled, toy, monkeypatch):
+    """A step that took too long once is carried out again, after the steps before it."""
+    source = compiled(toy)
+    asked = []
+    carry_out = Worker._ask
+
+    def slow_once(worker, op, *rest):
+        asked.append(op)
+        if asked.count("HC_UNPIN_USER_PAGE") == 1 and op == "HC_UNPIN_USER_PAGE":
+            worker._endless = True
+            raise NoProgress("does not return")
+        return carry_out(worker, op, *rest)
+
+    monkeypatch.setattr(Worker, "_ask", slow_once)
+    lines = ("h1 = pin_user_pages(a[0:1])", "unpin_user_page(h1[0:1])")
+
+    assert "agrees" == judge(program(*lines), source()).kind
+    assert 2 * ["HC_BEGIN", "HC_PIN_USER_PAGES", "HC_UNPIN_USER_PAGE"] == asked
+    assert 10 * SECONDS == source.worker._shared.tenths
 
 
 def test_the_clock_is_shorter_the_second_time(compiled, edited, monkeypatch):
