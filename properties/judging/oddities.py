@@ -14,6 +14,7 @@ from typing import Any
 
 from attrs import frozen
 
+from model.attributes import PLAIN
 from model.errors import BadInput
 from model.page import wrapped
 from model.pagelist import NULL
@@ -74,13 +75,11 @@ def _devmap_longterm(ledger: Ledger, step: Any) -> bool:
     if not step.binds_umem and "FOLL_LONGTERM" not in step.flags:
         return False
     heads = ledger.counts(step.pages.resolve(ledger.table))
-    device = [head for head in heads if ledger.kind(head) == "device-dax"]
     # The slow path pins them then: a race undoes none, they count again with pages that move, and
-    # read-only ones are not pinned in vain before.
+    # neither they nor what follows is pinned in vain before.
     shown = not step.slow_path or step.changes_page_table()
-    shown = shown or any(ledger.attributes(head).movable for head in heads)
-    shown = shown or not all(ledger.attributes(head).writable for head in device)
-    return shown and bool(device)
+    shown = shown or any(ledger.attributes(head) != PLAIN for head in heads)
+    return shown and any(ledger.kind(head) == "device-dax" for head in heads)
 
 
 def _hugetlb_longterm(ledger: Ledger, step: Any) -> bool:
