@@ -15,7 +15,13 @@ FAILED = {"bus": -14, "oom": -12}
 
 
 def mapped_together(memory: Memory, pages: Sequence[int], position: int) -> tuple[int, int]:
-    """The positions (start, stop) of *pages* that the entry of ``pages[position]`` maps.
+    """The positions (start, stop) of *pages* that the entry of ``pages[position]`` maps."""
+    _, start, stop = entry_of(memory, pages, position)
+    return start, stop
+
+
+def entry_of(memory: Memory, pages: Sequence[int], position: int) -> tuple[int, int, int]:
+    """The order of the entry of ``pages[position]``, and the positions that it maps, as above.
 
     The pages are mapped one after another, the first at an address that is its frame modulo the
     pages of a PUD. A PUD or PMD maps neighbours that lie in it as in their compound page.
@@ -31,8 +37,8 @@ def mapped_together(memory: Memory, pages: Sequence[int], position: int) -> tupl
             mapped = pages[start:stop]
             neighbours = range(page - position + start, page - position + stop)
             if mapped == (neighbours if isinstance(mapped, range) else [*neighbours]):
-                return start, stop
-    return position, position + 1
+                return level, start, stop
+    return 0, position, position + 1
 
 
 def refused(memory: Memory, pages: Sequence[int], gup_flags: int) -> tuple[int, int]:

@@ -218,6 +218,11 @@ class Optimised(InProcess):
 
         :param gup_flags: With FOLL_PIN it takes pins, without it plain references.
         """
+        if race == "split" and changed is not None:
+            order, _, _ = entries.entry_of(self.memory, pages, changed)
+            if not order and self.memory.compound_head(pages[changed]) != pages[changed]:
+                return self.end_at_split(pages, changed, gup_flags)
+            changed = changed if order else None
         if race != "fork":
             return self._walk_fast(pages, changed, gup_flags)[0]
         kept, grabbed = self._walk_fast(pages, None, gup_flags)
@@ -266,6 +271,25 @@ class Optimised(InProcess):
             if not ntails or grabbed < ntails:
                 return i, i
         return i, i
+
+    def end_at_split(self, pages: Sequence[int], position: int, gup_flags: int) -> int:
+        """Grab *pages* up to a tail that is no tail any more when its head has been grabbed.
+
+        What is grabbed of the head is given back at once (``try_get_folio()``), so that nothing of
+        it shows but a warning, if the head cannot be grabbed.
+        """
+        memory, page = self.memory, pages[position]
+        kept, _ = self._walk_fast(pages[:position], None, gup_flags)
+        head = memory.compound_head(page)
+        if kept < position or not memory.page_mapped(head):
+            return kept
+        moves = gup_flags & FOLL_PIN and gup_flags & FOLL_LONGTERM
+        looks_first = moves and not memory.semantics.grabs_movable
+        if looks_first and not memory.is_longterm_pinnable(head):
+            return kept
+        if entries.fast_allowed(memory, head, gup_flags):
+            self._room(head, 1, 1)
+        return kept
 
     def undo_walk(self, pages: Sequence[int]) -> None:
         """Unpin *pages*, all that the fast path has pinned: the process has forked meanwhile."""

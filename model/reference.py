@@ -136,7 +136,9 @@ class Reference(InProcess):
         If *changed* is not None, the page table entry of ``pages[changed]`` changes during the
         call: the pages that this entry maps are unpinned again, and the walk ends there. If its
         PMD changes (*race* is "collapse"), the same pages were pinned by what it was. If the
-        process forks, the walk goes on to its end, and then all pages are unpinned.
+        process forks, the walk goes on to its end, and then all pages are unpinned. If the compound
+        page is split ("split"), a tail that a PTE maps is the head's no more when the head has been
+        grabbed, and its own refcount is 0, as it was freed: the walk ends before it.
         """
         gup_flags |= FOLL_PIN
         if race == "fork":
@@ -146,7 +148,7 @@ class Reference(InProcess):
             for page in pages[:pinned]:
                 self._unpin(page)
             return 0
-        pinned, _ = self._walk_fast(pages, changed, gup_flags)
+        pinned, _ = self._walk_fast(pages, changed, gup_flags, race)
         return pinned
 
     def pin_user_pages_fast(
@@ -183,7 +185,7 @@ class Reference(InProcess):
         gup_flags &= ~FOLL_LONGTERM
         if race == "fork":
             changed = None
-        taken, _ = self._walk_fast(pages, changed, gup_flags)
+        taken, _ = self._walk_fast(pages, changed, gup_flags, race)
         return taken
 
     def get_user_pages_fast(
@@ -203,7 +205,7 @@ class Reference(InProcess):
         return taken + more
 
     def _walk_fast(
-        self, pages: Sequence[int], changed: int | None, gup_flags: int
+        self, pages: Sequence[int], changed: int | None, gup_flags: int, race: str = "entry"
     ) -> tuple[int, int]:
         """Grab pages up to an entry at which the fast path stops, or that it has to leave again.
 
@@ -211,15 +213,24 @@ class Reference(InProcess):
         (``gup_must_unshare()``): it sees this only when the entry's pages are grabbed.
         Returns the number of pages that stay grabbed, and of those that were, from the first on.
         """
-        begins, _ = self._same_entry(pages, changed)
+        begins = split = -1
+        if changed is not None:
+            order, begins, _ = self._entry(pages, changed)
+            if race == "split" and order == 0:
+                begins = -1
+                if self.memory.compound_head(pages[changed]) != pages[changed]:
+                    split = changed
         kept = 0
         for position, page in enumerate(pages):
             if not self._fast_path_takes(page, gup_flags):
                 return kept, kept
             if gup_flags & FOLL_LONGTERM and self._must_move(page):
                 return kept, self._looked_at(pages, position)
+            if position == split:
+                self._may_grab(self.memory.compound_head(page))
+                return kept, kept
             if position == begins or self._leaves_again(page, gup_flags):
-                _, ends = self._same_entry(pages, position)
+                _, _, ends = self._entry(pages, position)
                 grabbed = []
                 for later in range(position, ends):
                     if not self._grab(pages[later], gup_flags):
@@ -268,7 +279,7 @@ class Reference(InProcess):
             return position
         if not self._may_grab(self.memory.compound_head(pages[position])):
             return position
-        _, ends = self._same_entry(pages, position)
+        _, _, ends = self._entry(pages, position)
         return ends
 
     def _leaves_again(self, page: int, gup_flags: int) -> bool:
@@ -287,13 +298,11 @@ class Reference(InProcess):
         for_long = gup_flags & FOLL_LONGTERM and not gup_flags & FOLL_WRITE
         return bool(for_long) and self.memory.semantics.reads_apart
 
-    def _same_entry(self, pages: Sequence[int], changed: int | None) -> tuple[int, int]:
-        """The part (start, stop) of *pages* that the page table entry of ``pages[changed]`` maps.
+    def _entry(self, pages: Sequence[int], changed: int) -> tuple[int, int, int]:
+        """The page table entry that maps ``pages[changed]``: (order, start, stop).
 
-        (-1, -1) if *changed* is None.
+        It maps 2^order pages, of which *pages* names those from *start* on, and before *stop*.
         """
-        if changed is None:
-            return -1, -1
         for order in (PUD_ORDER, PMD_ORDER):
             # An entry of 2^order pages is tried: all positions whose addresses it would map.
             begins = changed
@@ -309,8 +318,8 @@ class Reference(InProcess):
                 if pages[position] - pages[begins] != position - begins:
                     break
             else:
-                return begins, ends
-        return changed, changed + 1
+                return order, begins, ends
+        return 0, changed, changed + 1
 
     def _address(self, pages: Sequence[int], position: int) -> int:
         """The address at which a page is mapped, in pages: that of the first is its own frame."""

@@ -68,7 +68,8 @@ class Semantics:
         6.1.192 looks first).
     :param lacks: Attributes of mappings and kinds of races that do not exist: exclusive anonymous
         pages came with 5.19 (6c287605fd56), migration out of ZONE_MOVABLE with 5.13 (d1e153fea2a8),
-        and GUP-fast looks at the PMD once more from 6.1 on (70cbc3cc78a9).
+        GUP-fast looks at the PMD once more from 6.1 on (70cbc3cc78a9), and at the head once more
+        after its grab from 5.14 on (c24d37322548).
     :param tail_mask: Whether, under HVO, a tail holds a mask that makes the head's address of its
         own, and not the head's address (``compound_info``, 7.1).
     """
@@ -126,6 +127,7 @@ _ORDERS_OF_LARGE_FOLIOS = MappingProxyType(
 
 #: What versions before 6.1 lack.
 _LACKED = frozenset({"shared", "collapse"})
+_LACKED_BY_5_11 = _LACKED | {"movable", "split"}
 
 KINDS = tuple(_ORDERS_BEFORE_FOLIOS)
 
@@ -153,7 +155,7 @@ SEMANTICS: Mapping[str, Semantics] = MappingProxyType(
                 orders=_ORDERS_BEFORE_FOLIOS,
                 exact_order=2,
                 batched=False,
-                lacks=_LACKED | {"movable"},
+                lacks=_LACKED_BY_5_11,
             ),
             Semantics("5.13", orders=_ORDERS_BEFORE_FOLIOS, exact_order=2, lacks=_LACKED),
             Semantics("5.18", orders=_ORDERS_OF_FOLIOS, lacks=_LACKED),

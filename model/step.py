@@ -34,8 +34,8 @@ FOLL_PIN = 4
 FLAGS = MappingProxyType({"FOLL_WRITE": FOLL_WRITE, "FOLL_LONGTERM": FOLL_LONGTERM})
 
 #: What may happen while the fast path walks: an entry changes, a table of PTEs is collapsed to a
-#: huge page, or the process forks.
-RACES = ("entry", "collapse", "fork")
+#: huge page, the process forks, or a compound page is split.
+RACES = ("entry", "collapse", "fork", "split")
 
 #: ``ib_dma_max_seg_size()`` of a device without a limit, in bytes.
 MAX_SEGMENT = 0xFFFF_F000

@@ -82,7 +82,10 @@ class _Fast(_Pin):
     :param race: What happens at that moment. "entry": just this. "collapse": the PMD changes, as
         a table of PTEs becomes a huge page; of pages mapped by PTEs the one is unpinned. "fork":
         the process forks, which a call that pins sees after the walk: it unpins all pages.
-        Plain references it keeps.
+        Plain references it keeps. "split": the compound page is split, and the page freed, when the
+        page has been looked up: what the walk then grabs of its former head it gives back, and ends
+        there. This is so of a tail that a PTE maps; a head stays its own, and nothing happens. A
+        PMD or PUD changes first. When the step ends, the compound page is as it was.
     """
 
     fast_path = True

@@ -25,6 +25,7 @@ MAPPED: dict[str, str] = {
     'isolates="later"': "a long-term pin of a page isolated at the second try",
     'race="collapse"': "a grab undone because its PMD changed",
     'race="fork"': "all grabs of a call undone because the process forked",
+    'race="split"': "a grab given back because the compound page was split meanwhile",
 }
 
 #: Flags with which an attribute matters; without one, it always does.

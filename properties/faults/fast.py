@@ -38,3 +38,14 @@ class GetsUndoneAsPins(Optimised):
 
     def undo_get(self, head: int, refs: int) -> None:
         self.undo_grab(head, refs)
+
+
+@fault("entries", "B04's kind, c24d37322548, 5.14", versions=("5.13",))
+class HeadLookedAtOnce(Optimised):
+    """A page whose compound page is split between look-up and grab is pinned by its former head.
+
+    The pin is of another page than the caller gets, which may be freed while a device writes to it.
+    """
+
+    def end_at_split(self, pages: Sequence[int], position: int, gup_flags: int) -> int:
+        return self._walk_fast(pages, None, gup_flags)[0]

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 def _pins(ledger: Ledger, step: steps.PinUserPagesFastOnly | steps.PinUserPagesFast) -> int:
     pages = step.pages.resolve(ledger.table)
     fork = step.race == "fork"
-    done, grabbed = pin_fast(ledger, pages, None if fork else step.changed, step.flags)
+    changed = None if fork else step.changed
+    done, grabbed = pin_fast(ledger, pages, changed, step.flags, step.race)
     if fork and step.changed is not None and step.changed < grabbed:
         for head, entries in ledger.counts(pages[:done]).items():
             put_back(ledger, head, ledger.held(head), entries)
@@ -38,7 +39,7 @@ def _gets(ledger: Ledger, step: steps.GetUserPagesFastOnly) -> int:
     pages = step.pages.resolve(ledger.table)
     # A fork undoes no plain references.
     changed = step.changed if step.race != "fork" else None
-    done, _ = pin_fast(ledger, pages, changed, step.flags, pins=False)
+    done, _ = pin_fast(ledger, pages, changed, step.flags, step.race, pins=False)
     error = 0
     if step.slow_path and done < len(pages):
         more, error = pin(ledger, pages[done:], get, step.flags)
@@ -66,20 +67,22 @@ def pin_fast(
     pages: Sequence[int],
     changed: int | None,
     flags: Collection[str],
+    race: str = "entry",
     *,
     pins: bool = True,
 ) -> tuple[int, int]:
     """Pin *pages* up to an entry at which the fast path stops, or that it gives back.
 
-    It gives back what an entry maps that changes, or whose page is shared. Returns the number of
-    pages that stay pinned, and the number of those that were pinned for a moment.
+    It gives back what an entry maps that changes, or whose page is shared; of a tail that is split
+    off meanwhile it keeps nothing, nor does it count that. Returns the number of pages that stay
+    pinned, and the number of those that were pinned for a moment.
 
     :param pins: Whether it takes pins; if not, it takes plain references.
     """
     take = grab if pins else get
     special = [flag for flag in flags if pins or flag != "FOLL_LONGTERM"]
     done = 0
-    changes, until = (len(pages), 0) if changed is None else _mapped_with(ledger, pages, changed)
+    changes, until, splits = _race(ledger, pages, changed, race)
     for head, entries in ledger.runs(pages):
         held = ledger.held(head)
         # The zero page's page table entry is special; the fast path stops at special entries.
@@ -88,14 +91,16 @@ def pin_fast(
         if ledger.special and _stops(ledger, head, special):
             return done, done
         if "FOLL_LONGTERM" in special and longterm.must_move(ledger, head):
-            if not ledger.semantics.grabs_movable:
-                return done, done
-            if wrapped(held.total) <= 0:
-                ledger.warned = True
-                return done, done
-            return done, _mapped_with(ledger, pages, done)[1]
-        if ledger.special and pins and _gives_back(ledger, head, flags):
-            changes, until = _mapped_with(ledger, pages, done)
+            return done, _looked_at(ledger, pages, done, held)
+        if ledger.special and pins and splits != done and _gives_back(ledger, head, flags):
+            _, changes, until = _entry(ledger, pages, done)
+        if splits < min(done + entries, changes):
+            kept = splits - done
+            taken = take(ledger, head, held, kept) if kept else 0
+            if taken == kept:
+                ledger.raced = wrapped(held.total) > 0
+                ledger.warned = ledger.warned or not ledger.raced
+            return done + taken, done + taken
         if changes < done + entries:
             kept = changes - done
             taken = take(ledger, head, held, kept) if kept else 0
@@ -112,6 +117,32 @@ def pin_fast(
     return done, done
 
 
+def _race(
+    ledger: Ledger, pages: Sequence[int], changed: int | None, race: str
+) -> tuple[int, int, int]:
+    """The positions (start, stop) whose entry changes, and that of a tail that is split off.
+
+    What does not happen has the length of *pages*.
+    """
+    never = len(pages)
+    if changed is None:
+        return never, 0, never
+    order, start, stop = _entry(ledger, pages, changed)
+    if order or race != "split":
+        return start, stop, never
+    return never, 0, changed if ledger.head(pages[changed]) != pages[changed] else never
+
+
+def _looked_at(ledger: Ledger, pages: Sequence[int], done: int, held: Held) -> int:
+    """How far pages are grabbed for a moment, if that at the position *done* has to move."""
+    if not ledger.semantics.grabs_movable:
+        return done
+    if wrapped(held.total) <= 0:
+        ledger.warned = True
+        return done
+    return _entry(ledger, pages, done)[2]
+
+
 def _undo(ledger: Ledger, head: int, held: Held, entries: int, *, pins: bool) -> None:
     """Give back *entries* pins or plain references of *head* that were just taken."""
     if pins:
@@ -122,8 +153,8 @@ def _undo(ledger: Ledger, head: int, held: Held, entries: int, *, pins: bool) ->
         ledger.got.pop(head, None)
 
 
-def _mapped_with(ledger: Ledger, pages: Sequence[int], at: int) -> tuple[int, int]:
-    """The positions (start, stop) of *pages* whose pages the entry of ``pages[at]`` maps, too.
+def _entry(ledger: Ledger, pages: Sequence[int], at: int) -> tuple[int, int, int]:
+    """The order of the entry of ``pages[at]``, and the positions (start, stop) that it maps, too.
 
     A PUD or PMD maps an aligned piece of a compound page, or what the list has of it at its ends.
     The list begins at an address as aligned as its first page; another piece of it may lie at a
@@ -137,8 +168,8 @@ def _mapped_with(ledger: Ledger, pages: Sequence[int], at: int) -> tuple[int, in
         begins = at - page % (1 << level)
         start, stop = max(begins, 0), min(begins + (1 << level), len(pages))
         if largest >= level and not shift % (1 << level) and low <= start and stop <= high:
-            return start, stop
-    return at, at + 1
+            return level, start, stop
+    return 0, at, at + 1
 
 
 def _neighbours(pages: Sequence[int], at: int) -> tuple[int, int]:

@@ -374,6 +374,82 @@ def test_plain_references_ask_for_no_copy(run):
     assert [2, 1, 0, 2] == world.returned
 
 
+S = (
+    'a = mapping("thp", orders=[9, 9], mapped="pte", pfn=0x400)',
+    'b = mapping("hugetlb", orders=[9])',
+    'c = mapping("base", orders=[0]*2)',
+    'd = mapping("thp", orders=[9], mapped="pte", movable=True)',
+    'e = mapping("thp", orders=[9], mapped="pte", shared=True)',
+)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "returned", "stats"),
+    [
+        ("a[0:3], changed=1", 1, (1, 0)),
+        ("a[1:3], changed=0", 0, (0, 0)),
+        ("a[0:3], changed=0", 3, (3, 0)),  # a head stays its own
+        ("c[0:2], changed=1", 2, (2, 0)),
+        ("b[1:4], changed=2", 0, (3, 3)),  # a PMD is split first
+        ("b[0:1], changed=0", 0, (1, 1)),
+        ("a[1:2] + b[0:1] + a[2:4], changed=2", 2, (2, 0)),
+        ("a[1:3] + d[0:2], FOLL_LONGTERM, changed=3", 2, (2, 0)),  # it ends before
+        ("d[1:3], FOLL_LONGTERM, changed=0", 0, (0, 0)),
+        ("e[1:3], changed=0", 0, (0, 0)),
+        ("e[1:3], changed=1", 0, (1, 1)),
+        ("e[1:3], FOLL_WRITE, changed=0", 0, (0, 0)),
+    ],
+)
+@pytest.mark.parametrize("semantics", ["6.1", "6.12"])
+def test_split(run, arguments, returned, stats, semantics):
+    """A tail is not pinned whose compound page is split before the grab; nothing of it shows."""
+    step = f'h1 = pin_user_pages_fast_only({arguments}, race="split")'
+    world = run(*S, step, semantics=semantics)
+
+    assert returned == world.last.returned
+    assert stats == world.stats()
+    assert not world.last.warnings
+
+
+@pytest.mark.parametrize(
+    ("refs", "pages", "flags", "semantics", "warns"),
+    [
+        (LIMIT - 2, "a[0:3], changed=1", "", "6.1", True),
+        (LIMIT - 3, "a[0:3], changed=1", "", "6.1", False),
+        (LIMIT - 2, "a[0:3], changed=2", "", "6.1", True),  # at the page before
+        (LIMIT - 2, "a[1:2], changed=0", "", "6.1", False),
+        (LIMIT - 1, "a[1:2], changed=0", "", "6.1", True),
+        (LIMIT - 2, "d[0:1] + d[1:3], changed=2", ", FOLL_LONGTERM", "6.1", False),
+    ],
+)
+def test_split_of_a_full_page(run, refs, pages, flags, semantics, warns):
+    """A head that is full warns, as its refcount is looked at first."""
+    at, _, changed = pages.partition(",")
+    world = run(
+        *S,
+        f"get_page({at[0]}[0:1], n={refs})",
+        f'h1 = pin_user_pages_fast_only({at}{flags},{changed}, race="split")',
+        semantics=semantics,
+    )
+
+    assert warns == bool(world.last.warnings)
+
+
+@pytest.mark.parametrize(("semantics", "warns"), [("6.1", False), ("6.12", True)])
+def test_split_of_a_full_page_that_moves(run, semantics, warns):
+    """From 6.12 on a page is grabbed before GUP-fast looks whether it has to move."""
+    world = run(
+        *S,
+        f"get_page(d[0:1], n={LIMIT - 2})",
+        "h1 = get_user_pages(d[0:1])",
+        'h2 = pin_user_pages_fast_only(d[1:3], FOLL_LONGTERM, changed=0, race="split")',
+        semantics=semantics,
+    )
+
+    assert 0 == world.last.returned
+    assert warns == bool(world.last.warnings)
+
+
 # Unpinning.
 
 

@@ -74,6 +74,11 @@ def met(attributes, *steps):
             {'race="collapse"'},
         ),
         (
+            ', mapped="pte"',
+            'h1 = pin_user_pages_fast(b[0:2], changed=1, race="split")',
+            {'race="split"', 'mapped="pte"'},
+        ),
+        (
             "",
             'h1 = get_user_pages_fast(a[0:2], changed=1, race="fork")',
             set(),  # it undoes nothing
@@ -101,7 +106,7 @@ def test_possible():
     """Only what the candidate can have is counted."""
     assert [] == possible(())
     assert ["present=False", 'race="fork"'] == possible({"present", "fork"})
-    assert [*MAPPED] == possible(ATTRIBUTES | {"collapse", "fork"})
+    assert [*MAPPED] == possible(ATTRIBUTES | {"collapse", "fork", "split"})
 
 
 def lines(mapped):
@@ -121,7 +126,7 @@ def test_told():
     assert [] == lines(frozenset())
     assert "mapped   0 of 1 attributes of mappings and races" == told[0]  # 5.13 has no shared=
     assert "         not reached: protnone=True (a pin of a page that is PROT_NONE)" == told[1]
-    assert len(MAPPED) - 2 == sum("not reached" in line for line in lines(ATTRIBUTES | {"fork"}))
+    assert len(MAPPED) - 3 == sum("not reached" in line for line in lines(ATTRIBUTES | {"fork"}))
 
 
 def test_page_map():

@@ -206,7 +206,7 @@ int hc_migrate(struct list_head *list)
 
 /*
  * A page table entry that changes under the fast path once its pages are grabbed, its table that
- * becomes a huge page, or a fork. A walk grabs the pages of an entry with one add-unless-zero, those of a device's huge page one by one, up to
+ * becomes a huge page, a fork, or a split that was between the look-up of a page and its grab. A walk grabs the pages of an entry with one add-unless-zero, those of a device's huge page one by one, up to
  * 6.11 with an addition.
  */
 #ifdef HC_HAS_try_grab_folio_fast
@@ -217,6 +217,21 @@ int hc_migrate(struct list_head *list)
 int hc_racing, hc_speculative;
 static int64_t raced, passed, kind_of_race, pins_before, walked_pins;
 static bool missed;
+
+/*
+ * A tail that is a page of its own for the rest of the walk, and free: its refcount is 0. A head
+ * stays its own.
+ */
+static unsigned long *parted, parted_from;
+
+static void split_off(struct page *page)
+{
+	if (hc_head(page) == page)
+		return;
+	parted = (unsigned long *)page + 1;
+	parted_from = *parted;
+	*parted = 0;
+}
 
 static void race(int64_t position, int64_t kind)
 {
@@ -239,6 +254,8 @@ void hc_grabbed(const void *refcount)
 	if (raced < stop) {
 		if (kind_of_race == HC_RACE_FORK)
 			process.write_protect_seq.sequence += 2;
+		else if (kind_of_race == HC_RACE_SPLIT && !hc_leaf(*entry))
+			split_off(at(raced));
 		else if (kind_of_race == HC_RACE_COLLAPSE && !hc_leaf(*entry))
 			*entry_of((unsigned long)(first_page + passed) << PAGE_SHIFT, PMD_SHIFT) ^= HC_E_RACED;
 		else
@@ -251,6 +268,9 @@ void hc_grabbed(const void *refcount)
 /* The slow path comes next, if any: nothing changes under it. */
 static void end_fast_walk(void)
 {
+	if (parted)
+		*parted = parted_from;
+	parted = NULL;
 	missed = hc_racing;
 	walked_pins = hc_stats[0] - hc_stats[1] - pins_before;
 	hc_racing = 0;

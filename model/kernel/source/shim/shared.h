@@ -22,7 +22,7 @@ enum hc_attribute {
 };
 
 /* What happens while GUP-fast walks, in the order of RACES in model/step.py. */
-enum hc_race { HC_RACE_ENTRY, HC_RACE_COLLAPSE, HC_RACE_FORK };
+enum hc_race { HC_RACE_ENTRY, HC_RACE_COLLAPSE, HC_RACE_FORK, HC_RACE_SPLIT };
 
 /*
  * Pages: start, start + step, ..., count in all. For HC_BEGIN: an extent of compound pages, whose

@@ -71,6 +71,7 @@ NOT_CALLED = (
         "gets-fast",
         "mapped-pte",
         "null-between-folios",
+        "split",
         "uncounted-pin",
     ),
     "zero-unpinned",

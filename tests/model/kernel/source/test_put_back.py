@@ -53,6 +53,8 @@ BUGS = {
             "gup_huge_pmd", r"gup_put_folio\(folio, refs, flags\)", "gup_put_folio(folio, 1, flags)"
         ),
     ),
+    "c24d37322548": ("6.1", sub("try_get_folio", r"page_folio\(page\) != folio", "false")),
+    "c24d37322548 in 7.3": ("7.3", sub("try_get_folio", r"page_folio\(page\) != folio", "false")),
     # Pages that are shared after a fork.
     "a7f226604170": ("6.1", sub("gup_pte_range", r"gup_must_unshare\(flags, page\)", "false")),
     "a7f226604170 on the slow path": (
