@@ -169,6 +169,19 @@ class RefusesInSilence(Optimised):
         return 0 if refused == ENOMEM else refused
 
 
+@fault("folios", "kind of B18: c56b6f3d801d", versions=VERSIONS)
+class FoundTwice(Optimised):
+    """memfd_pin_folios() keeps a reference to each folio that it has pinned.
+
+    What makes a folio, or finds it, holds it until it is pinned; of two references one is dropped.
+    Unpinned and unmapped, the folio is never freed.
+    """
+
+    def grab_found(self, folio: int) -> int:
+        self.memory.page_ref_add(folio, 1)
+        return super().grab_found(folio)
+
+
 @fault("cost only", "mutation", versions=VERSIONS)
 class FolioByFolio(Optimised):
     """unpin_folios() puts each entry of a run, not the run.

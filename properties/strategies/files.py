@@ -18,10 +18,8 @@ from properties.strategies.dice import Dice, among, one_in
 #: What the pages of a file are: there, to be made, or to be moved.
 IN_FILE = (
     PLAIN,
-    PLAIN,
-    Attributes(present=False),
-    Attributes(present=False),
-    Attributes(present=False, fault="retry"),
+    *(Attributes(present=False),) * 2,
+    *(Attributes(present=False, fault="retry"),) * 3,
     Attributes(present=False, fault="oom"),
     Attributes(present=False, fault="bus"),
     Attributes(movable=True),

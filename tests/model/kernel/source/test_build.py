@@ -10,6 +10,7 @@ import pytest
 from model.errors import BadInput
 from model.kernel.source import build as module
 from model.kernel.source.build import build
+from model.kernel.source.candidate import Source
 
 
 def test_compiled_once(toy, monkeypatch):
@@ -61,6 +62,35 @@ def test_a_tree_without_walks(toy):
     assert build(toy, "vmemmap").unwalked == (
         "it has none of gup_fast_fallback(), internal_get_user_pages_fast()"
     )
+
+
+#: A call that pins folios, and what a tree with walks of its own has.
+PINNING = ("memfd_pin_folios", "gup_fast_fallback")
+
+
+def test_a_call_that_cannot_be_compiled_is_left_out(edited, monkeypatch):
+    """If it is memfd_pin_folios() alone, the tree's walks stay, and what is wrong is said."""
+    functions = "".join(f"long {name}(void)\n{{\n\treturn 0;\n}}\n\n" for name in PINNING)
+    put = "static void put_compound_head("
+    tree = edited((put, f"{functions}{put}"))
+    compiled = []
+
+    def compile_all_but_one(_cc, _flags, source, made, *, program):
+        compiled.append(source)
+        if '"memfd.c"' in source:
+            return "it is odd"
+        made.write_text("")
+        return ""
+
+    monkeypatch.setattr(module, "_compile", compile_all_but_one)
+    monkeypatch.setattr(module, "reader", lambda _cc: None)
+    library = build(tree, "vmemmap")
+    source = Source("toy", library)
+
+    assert ("it is odd", "") == (library.fileless, library.unwalked)
+    assert 2 == len(compiled)
+    assert "memfd_pin_folios" not in source.abilities.calls
+    assert "memfd_pin_folios(): it is odd" == source.under_test().left_out
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 
-"""Bugs of the walks that pin, put back into released kernels: plain `verify` finds each."""
+"""Bugs of the calls that pin, put back into released kernels: plain `verify` finds each."""
 
 from __future__ import annotations
 
@@ -26,6 +26,9 @@ from tests.model.kernel.source.test_told import sub
 ROUNDS = 240
 
 SEQUENCE = r"read_seqcount_retry\(&current->mm->write_protect_seq, seq\)"
+MEMFD = "mm/memfd.c"
+RACED = r"goto err;\n\t+folio = NULL;"
+RESERVES, ANY = "alloc_hugetlb_folio_reserve", "alloc_hugetlb_folio_nodemask"
 CHECK = "check_and_migrate_movable_pages_or_folios"
 
 #: Each bug by its commit, or by what it is a kind of: version, and the edit that puts it back.
@@ -109,11 +112,44 @@ BUGS = {
         sub("follow_pmd_mask", r"(follow_trans_huge_pmd.*\n)\tspin_unlock\(ptl\);", r"\1"),
     ),
     "a1268be280d8": ("6.12", sub("unpin_user_pages", r"!pages\[i\]", "false")),
+    # Files in memory.
+    "7cdaaef4e115's kind": (
+        "6.12",
+        sub(
+            "check_and_migrate_movable_folios",
+            r"(nr_entries = nr_folios,\n\t\};)",
+            r"\1\n\tif (nr_folios > 1 && !folio_is_longterm_pinnable(folios[1]))"
+            r"\n\t\treturn -ENOMEM;",
+        ),
+    ),
+    "ce645b9fdc78": ("6.12", sub("memfd_pin_folios", RACED, "goto err;")),
+    "ce645b9fdc78 in 7.3": ("7.3", sub("memfd_pin_folios", RACED, "goto err;")),
+    "c56b6f3d801d": (
+        "6.12",
+        sub("memfd_alloc_folio", r"if \(folio\)", "if (folio && folio_try_get(folio))", MEMFD),
+    ),
+    "26a8ea80929c": ("6.12", sub("memfd_alloc_folio", RESERVES, ANY, MEMFD)),
+    "26a8ea80929c in 7.3": ("7.3", sub("memfd_alloc_folio", RESERVES, ANY, MEMFD)),
+    "8ab1b1602396's kind": (
+        "6.12",
+        sub("memfd_pin_folios", r"next_idx != folio_index\(fbatch\.folios\[i\]\)", "false"),
+    ),
+    "an offset that is not set": (
+        "7.3",
+        sub("memfd_pin_folios", r"\*offset = offset_in_folio\(folio, start\)", "*offset = 0"),
+    ),
+    "a reservation that is kept": (
+        "7.3",
+        sub("memfd_alloc_folio", r"hugetlb_unreserve_pages\(inode, idx, idx \+ 1, 0\)", ";", MEMFD),
+    ),
 }
 
 
 #: Those that take half a minute and more, as few programs meet them.
-RARE = {"a7f226604170", "a7f226604170 on the slow path", "6dd29b3df975's kind", "a read-only entry"}
+RARE = {
+    *("a7f226604170", "a7f226604170 on the slow path", "6dd29b3df975's kind", "a read-only entry"),
+    *("ce645b9fdc78 in 7.3", "26a8ea80929c in 7.3", "a reservation that is kept"),
+}
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -10,14 +10,16 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from attrs import evolve
 
+from model.abilities import Abilities
 from model.candidate import Unavailable
 from model.errors import BadInput
-from model.kernel.source.candidate import chosen, load
-from model.kernel.source.process import SECONDS, SECONDS_AGAIN, Worker
+from model.kernel.source.candidate import KernelSource, chosen, load
+from model.kernel.source.process import FFI, SECONDS, SECONDS_AGAIN, Worker
 from model.kernel.source.segments import segments
 from model.memory import NoProgress, Oops, Panic
 from model.parse import parse_program
@@ -684,3 +686,39 @@ def test_the_clock_is_shorter_the_second_time(compiled, edited, monkeypatch):
     source.worker.close()
     ending(source, *lines)
     assert 10 * SECONDS_AGAIN == source.worker._shared.tenths
+
+
+class Answers:
+    """A worker in which a call pins two folios, and looks at a third, in the state it was in."""
+
+    owner = None
+
+    def ask(self, *_request, **_how):
+        return SimpleNamespace(
+            **dict.fromkeys(("acquired", "released", "puts", "dirty_locks"), 0),
+            **{"returned": 2, "nmap": -1, "longest": -1, "warnings": FFI.new("char[]", b"")},
+        )
+
+    def heads(self):
+        return [[24, 1, 0, 2], [16, 2, 1, 6], [20, 2, 1, 6]]
+
+    def events(self):
+        return []
+
+    def ran(self):
+        return ()
+
+
+def test_a_handle_of_folios():
+    """It holds as many of the folios that the call has found as that returned, in order."""
+    trace = '# headcount 1\nsemantics("6.12")\na = mapping("hugetlb", orders=[2]*3, pfn=16)\n'
+    made = parse_program(trace + "h1 = memfd_pin_folios(a[1:12], max_folios=2)\n")
+    table = made.table()
+    worker = Answers()
+    candidate = KernelSource(worker, Abilities("answers"))
+    worker.owner = candidate
+    shown = candidate._take(made.steps[0], table)
+
+    assert 2 == shown.returned
+    assert [16, 20] == table["h1"]
+    assert {16, 20, 24} == shown.heads.keys()
