@@ -55,7 +55,8 @@ def draw_file(dice: Dice, rows: Sequence[tuple[str, int]]) -> tuple[Mapping, lis
     steps: list[Step] = [MemfdPinFolios(handle="h1", pages=pages, max_folios=most)]
     if one_in(dice, 3):
         at = dice.randrange(mapping.npages)
-        full = TakeReferences(pages=span("a", at, at + 1), n=COUNT_LIMIT - 1 - dice.randrange(3))
+        left = COUNT_LIMIT - 1 - mapping.refs - dice.randrange(3)
+        full = TakeReferences(pages=span("a", at, at + 1), n=left)
         steps = [full, *steps, DropReferences(pages=full.pages, n=full.n)]
     whole = span("h1", 0, _folios(mapping, start, start + len(pages), most))
     if one_in(dice, 3):

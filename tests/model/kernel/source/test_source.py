@@ -696,7 +696,10 @@ class Answers:
     def ask(self, *_request, **_how):
         return SimpleNamespace(
             **dict.fromkeys(("acquired", "released", "puts", "dirty_locks"), 0),
-            **{"returned": 2, "nmap": -1, "longest": -1, "warnings": FFI.new("char[]", b"")},
+            returned=2,
+            nmap=-1,
+            longest=-1,
+            warnings=FFI.new("char[]", b""),
         )
 
     def heads(self):
