@@ -3,7 +3,7 @@
 """The abilities of a candidate: its versions, calls and pages, and what it shows."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
 from types import MappingProxyType
 
@@ -74,6 +74,9 @@ class Abilities:
     :param attributes: Names of the attributes of mappings that it honours.
     :param attributes_of: For each kind whose mappings can have only some of them, these.
     :param walked: Maximum number of pages of a list that pins in a program with such mappings.
+    :param never: Attributes that no mapping can have together.
+    :param together: Whether a long-term pin must be of neighbouring pages of one mapping if pages
+        of a program may have to move: what is not neighbouring it pins with several calls.
     :param races: Kinds of races that it can have, besides "entry".
     :param changes: Whether a page table can change during ``pin_user_pages_fast_only()``.
     :param timed: Whether it has its own time limit for steps that do not return.
@@ -101,6 +104,8 @@ class Abilities:
     attributes: frozenset[str] = frozenset()
     attributes_of: Mapping[str, frozenset[str]] = MappingProxyType({})
     walked: int = UNBOUNDED
+    never: tuple[frozenset[str], ...] = ()
+    together: bool = False
     races: frozenset[str] = frozenset()
     changes: bool = True
     timed: bool = False
@@ -110,9 +115,10 @@ class Abilities:
         """The orders that compound pages of *kind* can have in the candidate."""
         return self.orders & self.orders_of.get(kind, self.orders)
 
-    def honours(self, kind: str) -> frozenset[str]:
-        """Names of the attributes that mappings of *kind* can have in the candidate."""
-        return self.attributes & self.attributes_of.get(kind, self.attributes)
+    def honours(self, kind: str, names: Collection[str]) -> bool:
+        """Whether a mapping of *kind* can have the attributes *names* in the candidate."""
+        of_kind = self.attributes & self.attributes_of.get(kind, self.attributes)
+        return of_kind.issuperset(names) and not any(pair.issubset(names) for pair in self.never)
 
     def lacks(self, mappings: Sequence[Pages]) -> str:
         """Why the candidate cannot make *mappings*; empty if it can."""
@@ -129,9 +135,8 @@ class Abilities:
             for name in mapping.attributes.given():
                 if name not in self.attributes:
                     return f"{self.name} has no mappings with {mapping.attributes.text_of(name)}"
-                if name not in self.honours(kind):
-                    text = mapping.attributes.text_of(name)
-                    return f"{self.name} has no {kind} mappings with {text}"
+            if not self.honours(kind, mapping.attributes.given()):
+                return f"{self.name} has no {kind} mappings with {mapping.attributes.text()}"
             if mapping.refs > self.refs:
                 return f"{self.name} maps no page {mapping.refs} times"
             pages[kind] += mapping.npages

@@ -25,14 +25,15 @@ def collect(memory: Memory, pages: Sequence[int]) -> tuple[int, list[int]]:
 
 
 def migrate(memory: Memory, heads: Sequence[int]) -> bool:
-    """Move *heads*, if nothing but their mappings refers to any of them; whether they were moved.
+    """Move each of *heads* that nothing but its mappings refers to; whether all were moved.
 
     (``migrate_longterm_unpinnable_folios()``)
     """
+    stay = 0
     for head in heads:
         expected = memory.page_mapcount(head)
-        if not memory.attributes(head).migrates or memory.page_ref_count(head) != expected:
-            return False
-    for head in heads:
-        memory.set_migrated(head)
-    return True
+        if memory.attributes(head).migrates and memory.page_ref_count(head) == expected:
+            memory.set_migrated(head)
+        else:
+            stay += 1
+    return not stay

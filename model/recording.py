@@ -24,6 +24,7 @@ from pathlib import Path
 from attrs import frozen
 
 from model.abilities import Abilities
+from model.attributes import ATTRIBUTES
 from model.candidate import Candidate, Snapshot
 from model.errors import BadInput
 from model.mapping import Mapping
@@ -97,7 +98,12 @@ class RecordedKernel(Candidate):
     def abilities(self) -> Abilities:
         version = self._recording.program.semantics.version
         name = f"recording of {self._recording.kernel}"
-        return Abilities(name, semantics=frozenset({version}), calls=frozenset(STEPS))
+        return Abilities(
+            name,
+            semantics=frozenset({version}),
+            calls=frozenset(STEPS),
+            attributes=ATTRIBUTES,
+        )
 
     def execute(self, program: Program) -> Iterator[Snapshot]:
         """The recorded snapshots, or BadInput if *program* is not the recorded one."""

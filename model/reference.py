@@ -68,11 +68,14 @@ class Reference(InProcess):
             isolated = self._isolated(pages[:pinned])
             for page in pages[:pinned]:
                 self._unpin(page)
+            some_stay = False
             for head in isolated:
-                if not self._can_move(head):
-                    return -ENOMEM
-            for head in isolated:
-                self.memory.set_migrated(head)
+                if self._can_move(head):
+                    self.memory.set_migrated(head)
+                else:
+                    some_stay = True
+            if some_stay:
+                return -ENOMEM
 
     def _cannot_be_had(self, page: int, gup_flags: int) -> int:
         """The error of the slow path if it cannot get at *page*, else 0.

@@ -75,6 +75,20 @@ def test_enough():
     assert sum(path.stat().st_size for path in FILES) < 1 << 19
 
 
+@pytest.mark.parametrize("version", ["6.1", "6.12", "7.3"])
+def test_attributes(version):
+    """Of each version there are programs with the attributes that booted kernels take."""
+    files = [(path, i) for path, i in NUMBERED if path.stem == f"{version}-attributes"]
+    mappings = [m for path, i in files for m in recording(path, i).program.mappings]
+    given = {(m.kind, name) for m in mappings for name in m.attributes.given()}
+
+    assert {("thp", "mapped"), ("driver", "fault"), ("hugetlb", "present")} <= given
+    assert {("base", "movable"), ("thp", "movable"), ("page-cache", "movable")} <= given
+    assert {"mapped", "writable", "present", "fault", "movable", "migrates"} == {
+        name for _, name in given
+    }
+
+
 @pytest.mark.parametrize("model", WRONG, ids=lambda model: model.__name__)
 def test_wrong_models_are_caught(model):
     """Whoever varies the semantics a little is contradicted by what was recorded."""

@@ -2,7 +2,11 @@
 
 """Whether a program can be judged on a candidate: its abilities, and how large the program is."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from model.abilities import UNBOUNDED, Abilities
+from model.mapping import Mapping
 from model.pagelist import NULL_NAME, Group, Slice
 from model.program import Program
 from model.step import Step, Table
@@ -39,7 +43,7 @@ def inapplicable(program: Program, abilities: Abilities) -> str:
             return f'race="{step.race_kind()}" does not exist in {version}'
         if not (program.semantics.null_skipped or program.misuse) and NULL_NAME in step.uses():
             return f"{version} does not skip NULL"
-        reason = beyond(step, abilities)
+        reason = beyond(step, abilities) or scattered(step, abilities, program.mappings)
         if reason:
             return reason
     heads = _distinct(program)
@@ -77,6 +81,22 @@ def beyond(step: Step, abilities: Abilities) -> str:
         if order not in abilities.orders:
             return f"{abilities.name} has no compound pages of order {order}"
     return ""
+
+
+def scattered(step: Any, abilities: Abilities, mappings: Sequence[Mapping]) -> str:
+    """Why a candidate of *abilities* cannot pin as *step* does in *mappings*; empty if it can.
+
+    A candidate that pins a list with several calls moves the pages of each call by themselves.
+    """
+    if not (abilities.together and step.pins and step.slow_path and step.npages_named > 1):
+        return ""
+    if "FOLL_LONGTERM" not in step.flags or not any(m.attributes.movable for m in mappings):
+        return ""
+    first, *more = step.pages.terms
+    neighbours = not more and isinstance(first, Slice) and first.times == first.indices.step == 1
+    if neighbours and any(first.name == mapping.name for mapping in mappings):
+        return ""
+    return f"{abilities.name} moves only neighbouring pages of a mapping in one long-term pin"
 
 
 def visits(program: Program) -> int:

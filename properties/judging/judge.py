@@ -18,7 +18,7 @@ from model.program import Program
 from model.reference import Reference
 from model.semantics import Semantics
 from model.step import Step
-from properties.judging.applicable import for_ledger_alone, inapplicable
+from properties.judging.applicable import for_ledger_alone, inapplicable, scattered
 from properties.judging.finding import Finding
 from properties.judging.guard import Guarded, NoSnapshot
 from properties.judging.holdings import ContractBroken
@@ -98,7 +98,7 @@ class Run:
         self.dearer: Finding | None = None
         self.record: Record | None = None
         self.alone = alone
-        abilities = candidate.abilities
+        abilities = self._abilities = candidate.abilities
         self._fields = abilities.fields
         self._unheard = frozenset((one.event, one.call) for one in abilities.unheard)
         self._around = around
@@ -124,12 +124,10 @@ class Run:
         """Carry out *step* on candidate and reference, and run the oracles; the finding, if any.
 
         :raises BadInput: if the step breaks the contract, names what does not exist or suit its
-            call, or, with *around*, would trigger a known oddity. Nothing is carried out then.
+            call, is not for the candidate (`scattered`), or, with *around*, would trigger a known
+            oddity. Nothing is carried out then.
         """
-        if self._oddities:
-            self.met = next((o for o in self._oddities if o.meets(self.ledger, step)), None)
-            if self.met and self._around and not self.met.uncounted:
-                raise KnownOddity(self.met.name)
+        self._refuse(step)
         ledger = self.ledger
         acquired = ledger.acquired
         returned = ledger.take(step)
@@ -195,6 +193,17 @@ class Run:
         if not self._uncounted:
             return shown
         return evolve(shown, acquired=shown.acquired + self._uncounted)
+
+    def _refuse(self, step: Step) -> None:
+        """Raise BadInput if *step* is not for the candidate, or triggers an oddity to go around."""
+        if self._oddities:
+            self.met = next((o for o in self._oddities if o.meets(self.ledger, step)), None)
+            if self.met and self._around and not self.met.uncounted:
+                raise KnownOddity(self.met.name)
+        if self._abilities.together and self.ledger.movable:
+            reason = scattered(step, self._abilities, self.program.mappings)
+            if reason:
+                raise BadInput(reason)
 
     def _legal(self, returned: int | None) -> Snapshot:
         """The snapshot that the ledger requires after the last step, which returned *returned*."""

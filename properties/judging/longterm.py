@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 def moves(ledger: Ledger, pages: Sequence[int], stuck: Container[int]) -> tuple[int, bool]:
     """Move those of *pages* that a long-term pin must not keep: (attempts, whether all could move).
 
-    Each attempt pins all *pages* and unpins them again. A page that is isolated later is not
-    isolated in the first of the step.
+    Each attempt pins all *pages* and unpins them again, and moves those that can move though others
+    stay. A page that is isolated later is not isolated in the first of the step.
 
     :param stuck: The heads that others hold.
     """
@@ -30,10 +30,11 @@ def moves(ledger: Ledger, pages: Sequence[int], stuck: Container[int]) -> tuple[
     for heads in ([head for head in move if head not in late], late):
         if heads or (late and not attempts):
             attempts += 1
-        if any(head in stuck or not ledger.attributes(head).migrates for head in heads):
-            return attempts, False
-        for head in heads:
+        able = [head for head in heads if head not in stuck and ledger.attributes(head).migrates]
+        for head in able:
             ledger.held(head).migrated = True
+        if len(able) < len(heads):
+            return attempts, False
     return attempts, True
 
 

@@ -75,7 +75,7 @@ def given(random: Random, mapping: Mapping, semantics: Semantics, abilities: Abi
         usable = [
             more
             for more in (evolve(attributes, **one) for one in SETS)
-            if abilities.honours(mapping.kind).issuperset(more.given())
+            if abilities.honours(mapping.kind, more.given())
             and not more.complaint(mapping.kind, highest, semantics)
         ]
         attributes = among(random, usable) if usable else attributes

@@ -445,7 +445,8 @@ NARROW = Abilities(
     room={"base": 3, "hugetlb": 1024},
     refs=1,
     mixes=frozenset({"driver"}),
-    attributes=frozenset({"writable", "mapped"}),
+    attributes=frozenset({"writable", "mapped", "present"}),
+    never=(frozenset({"mapped", "present"}),),
     attributes_of={"base": frozenset({"mapped"})},
 )
 
@@ -473,6 +474,11 @@ NARROW = Abilities(
         (
             ['a = mapping("base", orders=[0], writable=False)'],
             "narrow has no base mappings with writable=False",
+        ),
+        (['a = mapping("driver", orders=[0], present=False)'], ""),
+        (
+            ['a = mapping("driver", orders=[0], mapped="pte", present=False)'],
+            'narrow has no driver mappings with mapped="pte", present=False',
         ),
         (
             [

@@ -15,17 +15,24 @@ from model.kernel.guest.candidate import KernelGuest
 from model.kernel.guest.emulator import emulator
 from model.kernel.guest.guest import Guest
 from model.kernel.guest.image import Image, build
+from model.kernel.guest.layout import MOVABLE_POOL
 from model.kernel.guest.packages import VERSIONS, present
 from model.semantics import SEMANTICS
 from model.under_test import UnderTest
 
 #: Memory of the guest in MiB; GIGANTIC_MEMORY if it has pages of 1 GiB.
-MEMORY = 1024
+MEMORY = 1280
 GIGANTIC_MEMORY = 5632
 
 #: Number of compound pages in each pool of the agent: several times as many as a program may
 #: have, so that enough of them have consecutive frames.
-POOLS = {"base": 4096, "thp": 24, "hugetlb": 24, "page-cache": 2048, "zero": 1}
+POOLS = {"base": 4096, "thp": 24, "hugetlb": 24, "page-cache": 2048, "zero": 1} | {
+    f"{name}{MOVABLE_POOL}": count
+    for name, count in (("base", 1024), ("thp", 16), ("hugetlb", 16), ("page-cache", 1024))
+}
+
+#: Words for the kernel command line. ZONE_MOVABLE is for the pools of pages that are to move alone.
+WORDS = ("movablecore=256M",)
 GIGANTIC_POOLS = {"base": 4096, "thp": 24, "page-cache": 2048, "zero": 1, "gigantic": 2}
 GIGANTIC_WORDS = ("hugepagesz=1G", "hugepages=2")
 
@@ -47,20 +54,26 @@ GIGANTIC_ORDERS = ORDERS | {"hugetlb": frozenset({18})}
 
 #: Attributes of mappings, by kind. PTEs map the pages of a driver, and PMDs those of hugetlb.
 ATTRIBUTES = {
-    "base": frozenset({"mapped", "writable"}),
-    "thp": frozenset({"mapped", "writable"}),
-    "hugetlb": frozenset({"writable"}),
-    "page-cache": frozenset({"mapped", "writable"}),
-    "driver": frozenset({"writable"}),
+    "base": frozenset({"mapped", "writable", "movable", "migrates"}),
+    "thp": frozenset({"mapped", "writable", "movable", "migrates"}),
+    "hugetlb": frozenset({"writable", "present", "movable", "migrates"}),
+    "page-cache": frozenset({"mapped", "writable", "present", "movable", "migrates"}),
+    "driver": frozenset({"writable", "present", "fault"}),
     "zero": frozenset(),
 }
+
+#: If PTEs map a THP that cannot be moved at the first try, 6.12 and later split it.
+NEVER = frozenset({"mapped", "movable"})
+
+#: Those that a guest with pages of 1 GiB does not have: its hugetlb pages do not move.
+NOT_GIGANTIC = frozenset({"movable", "migrates"})
 
 #: Calls that a version does not export to modules.
 GONE = dict.fromkeys(("6.12", "7.3"), frozenset({"pin_user_pages_fast_only"}))
 
 #: Known oddities of each booted version: names in `properties.judging.oddities`.
 BOOTED_ODDITIES = {
-    "6.1": ("one-grab", "one-grab-slow"),
+    "6.1": ("one-grab", "one-grab-slow", "hugetlb-longterm"),
     "6.12": ("one-grab-slow", "null-in-run"),
     "7.3": ("one-grab-slow", "null-in-run"),
 }
@@ -87,7 +100,7 @@ class Booted:
     def _guest(self) -> Guest:
         if self.gigantic:
             return Guest(self.image, GIGANTIC_MEMORY, GIGANTIC_POOLS, GIGANTIC_WORDS)
-        return Guest(self.image, MEMORY, POOLS)
+        return Guest(self.image, MEMORY, POOLS, WORDS)
 
     @cached_property
     def abilities(self) -> Abilities:
@@ -108,8 +121,11 @@ class Booted:
             orders_of=MappingProxyType(GIGANTIC_ORDERS if self.gigantic else ORDERS),
             room=MappingProxyType(GIGANTIC_ROOM if self.gigantic else ROOM),
             mixes=frozenset({"driver"}),
-            attributes=frozenset().union(*ATTRIBUTES.values()),
+            attributes=frozenset().union(*ATTRIBUTES.values())
+            - (NOT_GIGANTIC if self.gigantic else frozenset()),
             attributes_of=MappingProxyType(ATTRIBUTES),
+            never=(NEVER,),
+            together=True,
             changes=False,
             timed=True,
             takes_whole_programs=True,

@@ -31,7 +31,11 @@ POOLS = {
 
 
 #: What differs from the usual in page table entries, as in inside/headcount.h.
-BY_PTES, READ_ONLY = 1, 2
+BY_PTES, READ_ONLY, ABSENT, MOVABLE, STAYS = 1, 2, 4, 64, 128
+FAULTS = {"": 0, "bus": 8, "oom": 16, "retry": 32}
+
+#: What the agent's pools of pages that a long-term pin has to move are called in addition.
+MOVABLE_POOL = "-movable"
 
 
 @frozen
@@ -47,8 +51,22 @@ class Placed:
     def entries(self) -> int:
         """What the page table entries are like."""
         attributes = self.attributes
-        by_ptes = attributes.largest < PMD_ORDER <= self.extent.order
-        return by_ptes * BY_PTES | (not attributes.writable) * READ_ONLY
+        found = FAULTS[attributes.fault]
+        for given, flag in (
+            (attributes.largest < PMD_ORDER <= self.extent.order, BY_PTES),
+            (not attributes.writable, READ_ONLY),
+            (not attributes.present, ABSENT),
+            (attributes.movable, MOVABLE),
+            (not attributes.migrates, STAYS),
+        ):
+            found |= flag if given else 0
+        return found
+
+    @property
+    def pool(self) -> str:
+        """The agent's pool of such pages."""
+        name = POOLS[self.kind, self.extent.order]
+        return name + MOVABLE_POOL if self.attributes.movable else name
 
 
 class Layout:
@@ -78,7 +96,7 @@ class Layout:
                 continue
             count = sum(one.extent.count for one in stretch)
             words = (f"{one.number}:{one.extent.count}" for one in stretch)
-            yield f"place {POOLS[first.kind, first.extent.order]} {count} {' '.join(words)}"
+            yield f"place {first.pool} {count} {' '.join(words)}"
         if driver:
             yield _driver(driver)
         for one in self._placed:
@@ -93,6 +111,7 @@ class Layout:
             if found:
                 last = found[-1]
                 apart = last.extent.stop != one.extent.pfn or last.kind != one.kind
+                apart = apart or last.attributes.movable != one.attributes.movable
                 if apart or (one.kind != "driver" and last.extent.order != one.extent.order):
                     yield found
                     found = []

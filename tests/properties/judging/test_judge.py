@@ -6,13 +6,14 @@ import pytest
 from attrs import evolve
 
 from model.abilities import Abilities
+from model.attributes import ATTRIBUTES
 from model.candidate import Unavailable
 from model.errors import BadInput
 from model.optimised import Optimised
 from model.parse import parse_program
 from model.reference import Reference
 from model.semantics import SEMANTICS
-from properties.judging.judge import judge
+from properties.judging.judge import Run, judge
 from tests.helpers import HEADER, program
 
 PINNED = HEADER + 'a = mapping("driver", orders=[2, 0])\nh1 = pin_user_pages(a[3:5])\n'
@@ -458,3 +459,47 @@ def test_used_after_free():
         "unpin_user_page(h1[0:1])\n"
     )
     assert "used_after_free" == verdict(text, Lingers()).finding.what
+
+
+class Together(Optimised):
+    """Pins a list with several calls if its pages are not neighbours."""
+
+    attributes = ATTRIBUTES
+    abilities = Abilities("Together", attributes=ATTRIBUTES, together=True)
+
+
+@pytest.mark.parametrize(
+    ("mapping", "pages", "flags", "refused"),
+    [
+        ("movable=True", "a[0:2]", "FOLL_LONGTERM", False),
+        ("movable=True", "a[1:2] + b[0:1]", "FOLL_LONGTERM", True),
+        ("movable=True", "a[0:1]*2", "FOLL_LONGTERM", True),
+        ("movable=True", "a[1::-1]", "FOLL_LONGTERM", True),
+        ("movable=True", "h1[0:2]", "FOLL_LONGTERM", True),
+        ("movable=True", "(a[0:1] + b[0:1])*2", "FOLL_LONGTERM", True),
+        ("movable=True", "h1[1:2]", "FOLL_LONGTERM", False),
+        ("movable=True", "a[1:2] + b[0:1]", "FOLL_WRITE", False),
+        ("writable=False", "a[1:2] + b[0:1]", "FOLL_LONGTERM", False),
+    ],
+)
+def test_pages_that_move_apart(mapping, pages, flags, refused):
+    """A candidate that moves the pages of each stretch by themselves gets none of several."""
+    made = program(
+        f'a = mapping("base", orders=[0, 0], {mapping})',
+        'b = mapping("base", orders=[0])',
+        "h1 = pin_user_pages(a[0:2])",
+        "unpin_user_pages(h1[0:1])",
+        f"h2 = pin_user_pages({pages}, {flags})",
+    )
+    reason = "Together moves only neighbouring pages of a mapping in one long-term pin"
+    run = Run(Together(), made.mappings, made.semantics)
+    for step in made.steps[:-1]:
+        run.step(step)
+
+    assert (reason if refused else "") == judge(made, Together()).inapplicable
+    if refused:
+        with pytest.raises(BadInput, match=reason):
+            run.step(made.steps[-1])
+    else:
+        assert run.step(made.steps[-1]) is None
+    assert "" == judge(made, Optimised()).inapplicable

@@ -60,6 +60,24 @@ def test_tries_of_a_region():
     assert judge(made, Optimised()).finding is None
 
 
+@pytest.mark.parametrize("later", ["", LATER])
+def test_others_move(later):
+    """If a page cannot move, the others of that try have moved, as booted kernels showed."""
+    made = program(
+        MOVABLE.format(later),
+        'b = mapping("base", orders=[0], movable=True, migrates=False)',
+        "h1 = pin_user_pages(a[0:1] + b[0:1] + a[512:513], FOLL_LONGTERM)",
+        "h2 = pin_user_pages(a[0:1] + a[512:513], FOLL_LONGTERM)",
+    )
+    ledger = Ledger(made.semantics, made.mappings)
+
+    assert ENOMEM == ledger.take(made.steps[0])
+    assert 2 == ledger.take(made.steps[1])
+    moved = not later  # else they are not isolated in that try
+    assert (5, 3) == (ledger.acquired, ledger.released) if moved else (9, 7)
+    assert judge(made, Optimised()).finding is None
+
+
 @pytest.mark.parametrize("held", ["get_page(a[0:1])", "h2 = pin_user_pages(a[0:1])"])
 def test_held(held):
     """Of a page that others hold no pin stays, and afterwards it may be moved."""

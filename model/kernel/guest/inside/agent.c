@@ -107,6 +107,7 @@ int main(void)
 		die(port < 0 ? "no port" : "no module");
 	in = malloc(IN_SIZE);
 	quiet_machine();
+	zone(0);
 	say("ready\n");
 	serve();
 }

@@ -35,6 +35,7 @@ void put_file(const char *path, const char *text);
 void quiet_machine(void);
 void make_room(char *text);
 void refill(void);
+void zone(int movable);
 
 /* area.c */
 void area(char *text);

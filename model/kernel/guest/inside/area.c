@@ -15,11 +15,11 @@ static unsigned long mapped;
 void area(char *text)
 {
 	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
-	char name[16], number[16];
+	char name[24], number[16];
 	unsigned long npages, i;
 	struct pool *pool;
 
-	if (sscanf(text, "%15s %lu", name, &npages) != 2 || !(pool = named(name))) {
+	if (sscanf(text, "%23s %lu", name, &npages) != 2 || !(pool = named(name))) {
 		fail("cannot parse area %s", text);
 		return;
 	}

@@ -81,6 +81,28 @@ int hc_arena(const u32 *list, u32 count, struct hc_ask *ask)
 	return 0;
 }
 
+/* A page that is not present, in a walk or after it. */
+static vm_fault_t hc_fault(struct vm_fault *vmf)
+{
+	struct page *page = vmf->pgoff < HC_MAX_PAGES ? hc.pages[vmf->pgoff] : NULL;
+	struct hc_watched *head = page ? hc_of(compound_head(page)) : NULL;
+
+	if (!head || (hc.walking && head->entries & HC_BUS))
+		return VM_FAULT_SIGBUS;
+	if (hc.walking && head->entries & HC_OOM)
+		return VM_FAULT_OOM;
+	if (hc.walking && head->entries & HC_RETRY && fault_flag_allow_retry_first(vmf->flags) &&
+	    !(vmf->flags & FAULT_FLAG_RETRY_NOWAIT)) {
+		mmap_read_unlock(vmf->vma->vm_mm);
+		return VM_FAULT_RETRY;
+	}
+	get_page(page);
+	vmf->page = page;
+	return 0;
+}
+
+static const struct vm_operations_struct hc_vm_ops = { .fault = hc_fault };
+
 /* Map pages of the arena, each by one page table entry. */
 int hc_insert(struct vm_area_struct *vma)
 {
@@ -92,6 +114,7 @@ int hc_insert(struct vm_area_struct *vma)
 #else
 	vma->vm_flags |= VM_MIXEDMAP;
 #endif
+	vma->vm_ops = &hc_vm_ops;
 	for (at = vma->vm_start; at < vma->vm_end; at += PAGE_SIZE, number++) {
 		int err;
 

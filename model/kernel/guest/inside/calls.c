@@ -41,14 +41,12 @@ static bool hc_is_zero(u32 number)
 	return is_zero_pfn(page_to_pfn(hc.pages[number]));
 }
 
-/* Pin or get one stretch of consecutive pages after another, until one is pinned only in part. */
-static int hc_take(const u32 *list, u32 count, struct hc_ask *ask)
+/* Pin or get one stretch of consecutive pages after another; how many were, and the result. */
+static u32 hc_take_each(const u32 *list, u32 count, struct hc_ask *ask)
 {
-	u32 at = 0, n, i;
+	u32 at, n;
 
-	if (!count)
-		ask->ret = hc_gup(ask->op, ask, HC_WINDOW, 0, false, hc_got);
-	while (at < count) {
+	for (at = 0; at < count; at += n) {
 		bool zero = hc_is_zero(list[at]);
 		long done;
 
@@ -56,26 +54,38 @@ static int hc_take(const u32 *list, u32 count, struct hc_ask *ask)
 			if (hc_is_zero(list[at + n]) != zero)
 				break;
 		done = hc_gup(ask->op, ask, HC_WINDOW + ((unsigned long)list[at] << PAGE_SHIFT),
-			      n, zero, hc_got);
-		for (i = 0; i < n && (long)i < done; i++) {
-			struct page *page = hc.pages[list[at + i]];
-			struct hc_watched *head = page ? hc_of(compound_head(hc_got[i])) : NULL;
-
-			if (hc_got[i] != page || !head)
-				return hc_refuse(ask, "page %u is not the page that was mapped",
-						 list[at + i]);
-			if (ask->op == HC_GET)
-				head->gets++;
-			else if (head->kind != HC_ZERO)
-				head->pins++;
-		}
+			      n, zero, hc_got + at);
 		if (done > 0)
 			ask->ret += done;
-		else if (!ask->ret)
+		else if (!at)
 			ask->ret = done;
 		if (done < n)
 			break;
-		at += n;
+	}
+	return max(ask->ret, 0LL);
+}
+
+static int hc_take(const u32 *list, u32 count, struct hc_ask *ask)
+{
+	u32 taken, i;
+
+	if (!count)
+		ask->ret = hc_gup(ask->op, ask, HC_WINDOW, 0, false, hc_got);
+	hc_before_walk(list, count, ask);
+	hc.task = current;
+	taken = hc_take_each(list, count, ask);
+	hc.task = NULL;
+	hc_after_walk();
+	for (i = 0; i < taken; i++) {
+		struct page *page = hc.pages[list[i]];
+		struct hc_watched *head = page ? hc_of(compound_head(hc_got[i])) : NULL;
+
+		if (hc_got[i] != page || !head)
+			return hc_refuse(ask, "page %u is not the page that was mapped", list[i]);
+		if (ask->op == HC_GET)
+			head->gets++;
+		else if (head->kind != HC_ZERO)
+			head->pins++;
 	}
 	return 0;
 }
@@ -130,35 +140,59 @@ static int hc_known(const u32 *list, u32 count, struct hc_ask *ask)
 	return 0;
 }
 
-static int hc_contiguous(u32 count, struct hc_ask *ask)
+/* Number of pages from hc_got[at] on whose frames are consecutive, of count. */
+static u32 hc_stretch(u32 at, u32 count)
+{
+	u32 n;
+
+	for (n = 1; at + n < count; n++)
+		if (page_to_pfn(hc_got[at + n]) != page_to_pfn(hc_got[at]) + n)
+			break;
+	return n;
+}
+
+/* Whether a page of the list may have moved: then a range of the program may be several. */
+static bool hc_may_have_moved(const u32 *list, u32 count)
 {
 	u32 i;
 
-	for (i = 1; i < count; i++)
-		if (page_to_pfn(hc_got[i]) != page_to_pfn(hc_got[0]) + i)
-			return hc_refuse(ask, "the frames of a range are not consecutive");
-	return 0;
+	for (i = 0; i < count; i++) {
+		struct hc_watched *head = hc_of(compound_head(hc.pages[list[i]]));
+
+		if (head && head->entries & HC_MOVABLE)
+			return true;
+	}
+	return false;
 }
 
 static int hc_unpin(const u32 *list, u32 count, struct hc_ask *ask)
 {
 	unsigned long npages;
 	bool noticed = ask->op == HC_UNPIN_LIST || !(ask->flags & 1);
-	u32 i;
+	bool pieces = false;
+	u32 i, n;
 
 	for (i = 0; i < count; i++)
 		hc_got[i] = list[i] == HC_NULL ? NULL : hc.pages[list[i]];
 	if (ask->flags & HC_EMPTY)
 		count = 0;
 	npages = ask->arg ? (unsigned long)ask->arg : count;
-	if (ask->op == HC_UNPIN_RANGE && !(ask->flags & HC_MISUSE) && hc_contiguous(count, ask))
-		return -EINVAL;
+	if (ask->op == HC_UNPIN_RANGE && count && !ask->arg && hc_stretch(0, count) < count) {
+		pieces = hc_may_have_moved(list, count);
+		if (!pieces && !(ask->flags & HC_MISUSE))
+			return hc_refuse(ask, "the frames of a range are not consecutive");
+	}
 	/* A call with an error value for npages releases nothing. */
 	if (!(ask->arg && noticed) && hc_give(list, count, 1, false, ask))
 		return -EINVAL;
 	hc.single = ask->op == HC_UNPIN_PAGE ? hc_got[0] : NULL;
 	hc.task = current;
-	hc_unpin_by(ask->op, hc_got, npages, ask->flags & 1);
+	for (i = 0; pieces && i < count; i += n) {
+		n = hc_stretch(i, count);
+		hc_unpin_by(ask->op, hc_got + i, n, ask->flags & 1);
+	}
+	if (!pieces)
+		hc_unpin_by(ask->op, hc_got, npages, ask->flags & 1);
 	hc.task = NULL;
 	return 0;
 }
@@ -206,10 +240,7 @@ int hc_call(const u32 *list, u32 count, struct hc_ask *ask)
 	case HC_PIN:
 	case HC_PIN_FAST_ONLY:
 	case HC_GET:
-		hc.task = current;
-		err = hc_take(list, count, ask);
-		hc.task = NULL;
-		return err;
+		return hc_take(list, count, ask);
 	case HC_UNPIN_PAGE:
 	case HC_UNPIN_LIST:
 	case HC_UNPIN_DIRTY:

@@ -10,11 +10,17 @@
 
 /*
  * Let PTEs map what a PMD maps. To change the protection of a part splits the PMD; the compound
- * page stays one.
+ * page stays one. The PTEs are dirty then, so that pinning with FOLL_WRITE does not dirty the page.
  */
-static int by_ptes(char *at)
+static int by_ptes(char *at, unsigned long length)
 {
-	return !mprotect(at, PAGE, PROT_READ) && !mprotect(at, PAGE, PROT_READ | PROT_WRITE);
+	unsigned long i;
+
+	if (mprotect(at, PAGE, PROT_READ) || mprotect(at, PAGE, PROT_READ | PROT_WRITE))
+		return 0;
+	for (i = 0; i < length; i += PAGE)
+		*(volatile char *)(at + i) = 1;
+	return 1;
 }
 
 static int change(unsigned flags, uint32_t number, unsigned order)
@@ -25,7 +31,7 @@ static int change(unsigned flags, uint32_t number, unsigned order)
 
 	if (slot)
 		slot->entries = flags;
-	if (flags & HC_BY_PTES && !by_ptes(at))
+	if (flags & HC_BY_PTES && !by_ptes(at, PAGE << order))
 		return 0;
 	return !(flags & HC_READ_ONLY && mprotect(at, PAGE << order, PROT_READ));
 }

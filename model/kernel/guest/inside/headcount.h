@@ -19,7 +19,8 @@
 #define HC_NULL ((__u32)-1)
 
 enum hc_op {
-	HC_WATCH,	/* list: number, pfn (low, high), order, kind of each compound page */
+	HC_WATCH,	/* list: number, pfn (low, high), order, kind, movable of each compound page */
+	HC_ZONE,	/* arg: whether the agent's pages may come from ZONE_MOVABLE from now on */
 	HC_ARENA,	/* list: offset, number, order of each; arg: pages */
 	HC_ENTRIES,	/* list: number of each head whose entries are as flags say: enum hc_entries */
 	HC_SETTLE,	/* all is mapped: count one reference for each mapping */
@@ -48,6 +49,12 @@ enum hc_kind { HC_BASE, HC_THP, HC_HUGETLB, HC_GIGANTIC, HC_MEMFD, HC_ZERO, HC_D
 enum hc_entries {
 	HC_BY_PTES = 1,		/* PTEs map a page that a PMD could map */
 	HC_READ_ONLY = 2,
+	HC_ABSENT = 4,		/* until a walk faults the page in */
+	HC_BUS = 8,		/* such faults of a driver's pages end so */
+	HC_OOM = 16,
+	HC_RETRY = 32,
+	HC_MOVABLE = 64,	/* long-term pins have to move the page */
+	HC_STAYS = 128,		/* it can never be moved */
 };
 
 /* Flags of HC_PIN. */

@@ -24,6 +24,13 @@ static int hc_do(struct hc_ask *ask)
 	switch (ask->op) {
 	case HC_WATCH:
 		return hc_watch(list, ask->count, ask);
+	case HC_ZONE:
+		/* Of all memory that this process causes to be allocated, as in GUP for long-term pins. */
+		if (ask->arg)
+			current->flags &= ~PF_MEMALLOC_PIN;
+		else
+			current->flags |= PF_MEMALLOC_PIN;
+		return 0;
 	case HC_ARENA:
 		return hc_arena(list, ask->count, ask);
 	case HC_ENTRIES:

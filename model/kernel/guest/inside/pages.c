@@ -46,12 +46,15 @@ int hc_watch(const u32 *list, u32 count, struct hc_ask *ask)
 {
 	u32 i;
 
-	for (i = 0; i + 5 <= count; i += 5) {
+	for (i = 0; i + 6 <= count; i += 6) {
 		u64 pfn = list[i + 1] | (u64)list[i + 2] << 32;
 		int err;
 
 		if (!pfn_valid(pfn))
 			return hc_refuse(ask, "page %u has no frame", list[i]);
+		if (is_zone_movable_page(pfn_to_page(pfn)) != list[i + 5])
+			return hc_refuse(ask, "page %u is %sin ZONE_MOVABLE", list[i],
+					 list[i + 5] ? "not " : "");
 		err = hc_add(list[i], pfn_to_page(pfn), list[i + 3], list[i + 4], ask);
 		if (err)
 			return err;
@@ -66,6 +69,7 @@ int hc_entries(const u32 *list, u32 count, struct hc_ask *ask)
 
 	for (i = 0; i < count; i++)
 		hc_of(hc.pages[list[i]])->entries = ask->flags;
+	hc.special |= !!(ask->flags & (HC_ABSENT | HC_MOVABLE));
 	return 0;
 }
 
@@ -215,6 +219,7 @@ void hc_forget(void)
 		memset(&hc.pages[head->number], 0, sizeof(*hc.pages) << head->order);
 	}
 	hc.nheads = 0;
+	hc.special = false;
 	for (i = 0; i < hc.narena; i++)
 		if (hc.arena[i])
 			__free_page(hc.arena[i]);

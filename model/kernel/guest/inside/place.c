@@ -42,7 +42,7 @@ void place(char *text)
 {
 	char *word, *rest = text;
 	struct pool *pool;
-	uint32_t wanted, watched[5];
+	uint32_t wanted, watched[6];
 	long at;
 
 	word = strtok_r(rest, " ", &rest);
@@ -78,7 +78,8 @@ void place(char *text)
 			watched[2] = pool->slots[i].pfn >> 32;
 			watched[3] = pool->order;
 			watched[4] = pool->kind;
-			if (!module(HC_WATCH, 0, 0, watched, 5))
+			watched[5] = pool->movable;
+			if (!module(HC_WATCH, 0, 0, watched, 6))
 				return;
 		}
 	}
@@ -165,8 +166,7 @@ void unmap(const uint32_t *numbers, uint32_t count)
 			continue;
 		slot->state = LOST;
 		if (of_file(pool))
-			fallocate(pool->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-				  (slot - pool->slots) * size(pool), size(pool));
+			punch(pool, slot - pool->slots);
 	}
 	module(HC_UNMAPPED, 0, 0, heads, count);
 }
@@ -177,14 +177,15 @@ static void return_slot(struct pool *pool, uint32_t i)
 	struct slot *slot = &pool->slots[i];
 	char *at = window(slot->number);
 
-	slot->state = WAITING;
+	int keep = !(slot->entries & HC_BY_PTES) && frame(at) == slot->pfn;
+
+	slot->state = keep ? WAITING : LOST;
 	if (slot->entries & HC_READ_ONLY)
 		mprotect(at, size(pool), PROT_READ | PROT_WRITE);
-	if (of_file(pool)) {
+	if (of_file(pool) || !keep) {
 		munmap(at, size(pool));
-	} else if (slot->entries & HC_BY_PTES) {
-		munmap(at, size(pool));
-		slot->state = LOST;
+		if (of_file(pool) && !keep)
+			punch(pool, i);
 	} else if (mremap(at, size(pool), size(pool), MREMAP_MAYMOVE | MREMAP_FIXED,
 			  home(pool, i)) != home(pool, i)) {
 		slot->state = LOST;

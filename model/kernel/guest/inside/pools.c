@@ -21,12 +21,16 @@
 #define HOME 0x200000000000UL	/* address of unused anonymous pages; 1 TiB for each pool */
 
 struct pool pools[NPOOLS] = {
-	{ "base", HC_BASE, 0, 0, -1 },
-	{ "thp", HC_THP, 9, 0, -1 },
-	{ "hugetlb", HC_HUGETLB, 9, MFD_HUGETLB | MFD_HUGE_2MB, -1 },
-	{ "gigantic", HC_GIGANTIC, 18, MFD_HUGETLB | MFD_HUGE_1GB, -1 },
-	{ "page-cache", HC_MEMFD, 0, 0, -1 },
-	{ "zero", HC_ZERO, 0, 0, -1 },
+	{ "base", HC_BASE, 0, 0, 0, -1 },
+	{ "thp", HC_THP, 9, 0, 0, -1 },
+	{ "hugetlb", HC_HUGETLB, 9, MFD_HUGETLB | MFD_HUGE_2MB, 0, -1 },
+	{ "gigantic", HC_GIGANTIC, 18, MFD_HUGETLB | MFD_HUGE_1GB, 0, -1 },
+	{ "page-cache", HC_MEMFD, 0, 0, 0, -1 },
+	{ "zero", HC_ZERO, 0, 0, 0, -1 },
+	{ "base-movable", HC_BASE, 0, 0, 1, -1 },
+	{ "thp-movable", HC_THP, 9, 0, 1, -1 },
+	{ "hugetlb-movable", HC_HUGETLB, 9, MFD_HUGETLB | MFD_HUGE_2MB, 1, -1 },
+	{ "page-cache-movable", HC_MEMFD, 0, 0, 1, -1 },
 };
 
 static int pagemap = -1;
@@ -43,7 +47,7 @@ unsigned long size(const struct pool *pool)
 
 char *home(const struct pool *pool, uint32_t i)
 {
-	return (char *)HOME + ((unsigned long)pool->kind << 40) + i * size(pool);
+	return (char *)HOME + ((unsigned long)(pool - pools) << 40) + i * size(pool);
 }
 
 char *window(uint32_t number)
@@ -51,7 +55,8 @@ char *window(uint32_t number)
 	return (char *)HC_WINDOW + number * PAGE;
 }
 
-static uint64_t frame(const char *at)
+/* The frame of the page at an address, or 0. */
+uint64_t frame(const char *at)
 {
 	uint64_t entry = 0;
 
@@ -64,6 +69,21 @@ int map_file(const struct pool *pool, uint32_t i, char *at)
 {
 	return mmap(at, size(pool), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, pool->fd,
 		    i * size(pool)) == at;
+}
+
+/* Whether pages come from ZONE_MOVABLE from now on: all that are not of a pool of such pages do not. */
+void zone(int movable)
+{
+	static int now = 1;
+
+	if (now != movable && module(HC_ZONE, 0, movable, NULL, 0))
+		now = movable;
+}
+
+/* Free the page of a file. */
+void punch(const struct pool *pool, uint32_t i)
+{
+	fallocate(pool->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, i * size(pool), size(pool));
 }
 
 static int map_home(const struct pool *pool, uint32_t i, uint32_t n)
@@ -84,6 +104,7 @@ static void fill(struct pool *pool, uint32_t i, int mapped)
 	char *at = home(pool, i);
 
 	slot->state = EMPTY;
+	zone(pool->movable);
 	if (!mapped && !(of_file(pool) ? map_file(pool, i, at) : map_home(pool, i, 1))) {
 		fail("no %s page: %s", pool->name, strerror(errno));
 		return;
@@ -123,8 +144,7 @@ void anew(struct pool *pool)
 		if (pool->slots[i].state != WAITING)
 			continue;
 		if (of_file(pool))
-			fallocate(pool->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-				  i * size(pool), size(pool));
+			punch(pool, i);
 		else
 			madvise(home(pool, i), size(pool), MADV_DONTNEED);
 		pool->slots[i].state = EMPTY;
@@ -132,6 +152,7 @@ void anew(struct pool *pool)
 	for (i = 0; i < pool->nslots; i++)
 		if (pool->slots[i].state == EMPTY)
 			fill(pool, i, !of_file(pool));
+	zone(0);
 }
 
 struct pool *named(const char *name)
@@ -144,30 +165,44 @@ struct pool *named(const char *name)
 	return NULL;
 }
 
+/* Let the kernel have as many hugetlb pages as the pools, less some. */
+static void reserve_huge(uint32_t fewer)
+{
+	uint32_t wanted = 0;
+	struct pool *pool;
+	char number[16];
+
+	for (pool = pools; pool < pools + NPOOLS; pool++)
+		if (pool->kind == HC_HUGETLB)
+			wanted += pool->nslots;
+	snprintf(number, sizeof(number), "%u", wanted - fewer);
+	put_file("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", number);
+}
+
 /* "KIND N": set up the pool of the kind with N compound pages. */
 void make_room(char *text)
 {
-	char name[16], number[16];
+	char name[24];
 	struct pool *pool;
 	unsigned n;
 
-	if (sscanf(text, "%15s %u", name, &n) != 2 || !(pool = named(name)) || pool->nslots) {
+	if (sscanf(text, "%23s %u", name, &n) != 2 || !(pool = named(name)) || pool->nslots) {
 		fail("cannot parse room %s", text);
 		return;
 	}
 	pool->nslots = n;
 	pool->slots = calloc(n, sizeof(*pool->slots));
 	pool->sorted = calloc(n, sizeof(*pool->sorted));
-	if (pool->kind == HC_HUGETLB) {
-		snprintf(number, sizeof(number), "%u", n);
-		put_file("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", number);
-	}
+	zone(pool->movable);
+	if (pool->kind == HC_HUGETLB)
+		reserve_huge(0);
 	if (of_file(pool)) {
 		pool->fd = memfd_create(name, pool->huge);
 		if (pool->fd < 0 || ftruncate(pool->fd, n * size(pool)))
 			fail("no %s file: %s", name, strerror(errno));
 	}
 	fill_all(pool);
+	zone(0);
 }
 
 static struct pool *comparing;
@@ -215,16 +250,39 @@ long stretch(struct pool *pool, uint32_t wanted)
 	return -1;
 }
 
-/* Replace the pages that the program unmapped. */
+static int missing(const struct slot *slot)
+{
+	return slot->state == LOST || slot->state == EMPTY;
+}
+
+/* Replace hugetlb pages that have moved: the kernel keeps the ones that they have moved to. */
+static void renew_huge(struct pool *pool)
+{
+	uint32_t i, n = 0;
+
+	for (i = 0; i < pool->nslots; i++)
+		n += missing(&pool->slots[i]);
+	if (!n)
+		return;
+	reserve_huge(n);
+	zone(1);
+	reserve_huge(0);
+}
+
+/* Replace the pages that the program unmapped or moved. */
 void refill(void)
 {
 	struct pool *pool;
 	uint32_t i;
 
-	for (pool = pools; pool < pools + NPOOLS; pool++)
+	for (pool = pools; pool < pools + NPOOLS; pool++) {
+		if (pool->kind == HC_HUGETLB && pool->movable)
+			renew_huge(pool);
 		for (i = 0; i < pool->nslots; i++)
-			if (pool->slots[i].state == LOST || pool->slots[i].state == EMPTY)
+			if (missing(&pool->slots[i]))
 				fill(pool, i, 0);
+	}
+	zone(0);
 }
 
 /* Turn off what moves pages or takes references in the background. */

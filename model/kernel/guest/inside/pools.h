@@ -6,7 +6,7 @@
 #include "agent.h"
 
 #define PAGE 4096UL
-#define NPOOLS 6
+#define NPOOLS 10
 
 /* EMPTY: not filled yet; WAITING: free to use; PLACED: in a program; LOST: unmapped by it. */
 enum state { EMPTY, WAITING, PLACED, LOST };
@@ -23,6 +23,7 @@ struct pool {
 	enum hc_kind kind;
 	unsigned order;
 	unsigned huge;		/* flags of memfd_create() */
+	int movable;		/* its pages lie in ZONE_MOVABLE */
 	int fd;
 	uint32_t nslots;
 	struct slot *slots;
@@ -34,10 +35,12 @@ extern struct pool pools[NPOOLS];
 
 int of_file(const struct pool *pool);
 unsigned long size(const struct pool *pool);
+uint64_t frame(const char *at);
 char *home(const struct pool *pool, uint32_t i);
 char *window(uint32_t number);
 int map_file(const struct pool *pool, uint32_t i, char *at);
 struct pool *named(const char *name);
+void punch(const struct pool *pool, uint32_t i);
 void anew(struct pool *pool);
 long stretch(struct pool *pool, uint32_t wanted);
 

@@ -83,7 +83,8 @@ static int hc_count(struct kprobe *probe, struct pt_regs *regs)
 /* folio_mark_dirty(folio) */
 static int hc_mark(struct kprobe *probe, struct pt_regs *regs)
 {
-	hc_note(HC_EV_MARK_DIRTY, (struct page *)regs->di, 0);
+	if (!hc.walking)	/* what pins dirty, programs do not know */
+		hc_note(HC_EV_MARK_DIRTY, (struct page *)regs->di, 0);
 	return 0;
 }
 
@@ -119,7 +120,8 @@ static void hc_freed(void *data, struct page *page, unsigned int order)
 {
 	struct hc_watched *head = hc.nheads ? hc_of(page) : NULL;
 
-	if (!head || head->gone)
+	/* A page that moves leaves its frame; hc_after_walk() finds it again. */
+	if (!head || head->gone || head->moving)
 		return;
 	hc_note(HC_EV_FREE, page, hc_exact(head) && PageHead(page) ? hc_pincount(page) : 0);
 	head->gone = true;

@@ -9,6 +9,7 @@ struct hc_state hc;
 void (*hc_prep_compound_page)(struct page *page, unsigned int order);
 void (*hc_lru_add_drain)(void);
 void (*hc_clear_once)(void);
+int (*hc_do_madvise)(struct mm_struct *mm, unsigned long start, size_t length, int advice);
 
 static unsigned long hc_address(const char *name)
 {
@@ -27,7 +28,9 @@ int hc_find_functions(void)
 	hc_prep_compound_page = (void *)hc_address("prep_compound_page");
 	hc_lru_add_drain = (void *)hc_address("lru_add_drain");
 	hc_clear_once = (void *)hc_address("generic_bug_clear_once");
-	return hc_prep_compound_page && hc_lru_add_drain && hc_clear_once ? 0 : -ENOENT;
+	hc_do_madvise = (void *)hc_address("do_madvise");
+	return hc_prep_compound_page && hc_lru_add_drain && hc_clear_once && hc_do_madvise ?
+		       0 : -ENOENT;
 }
 
 /* The compound page of the program whose head is `page`, or NULL. */

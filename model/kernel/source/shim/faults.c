@@ -186,22 +186,26 @@ void hc_putback(struct list_head *list)
 }
 int hc_migrate(struct list_head *list)
 {
+	struct list_head moved = {&moved, &moved};
 	int stay = 0;
 
 	if (hc_fuel-- <= 0)
 		hc_spent_all();
-	for (struct list_head *at = list->next; at != list; at = at->next) {
+	for (struct list_head *at = list->next, *next; at != list; at = next) {
 		struct page *page = container_of(at, struct page, lru);
 
-		stay += attributes(hc_pfn(page)) & HC_A_STAYS ||
-			atomic_read(&page->_refcount) != page->_mapcount.counter + 1;
+		next = at->next;
+		if (attributes(hc_pfn(page)) & HC_A_STAYS ||
+		    atomic_read(&page->_refcount) != page->_mapcount.counter + 1) {
+			stay++;
+			continue;
+		}
+		*hc_flags(page) |= HC_MIGRATED;
+		list_del(at);
+		list_add_tail(at, &moved);
 	}
-	if (stay)
-		return stay;
-	for (struct list_head *at = list->next; at != list; at = at->next)
-		*hc_flags(container_of(at, struct page, lru)) |= HC_MIGRATED;
-	hc_putback(list);
-	return 0;
+	hc_putback(&moved);
+	return stay;
 }
 
 /*

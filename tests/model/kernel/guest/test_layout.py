@@ -82,6 +82,26 @@ def layout(*lines):
                 "entries 2 1536:9:1",
             ],
         ),
+        # Pages that are to move lie elsewhere, whatever lies beside them in the program.
+        (
+            [
+                'a = mapping("page-cache", orders=[0], movable=True, migrates=False, pfn=0x1000)',
+                'b = mapping("page-cache", orders=[0], present=False, pfn=0x1001)',
+                'c = mapping("driver", orders=[0], present=False, fault="bus")',
+                'd = mapping("driver", orders=[0], present=False, fault="oom")',
+                'e = mapping("driver", orders=[0], present=False, fault="retry", writable=False)',
+            ],
+            [
+                "place page-cache-movable 1 0:1",
+                "place page-cache 1 1:1",
+                "driver 3 0:2:0:1 1:3:0:1 2:4:0:1",
+                "entries 192 0:0:1",
+                "entries 4 1:0:1",
+                "entries 12 2:0:1",
+                "entries 20 3:0:1",
+                "entries 38 4:0:1",
+            ],
+        ),
         # Two mappings side by side are one stretch.
         (
             [

@@ -41,12 +41,10 @@ each_version = pytest.mark.parametrize("version", VERSIONS)
 REFUSED = {
     "append-fails": "has no ib_umem_get()",
     "devmap-longterm": "has no device-dax mappings",
-    "faults": "has no mappings with present=False",
+    "faults": "has no base mappings with present=False",
     "freed-and-split": "has no alloc_pages()",
-    "hugetlb-longterm": "has no mappings with movable=True",
-    "longterm": "has no mappings with movable=True",
     "longterm-stays": "has no hugetlb pages of order 2",
-    "mapped-again": "has no mappings with present=False",
+    "mapped-again": "has no base mappings with present=False, movable=True",
     "mapped-pmd": "has no hugetlb pages of order 18",
     "mapped-pud": "has no hugetlb pages of order 18",
     "memfd": "has no mappings with movable=True",
@@ -81,6 +79,9 @@ NOT_CALLED = (
 VERDICTS = {
     # Calls of folios, and changes of page tables under GUP-fast.
     **{(stem, v): "inapplicable" for stem in NOT_CALLED for v in VERSIONS},
+    ("hugetlb-longterm", "6.1"): "odd",
+    ("longterm", "6.12"): "inapplicable",
+    ("longterm", "7.3"): "inapplicable",
     ("null-in-run", "6.1"): "inapplicable",
     ("null-in-run", "6.12"): "odd",
     ("null-in-run", "7.3"): "odd",
@@ -314,6 +315,60 @@ def test_read_only_and_split(machines, version):
     assert ["-14", "4", "-14", "2", "-14"] == [line.split()[1] for line in lines]
     # The heads alone have references, so the pages are still compound ones.
     assert " h 0:3:2:6 512:3:2:6 " in lines[1]
+
+
+@each_version
+def test_absent(machines, version):
+    """What is not present is faulted in, or not: a driver's fault ends as its mapping says."""
+    requests = [
+        *("driver 8 0:0:2:1 4:4:0:3", "entries 4 0:2:1", "entries 12 4:0:1", "entries 20 5:0:1"),
+        *("entries 36 6:0:1", "place page-cache 2 7:2", "entries 4 7:0:1"),
+    ]
+    calls = ["pin 1 0 0:4", "pin 0 1 3:2", "pin 0 0 4", "pin 0 0 5:2", "pin 1 1 6:3", "get 1 0 7"]
+    lines, left = machines(version).guest.whole(requests, calls)
+
+    assert "" == left
+    assert ["4", "1", "-14", "-12", "3", "1"] == [line.split()[1] for line in lines]
+    # Nobody else holds the pages, and none is dirty.
+    assert " h 0:5:4:6 " in lines[0]
+    assert " h 6:1025:0:6 7:1025:0:6 8:1025:0:6 " in lines[4]
+
+
+def test_absent_pages_stop_the_fast_path(machines):
+    """They do so also where the next pin would overflow: faults add nothing to the count."""
+    requests = ["place page-cache 2 0:2", "entries 4 1:0:1"]
+    calls = ["pin-fast-only 0 1 0:2", "get-page 0 2147483646 1", "pin-fast-only 0 1 1", "pin 0 0 1"]
+    lines, left = machines("6.1").guest.whole(requests, [*calls, "pin 0 0 1"])
+
+    assert "" == left
+    assert ["1", "0", "0", "1", "-12"] == [line.split()[1] for line in lines]
+    assert " w " in lines[4]
+
+
+@each_version
+@pytest.mark.parametrize(("kind", "order"), [("base", 0), ("page-cache", 0), ("thp", 9)])
+def test_moves(machines, version, kind, order):
+    """A long-term pin moves a page out of ZONE_MOVABLE, once; others move though one is held."""
+    n = 1 << order
+    requests = [
+        f"place {kind}-movable 4 0:4",
+        f"entries 64 0:{order}:3",
+        f"entries 192 {3 * n}:{order}:1",
+    ]
+    calls = [
+        *(f"pin 2 0 {n - 1}:2", f"pin 0 0 {2 * n}", f"pin 2 0 0:{2 * n + 1}", "pin 2 0 0"),
+        *(f"pin 3 0 {3 * n}", f"unpin-range 1 0 {n - 1}:2"),
+    ]
+    lines, left = machines(version).guest.whole(requests, calls)
+    counted = [[int(number) for number in line.split()[1:4]] for line in lines]
+    more = 2 * n + 1
+
+    assert "" == left
+    assert [2, 4, 2] == counted[0]
+    assert [-12, 5 + more, 2 + more] == counted[2]
+    assert [1, 6 + more, 2 + more] == counted[3]
+    assert [-12, 7 + more, 3 + more] == counted[4]
+    assert [0, 7 + more, 5 + more] == counted[5]
 
 
 def test_crash_is_a_finding(machines, monkeypatch):
