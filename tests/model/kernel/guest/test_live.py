@@ -47,7 +47,7 @@ REFUSED = {
     "mapped-again": "has no base mappings with present=False, movable=True",
     "mapped-pmd": "has no hugetlb pages of order 18",
     "mapped-pud": "has no hugetlb pages of order 18",
-    "memfd": "has no mappings with movable=True",
+    "memfd": "has no page-cache pages of order 3",
     "one-tebibyte": "has no hugetlb pages of order 18",
     "product": "passes no list of more than 524288 pages",
     "read-only-region": "has no ib_umem_get()",
