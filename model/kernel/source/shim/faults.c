@@ -94,6 +94,10 @@ vm_fault_t hc_fault(struct vm_area_struct *vma, unsigned long address, unsigned 
 	if (!page || !mapped(page))
 		return VM_FAULT_SIGBUS;
 	given = attributes(hc_pfn(page));
+	if (flags & FAULT_FLAG_WRITE && !(vma->vm_flags & VM_WRITE) && vma->vm_flags & VM_SHARED) {
+		hc_warn(NULL, 0, "a write fault in a shared mapping that may not be written to");
+		return VM_FAULT_SIGSEGV;
+	}
 	if (given & HC_A_RETRY && again && !(position & 1)) {
 		hc_mmap_lock(&process, -1);
 		return VM_FAULT_RETRY;

@@ -235,6 +235,24 @@ static void place(int64_t n)
 /* Any value of an entry whose page is elsewhere; odd positions have it, even ones have none. */
 #define SWAPPED hc_entry(1, 0)
 
+/*
+ * Behind the list, where no walk may go, a page is mapped that is none of the program's: to access
+ * it is told. A huge page entry of the last position maps other pages there, or a hugetlb mapping.
+ */
+static void lay_out_behind(void)
+{
+	unsigned long address = (unsigned long)(first_page + positions) << PAGE_SHIFT;
+	int64_t pfn = 1, stop;
+	u64 *entry = entry_at(positions, &stop);
+
+	if ((entry && *entry) || vmas[nvmas - 1].vm_end != address)
+		return;
+	while (hc_extent(pfn))
+		pfn += hc_extent(pfn)->count << hc_extent(pfn)->order;
+	*entry_of(address, PAGE_SHIFT) = hc_entry(pfn, HC_E_PRESENT | HC_E_WRITE | HC_E_DIRTY | HC_E_YOUNG);
+	vmas[nvmas - 1].vm_end += PAGE_SIZE;
+}
+
 /* Lay out the address space of a step's list of n pages. */
 static void lay_out(int64_t n)
 {
@@ -280,4 +298,6 @@ static void lay_out(int64_t n)
 		       head && *hc_flags(head) & HC_ANON, given);
 	}
 	extent = NULL;
+	if (n)
+		lay_out_behind();
 }

@@ -126,7 +126,9 @@ def _changes(node, data):
         yield "delete", node.start_byte, node.end_byte, b";"
 
 
-def hunted(library, budgets=(("soak", 30), ("wide", 6), ("machine", 6), ("laws", 10))):
+def hunted(
+    library, budgets=(("soak", 30), ("wide", 6), ("machine", 6), ("orders", 12), ("laws", 10))
+):
     """What finds a mutant, and what it says; empty if nothing does."""
     source = Source("mutant", library)
     semantics = SEMANTICS[library.semantics]

@@ -111,6 +111,14 @@ BUGS = {
         "6.1",
         sub("follow_pmd_mask", r"(follow_trans_huge_pmd.*\n)\tspin_unlock\(ptl\);", r"\1"),
     ),
+    "more pages than asked for after a retry": (
+        "6.12",
+        sub("__get_user_pages_locked", "nr_pages -= ret", "nr_pages += ret"),
+    ),
+    "a write fault to read": (
+        "6.12",
+        sub("faultin_page", "fault_flags = 0", "fault_flags = FAULT_FLAG_WRITE"),
+    ),
     "a1268be280d8": ("6.12", sub("unpin_user_pages", r"!pages\[i\]", "false")),
     # Files in memory.
     "7cdaaef4e115's kind": (
@@ -149,6 +157,7 @@ BUGS = {
 RARE = {
     *("a7f226604170", "a7f226604170 on the slow path", "6dd29b3df975's kind", "a read-only entry"),
     *("ce645b9fdc78 in 7.3", "26a8ea80929c in 7.3", "a reservation that is kept"),
+    *("more pages than asked for after a retry", "a write fault to read"),
 }
 
 
