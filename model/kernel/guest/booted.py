@@ -149,11 +149,15 @@ class Booted:
     def changes(self, _ran: UnderTest) -> None:
         """None: what was changed in the kernel is not known."""
 
+    @property
+    def slow(self) -> frozenset[tuple[str, int]]:
+        """Kinds and orders of pages that the candidates do not pin by GUP-fast unasked."""
+        version = self.image.version
+        return SEMANTICS[version].left_to_slow_path | APART.get(version, frozenset())
+
     def __call__(self) -> KernelGuest:
         """A new candidate."""
-        version = self.image.version
-        slow = SEMANTICS[version].left_to_slow_path | APART.get(version, frozenset())
-        return KernelGuest(self.guest, self.abilities, slow)
+        return KernelGuest(self.guest, self.abilities, self.slow)
 
 
 def load(text: str) -> Booted:

@@ -209,7 +209,7 @@ def test_share_that_runs(machines):
             return super().execute(program)
 
     def make():
-        return Judged(booted.guest, booted.abilities, frozenset())
+        return Judged(booted.guest, booted.abilities, booted.slow)
 
     tally = Tally()
     for number in range(100, 140):
