@@ -11,6 +11,7 @@ from model.memfd import MemfdPinFolios
 from model.pagelist import span
 from model.parse import parse_program
 from model.program import check
+from model.step import Table
 
 #: A file with folios of orders 3, 2 and 0; one of hugetlb pages.
 FILE = 'a = mapping("page-cache", orders=[3, 2, 0, 0], pfn=0x10{})'
@@ -68,6 +69,16 @@ def test_room():
     step = MemfdPinFolios(handle="h1", pages=span("a", 0, 7))
 
     assert 7 == step.most(7)
+
+
+def test_no_handle_without_folios():
+    """What returns no folios makes no handle, and nor does what returns a number."""
+    step = MemfdPinFolios(handle="h1", pages=span("a", 0, 7))
+    table = Table({"a": range(7)})
+
+    assert 0 == step.bind(table, (), [])
+    assert 0 == step.bind(table, (), 0)
+    assert "h1" not in table
 
 
 @pytest.mark.parametrize("attributes", ["", ABSENT, ABSENT + ', fault="retry"', MOVABLE])

@@ -85,8 +85,8 @@ class Mutant:
 
 def mutants(tree, functions=FUNCTIONS):
     """All mutants of *functions* in *tree*, in the order of the source."""
-    for file in ("mm/gup.c", "drivers/infiniband/core/umem.c"):
-        text = tree.files[file]
+    for file in ("mm/gup.c", "drivers/infiniband/core/umem.c", "mm/memfd.c"):
+        text = tree.files.get(file, "")
         for item in items(file, text):
             if item.kind == "function" and item.names[0] in functions:
                 yield from _of_function(item, text)
