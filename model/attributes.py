@@ -28,6 +28,7 @@ LARGEST = {"": MAX_ORDER, "pte": 0, "pmd": PMD_ORDER, "pud": PUD_ORDER}
 KINDS_OF = {
     "shared": ANONYMOUS,
     "movable": (*ANONYMOUS, "hugetlb", "page-cache"),
+    "gone": ("device-dax",),
 }
 
 #: The attribute, and its value, without which another makes no sense.
@@ -55,6 +56,7 @@ class Attributes:
     :param migrates: Whether they can be moved at all.
     :param isolates: "later": its pages cannot be isolated in the first round of a step that moves
         pages; empty: they can.
+    :param gone: Whether their device goes away, so that nobody gets a reference on it.
     """
 
     mapped: str = field(default="")
@@ -66,6 +68,7 @@ class Attributes:
     movable: bool = field(default=False)
     migrates: bool = field(default=True)
     isolates: str = field(default="")
+    gone: bool = field(default=False)
 
     def __attrs_post_init__(self) -> None:
         for name, values in WORDS.items():

@@ -51,7 +51,7 @@ def refused(memory: Memory, pages: Sequence[int], gup_flags: int) -> tuple[int, 
         if not memory.page_mapped(head):
             break
         attributes = memory.attributes(head)
-        error = FAILED.get(attributes.fault, 0)
+        error = FAILED.get(attributes.fault, FAILED["bus"] if attributes.gone else 0)
         if gup_flags & FOLL_WRITE and not attributes.writable:
             error = FAILED["bus"]
         if error:

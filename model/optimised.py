@@ -11,7 +11,7 @@ from model.candidate import InProcess
 from model.memory import NR_FOLL_PIN_ACQUIRED, NR_FOLL_PIN_RELEASED
 from model.page import wrapped
 from model.pagelist import NULL
-from model.semantics import BIAS
+from model.semantics import BIAS, PMD_ORDER
 from model.step import FOLL_LONGTERM, FOLL_PIN, FOLL_WRITE, MIN_ERR_VALUE
 from model.umem import BATCH, Scatterlist, Umem, append_pages
 
@@ -220,7 +220,8 @@ class Optimised(InProcess):
         """
         if race == "split" and changed is not None:
             order, _, _ = entries.entry_of(self.memory, pages, changed)
-            if not order and self.memory.compound_head(pages[changed]) != pages[changed]:
+            head = self.memory.compound_head(pages[changed])
+            if not order and head != pages[changed] and not self.memory.attributes(head).gone:
                 return self.end_at_split(pages, changed, gup_flags)
             changed = changed if order else None
         if race != "fork":
@@ -249,6 +250,8 @@ class Optimised(InProcess):
                 self.memory, head, gup_flags
             ):
                 return i, i
+            if ntails and self.memory.attributes(head).gone:
+                return self.undo_dev_pagemap(pages, i, gup_flags), i
             moves = pins and gup_flags & FOLL_LONGTERM
             if ntails and moves and not self.memory.is_longterm_pinnable(head):
                 grabs = self.memory.semantics.grabs_movable and self._room(head, 1, 1)
@@ -271,6 +274,21 @@ class Optimised(InProcess):
             if not ntails or grabbed < ntails:
                 return i, i
         return i, i
+
+    def undo_dev_pagemap(self, pages: Sequence[int], position: int, gup_flags: int) -> int:
+        """Undo what the fast path got of the table of ``pages[position]``, whose device is gone.
+
+        Returns the number of pages that stay grabbed. A long-term pin ends before it asks.
+        """
+        pins = gup_flags & FOLL_PIN
+        order, _, _ = entries.entry_of(self.memory, pages, position)
+        if order or (pins and gup_flags & FOLL_LONGTERM):
+            return position
+        first = max(0, position - (pages[0] + position) % (1 << PMD_ORDER))
+        undo = self.undo_grab if pins else self.undo_get
+        for page in pages[first:position]:
+            undo(self.memory.compound_head(page), 1)
+        return first
 
     def end_at_split(self, pages: Sequence[int], position: int, gup_flags: int) -> int:
         """Grab *pages* up to a tail that is no tail any more when its head has been grabbed.

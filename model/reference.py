@@ -92,6 +92,8 @@ class Reference(InProcess):
             return EFAULT
         if not attributes.present and attributes.fault == "oom":
             return ENOMEM
+        if attributes.gone:
+            return EFAULT
         return 0
 
     def _must_move(self, page: int) -> bool:
@@ -216,19 +218,15 @@ class Reference(InProcess):
         (``gup_must_unshare()``): it sees this only when the entry's pages are grabbed.
         Returns the number of pages that stay grabbed, and of those that were, from the first on.
         """
-        begins = split = -1
-        if changed is not None:
-            order, begins, _ = self._entry(pages, changed)
-            if race == "split" and order == 0:
-                begins = -1
-                if self.memory.compound_head(pages[changed]) != pages[changed]:
-                    split = changed
+        begins, split = self._race(pages, changed, race)
         kept = 0
         for position, page in enumerate(pages):
             if not self._fast_path_takes(page, gup_flags):
                 return kept, kept
             if gup_flags & FOLL_LONGTERM and self._must_move(page):
                 return kept, self._looked_at(pages, position)
+            if self.memory.attributes(page).gone:
+                return self._leaves_table(pages, position, gup_flags), position
             if position == split:
                 self._may_grab(self.memory.compound_head(page))
                 return kept, kept
@@ -246,6 +244,33 @@ class Reference(InProcess):
                 return kept, kept
             kept += 1
         return kept, kept
+
+    def _race(self, pages: Sequence[int], changed: int | None, race: str) -> tuple[int, int]:
+        """Where an entry begins that changes, and where a tail lies that is split off; else -1."""
+        if changed is None:
+            return -1, -1
+        order, begins, _ = self._entry(pages, changed)
+        if race != "split" or order > 0:
+            return begins, -1
+        if self.memory.compound_head(pages[changed]) == pages[changed]:
+            return -1, -1
+        return -1, changed
+
+    def _leaves_table(self, pages: Sequence[int], position: int, gup_flags: int) -> int:
+        """Give back what the page table of ``pages[position]`` gave: the page's device is gone.
+
+        For a long-term pin the fast path does not ask for the device, and ends just there. Returns
+        the number of pages that stay grabbed.
+        """
+        order, _, _ = self._entry(pages, position)
+        if order > 0 or gup_flags & FOLL_LONGTERM:
+            return position
+        table = self._address(pages, position) >> PMD_ORDER
+        first = position
+        while first > 0 and self._address(pages, first - 1) >> PMD_ORDER == table:
+            first -= 1
+            self._give_back(pages[first], gup_flags)
+        return first
 
     def _grab(self, page: int, gup_flags: int) -> bool:
         """Take one pin of *page*, or one plain reference if *gup_flags* has no FOLL_PIN."""

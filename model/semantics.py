@@ -69,7 +69,8 @@ class Semantics:
     :param lacks: Attributes of mappings and kinds of races that do not exist: exclusive anonymous
         pages came with 5.19 (6c287605fd56), migration out of ZONE_MOVABLE with 5.13 (d1e153fea2a8),
         GUP-fast looks at the PMD once more from 6.1 on (70cbc3cc78a9), and at the head once more
-        after its grab from 5.14 on (c24d37322548).
+        after its grab from 5.14 on (c24d37322548). No walk takes references on a device from 6.18
+        on (6.12.117 does).
     :param tail_mask: Whether, under HVO, a tail holds a mask that makes the head's address of its
         own, and not the head's address (``compound_info``, 7.1).
     """
@@ -144,7 +145,7 @@ _6_12 = Semantics(
     grabs_movable=True,
     left_to_slow_path=frozenset({("driver", 0)}),
 )
-_6_18 = evolve(_6_12, version="6.18", adds_pins=True, in_section=True)
+_6_18 = evolve(_6_12, version="6.18", adds_pins=True, in_section=True, lacks=frozenset({"gone"}))
 
 SEMANTICS: Mapping[str, Semantics] = MappingProxyType(
     {

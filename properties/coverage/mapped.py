@@ -23,6 +23,7 @@ MAPPED: dict[str, str] = {
     "movable=True": "a long-term pin of a page that may have to move",
     "migrates=False": "a long-term pin of a page that cannot move",
     'isolates="later"': "a long-term pin of a page isolated at the second try",
+    "gone=True": "a pin of a device's page whose device is gone",
     'race="collapse"': "a grab undone because its PMD changed",
     'race="fork"': "all grabs of a call undone because the process forked",
     'race="split"': "a grab given back because the compound page was split meanwhile",

@@ -90,6 +90,8 @@ def pin_fast(
             return done, done
         if ledger.special and _stops(ledger, head, special):
             return done, done
+        if ledger.attributes(head).gone:
+            return _table_left(ledger, pages, done, special, pins=pins), done
         if "FOLL_LONGTERM" in special and longterm.must_move(ledger, head):
             return done, _looked_at(ledger, pages, done, held)
         if ledger.special and pins and splits != done and _gives_back(ledger, head, flags):
@@ -141,6 +143,23 @@ def _looked_at(ledger: Ledger, pages: Sequence[int], done: int, held: Held) -> i
         ledger.warned = True
         return done
     return _entry(ledger, pages, done)[2]
+
+
+def _table_left(
+    ledger: Ledger, pages: Sequence[int], done: int, flags: Collection[str], *, pins: bool
+) -> int:
+    """How many pages stay grabbed if the device of that at *done* is gone.
+
+    If a PTE maps it, all that the same page table mapped before are given back. A long-term pin
+    does not ask for the device.
+    """
+    if "FOLL_LONGTERM" in flags or _entry(ledger, pages, done)[0]:
+        return done
+    begins = (pages[0] + done) >> PMD_ORDER << PMD_ORDER
+    first = max(begins - pages[0], 0)
+    for head, entries in ledger.counts(pages[first:done]).items():
+        _undo(ledger, head, ledger.held(head), entries, pins=pins)
+    return first
 
 
 def _undo(ledger: Ledger, head: int, held: Held, entries: int, *, pins: bool) -> None:

@@ -149,8 +149,9 @@ def _null_in_run(ledger: Ledger, step: Any) -> bool:
 def _wrapped_put(ledger: Ledger, step: Any) -> bool:
     if step.releases_umem:
         pages = ledger.umems[step.umem].pages() if step.umem in ledger.umems else ()
-    elif step.unpins or step.fast_path:
-        # A region that fails unpins what it has pinned, and so does the fast path.
+    elif step.unpins or step.fast_path or (step.pins and ledger.movable):
+        # A region that fails unpins what it has pinned, and so does the fast path, or a pin that
+        # moves pages.
         named = step.page if step.takes_one_page else step.pages
         pages = named.resolve(ledger.table)
     else:

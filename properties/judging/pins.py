@@ -90,7 +90,7 @@ def _fault(attributes: Attributes, flags: Collection[str]) -> int:
     """The error with which the slow path ends at a page; 0 if it gets at the page."""
     if "FOLL_WRITE" in flags and not attributes.writable:
         return EFAULT
-    return {"bus": EFAULT, "oom": ENOMEM}.get(attributes.fault, 0)
+    return {"bus": EFAULT, "oom": ENOMEM}.get(attributes.fault, EFAULT if attributes.gone else 0)
 
 
 def pin_longterm(ledger: Ledger, pages: Sequence[int], flags: Collection[str]) -> tuple[int, int]:

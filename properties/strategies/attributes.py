@@ -45,6 +45,7 @@ SETS: tuple[dict[str, Any], ...] = (
     {"present": False, "fault": "bus"},
     {"present": False, "fault": "oom"},
     {"protnone": True},
+    {"gone": True},
 )
 
 

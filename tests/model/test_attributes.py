@@ -32,6 +32,7 @@ GIVEN = [
     ("protnone=True", "page-cache", 0),
     ("movable=True", "hugetlb", 9),
     ("movable=True, migrates=False", "base", 0),
+    ("gone=True", "device-dax", 0),
     ('movable=True, isolates="later"', "thp", 9),
 ]
 
@@ -112,7 +113,7 @@ def test_versions_without(version, text):
     ("arguments", "said"),
     [
         ('race="fork"', 'race="fork" needs changed='),
-        ('changed=0, race="split"', "'split' is no race; races are entry, collapse, fork"),
+        ('changed=0, race="spilt"', "'spilt' is no race; races are entry, collapse, fork, split"),
         ("changed=0, race=1", "1 is not a string"),
     ],
 )
@@ -497,10 +498,10 @@ class Unpins(Optimised):
 @pytest.mark.parametrize(
     ("cls", "attributes", "races"),
     [
-        (Optimised, ATTRIBUTES, {"collapse", "fork"}),
-        (Unpins, ATTRIBUTES, {"collapse", "fork"}),
-        (Narrow, set(), {"collapse", "fork"}),
-        (Wide, {"writable", "present"}, {"collapse", "fork"}),
+        (Optimised, ATTRIBUTES, {"collapse", "fork", "split"}),
+        (Unpins, ATTRIBUTES, {"collapse", "fork", "split"}),
+        (Narrow, set(), {"collapse", "fork", "split"}),
+        (Wide, {"writable", "present"}, {"collapse", "fork", "split"}),
         (Old, set(), set()),
     ],
 )

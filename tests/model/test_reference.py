@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from model.errors import BadInput
 from model.memory import Oops
 from model.optimised import Optimised
 from model.page import HeadState
@@ -448,6 +449,66 @@ def test_split_of_a_full_page_that_moves(run, semantics, warns):
 
     assert 0 == world.last.returned
     assert warns == bool(world.last.warnings)
+
+
+# A device that goes away.
+
+G = (
+    'a = mapping("base", orders=[0]*3, pfn=0x1000)',
+    'b = mapping("device-dax", orders=[0, 0], gone=True, pfn=0x13ff)',
+    'd = mapping("device-dax", orders=[9], gone=True, mapped="{}", pfn=0x2000)',
+)
+
+
+@pytest.mark.parametrize(
+    ("call", "arguments", "returned", "stats"),
+    [
+        ("pin_user_pages", "a[0:2] + b[0:1]", 2, (2, 0)),
+        ("pin_user_pages", "b[0:1] + a[0:2]", EFAULT, (0, 0)),
+        ("pin_user_pages_fast_only", "a[0:2] + b[0:1]", 0, (2, 2)),
+        ("pin_user_pages_fast_only", "a[0:2] + b[0:1], FOLL_LONGTERM", 2, (2, 0)),
+        ("pin_user_pages_fast_only", "a[0:2] + d[0:2]", 0, (2, 2)),  # no PMD maps it there
+        ("pin_user_pages_fast_only", "b[0:1] + a[0:2]", 0, (0, 0)),
+        ("pin_user_pages_fast_only", "a[0:3]*170 + a[0:2] + b[0:1]", 512, (512, 0)),  # a new table
+        ("pin_user_pages_fast_only", "a[0:3]*170 + a[0:3] + b[0:1]", 512, (513, 1)),
+        ("pin_user_pages_fast_only", 'a[0:2] + b[0:1], changed=0, race="fork"', 0, (2, 2)),
+        ("pin_user_pages_fast", "a[0:2] + b[0:1]", 2, (4, 2)),
+        ("pin_user_pages_fast", "b[0:1]", EFAULT, (0, 0)),
+        ("get_user_pages_fast_only", "a[0:2] + b[0:1], FOLL_LONGTERM", 0, (0, 0)),
+        ("get_user_pages_fast", "a[0:2] + b[0:1]", 2, (0, 0)),
+    ],
+)
+def test_gone(run, call, arguments, returned, stats):
+    """What the page table gave before it is given back, and the slow path fails there."""
+    world = run(G[0], G[1], G[2].format("pte"), f"h1 = {call}({arguments})", semantics="6.1")
+
+    assert returned == world.last.returned
+    assert stats == world.stats()
+
+
+@pytest.mark.parametrize(
+    ("mapped", "pages", "changed"), [("pmd", "d[1:3]", ""), ("pte", "d[1:3]", "1")]
+)
+def test_gone_and_nothing_else(run, mapped, pages, changed):
+    """A PMD gives nothing before its device is asked for; nor is a page split that is not had."""
+    race = f', changed={changed}, race="split"' if changed else ""
+    world = run(
+        *G[:2],
+        G[2].format(mapped),
+        f"get_page(d[0:1], n={LIMIT - 1})",
+        f"h1 = pin_user_pages_fast_only({pages}{race})",
+        semantics="6.1",
+    )
+
+    assert 0 == world.last.returned
+    assert (0, 0) == world.stats()
+    assert not world.last.warnings
+
+
+def test_gone_from_6_18_on(run):
+    """No walk asks for the device any more."""
+    with pytest.raises(BadInput, match=r"gone=True does not exist in 6\.18"):
+        run(G[1], "h1 = pin_user_pages(b[0:1])", semantics="6.18")
 
 
 # Unpinning.

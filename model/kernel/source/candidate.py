@@ -87,6 +87,7 @@ BITS = {
     ("movable", True): _BITS["HC_A_MOVABLE"],
     ("migrates", False): _BITS["HC_A_STAYS"],
     ("isolates", "later"): _BITS["HC_A_LATER"],
+    ("gone", True): _BITS["HC_A_GONE"],
 }
 
 

@@ -29,6 +29,7 @@ LAYOUT = (
     Mapping("a", "thp", placed([(9, 2)], FIRST_PFN)),
     Mapping("b", "hugetlb", placed([(18, 1)], 1 << 18)),
     Mapping("c", "base", placed([(0, 3)], 1 << 20)),
+    Mapping("d", "device-dax", placed([(0, 3)], 1 << 21)),
 )
 ALL = Abilities("all", attributes=ATTRIBUTES, races=frozenset({"collapse", "fork"}))
 

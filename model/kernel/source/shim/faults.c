@@ -104,6 +104,8 @@ vm_fault_t hc_fault(struct vm_area_struct *vma, unsigned long address, unsigned 
 	}
 	if (given & HC_A_ABSENT && given & (HC_A_BUS | HC_A_OOM))
 		return given & HC_A_BUS ? VM_FAULT_SIGBUS : VM_FAULT_OOM;
+	if (given & HC_A_GONE)
+		return VM_FAULT_SIGBUS;
 	for (int i = 0; i < 3; i++) {
 		int64_t n = 1L << orders[i];
 
@@ -134,12 +136,20 @@ vm_fault_t hc_fault(struct vm_area_struct *vma, unsigned long address, unsigned 
 	return 0;
 }
 
-static struct dev_pagemap device;
+/* Every four frames are of another one of two devices, whose references are not each other's. */
+static struct dev_pagemap devices[2];
 
-struct dev_pagemap *hc_pagemap(struct dev_pagemap *held)
+struct dev_pagemap *hc_pagemap(unsigned long frame, struct dev_pagemap *held)
 {
-	device.hc_refs += !held;
-	return &device;
+	struct dev_pagemap *its = &devices[frame >> 2 & 1];
+
+	if (attributes(hc_pfn(pfn_to_page(frame))) & HC_A_GONE)
+		its = NULL;
+	if (held && held != its)
+		held->hc_refs--;
+	if (its && held != its)
+		its->hc_refs++;
+	return its;
 }
 
 /*
@@ -330,7 +340,8 @@ static void check_locks(bool held)
 		hc_warn(NULL, 0, "the lock of the page tables is still held");
 	if (irqs_off)
 		hc_warn(NULL, 0, "interrupts are still disabled");
-	if (device.hc_refs)
+	if (devices[0].hc_refs || devices[1].hc_refs)
 		hc_warn(NULL, 0, "a reference on a device's pagemap is not dropped");
-	process.mmap_lock.hc_readers = process.page_table_lock.hc = irqs_off = device.hc_refs = 0;
+	process.mmap_lock.hc_readers = process.page_table_lock.hc = irqs_off = 0;
+	devices[0].hc_refs = devices[1].hc_refs = 0;
 }

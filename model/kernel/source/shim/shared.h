@@ -18,7 +18,7 @@ enum hc_kind { HC_KIND_PLAIN, HC_KIND_ZERO, HC_KIND_HUGETLB, HC_KIND_ANON, HC_KI
 enum hc_attribute {
 	HC_A_PTE = 1, HC_A_PMD = 2, HC_A_READ_ONLY = 4, HC_A_ABSENT = 8, HC_A_BUS = 16, HC_A_OOM = 32,
 	HC_A_RETRY = 64, HC_A_SHARED = 128, HC_A_PROTNONE = 256, HC_A_MOVABLE = 512, HC_A_STAYS = 1024,
-	HC_A_LATER = 2048
+	HC_A_LATER = 2048, HC_A_GONE = 4096
 };
 
 /* What happens while GUP-fast walks, in the order of RACES in model/step.py. */

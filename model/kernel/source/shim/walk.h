@@ -55,6 +55,6 @@ bool hc_isolate_hugetlb(void *page, struct list_head *to);
 #define isolate_huge_page(page, list) hc_isolate_hugetlb(page, list)
 #define isolate_hugetlb(page, list) hc_isolate_hugetlb(page, list)
 #define folio_isolate_hugetlb(folio, list) hc_isolate_hugetlb(folio, list)
-struct dev_pagemap *hc_pagemap(struct dev_pagemap *held);
-#define get_dev_pagemap(pfn, held) hc_pagemap(held)
+struct dev_pagemap *hc_pagemap(unsigned long frame, struct dev_pagemap *held);
+#define get_dev_pagemap(pfn, held) hc_pagemap(pfn, held)
 #define put_dev_pagemap(map) ((void)((map) && (map)->hc_refs--))

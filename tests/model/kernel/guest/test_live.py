@@ -42,6 +42,7 @@ REFUSED = {
     "append-fails": "has no ib_umem_get()",
     "devmap-longterm": "has no device-dax mappings",
     "faults": "has no base mappings with present=False",
+    "gone": "has no device-dax mappings",
     "freed-and-split": "has no alloc_pages()",
     "longterm-stays": "has no hugetlb pages of order 2",
     "mapped-again": "has no base mappings with present=False, movable=True",
