@@ -51,7 +51,7 @@ def draw_file(dice: Dice, rows: Sequence[tuple[str, int]]) -> tuple[Mapping, lis
     start = dice.randrange(1 << order)
     stop = start + 1 + dice.randrange(mapping.npages - start)
     pages = span("a", start, mapping.npages if one_in(dice, 2) else stop)
-    most = dice.randrange(4) if one_in(dice, 4) else None
+    most = dice.randrange(4) if one_in(dice, 2) else None
     steps: list[Step] = [MemfdPinFolios(handle="h1", pages=pages, max_folios=most)]
     if one_in(dice, 3):
         at = dice.randrange(mapping.npages)
