@@ -161,7 +161,8 @@ def _wrapped_put(ledger: Ledger, step: Any) -> bool:
     for head, entries in ledger.counts(pages).items():
         held = ledger.held(head)
         more = held.each * step.pins + step.gets
-        if held.total + entries * more >= COUNT_LIMIT:
+        # A page that is isolated, to be moved, has one reference more.
+        if held.total + entries * more + ledger.movable >= COUNT_LIMIT:
             return True
     return False
 

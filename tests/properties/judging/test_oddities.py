@@ -70,6 +70,8 @@ GIANT = 'a = mapping("hugetlb", orders=[18]*16384)'
         ("wrapped-put", True, [ONE, FULL, "h1 = pin_user_pages_fast_only(a[0:1], changed=0)"]),
         ("wrapped-put", True, [ONE, FULL, "h1 = get_user_pages_fast_only(a[0:1]*9, changed=8)"]),
         ("wrapped-put", True, [MOVES, FULL, PIN]),
+        ("wrapped-put", True, [MOVES, "get_page(a[0:1], n=2147482622)", PIN]),
+        ("wrapped-put", False, [MOVES, "get_page(a[0:1], n=2147482621)", PIN]),
         ("wrapped-put", False, [ONE, FULL, PIN]),
         ("wrapped-put", False, [ONE, FULL, PIN, "put_page(a[0:1])"]),
         ("wrapped-put", False, [ONE, PIN, "unpin_user_pages(NULL + h1[0:1])"]),
