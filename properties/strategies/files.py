@@ -53,9 +53,9 @@ def draw_file(dice: Dice, rows: Sequence[tuple[str, int]]) -> tuple[Mapping, lis
     pages = span("a", start, mapping.npages if one_in(dice, 2) else stop)
     most = dice.randrange(4) if one_in(dice, 2) else None
     steps: list[Step] = [MemfdPinFolios(handle="h1", pages=pages, max_folios=most)]
-    if one_in(dice, 3):
-        at = dice.randrange(mapping.npages)
-        left = COUNT_LIMIT - 1 - mapping.refs - dice.randrange(3)
+    if one_in(dice, 2):
+        at = start + dice.randrange(len(pages))
+        left = COUNT_LIMIT - 1 - mapping.refs - dice.randrange(2)
         full = TakeReferences(pages=span("a", at, at + 1), n=left)
         steps = [full, *steps, DropReferences(pages=full.pages, n=full.n)]
     whole = span("h1", 0, _folios(mapping, start, start + len(pages), most))
