@@ -20,7 +20,8 @@
 static struct file memfd = {&in_memory};
 static struct hstate pool;
 static unsigned long left_reserved; /* how many must be reserved after the call */
-static bool newly, exists; /* just reserved; the count is not known after a race */
+static long newly;	   /* how many were just reserved */
+static bool exists;	   /* somebody else has made a folio: the count is not known then */
 static pgoff_t missing;	   /* the index at which the last look-up began */
 spinlock_t hc_pool_lock, hc_fault_mutex;
 
@@ -102,14 +103,14 @@ int hc_add_to_cache(struct folio *folio, pgoff_t index)
 	}
 	hc_set(head, PG_locked);
 	left_reserved -= !newly;
-	newly = false;
+	newly = 0;
 	return 0;
 }
 
 /* Every other huge page is reserved by a file that reserved none when it was made. */
 long hc_reserve_pages(long from, long to)
 {
-	newly = from & 1;
+	newly = from & 1 ? to - from : 0;
 	if (newly && attributes(hc_pfn(pfn_to_page(from << pool.order))) & HC_A_BUS)
 		return -ENOMEM;
 	pool.resv_huge_pages += newly;
@@ -157,7 +158,8 @@ static int64_t memfd_pin(int64_t npages, int64_t most)
 
 	pool = (struct hstate){.order = compound_order(head), .resv_huge_pages = PLENTY};
 	left_reserved = PLENTY;
-	newly = exists = false;
+	newly = 0;
+	exists = false;
 	memfd.hc_hstate = *hc_flags(head) & HC_HUGETLB ? &pool : NULL;
 	empty(room);
 	begin_pins();
