@@ -119,6 +119,13 @@ PROGRAMS = (
     h1 = pin_user_pages(a[0:1])
     h2 = pin_user_pages_fast_only(a[0:1], FOLL_LONGTERM)
     """,
+    # Of pages that a long-term pin has to move one is held: the other moves, and need not again.
+    """
+    a = mapping("base", orders=[0, 0], movable=True)
+    get_page(a[1:2])
+    h1 = pin_user_pages(a[0:2], FOLL_LONGTERM)
+    h2 = pin_user_pages(a[0:1], FOLL_LONGTERM)
+    """,
     # Counts wrap after 2^31 - 1.
     f"""
     a = mapping("base", orders=[0])
