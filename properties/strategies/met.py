@@ -9,7 +9,7 @@ from model.abilities import Abilities
 from model.mapping import FIRST_PFN, Mapping, align_up, placed
 from model.pagelist import PageList, joined, span
 from model.regions import Register, Release
-from model.semantics import PMD_ORDER, Semantics
+from model.semantics import PMD_ORDER, PUD_ORDER, Semantics
 from model.step import Step
 from model.steps import Pin, Unpin
 from properties.strategies.attributes import fast_of, given, races_of
@@ -29,7 +29,11 @@ def draw_met(
     """
     huge = [row for row in rows if row[1] >= PMD_ORDER]
     kind, order = among(dice, huge if huge and one_in(dice, 3) else rows)
-    extents = placed([(order, 1 + dice.randrange(2))], align_up(FIRST_PFN, order))
+    at = align_up(FIRST_PFN, order)
+    if one_in(dice, 3):
+        # Around the end of what a PUD maps, if the list begins with them.
+        at = (1 << PUD_ORDER) - (1 << order) if order < PUD_ORDER else 0
+    extents = placed([(order, 1 + dice.randrange(2) + (at > FIRST_PFN))], at)
     mapping = given(dice, Mapping("a", kind, extents), semantics, abilities)
     kind, order = among(dice, [row for row in rows if row[1] <= 1])
     plain = Mapping("b", kind, placed([(order, 2)], BEHIND))

@@ -21,9 +21,12 @@ static int64_t known_head(int64_t pfn)
 	return compound_order(hc_page(first)) == extent->order ? first : pfn;
 }
 
-/* In bytes; on 32 bits room for 2 GiB behind the first GiB, REGION_32 in candidate.py. */
+/*
+ * In bytes; a PUD below the end of what a PGD maps, so that a list from one PUD into the next takes all
+ * levels of the walk. On 32 bits there is room for 2 GiB behind the first GiB, REGION_32 in candidate.py.
+ */
 #ifdef __LP64__
-#define FIRST_ADDRESS 0x100000000000UL
+#define FIRST_ADDRESS (0x100000000000UL - (1UL << 30))
 #else
 #define FIRST_ADDRESS 0x40000000UL
 #endif
