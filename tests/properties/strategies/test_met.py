@@ -31,7 +31,7 @@ def test_all_are_met(version):
     """Each attribute is drawn, with pins on both paths; the programs can be carried out."""
     semantics = SEMANTICS[version]
     drawn = Counter()
-    for number in range(400):
+    for number in range(1200):
         mappings, steps = draw_met(Dice(number), rows(semantics), semantics, ABILITIES)
         for mapping in mappings:
             check_kind(mapping, semantics)
