@@ -164,6 +164,8 @@ def programs(semantics, abilities):
     """The programs that a candidate of *abilities* can run; a comment names an oddity."""
     classic = "(classic" in abilities.name
     for text in (*PROGRAMS, *(OF_SECTIONS if classic else ())):
+        if any(f"{name}=" in text for name in semantics.lacks):
+            continue
         misuse = NULL in text and not semantics.null_skipped
         word = ", misuse=True" if misuse else ""
         lines = [line.strip() for line in text.strip().splitlines()]
