@@ -143,7 +143,9 @@ struct dev_pagemap *hc_pagemap(unsigned long frame, struct dev_pagemap *held)
 {
 	struct dev_pagemap *its = &devices[frame >> 2 & 1];
 
-	if (attributes(hc_pfn(pfn_to_page(frame))) & HC_A_GONE)
+	/* Other pages are no device's. */
+	if (!(*hc_flags(hc_head(pfn_to_page(frame))) & HC_DEVICE) ||
+	    attributes(hc_pfn(pfn_to_page(frame))) & HC_A_GONE)
 		its = NULL;
 	if (held && held != its)
 		held->hc_refs--;
