@@ -84,7 +84,9 @@ def prepare(version: str) -> int:
 @kernel_option
 @click.option("--gigantic", is_flag=True, help="Record on pages of 1 GiB only; the guest has 2.")
 @options.count("--each", default=EACH, help="Recordings of each kind of page, and of all together.")
-@click.option("--group", default="", help="Record this group only, for example attributes.")
+@click.option(
+    "--group", default="", help="Record this group only, such as attributes; default: all."
+)
 @click.option(
     "--seed", type=options.Seed(), default=1, show_default=True, help="Seed of the programs."
 )

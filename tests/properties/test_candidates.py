@@ -83,7 +83,7 @@ def test_file(home):
         (
             "sketch.py:Mine",
             "from model.optimised import *\nclass Mine(Optimised): attributes = ('writeable',)\n",
-            "Mine honours writeable; attributes of mappings are fault, isolates, mapped,",
+            "Mine honours writeable; attributes of mappings are fault, gone, isolates, mapped,",
         ),
         ("no.such.module:Mine", None, "no.such.module: cannot be imported: ModuleNotFoundError"),
     ],
