@@ -7,8 +7,10 @@ from types import SimpleNamespace
 import pytest
 
 from model.errors import BadInput
+from model.folios import UnpinFolios
 from model.pagelist import joined, span
 from model.regions import IbUmem, IbUmemGet, IbUmemRelease
+from model.semantics import SEMANTICS
 from model.step import SgEntry, Step, Table
 from model.steps import (
     STEPS,
@@ -19,6 +21,7 @@ from model.steps import (
     UnpinUserPageRangeDirtyLock,
     UnpinUserPages,
     UnpinUserPagesDirtyLock,
+    existing,
 )
 from model.world import AllocPages, Clean, GetPage, Map, PutPage, SetPageDirty, SplitHugePage, Unmap
 
@@ -192,3 +195,21 @@ def test_a_region_is_released_once(table):
     assert ("region", False) == release.arguments(table)
     with pytest.raises(BadInput, match=r"^u1 is not a memory region, or was released before$"):
         release.arguments(table)
+
+
+@pytest.mark.parametrize(("changed", "changes"), [(None, False), (0, True)])
+def test_page_table_changes(changed, changes):
+    """A fast pin says whether a page table entry changes during it; another pin says never."""
+    assert (
+        changes is PinUserPagesFastOnly(handle="h1", pages=A, changed=changed).changes_page_table()
+    )
+    assert not PinUserPages(handle="h1", pages=A).changes_page_table()
+
+
+def test_existing():
+    """Of several calls those are taken that a version has; all, if it has none."""
+    before, after = SEMANTICS["5.13"], SEMANTICS["6.12"]
+
+    assert [UnpinUserPages] == existing([UnpinUserPages, UnpinFolios], before)
+    assert [UnpinFolios] == existing([UnpinFolios], before)
+    assert [UnpinUserPages, UnpinFolios] == existing([UnpinUserPages, UnpinFolios], after)
