@@ -73,7 +73,8 @@ class Abilities:
         different kinds may not be adjacent. None: neither is restricted.
     :param attributes: Names of the attributes of mappings that it honours.
     :param attributes_of: For each kind whose mappings can have only some of them, these.
-    :param walked: Maximum number of pages of a list that pins in a program with such mappings.
+    :param walked: Maximum number of pages of a list that pins in a program with such mappings, or
+        in another race than of an entry.
     :param never: Attributes that no mapping can have together.
     :param together: Whether a long-term pin must be of neighbouring pages of one mapping if pages
         of a program may have to move: what is not neighbouring it pins with several calls.

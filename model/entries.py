@@ -21,7 +21,7 @@ def mapped_together(memory: Memory, pages: Sequence[int], position: int) -> tupl
 
 
 def entry_of(memory: Memory, pages: Sequence[int], position: int) -> tuple[int, int, int]:
-    """The order of the entry of ``pages[position]``, and the positions that it maps, as above.
+    """The order of the entry of ``pages[position]``, and the positions (start, stop) that it maps.
 
     The pages are mapped one after another, the first at an address that is its frame modulo the
     pages of a PUD. A PUD or PMD maps neighbours that lie in it as in their compound page.

@@ -68,13 +68,7 @@ class Reference(InProcess):
             isolated = self._isolated(pages[:pinned])
             for page in pages[:pinned]:
                 self._unpin(page)
-            some_stay = False
-            for head in isolated:
-                if self._can_move(head):
-                    self.memory.set_migrated(head)
-                else:
-                    some_stay = True
-            if some_stay:
+            if not self._move(isolated):
                 return -ENOMEM
 
     def _cannot_be_had(self, page: int, gup_flags: int) -> int:
@@ -106,6 +100,16 @@ class Reference(InProcess):
         if not self.memory.attributes(head).migrates:
             return False
         return self.memory.page_ref_count(head) == self.memory.page_mapcount(head)
+
+    def _move(self, heads: Sequence[int]) -> bool:
+        """Move each of *heads* that can be moved, though others stay; whether none stays."""
+        stay = 0
+        for head in heads:
+            if self._can_move(head):
+                self.memory.set_migrated(head)
+            else:
+                stay += 1
+        return stay == 0
 
     def _isolated(self, pages: Sequence[int]) -> list[int]:
         """The heads that must move and can be isolated in this round."""
@@ -170,10 +174,7 @@ class Reference(InProcess):
         pinned = self.pin_user_pages_fast_only(pages, changed, gup_flags, race)
         if pinned == len(pages):
             return pinned
-        more = self.pin_user_pages(pages[pinned:], gup_flags)
-        if more < 0:
-            return pinned or more
-        return pinned + more
+        return self._together(pinned, self.pin_user_pages(pages[pinned:], gup_flags))
 
     def get_user_pages_fast_only(
         self,
@@ -204,10 +205,16 @@ class Reference(InProcess):
         taken = self.get_user_pages_fast_only(pages, changed, gup_flags, race)
         if taken == len(pages):
             return taken
-        more = self.get_user_pages(pages[taken:], gup_flags)
-        if more < 0:
-            return taken or more
-        return taken + more
+        return self._together(taken, self.get_user_pages(pages[taken:], gup_flags))
+
+    def _together(self, fast: int, slow: int) -> int:
+        """What a call returns whose fast path took *fast* pages, and whose slow path gave *slow*.
+
+        An error of the slow path shows only if the fast path took none.
+        """
+        if slow < 0:
+            return fast or slow
+        return fast + slow
 
     def _walk_fast(
         self, pages: Sequence[int], changed: int | None, gup_flags: int, race: str = "entry"
@@ -502,11 +509,8 @@ class Reference(InProcess):
                 self._unpin(folio)
             if error:
                 return -error
-            for head in isolated:
-                if not self._can_move(head):
-                    return -ENOMEM
-            for head in isolated:
-                self.memory.set_migrated(head)
+            if not self._move(isolated):
+                return -ENOMEM
 
     def _folios_of(self, page: int, npages: int, most: int) -> list[int]:
         """The folios that *npages* frames from *page* on lie in, each once; the first *most*."""

@@ -10,7 +10,6 @@ import pytest
 from attrs import evolve
 from hypothesis import HealthCheck, Phase, Verbosity, settings
 from hypothesis.errors import Flaky
-from hypothesis.stateful import run_state_machine_as_test
 
 from model.candidate import Candidate, Unavailable
 from model.errors import BadInput
@@ -18,14 +17,13 @@ from model.parse import read_program
 from model.program import Program
 from properties.apart import apart
 from properties.candidates import Spec
-from properties.draws import by_seed_alone
 from properties.judging.finding import Finding, diverged
 from properties.judging.replay import replayed
 from properties.processes.crew import Tell
 from properties.reports.failure import Failure
 from properties.reports.visible import visible
 from properties.search import SEED_STRIDE, Search, Tally
-from properties.searches.machine import machine
+from properties.searches.machine import machine, run_by_seed
 from properties.searches.registry import load
 
 #: Rounds of the other searches, for each hundred programs of the search machine.
@@ -90,8 +88,7 @@ class MachineItem(SearchItem):
         quiet = quietly(self.parent.profile)
 
         def run() -> None:
-            with by_seed_alone():
-                run_state_machine_as_test(drawn, settings=quiet)
+            run_by_seed(drawn, quiet)
 
         # Hypothesis's own plugin gathers statistics of tests with these attributes.
         run.is_hypothesis_test = True  # type: ignore[attr-defined]

@@ -60,8 +60,12 @@ def met(record: Record) -> Iterator[str]:
         yield f'race="{step.race}"'
     if not ledger.special:
         return
-    flags = {"FOLL_LONGTERM", "FOLL_WRITE"} if step.binds_umem else {"FOLL_LONGTERM"}
-    flags = flags if step.binds_umem or step.holds_folios else set(step.flags)
+    if step.binds_umem:
+        flags = {"FOLL_LONGTERM", "FOLL_WRITE"}
+    elif step.holds_folios:
+        flags = {"FOLL_LONGTERM"}
+    else:
+        flags = set(step.flags)
     slices = [*islice(step.pages.slices(), MAX_EXAMINED)]
     starts = accumulate((len(piece) for piece in slices), initial=0)
     for piece, start in zip(slices, starts, strict=False):

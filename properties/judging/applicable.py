@@ -77,6 +77,8 @@ def beyond(step: Step, abilities: Abilities) -> str:
     race = step.race_kind()
     if race not in {"", "entry", *abilities.races}:
         return f'{abilities.name} has no race="{race}"'
+    if race not in {"", "entry"} and step.npages_named > abilities.walked:
+        return f'{abilities.name} has race="{race}" in lists of at most {abilities.walked} pages'
     for order in step.orders_made():
         if order not in abilities.orders:
             return f"{abilities.name} has no compound pages of order {order}"

@@ -88,14 +88,15 @@ def pin_fast(
         # The zero page's page table entry is special; the fast path stops at special entries.
         if not held.mapped or ledger.kind(head) == "zero":
             return done, done
-        if ledger.special and _stops(ledger, head, special):
-            return done, done
-        if ledger.attributes(head).gone:
-            return _table_left(ledger, pages, done, special, pins=pins), done
-        if "FOLL_LONGTERM" in special and longterm.must_move(ledger, head):
-            return done, _looked_at(ledger, pages, done, held)
-        if ledger.special and pins and splits != done and _gives_back(ledger, head, flags):
-            _, changes, until = _entry(ledger, pages, done)
+        if ledger.special:
+            if _stops(ledger, head, special):
+                return done, done
+            if ledger.attributes(head).gone:
+                return _table_left(ledger, pages, done, special, pins=pins), done
+            if "FOLL_LONGTERM" in special and longterm.must_move(ledger, head):
+                return done, _looked_at(ledger, pages, done, held)
+            if pins and splits != done and _gives_back(ledger, head, flags):
+                _, changes, until = _entry(ledger, pages, done)
         if splits < min(done + entries, changes):
             kept = splits - done
             taken = take(ledger, head, held, kept) if kept else 0

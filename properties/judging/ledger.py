@@ -7,8 +7,8 @@ references and pins; from these follow the only legal refcount, pincount and
 statistics. A step that would release more than is held breaks the contract: batched
 and unbatched code may then lawfully differ, so the ledger refuses the step.
 
-Functions in `pins`, `folios`, `memfd`, `regions` and `world`, one for each call, enter steps in the
-ledger.
+Functions in `pins`, `fast`, `folios`, `memfd`, `regions` and `world`, one for each call, enter
+steps in the ledger.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence

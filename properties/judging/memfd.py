@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 from model.memfd import FILE_KINDS, MemfdPinFolios
 from model.step import contiguous
-from properties.judging import longterm
 from properties.judging.holdings import ContractBroken
-from properties.judging.pins import EINVAL, ENOMEM, grab, reset
+from properties.judging.pins import EINVAL, ENOMEM, grab, keeps, reset
 
 if TYPE_CHECKING:
     from properties.judging.ledger import Entries, Ledger
@@ -33,11 +32,7 @@ def _memfd_pin_folios(ledger: Ledger, step: MemfdPinFolios) -> int:
         ledger.released += pinned
         reset(ledger, before)
         return error
-    attempts, moved = longterm.moves(ledger, heads, stuck)
-    ledger.released += attempts * pinned
-    ledger.acquired += (attempts if moved else attempts - 1) * pinned
-    if not moved:
-        reset(ledger, before)
+    if not keeps(ledger, heads, pinned, stuck, before):
         return ENOMEM
     ledger.table[step.handle] = heads
     return pinned

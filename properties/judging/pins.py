@@ -8,7 +8,7 @@ must return, or None if the call returns none. It raises the errors of `Ledger.t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -103,15 +103,31 @@ def pin_longterm(ledger: Ledger, pages: Sequence[int], flags: Collection[str]) -
     stuck = {head for head, held in before.items() if held.total != held.maps}
     done, error = pin(ledger, pages, flags=flags)
     pinned = pages[:done]
-    attempts, moved = longterm.moves(ledger, pinned, stuck)
-    if attempts:
-        counted = sum(n for head, n in ledger.runs(pinned) if ledger.held(head).each)
-        ledger.acquired += (attempts if moved else attempts - 1) * counted
-        ledger.released += attempts * counted
-    if moved:
+    counted = sum(n for head, n in ledger.runs(pinned) if ledger.held(head).each)
+    if keeps(ledger, pinned, counted, stuck, pins):
         return done, error
-    reset(ledger, pins)
     return 0, ENOMEM
+
+
+def keeps(
+    ledger: Ledger,
+    pages: Sequence[int],
+    counted: int,
+    stuck: Container[int],
+    before: Mapping[int, int],
+) -> bool:
+    """Move those of *pages*, which are pinned, that must not stay; whether the pins are kept.
+
+    :param counted: The number of these pins that the statistics count.
+    :param stuck: The heads that others hold.
+    :param before: The pins of each head before; if some pages cannot move, none is kept.
+    """
+    attempts, moved = longterm.moves(ledger, pages, stuck)
+    ledger.acquired += (attempts if moved else attempts - 1) * counted
+    ledger.released += attempts * counted
+    if not moved:
+        reset(ledger, before)
+    return moved
 
 
 def reset(ledger: Ledger, before: Mapping[int, int]) -> None:

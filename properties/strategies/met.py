@@ -54,12 +54,14 @@ def draw_met(
 def _pages(dice: Dice, mapping: Mapping) -> PageList:
     """Some pages of *mapping*, from the start of a compound page or near its end on."""
     size = 1 << mapping.extents[0].order
-    start = max(0, (0, size - 1 - dice.randrange(3))[dice.randrange(2)])
+    near_end = max(0, size - 1 - dice.randrange(3))
+    start = near_end if dice.randrange(2) else 0
     several = span("a", start, min(start + 1 + dice.randrange(4), mapping.npages))
     if one_in(dice, 4):
         several = joined((several, several))
-    before, after = span("b", 0, 1), span("b", 1, 2)
-    return joined(([before], [])[dice.randrange(2)] + [several] + ([after], [])[dice.randrange(2)])
+    before = [] if dice.randrange(2) else [span("b", 0, 1)]
+    after = [] if dice.randrange(2) else [span("b", 1, 2)]
+    return joined([*before, several, *after])
 
 
 def _pin(

@@ -19,11 +19,8 @@ from model.step import MAX_SEGMENT, Need, SgEntry, Step
 from model.steps import (
     STEPS,
     GetUserPages,
-    GetUserPagesFast,
-    GetUserPagesFastOnly,
     PinFast,
     PinUserPages,
-    PinUserPagesFast,
     UnpinUserPage,
     UnpinUserPageRangeDirtyLock,
     UnpinUserPages,
@@ -129,21 +126,7 @@ class RandomSteps:
 
     def pin_user_pages_fast_only(self, random: Random) -> Step | None:
         """Pin without the slow path, or by a call like it; half the time an entry changes."""
-        return self._fast(random, self.fast_call(random))
-
-    def pin_user_pages_fast(self, random: Random) -> Step | None:
-        """The same, and then by the slow path."""
-        return self._fast(random, PinUserPagesFast)
-
-    def get_user_pages_fast_only(self, random: Random) -> Step | None:
-        """Take plain references without the slow path."""
-        return self._fast(random, GetUserPagesFastOnly)
-
-    def get_user_pages_fast(self, random: Random) -> Step | None:
-        """The same, and then by the slow path."""
-        return self._fast(random, GetUserPagesFast)
-
-    def _fast(self, random: Random, make: Any) -> Step:
+        make = self.fast_call(random)
         pages = draw_pins(random, self.ledger, self.handles)
         changed = random.randrange(len(pages)) if one_in(random, 2) else None
         step: Step = make(

@@ -138,6 +138,19 @@ def test_all_or_none(newest, attributes, before, error, pinned):
     assert (FULL in before) == bool(world.last.warnings)
 
 
+def test_the_others_move(newest):
+    """If one folio cannot be moved the call fails, and the others have moved all the same."""
+    world = newest(
+        FILE.format(MOVABLE),
+        "get_page(a[8:9])",
+        "h1 = memfd_pin_folios(a[0:13])",
+        "h2 = pin_user_pages_fast_only(a[0:1], FOLL_LONGTERM)",
+        "h3 = pin_user_pages_fast_only(a[8:9], FOLL_LONGTERM)",
+    )
+
+    assert [ENOMEM, 1, 0] == world.returned[1:]
+
+
 def test_a_look_up_needs_room_too(newest):
     """A count of 2^31-1 has room for a pin, but not for one beside the look-up's reference."""
     lines = [FILE.format(""), FULL, "put_page(a[8:9])", "h1 = memfd_pin_folios(a[8:9])"]

@@ -367,6 +367,28 @@ def test_too_long_to_be_walked():
 
 
 @pytest.mark.parametrize(
+    ("race", "npages", "expected"),
+    [
+        ("fork", 3, 'Short has race="fork" in lists of at most 2 pages'),
+        ("fork", 2, ""),
+        ("entry", 3, ""),
+    ],
+)
+def test_too_long_for_a_race(race, npages, expected):
+    """In a list beyond its limit a candidate has no race but that of an entry."""
+
+    class Short(Optimised):
+        @property
+        def abilities(self):
+            return evolve(super().abilities, walked=2)
+
+    pin = f'h1 = pin_user_pages_fast_only(a[0:{npages}], changed=1, race="{race}")'
+    made = program('a = mapping("base", orders=[0]*4)', pin)
+
+    assert expected == judge(made, Short()).inapplicable
+
+
+@pytest.mark.parametrize(
     ("lines", "lacks"),
     [
         (

@@ -12,14 +12,21 @@ static long nmarked, marked_room;
 static bool pinning; /* in a step that pins */
 static int irqs_off;
 
+/* A list of n things, with room for one more. */
+static void *one_more(void *things, long n, long *room, size_t size)
+{
+	if (n < *room)
+		return things;
+	*room = 2 * *room + 64;
+	things = realloc(things, *room * size);
+	if (!things)
+		hc_end(HC_SHORT, "there is no memory for a list of pages");
+	return things;
+}
+
 static void mark(struct page *page, unsigned long flag)
 {
-	if (nmarked == marked_room) {
-		marked_room = 2 * marked_room + 64;
-		marked = realloc(marked, marked_room * sizeof(*marked));
-		if (!marked)
-			hc_end(HC_SHORT, "there is no memory for a list of pages");
-	}
+	marked = one_more(marked, nmarked, &marked_room, sizeof(*marked));
 	*hc_flags(page) |= flag;
 	marked[nmarked++] = page;
 }
@@ -32,12 +39,7 @@ static long nfaulted, faulted_room;
 
 static void fault_in(u64 *entry, u64 value)
 {
-	if (nfaulted == faulted_room) {
-		faulted_room = 2 * faulted_room + 64;
-		faulted = realloc(faulted, faulted_room * sizeof(*faulted));
-		if (!faulted)
-			hc_end(HC_SHORT, "there is no memory for a list of entries");
-	}
+	faulted = one_more(faulted, nfaulted, &faulted_room, sizeof(*faulted));
 	faulted[nfaulted].entry = entry;
 	faulted[nfaulted++].before = *entry;
 	*entry = value;
@@ -226,8 +228,9 @@ int hc_migrate(struct list_head *list)
 
 /*
  * A page table entry that changes under the fast path once its pages are grabbed, its table that
- * becomes a huge page, a fork, or a split that was between the look-up of a page and its grab. A walk grabs the pages of an entry with one add-unless-zero, those of a device's huge page one by one, up to
- * 6.11 with an addition.
+ * becomes a huge page, a fork, or a split that was between the look-up of a page and its grab. A
+ * walk grabs the pages of an entry with one add-unless-zero, those of a device's huge page one by
+ * one, up to 6.11 with an addition.
  */
 #ifdef HC_HAS_try_grab_folio_fast
 #define HC_DEVICE_SPECULATES true
