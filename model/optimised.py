@@ -278,7 +278,8 @@ class Optimised(InProcess):
     def undo_dev_pagemap(self, pages: Sequence[int], position: int, gup_flags: int) -> int:
         """Undo what the fast path got of the table of ``pages[position]``, whose device is gone.
 
-        Returns the number of pages that stay grabbed. A long-term pin ends before it asks.
+        Returns the number of pages that stay grabbed. A long-term pin stops before it asks for the
+        device.
         """
         pins = gup_flags & FOLL_PIN
         order, _, _ = entries.entry_of(self.memory, pages, position)

@@ -119,7 +119,10 @@ class PinUserPagesFastOnly(_Fast):
 
 
 class PinUserPagesFast(_Fast):
-    """``pin_user_pages_fast()``: then the slow path pins the rest; returns as `PinUserPages`."""
+    """``pin_user_pages_fast()``: pins by GUP-fast, and the rest by the slow path.
+
+    Returns what `PinUserPages` returns.
+    """
 
     call = "pin_user_pages_fast"
     optional = True
@@ -140,7 +143,10 @@ class GetUserPagesFastOnly(_Fast):
 
 
 class GetUserPagesFast(GetUserPagesFastOnly):
-    """``get_user_pages_fast()``: then the slow path gets the rest; returns as `GetUserPages`."""
+    """``get_user_pages_fast()``: takes references by GUP-fast, and the rest by the slow path.
+
+    Returns what `GetUserPages` returns.
+    """
 
     call = "get_user_pages_fast"
     slow_path = True

@@ -116,8 +116,8 @@ class Worker:
         except NoProgress:
             if known or not self._endless:
                 raise
-        # Processor time is also charged for what the machine does: memory that the host has to find
-        # has made a step of three pages too long. An endless step is too long the second time, too.
+        # Processor time includes what the machine spends on finding memory: a step of three pages
+        # once took 4 s. A step that is endless takes too long the second time as well.
         self._endless = False
         self._set_limit()
         return [self._ask(*again) for again in self._said][-1]
