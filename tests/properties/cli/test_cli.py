@@ -135,8 +135,8 @@ def test_verify_dearer(home, cost, status):
 
 def test_verify_lookups(home):
     """Asked for, a range call that looks at each of its pages is dearer; the replay is too."""
-    words = ("--candidate", f"{SKETCHES}:RangeThroughList", "--seed", 4)
-    words += ("--search", "machine", "--rounds", 1)
+    words = ("--candidate", f"{SKETCHES}:RangeThroughList", "--seed", 2)
+    words += ("--search", "machine", "--rounds", 2)
     result = run("verify", *words, "--cost", "lookups")
     replay = next(line for line in result.output.splitlines() if line.startswith("replay"))
 
